@@ -1,0 +1,113 @@
+-- The store itself: one row. epoch changes when history may have gone back (restore).
+CREATE TABLE instance (
+    id INTEGER NOT NULL PRIMARY KEY,
+    epoch TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+-- Leased node numbers: the middle part of every id.
+CREATE TABLE node (
+    number INTEGER NOT NULL,
+    holder TEXT NOT NULL,
+    leased_until BIGINT NOT NULL,
+    PRIMARY KEY (number)
+);
+
+-- One row a committed batch: how a lane learns the outcome of a COMMIT whose answer was lost.
+CREATE TABLE lane_batch (
+    id INTEGER NOT NULL PRIMARY KEY
+);
+
+-- Merchants.
+CREATE TABLE tenant (
+    id INTEGER NOT NULL PRIMARY KEY,
+    slug TEXT NOT NULL,
+    name TEXT NOT NULL,
+    status TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    rev BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    UNIQUE (slug)
+);
+
+-- The hot row of a tenant: the last rev given out. Locked by every batch that writes for the tenant.
+CREATE TABLE tenant_log (
+    tenant_id INTEGER NOT NULL PRIMARY KEY,
+    rev BIGINT NOT NULL
+);
+
+-- Every account of a tenant: visitors, agents, supervisors, administrators.
+CREATE TABLE member (
+    id INTEGER NOT NULL PRIMARY KEY,
+    tenant_id BIGINT NOT NULL,
+    role TEXT NOT NULL,
+    login_name TEXT,
+    password_hash TEXT,
+    nickname TEXT NOT NULL,
+    avatar TEXT NOT NULL,
+    email TEXT NOT NULL,
+    mobile TEXT NOT NULL,
+    external_id TEXT,
+    parent_id BIGINT,
+    tags TEXT NOT NULL,
+    skills TEXT NOT NULL,
+    max_accept INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    login_fail_count INTEGER NOT NULL,
+    locked_until BIGINT,
+    last_login_at BIGINT,
+    last_login_ip TEXT NOT NULL,
+    last_seen BIGINT,
+    expires_at BIGINT,
+    merged_into BIGINT,
+    rev BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT,
+    FOREIGN KEY (tenant_id) REFERENCES tenant (id)
+);
+CREATE UNIQUE INDEX member_login_name ON member (tenant_id, login_name) WHERE login_name IS NOT NULL;
+CREATE UNIQUE INDEX member_external_id ON member (tenant_id, external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX member_role_status_id ON member (tenant_id, role, status, id);
+CREATE INDEX member_status_id ON member (tenant_id, status, id);
+CREATE INDEX member_email ON member (tenant_id, email);
+CREATE INDEX member_mobile ON member (tenant_id, mobile);
+CREATE INDEX member_parent_id ON member (tenant_id, parent_id);
+CREATE INDEX member_rev ON member (tenant_id, rev);
+CREATE INDEX member_merged_into ON member (merged_into);
+
+-- A signed-in device: one family of refresh tokens (hashes only).
+CREATE TABLE auth_session (
+    id INTEGER NOT NULL PRIMARY KEY,
+    tenant_id BIGINT NOT NULL,
+    member_id BIGINT NOT NULL,
+    device TEXT NOT NULL,
+    user_agent TEXT NOT NULL,
+    ip TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    refresh_parent TEXT,
+    refresh_current TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    last_used_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    revoked_at BIGINT,
+    revoke_reason TEXT,
+    rev BIGINT NOT NULL,
+    FOREIGN KEY (member_id) REFERENCES member (id)
+);
+CREATE INDEX auth_session_member_id ON auth_session (tenant_id, member_id);
+CREATE INDEX auth_session_rev ON auth_session (tenant_id, rev);
+CREATE INDEX auth_session_revoked_at ON auth_session (revoked_at);
+
+-- Keys with which a tenant signs the identity of its visitors (HS256; sealed at rest).
+CREATE TABLE identity_key (
+    id INTEGER NOT NULL PRIMARY KEY,
+    tenant_id BIGINT NOT NULL,
+    kid TEXT NOT NULL,
+    sealed_secret TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    revoked_at BIGINT,
+    UNIQUE (tenant_id, kid),
+    FOREIGN KEY (tenant_id) REFERENCES tenant (id)
+);

@@ -1,0 +1,5 @@
+DROP TABLE assignment;
+DROP TABLE message_revision;
+DROP TABLE group_message;
+DROP TABLE conversation_member;
+DROP TABLE conversation;

@@ -1,0 +1,48 @@
+//! One server: everything that its rooms share, built once. Owns start and stop; knows no feature.
+
+use std::sync::Arc;
+
+use crate::db::{Db, Target};
+use crate::journal::Journal;
+use crate::journal::feed::Feed;
+use crate::kernel::shutdown::Shutdown;
+use crate::kernel::{Clock, IdGenerator, Result};
+use crate::settings::Settings;
+
+/// What the rooms share. Handlers receive it as `web::Data<App>`.
+pub struct App {
+    /// What the service was told.
+    pub settings: Settings,
+    /// Time.
+    pub clock: Clock,
+    /// Identifiers.
+    pub ids: Arc<IdGenerator>,
+    /// The store.
+    pub db: Db,
+    /// The writer of the log.
+    pub journal: Journal,
+    /// From commit to readers.
+    pub feed: Feed,
+    /// Tells every task to finish.
+    pub shutdown: Shutdown,
+}
+
+impl App {
+    /// Opens a migrated store and starts the lanes.
+    pub fn open(settings: Settings, clock: Clock) -> Result<Self> {
+        let target = Target::parse(&settings.database.database_url, settings.database.durability)?;
+        let ids = Arc::new(IdGenerator::new(clock.clone()));
+        let lease = crate::db::node::Lease::acquire(&target, &clock, &ids)?;
+        let db = Db::open(&target, settings.database.pool_size)?;
+        let feed = Feed::default();
+        let journal = Journal::start(
+            &db,
+            ids.clone(),
+            clock.clone(),
+            feed.clone(),
+            usize::from(settings.database.lanes),
+        )?;
+        let _ = lease;
+        Ok(Self { settings, clock, ids, db, journal, feed, shutdown: Shutdown::default() })
+    }
+}

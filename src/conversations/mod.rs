@@ -1,0 +1,3 @@
+//! Conversations: rooms with a log, their states, members and lists.
+
+pub mod model;

@@ -1,0 +1,199 @@
+//! What a conversation is: its kinds, states, legal moves, and the rows that the journal keeps. No I/O.
+
+use diesel::prelude::*;
+
+use crate::db::schema::{assignment, conversation, conversation_member};
+use crate::kernel::{AssignmentId, ConversationId, MemberId, TenantId};
+use crate::text_enum;
+
+text_enum! {
+    /// What a room is for.
+    ConversationKind {
+        /// A visitor's conversation with the tenant's staff.
+        Support = "support",
+        /// The staff's side of a support conversation: notes, tags, reasons. No visitor ever reads it.
+        Backstage = "backstage",
+    }
+}
+
+text_enum! {
+    /// Where a support conversation stands (the second source's words).
+    ConversationStatus {
+        /// It waits: nobody serves it.
+        Open = "open",
+        /// An agent serves it.
+        Pending = "pending",
+        /// It is over.
+        Closed = "closed",
+    }
+}
+
+text_enum! {
+    /// How urgent the staff think it is.
+    Priority {
+        /// Below the rest.
+        Low = "low",
+        /// The default.
+        Normal = "normal",
+        /// Above the rest.
+        High = "high",
+        /// Before everything.
+        Urgent = "urgent",
+    }
+}
+
+text_enum! {
+    /// Why a conversation was closed; the visitor sees it.
+    CloseReason {
+        /// The matter is settled.
+        Resolved = "resolved",
+        /// The visitor ended it.
+        CustomerLeft = "customer_left",
+        /// The visitor no longer answered.
+        Inactive = "inactive",
+        /// Unwanted.
+        Spam = "spam",
+        /// The visitor was recognised and had another open conversation.
+        Merged = "merged",
+    }
+}
+
+text_enum! {
+    /// What a member is in a conversation (the first source: 1 manager, 2 member).
+    MemberType {
+        /// The visitor.
+        Customer = "customer",
+        /// The agent who serves it.
+        Manager = "manager",
+        /// Other staff who joined.
+        Member = "member",
+    }
+}
+
+text_enum! {
+    /// How an assignment came about.
+    AssignmentReason {
+        /// The agent took it.
+        Claim = "claim",
+        /// Somebody gave it to the agent.
+        Assign = "assign",
+    }
+}
+
+text_enum! {
+    /// How an assignment ended.
+    AssignmentEnd {
+        /// The agent gave it back, or was relieved.
+        Release = "release",
+        /// Another agent got it.
+        Reassign = "reassign",
+        /// The conversation was closed.
+        Close = "close",
+    }
+}
+
+/// A row of `conversation`.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, Identifiable)]
+#[diesel(table_name = conversation, treat_none_as_default_value = false)]
+#[allow(missing_docs, reason = "the columns are explained in the migration and in design terms below")]
+pub struct ConversationRow {
+    pub id: ConversationId,
+    pub tenant_id: TenantId,
+    pub kind: ConversationKind,
+    /// Backstage only: the conversation that it stands behind.
+    pub parent_id: Option<ConversationId>,
+    /// Support only: its backstage room, once there is one.
+    pub backstage_id: Option<ConversationId>,
+    pub customer_id: Option<MemberId>,
+    pub agent_id: Option<MemberId>,
+    /// Support only.
+    pub status: Option<ConversationStatus>,
+    pub priority: Priority,
+    pub subject: String,
+    /// A JSON list of strings; seen by staff only.
+    pub tags: String,
+    /// The head of the log.
+    pub seq: i64,
+    /// Messages in the log; never falls.
+    pub msg_count: i64,
+    /// Messages that were recalled.
+    pub recall_count: i64,
+    /// The tenant's rev of the last change of any kind.
+    pub rev: i64,
+    /// The tenant's rev of the last entry; inboxes are ordered by it.
+    pub last_rev: i64,
+    /// Moves with every command that is no message.
+    pub version: i64,
+    pub customer_read_seq: i64,
+    pub staff_read_seq: i64,
+    pub customer_delivered_seq: i64,
+    pub staff_delivered_seq: i64,
+    /// Unique while open: `s:<customer>` for support.
+    pub open_key: Option<String>,
+    pub created_at: i64,
+    pub updated_at: i64,
+    /// When the last entry was written.
+    pub last_at: i64,
+    pub assigned_at: Option<i64>,
+    pub closed_at: Option<i64>,
+    pub close_reason: Option<CloseReason>,
+}
+
+/// The `open_key` of a customer's open support conversation.
+pub fn support_open_key(customer: MemberId) -> String {
+    format!("s:{customer}")
+}
+
+/// A row of `conversation_member`: what the journal and the inbox call a participant.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, Identifiable)]
+#[diesel(table_name = conversation_member, treat_none_as_default_value = false)]
+#[diesel(primary_key(conversation_id, member_id))]
+#[allow(missing_docs, reason = "the columns are explained in the migration and in design terms below")]
+pub struct ParticipantRow {
+    pub conversation_id: ConversationId,
+    pub member_id: MemberId,
+    pub tenant_id: TenantId,
+    pub member_type: MemberType,
+    /// In the conversation, and the conversation is not closed.
+    pub active: bool,
+    /// The head when the member last joined; counts for unread only.
+    pub joined_seq: i64,
+    /// The last entry that a removed member may have.
+    pub left_seq: Option<i64>,
+    pub read_seq: i64,
+    /// Rises with every mark_unread and every join; a `read` of an older version is ignored.
+    pub read_ver: i64,
+    pub last_sent_seq: i64,
+    pub delivered_seq: i64,
+    /// Staff only: how far the backstage room is read.
+    pub note_read_seq: i64,
+    /// While not active: the conversation's `last_rev`, frozen.
+    pub last_rev: i64,
+    /// The tenant's rev of the last change of this row.
+    pub rev: i64,
+    pub created_at: i64,
+}
+
+impl ParticipantRow {
+    /// Whether the member is in the conversation (which may be closed).
+    pub fn is_in(&self) -> bool {
+        self.left_seq.is_none()
+    }
+}
+
+/// A row of `assignment`.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, Identifiable)]
+#[diesel(table_name = assignment, treat_none_as_default_value = false)]
+#[allow(missing_docs, reason = "the columns are explained in the migration")]
+pub struct AssignmentRow {
+    pub id: AssignmentId,
+    pub tenant_id: TenantId,
+    pub conversation_id: ConversationId,
+    pub agent_id: MemberId,
+    pub reason: AssignmentReason,
+    pub note: String,
+    pub assigned_by: MemberId,
+    pub started_at: i64,
+    pub ended_at: Option<i64>,
+    pub end_reason: Option<AssignmentEnd>,
+}

@@ -1,0 +1,411 @@
+//! One connection to one of three databases. Owns the choice by URL scheme, the settings that every connection
+//! gets, and the mapping of database errors to ours. Does not own pools or transactions (`db`).
+
+use std::time::Duration;
+
+#[cfg(feature = "mysql")]
+use diesel::MysqlConnection;
+#[cfg(feature = "postgres")]
+use diesel::PgConnection;
+#[cfg(feature = "sqlite")]
+use diesel::SqliteConnection;
+use diesel::connection::SimpleConnection;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+use crate::kernel::{Code, Error, Result};
+
+pub use any::AnyConnection;
+
+mod any {
+    #![allow(missing_docs, reason = "the derive makes public items without comments")]
+
+    /// A connection to any of the databases that were compiled in.
+    #[derive(diesel::MultiConnection)]
+    pub enum AnyConnection {
+        /// Embedded SQLite.
+        #[cfg(feature = "sqlite")]
+        Sqlite(diesel::SqliteConnection),
+        /// PostgreSQL.
+        #[cfg(feature = "postgres")]
+        Postgresql(diesel::PgConnection),
+        /// MySQL or MariaDB.
+        #[cfg(feature = "mysql")]
+        Mysql(diesel::MysqlConnection),
+    }
+}
+
+/// Which database a URL names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseKind {
+    /// `sqlite:PATH`
+    Sqlite,
+    /// `postgres://` or `postgresql://`
+    Postgresql,
+    /// `mysql://` or `mariadb://`
+    Mysql,
+}
+
+impl DatabaseKind {
+    /// The name, as in the folders of `migrations`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgresql => "postgresql",
+            Self::Mysql => "mysql",
+        }
+    }
+
+    /// Whether the database is a server that other processes may use at the same time.
+    pub const fn is_server(self) -> bool {
+        !matches!(self, Self::Sqlite)
+    }
+
+    const fn is_compiled(self) -> bool {
+        match self {
+            Self::Sqlite => cfg!(feature = "sqlite"),
+            Self::Postgresql => cfg!(feature = "postgres"),
+            Self::Mysql => cfg!(feature = "mysql"),
+        }
+    }
+}
+
+/// When a commit on SQLite counts as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Durability {
+    /// After the disk has it (`synchronous=FULL`): survives power loss.
+    #[default]
+    Disk,
+    /// After the operating system has it (`synchronous=NORMAL`): survives kill -9, not power loss.
+    Process,
+}
+
+/// Where the data is: a parsed `DATABASE_URL`.
+#[derive(Clone)]
+pub struct Target {
+    /// Which database.
+    pub kind: DatabaseKind,
+    /// For SQLite the path of the file; for servers the URL as the client library takes it.
+    pub address: String,
+    /// How durable a SQLite commit is.
+    pub durability: Durability,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Reads only; on SQLite enforced by the connection itself.
+    Read,
+    /// Reads and writes.
+    Write,
+}
+
+impl Target {
+    /// Parses a `DATABASE_URL`. An unknown or uncompiled scheme is refused by name: guessing would quietly make an
+    /// empty file where somebody mistyped the address of a server.
+    pub fn parse(url: &str, durability: Durability) -> Result<Self> {
+        let Some((scheme, rest)) = url.split_once(':') else {
+            return Err(Error::new(
+                Code::InvalidParameter,
+                "DATABASE_URL has no scheme: use sqlite:PATH, postgres://… or mysql://…",
+            ));
+        };
+        let kind = match scheme {
+            "sqlite" | "file" => DatabaseKind::Sqlite,
+            "postgres" | "postgresql" => DatabaseKind::Postgresql,
+            "mysql" | "mariadb" => DatabaseKind::Mysql,
+            _ => {
+                return Err(Error::new(
+                    Code::InvalidParameter,
+                    format!("DATABASE_URL: unknown scheme {scheme:?}: use sqlite:, postgres: or mysql:"),
+                ));
+            }
+        };
+        if !kind.is_compiled() {
+            return Err(Error::new(
+                Code::InvalidParameter,
+                format!("DATABASE_URL: this program was built without {}", kind.name()),
+            ));
+        }
+        let address = match kind {
+            DatabaseKind::Sqlite => rest.strip_prefix("//").unwrap_or(rest).to_owned(),
+            DatabaseKind::Postgresql => url.to_owned(),
+            DatabaseKind::Mysql => format!("mysql:{rest}"),
+        };
+        if kind == DatabaseKind::Sqlite && (address.is_empty() || address.contains(":memory:")) {
+            return Err(Error::new(
+                Code::InvalidParameter,
+                "DATABASE_URL: SQLite needs the path of a file, such as sqlite:deskwire.db",
+            ));
+        }
+        Ok(Self { kind, address, durability })
+    }
+
+    /// The address without its password, for logs.
+    pub fn display(&self) -> String {
+        match (self.address.split_once("://"), self.address.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+            _ => self.address.clone(),
+        }
+    }
+
+    /// Opens a connection and gives it its settings. Servers answer or fail within seconds.
+    pub fn connect(&self, purpose: Purpose) -> Result<AnyConnection> {
+        let mut connection = self.establish()?;
+        self.settings(purpose)
+            .iter()
+            .try_for_each(|statement| connection.batch_execute(statement))
+            .map_err(Error::from)?;
+        Ok(connection)
+    }
+
+    fn establish(&self) -> Result<AnyConnection> {
+        #[allow(unused_imports, reason = "unused when no database is compiled in")]
+        use diesel::Connection;
+        let failed = |cause: diesel::ConnectionError| {
+            Error::new(Code::StorageUnavailable, format!("cannot open {}: {cause}", self.display()))
+        };
+        match self.kind {
+            #[cfg(feature = "sqlite")]
+            DatabaseKind::Sqlite => {
+                SqliteConnection::establish(&self.address).map(AnyConnection::Sqlite).map_err(failed)
+            }
+            #[cfg(feature = "postgres")]
+            DatabaseKind::Postgresql => {
+                let url = with_default_option(&self.address, "connect_timeout", "5");
+                // A peer that went silent is noticed: 10 s is the longest that a lane waits for a dead server.
+                let url = with_default_option(&url, "tcp_user_timeout", "10000");
+                PgConnection::establish(&url).map(AnyConnection::Postgresql).map_err(failed)
+            }
+            #[cfg(feature = "mysql")]
+            DatabaseKind::Mysql => {
+                MysqlConnection::establish(&self.address).map(AnyConnection::Mysql).map_err(failed)
+            }
+            #[allow(unreachable_patterns, reason = "reachable when a feature is off")]
+            _ => Err(Error::internal("this database was not compiled in")),
+        }
+    }
+
+    fn settings(&self, purpose: Purpose) -> Vec<String> {
+        match self.kind {
+            DatabaseKind::Sqlite => {
+                let synchronous = match self.durability {
+                    Durability::Disk => "FULL",
+                    Durability::Process => "NORMAL",
+                };
+                let mut statements = vec![
+                    "PRAGMA busy_timeout = 10000".to_owned(),
+                    "PRAGMA journal_mode = WAL".to_owned(),
+                    format!("PRAGMA synchronous = {synchronous}"),
+                    "PRAGMA foreign_keys = ON".to_owned(),
+                    "PRAGMA temp_store = MEMORY".to_owned(),
+                    "PRAGMA cache_size = -65536".to_owned(),
+                    "PRAGMA mmap_size = 268435456".to_owned(),
+                ];
+                if purpose == Purpose::Read {
+                    statements.push("PRAGMA query_only = ON".to_owned());
+                }
+                statements
+            }
+            DatabaseKind::Postgresql => {
+                let mut statements = vec![
+                    "SET default_transaction_isolation = 'read committed'".to_owned(),
+                    "SET idle_in_transaction_session_timeout = '10s'".to_owned(),
+                    "SET statement_timeout = '10s'".to_owned(),
+                    "SET lock_timeout = '5s'".to_owned(),
+                    "SET client_min_messages = 'warning'".to_owned(),
+                    "SET timezone = 'UTC'".to_owned(),
+                ];
+                if purpose == Purpose::Read {
+                    statements.push("SET default_transaction_read_only = on".to_owned());
+                }
+                statements
+            }
+            DatabaseKind::Mysql => {
+                let mut statements = vec![
+                    "SET NAMES utf8mb4 COLLATE utf8mb4_bin".to_owned(),
+                    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'".to_owned(),
+                    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned(),
+                    "SET SESSION innodb_lock_wait_timeout = 5".to_owned(),
+                ];
+                if purpose == Purpose::Write {
+                    // MariaDB ends a transaction that a stopped process left open; on MySQL the variable does not
+                    // exist and an executable comment for MariaDB is skipped.
+                    statements
+                        .push("/*M!100300 SET SESSION idle_write_transaction_timeout = 10 */".to_owned());
+                }
+                statements
+            }
+        }
+    }
+}
+
+#[cfg(feature = "postgres")]
+fn with_default_option(url: &str, name: &str, value: &str) -> String {
+    if url.contains(&format!("{name}=")) {
+        return url.to_owned();
+    }
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}{name}={value}")
+}
+
+/// Makes r2d2 open connections by scheme, since a derived `establish` would try one database after the other.
+#[derive(Clone)]
+pub struct Manager {
+    target: Target,
+    purpose: Purpose,
+}
+
+impl Manager {
+    /// A manager of connections to this target.
+    pub fn new(target: Target, purpose: Purpose) -> Self {
+        Self { target, purpose }
+    }
+}
+
+impl r2d2::ManageConnection for Manager {
+    type Connection = AnyConnection;
+    type Error = Error;
+
+    fn connect(&self) -> Result<AnyConnection> {
+        self.target.connect(self.purpose)
+    }
+
+    fn is_valid(&self, connection: &mut AnyConnection) -> Result<()> {
+        connection.batch_execute("SELECT 1").map_err(Error::from)
+    }
+
+    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
+        use diesel::r2d2::R2D2Connection;
+        std::thread::panicking() || connection.is_broken()
+    }
+}
+
+/// What a database error means for the one who holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Another transaction was in the way: the same work may succeed at once (deadlock, serialization, locks).
+    Conflict,
+    /// The connection is gone; whether the last statement took effect is unknown.
+    Connection,
+    /// The store cannot take writes (full disk, read-only, starting up).
+    Storage,
+    /// A unique index refused a row.
+    Unique,
+    /// Anything else: the statement itself.
+    Statement,
+}
+
+/// Reads a Diesel error. The kinds that Diesel does not name are told by the databases' own messages
+/// (PostgreSQL 40P01, 55P03, 57014, 57P0x, 53100; MySQL 1205, 1213, 2006, 2013, 1021; SQLite BUSY, FULL, IOERR).
+pub fn trouble(error: &DieselError) -> Trouble {
+    let DieselError::DatabaseError(kind, information) = error else {
+        return match error {
+            DieselError::BrokenTransactionManager => Trouble::Connection,
+            DieselError::RollbackErrorOnCommit { commit_error, .. } => trouble(commit_error),
+            _ => Trouble::Statement,
+        };
+    };
+    match kind {
+        DatabaseErrorKind::UniqueViolation => return Trouble::Unique,
+        DatabaseErrorKind::SerializationFailure => return Trouble::Conflict,
+        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
+            return Trouble::Connection;
+        }
+        DatabaseErrorKind::ReadOnlyTransaction => return Trouble::Storage,
+        _ => {}
+    }
+    let message = information.message().to_lowercase();
+    let any = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
+    if any(&[
+        "deadlock",
+        "lock wait timeout",
+        "lock timeout",
+        "database is locked",
+        "statement timeout",
+        "could not obtain lock",
+        "record has changed since",
+    ]) {
+        Trouble::Conflict
+    } else if any(&[
+        "server has gone away",
+        "lost connection",
+        "server closed the connection",
+        "connection not open",
+        "terminating connection",
+        "connection was killed",
+        "no connection to the server",
+        "commands out of sync",
+        "could not receive data",
+        "could not send data",
+        "connection refused",
+        "broken pipe",
+        "connection reset",
+        "connection timed out",
+        "is shutting down",
+        "shutdown in progress",
+    ]) {
+        Trouble::Connection
+    } else if any(&[
+        "disk is full",
+        "disk full",
+        "no space left",
+        "disk i/o error",
+        "readonly database",
+        "read only",
+        "read-only",
+        "unable to open database",
+        "could not extend file",
+        "table is full",
+        "the database system is",
+    ]) {
+        Trouble::Storage
+    } else {
+        Trouble::Statement
+    }
+}
+
+impl From<DieselError> for Error {
+    #[track_caller]
+    fn from(cause: DieselError) -> Self {
+        let error = match trouble(&cause) {
+            Trouble::Conflict => Error::new(Code::Busy, Code::Busy.meaning()).retry_after(500),
+            Trouble::Connection | Trouble::Storage => {
+                Error::new(Code::StorageUnavailable, Code::StorageUnavailable.meaning()).retry_after(2_000)
+            }
+            Trouble::Unique | Trouble::Statement => Error::internal("a statement failed"),
+        };
+        error.caused_by(cause)
+    }
+}
+
+impl Error {
+    /// The database's part in this error, if it has one.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.source.as_ref()?.downcast_ref::<DieselError>().map(trouble)
+    }
+}
+
+/// How long a caller waits for a pooled connection before it is told `busy`.
+pub const POOL_WAIT: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_schemes_are_refused_by_name() {
+        for url in ["postgress://x", "deskwire.db", "sqlite:", "sqlite::memory:"] {
+            assert!(Target::parse(url, Durability::Disk).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_displayed() {
+        let target = Target {
+            kind: DatabaseKind::Postgresql,
+            address: "postgres://me:secret@host/db".into(),
+            durability: Durability::Disk,
+        };
+        assert_eq!(target.display(), "postgres://…@host/db");
+    }
+}

@@ -1,0 +1,124 @@
+//! Migrations: three embedded sets with equal names, applied under a lock so that processes that start together
+//! do not race.
+
+use diesel::RunQueryDsl;
+use diesel::connection::SimpleConnection;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::connection::{AnyConnection, Purpose, Target};
+use crate::kernel::{Error, Result};
+
+#[cfg(feature = "sqlite")]
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+#[cfg(feature = "postgres")]
+const POSTGRESQL: EmbeddedMigrations = embed_migrations!("migrations/postgresql");
+#[cfg(feature = "mysql")]
+const MYSQL: EmbeddedMigrations = embed_migrations!("migrations/mysql");
+
+/// Any 64-bit number that no other program uses on this server.
+#[cfg(feature = "postgres")]
+const LOCK: i64 = 0x6465_736b_7769_7265;
+
+/// Applies what is pending and returns the names that were applied.
+pub fn run_pending(target: &Target) -> Result<Vec<String>> {
+    with_lock(target, |connection| {
+        let ran = match connection {
+            #[cfg(feature = "sqlite")]
+            AnyConnection::Sqlite(inner) => names(inner.run_pending_migrations(SQLITE)),
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgresql(inner) => names(inner.run_pending_migrations(POSTGRESQL)),
+            #[cfg(feature = "mysql")]
+            AnyConnection::Mysql(inner) => names(inner.run_pending_migrations(MYSQL)),
+        };
+        ran.map_err(|cause| Error::internal("a migration failed").caused_by(cause))
+    })
+}
+
+/// Takes back everything, newest first, and returns the names.
+pub fn revert_all(target: &Target) -> Result<Vec<String>> {
+    with_lock(target, |connection| {
+        let reverted = match connection {
+            #[cfg(feature = "sqlite")]
+            AnyConnection::Sqlite(inner) => names(inner.revert_all_migrations(SQLITE)),
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgresql(inner) => names(inner.revert_all_migrations(POSTGRESQL)),
+            #[cfg(feature = "mysql")]
+            AnyConnection::Mysql(inner) => names(inner.revert_all_migrations(MYSQL)),
+        };
+        reverted.map_err(|cause| Error::internal("a migration could not be reverted").caused_by(cause))
+    })
+}
+
+/// Names of the migrations that this program knows and the store has not.
+pub fn pending(connection: &mut AnyConnection) -> Result<Vec<String>> {
+    let pending = match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(inner) => {
+            inner.pending_migrations(SQLITE).map(|all| all.iter().map(|one| one.name().to_string()).collect())
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgresql(inner) => inner
+            .pending_migrations(POSTGRESQL)
+            .map(|all| all.iter().map(|one| one.name().to_string()).collect()),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(inner) => {
+            inner.pending_migrations(MYSQL).map(|all| all.iter().map(|one| one.name().to_string()).collect())
+        }
+    };
+    pending.map_err(|cause| Error::internal("the migrations cannot be listed").caused_by(cause))
+}
+
+type Ran<'a> = diesel::migration::Result<Vec<diesel::migration::MigrationVersion<'a>>>;
+
+fn names(ran: Ran<'_>) -> diesel::migration::Result<Vec<String>> {
+    Ok(ran?.iter().map(ToString::to_string).collect())
+}
+
+fn with_lock<T>(target: &Target, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
+    let mut connection = target.connect(Purpose::Write)?;
+    lock(&mut connection)?;
+    let done = work(&mut connection);
+    unlock(&mut connection, done.is_ok())?;
+    done
+}
+
+fn lock(connection: &mut AnyConnection) -> Result<()> {
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(inner) => {
+            use diesel::connection::AnsiTransactionManager;
+            AnsiTransactionManager::begin_transaction_sql(inner, "BEGIN IMMEDIATE")?;
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgresql(inner) => {
+            inner.batch_execute("SET lock_timeout = '60s'; SET statement_timeout = '10min'")?;
+            diesel::sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(inner)?;
+        }
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(inner) => {
+            inner.batch_execute("SET SESSION innodb_lock_wait_timeout = 60")?;
+            diesel::sql_query("DO GET_LOCK('deskwire.migrations', 60)").execute(inner)?;
+        }
+    }
+    Ok(())
+}
+
+fn unlock(connection: &mut AnyConnection, keep: bool) -> Result<()> {
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(inner) => {
+            use diesel::connection::{AnsiTransactionManager, TransactionManager};
+            if keep {
+                AnsiTransactionManager::commit_transaction(inner)?;
+            } else {
+                AnsiTransactionManager::rollback_transaction(inner)?;
+            }
+        }
+        // The servers' locks end with the connection, which is dropped by the caller.
+        #[allow(unreachable_patterns, reason = "reachable when a server is compiled in")]
+        _ => {
+            let _ = keep;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! The store: connections, pools, migrations, and the second of the two doors through which data is written.
+//!
+//! Owns how a read or a write reaches one of three databases. Does not own what is written: the journal's tables
+//! (tenant_log, conversation, conversation_member, group_message, message_revision, assignment) are written by
+//! `journal` alone, everything else by closures given to [`Db::write`].
+//!
+//! Invariants: Diesel never runs on an async worker; a read never waits behind a write on SQLite (WAL, own
+//! connections); what differs between the databases stands in `dialect`, `connection` and `migrate`.
+
+pub mod connection;
+pub mod dialect;
+pub mod migrate;
+pub mod node;
+pub mod schema;
+pub mod types;
+pub mod write_queue;
+
+use std::sync::Arc;
+
+use diesel::Connection;
+use tokio::sync::Semaphore;
+
+pub use connection::{AnyConnection, DatabaseKind, Durability, Target, Trouble};
+
+use crate::kernel::{Code, Error, Result};
+use connection::{Manager, POOL_WAIT, Purpose};
+use write_queue::WriteQueue;
+
+/// How often a write that met a conflict is tried in all.
+const ATTEMPTS: u32 = 4;
+
+/// The store of one process. Cloning shares it.
+#[derive(Clone)]
+pub struct Db {
+    target: Target,
+    readers: r2d2::Pool<Manager>,
+    read_permits: Arc<Semaphore>,
+    /// On servers; on SQLite writes go through the queue.
+    writers: Option<(r2d2::Pool<Manager>, Arc<Semaphore>)>,
+    queue: Arc<WriteQueue>,
+}
+
+impl Db {
+    /// Opens the pools. The store must be migrated; a server that does not answer is told within seconds.
+    pub fn open(target: &Target, pool_size: u32) -> Result<Self> {
+        let pool = |purpose, size| {
+            r2d2::Pool::builder()
+                .max_size(size)
+                .min_idle(Some(0))
+                .test_on_check_out(false)
+                .connection_timeout(POOL_WAIT)
+                .error_handler(Box::new(QuietPool))
+                .build(Manager::new(target.clone(), purpose))
+                .map_err(|cause| Error::new(Code::StorageUnavailable, format!("no connection: {cause}")))
+        };
+        // The pool would try for long and hide the reason, so the first connection is opened here.
+        drop(target.connect(Purpose::Read)?);
+        let permits = |size: u32| Arc::new(Semaphore::new(size as usize));
+        let writers = match target.kind.is_server() {
+            true => Some((pool(Purpose::Write, pool_size)?, permits(pool_size))),
+            false => None,
+        };
+        Ok(Self {
+            target: target.clone(),
+            readers: pool(Purpose::Read, pool_size)?,
+            read_permits: permits(pool_size),
+            writers,
+            queue: Arc::default(),
+        })
+    }
+
+    /// Which database this is.
+    pub fn kind(&self) -> DatabaseKind {
+        self.target.kind
+    }
+
+    /// Where the data is.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The closures that wait for the lane; used on SQLite only.
+    pub fn write_queue(&self) -> &Arc<WriteQueue> {
+        &self.queue
+    }
+
+    /// Runs a read on a pooled connection, off the async workers. Several statements in one closure see one state
+    /// only if the closure opens a transaction.
+    pub async fn read<T, F>(&self, read: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static,
+    {
+        // The permit is taken before a blocking thread is, so waiting readers cost no threads.
+        let permit = permit(&self.read_permits).await?;
+        let pool = self.readers.clone();
+        blocking(move || {
+            let _permit = permit;
+            read(&mut *get(&pool)?)
+        })
+        .await
+    }
+
+    /// [`Db::read`] for threads that may block.
+    pub fn read_blocking<T>(&self, read: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
+        read(&mut *get(&self.readers)?)
+    }
+
+    /// Runs a write in a transaction and returns after the commit. The closure may run several times, waits for
+    /// nothing (no hashing, no network) and touches none of the journal's tables. When it fails, nothing it did
+    /// is kept.
+    pub async fn write<T, F>(&self, mut write: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut AnyConnection) -> Result<T> + Send + 'static,
+    {
+        let Some((pool, permits)) = &self.writers else {
+            return self.queue.push(write)?.await.map_err(|_| stopped())?;
+        };
+        let permit = permit(permits).await?;
+        let pool = pool.clone();
+        blocking(move || {
+            let _permit = permit;
+            let mut connection = get(&pool)?;
+            for attempt in 1.. {
+                match connection.transaction(|connection| write(connection)) {
+                    Err(error) if error.trouble() == Some(Trouble::Conflict) && attempt < ATTEMPTS => {
+                        std::thread::sleep(std::time::Duration::from_millis(5 << attempt));
+                    }
+                    done => return done,
+                }
+            }
+            Err(stopped())
+        })
+        .await
+    }
+
+    /// [`Db::write`] for threads that may block.
+    pub fn write_blocking<T, F>(&self, write: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut AnyConnection) -> Result<T> + Send + 'static,
+    {
+        match &self.writers {
+            None => self.queue.push(write)?.blocking_recv().map_err(|_| stopped())?,
+            Some((pool, _)) => {
+                let mut write = write;
+                get(pool)?.transaction(|connection| write(connection))
+            }
+        }
+    }
+
+    /// How many pooled connections are in use and how many exist.
+    pub fn pool_state(&self) -> (u32, u32) {
+        let state = self.readers.state();
+        (state.connections - state.idle_connections, state.connections)
+    }
+}
+
+async fn permit(permits: &Arc<Semaphore>) -> Result<tokio::sync::OwnedSemaphorePermit> {
+    match tokio::time::timeout(POOL_WAIT, permits.clone().acquire_owned()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        _ => Err(Error::new(Code::Busy, "no database connection became free").retry_after(500)),
+    }
+}
+
+fn get(pool: &r2d2::Pool<Manager>) -> Result<r2d2::PooledConnection<Manager>> {
+    pool.get().map_err(|cause| {
+        Error::new(Code::StorageUnavailable, "the database does not answer")
+            .retry_after(2_000)
+            .caused_by(cause)
+    })
+}
+
+/// Runs blocking work off the async workers.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|cause| Error::internal("a task panicked").caused_by(cause))?
+}
+
+fn stopped() -> Error {
+    Error::new(Code::Draining, "the server is stopping")
+}
+
+#[derive(Debug)]
+struct QuietPool;
+
+impl r2d2::HandleError<Error> for QuietPool {
+    fn handle_error(&self, error: Error) {
+        log::warn!(target: "deskwire::db", "pool: {error}");
+    }
+}

@@ -1,0 +1,222 @@
+//! From commit to readers. Owns the shape of what was committed ([`Changes`]), the last committed rev of each
+//! tenant, and the bounded channels to the readers of this process.
+//!
+//! Invariants: publishing never blocks and never fails a command; a reader that missed something sees it from the
+//! rev ranges or from [`Feed::committed`] and reads the store ([`super::history`]). One repair path for one process
+//! and for many.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::mpsc;
+
+use crate::conversations::model::{ConversationRow, ParticipantRow};
+use crate::kernel::{ConversationId, MemberId, SessionId, TenantId};
+use crate::members::model::{MemberStatus, Role};
+use crate::messages::model::EntryRow;
+
+/// Everything that one tenant's readers must learn from revs `rev_from..=rev_to`, without holes.
+#[derive(Debug, Clone)]
+pub struct Changes {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The first rev in here.
+    pub rev_from: i64,
+    /// The last rev in here.
+    pub rev_to: i64,
+    /// New entries in order of (rev, conversation, seq).
+    pub entries: Vec<Arc<EntryRow>>,
+    /// Every room that has an entry, a changed participant or a changed state in here.
+    pub rooms: HashMap<ConversationId, RoomState>,
+    /// Who may no longer come in, or comes in as something else.
+    pub access: Vec<AccessNotice>,
+}
+
+/// A room as it stood at the end of the changes.
+#[derive(Debug, Clone)]
+pub struct RoomState {
+    /// The conversation.
+    pub conversation: ConversationRow,
+    /// All its participants, also those who left. For a backstage room: those of its parent.
+    pub participants: Vec<ParticipantRow>,
+}
+
+impl RoomState {
+    /// The participants who are to receive this entry: those who are in, and those who left with or after it. Of a
+    /// backstage room, staff only.
+    pub fn recipients<'a>(&'a self, entry: &'a EntryRow) -> impl Iterator<Item = &'a ParticipantRow> {
+        use crate::conversations::model::{ConversationKind, MemberType};
+        let backstage = self.conversation.kind == ConversationKind::Backstage;
+        self.participants.iter().filter(move |one| match backstage {
+            true => one.is_in() && one.member_type != MemberType::Customer,
+            false => one.left_seq.is_none_or(|left| entry.seq <= left),
+        })
+    }
+}
+
+/// A change of who may come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessNotice {
+    /// Under which rev.
+    pub rev: i64,
+    /// What changed.
+    pub change: AccessState,
+}
+
+/// What changed about who may come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessState {
+    /// A session is over.
+    SessionRevoked {
+        /// Whose.
+        member: MemberId,
+        /// Which.
+        session: SessionId,
+        /// Why.
+        reason: String,
+    },
+    /// A member is something else now.
+    Member {
+        /// Who.
+        member: MemberId,
+        /// Its role.
+        role: Role,
+        /// Its state.
+        status: MemberStatus,
+        /// It is no more.
+        deleted: bool,
+        /// It was recognised as this member.
+        merged_into: Option<MemberId>,
+    },
+    /// The tenant was suspended or reopened.
+    Tenant {
+        /// Whether it is suspended.
+        suspended: bool,
+    },
+}
+
+/// What is told at once and never stored.
+#[derive(Debug, Clone)]
+pub enum Ephemeral {
+    /// A delivered position moved.
+    Delivered {
+        /// Whose tenant.
+        tenant: TenantId,
+        /// The room.
+        conversation: ConversationId,
+        /// Who received.
+        member: MemberId,
+        /// How far.
+        seq: i64,
+        /// Who is in the room.
+        recipients: Arc<[MemberId]>,
+    },
+    /// Somebody types, or stopped.
+    Typing {
+        /// Whose tenant.
+        tenant: TenantId,
+        /// The room.
+        conversation: ConversationId,
+        /// Who types.
+        member: MemberId,
+        /// Whether.
+        on: bool,
+        /// Who is to see it.
+        recipients: Arc<[MemberId]>,
+    },
+    /// A device connected: its older socket must go.
+    Replaced {
+        /// Whose tenant.
+        tenant: TenantId,
+        /// The member.
+        member: MemberId,
+        /// The device.
+        device: Arc<str>,
+        /// The socket that stays (`ready.session_id`).
+        socket: u64,
+    },
+}
+
+/// What a reader of the feed receives.
+#[derive(Debug, Clone)]
+pub enum FeedItem {
+    /// Committed.
+    Changes(Arc<Changes>),
+    /// Told and forgotten.
+    Ephemeral(Ephemeral),
+    /// Some tenant's committed rev moved in another process: compare with [`Feed::committed`].
+    Behind,
+}
+
+/// The way from the lanes to the readers of this process. Cloning shares it.
+#[derive(Debug, Clone, Default)]
+pub struct Feed {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    committed: RwLock<HashMap<TenantId, i64>>,
+    readers: RwLock<Vec<mpsc::Sender<FeedItem>>>,
+}
+
+impl Feed {
+    /// A new reader with room for `capacity` items. What does not fit is dropped; the reader sees the hole.
+    pub fn subscribe(&self, capacity: usize) -> mpsc::Receiver<FeedItem> {
+        let (sender, receiver) = mpsc::channel(capacity);
+        self.shared.readers.write().unwrap_or_else(PoisonError::into_inner).push(sender);
+        receiver
+    }
+
+    /// The highest rev of this tenant that this process knows to be committed; 0 when it knows none.
+    pub fn committed(&self, tenant: TenantId) -> i64 {
+        self.shared
+            .committed
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&tenant)
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// Notes a committed rev, found by a lane or by the tail. Returns whether it was news.
+    pub fn note_committed(&self, tenant: TenantId, rev: i64) -> bool {
+        if self.committed(tenant) >= rev {
+            return false;
+        }
+        let mut committed = self.shared.committed.write().unwrap_or_else(PoisonError::into_inner);
+        let known = committed.entry(tenant).or_insert(0);
+        let news = *known < rev;
+        *known = (*known).max(rev);
+        news
+    }
+
+    /// Hands committed changes to every reader.
+    pub fn publish(&self, changes: Arc<Changes>) {
+        self.note_committed(changes.tenant, changes.rev_to);
+        self.offer(&FeedItem::Changes(changes));
+    }
+
+    /// Hands out what is told and forgotten.
+    pub fn ephemeral(&self, item: Ephemeral) {
+        self.offer(&FeedItem::Ephemeral(item));
+    }
+
+    /// Wakes the readers after the tail noted news.
+    pub fn nudge(&self) {
+        self.offer(&FeedItem::Behind);
+    }
+
+    fn offer(&self, item: &FeedItem) {
+        let mut closed = false;
+        for reader in self.shared.readers.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            if let Err(mpsc::error::TrySendError::Closed(_)) = reader.try_send(item.clone()) {
+                closed = true;
+            }
+        }
+        if closed {
+            let mut readers = self.shared.readers.write().unwrap_or_else(PoisonError::into_inner);
+            readers.retain(|reader| !reader.is_closed());
+        }
+    }
+}

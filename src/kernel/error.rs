@@ -1,0 +1,207 @@
+//! Errors as values. Owns the one table of error codes (name, HTTP status, whether repeating can help, meaning)
+//! and the error type that services return. Does not own how an error looks on the wire (`http::problem`,
+//! `gateway`).
+
+use std::borrow::Cow;
+use std::fmt;
+use std::panic::Location;
+
+use serde::Serialize;
+
+/// The result of everything that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+macro_rules! codes {
+    ($($variant:ident $name:literal $status:literal $retryable:literal $meaning:literal;)+) => {
+        /// What went wrong, for programs. The table below is the only source of codes, statuses and meanings;
+        /// the OpenAPI and AsyncAPI documents list it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[allow(missing_docs, reason = "each variant's meaning is its row of the table")]
+        pub enum Code { $($variant,)+ }
+
+        impl Code {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)+];
+
+            /// The code as clients see it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Code::$variant => $name,)+ }
+            }
+
+            /// The HTTP status that goes with it.
+            pub const fn status(self) -> u16 {
+                match self { $(Code::$variant => $status,)+ }
+            }
+
+            /// Whether the very same request may succeed later.
+            pub const fn retryable(self) -> bool {
+                match self { $(Code::$variant => $retryable,)+ }
+            }
+
+            /// One sentence for people.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Code::$variant => $meaning,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    MalformedJson "malformed_json" 400 false "The body or frame is not valid JSON in UTF-8.";
+    InvalidParameter "invalid_parameter" 400 false "A path or query parameter, or a header, has a wrong form.";
+    Unauthenticated "unauthenticated" 401 false "No access token was given.";
+    TokenInvalid "token_invalid" 401 false "The token is malformed, forged, or signed with an unknown key.";
+    TokenExpired "token_expired" 401 false "The token has expired: refresh it.";
+    SessionRevoked "session_revoked" 401 false "The session was signed out, revoked, or its refresh token was used twice.";
+    InvalidCredentials "invalid_credentials" 401 false "Tenant, name and password do not fit together.";
+    Forbidden "forbidden" 403 false "You may see this but may not do that.";
+    NotAMember "not_a_member" 403 false "Only members of the conversation may do this: claim or join it first.";
+    AccountLocked "account_locked" 403 false "Too many failed sign-ins; the lock ends by itself.";
+    AccountDisabled "account_disabled" 403 false "The account is disabled, expired or deleted.";
+    TenantSuspended "tenant_suspended" 403 false "The tenant is suspended.";
+    OriginRefused "origin_refused" 403 false "This Origin is not on the allow-list.";
+    NotFound "not_found" 404 false "There is nothing here that you may see.";
+    MethodNotAllowed "method_not_allowed" 405 false "The path exists, with other methods: see Allow.";
+    IdempotencyConflict "idempotency_conflict" 409 false "This client_msg_id was used for another body.";
+    InvalidTransition "invalid_transition" 409 false "The conversation's present state does not allow this.";
+    AlreadyAssigned "already_assigned" 409 false "Another agent holds the conversation; context.agent_id says who.";
+    OpenConversationExists "open_conversation_exists" 409 false "The customer has another open conversation; context.conversation_id says which.";
+    ConversationClosed "conversation_closed" 409 false "The conversation is closed; context.open_conversation_id names the open one, if there is one.";
+    WindowExpired "window_expired" 409 false "The time in which this message could be edited or recalled is over.";
+    MessageRecalled "message_recalled" 409 false "The message was recalled and cannot be edited.";
+    NameTaken "name_taken" 409 false "The slug, login name, external id or key id is in use.";
+    LimitReached "limit_reached" 409 false "A limit on how many there may be is reached.";
+    CursorReset "cursor_reset" 410 false "The cursor belongs to another history or lies beyond the head: start without a cursor.";
+    PayloadTooLarge "payload_too_large" 413 false "The body or frame is larger than the limit.";
+    UnsupportedMediaType "unsupported_media_type" 415 false "Send Content-Type: application/json.";
+    ValidationFailed "validation_failed" 422 false "The JSON is well formed but a field is missing, unknown or wrong; errors says which.";
+    RateLimited "rate_limited" 429 true "Too many requests from this address or member; wait for Retry-After.";
+    TenantBusy "tenant_busy" 429 true "This tenant's share of the write queue is full; wait for Retry-After.";
+    Unsupported "unsupported" 400 false "This frame type is not known.";
+    NotReady "not_ready" 400 true "The socket is not live yet: send hello first and wait for ready.";
+    Internal "internal" 500 true "The server failed; the request id leads to the log.";
+    Busy "busy" 503 true "The write queue or the database is busy; repeat with the same client_msg_id.";
+    StorageUnavailable "storage_unavailable" 503 true "The database cannot be reached or cannot write (full disk, read-only).";
+    Draining "draining" 503 true "The server is shutting down: connect again.";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// JSON pointer (RFC 6901) to the field, such as `/content/text`.
+    pub pointer: String,
+    /// `required`, `unknown`, `invalid`, `too_long`, `too_short`, `out_of_range`.
+    pub code: Cow<'static, str>,
+    /// One sentence for people.
+    pub detail: String,
+}
+
+/// An error on its way to a client or a log.
+#[derive(Debug)]
+pub struct Error {
+    /// What went wrong, for programs.
+    pub code: Code,
+    /// What went wrong, for people; shown to clients unless the code is `internal`.
+    pub detail: Cow<'static, str>,
+    /// Which fields are wrong.
+    pub fields: Vec<FieldError>,
+    /// The present state that the client needs to go on, such as the holder of a conversation.
+    pub context: serde_json::Map<String, serde_json::Value>,
+    /// When to repeat, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+    /// The cause, for the log only.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    /// Where it was made, for the log only.
+    pub at: &'static Location<'static>,
+}
+
+impl Error {
+    /// An error with its code and a sentence.
+    #[track_caller]
+    pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            fields: Vec::new(),
+            context: serde_json::Map::new(),
+            retry_after_ms: None,
+            source: None,
+            at: Location::caller(),
+        }
+    }
+
+    /// A failure of ours; the text goes to the log only.
+    #[track_caller]
+    pub fn internal(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::Internal, detail)
+    }
+
+    /// There is nothing here that the caller may see.
+    #[track_caller]
+    pub fn not_found() -> Self {
+        Self::new(Code::NotFound, Code::NotFound.meaning())
+    }
+
+    /// One wrong field.
+    #[track_caller]
+    pub fn field(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
+        let field = FieldError { pointer: pointer.into(), code: code.into(), detail: detail.into() };
+        let mut error = Self::new(Code::ValidationFailed, field.detail.clone());
+        error.fields.push(field);
+        error
+    }
+
+    /// Adds a member to `context`.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Serialize) -> Self {
+        if let Ok(value) = serde_json::to_value(value) {
+            self.context.insert(name.to_owned(), value);
+        }
+        self
+    }
+
+    /// Says when to repeat.
+    #[must_use]
+    pub fn retry_after(mut self, milliseconds: u64) -> Self {
+        self.retry_after_ms = Some(milliseconds);
+        self
+    }
+
+    /// Keeps the cause for the log.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {} (at {})", self.code, self.detail, self.at)?;
+        match &self.source {
+            Some(source) => write!(out, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::Code;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_code_has_its_own_name_and_an_error_status() {
+        let names: HashSet<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        assert!(Code::ALL.iter().all(|code| code.status() >= 400));
+    }
+}

@@ -1,0 +1,175 @@
+//! Identifiers. Owns their shape (63 bits: 42 of unix milliseconds, 8 of node number, 13 of counter), their JSON
+//! form (a decimal string, because JavaScript's numbers end at 2^53) and the generator.
+//!
+//! Invariants: a generator never gives the same id twice and never goes backwards; two processes on one store
+//! hold different node numbers (leased in table `node`), so their ids never meet.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use super::clock::Clock;
+use super::error::{Code, Error, Result};
+
+const NODE_BITS: u32 = 8;
+const COUNTER_BITS: u32 = 13;
+
+/// How many node numbers there are, and so how many processes one store can serve.
+pub const NODE_NUMBERS: i32 = 1 << NODE_BITS;
+
+/// Gives out ids for one leased node number.
+#[derive(Debug)]
+pub struct IdGenerator {
+    clock: Clock,
+    node: AtomicI64,
+    leased_until: AtomicI64,
+    /// Milliseconds and counter of the last id, side by side.
+    last: AtomicI64,
+}
+
+impl IdGenerator {
+    /// A generator that gives nothing until [`IdGenerator::lease`] is called.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, node: AtomicI64::new(0), leased_until: AtomicI64::new(0), last: AtomicI64::new(0) }
+    }
+
+    /// Takes over a node number that this process holds until `until` (unix milliseconds).
+    pub fn lease(&self, node: i32, until: i64) {
+        self.node.store(i64::from(node), Ordering::SeqCst);
+        self.leased_until.store(until, Ordering::SeqCst);
+    }
+
+    /// The next id. Fails with `busy` while the node number's lease has run out, since another process may hold
+    /// the number by then.
+    pub fn next(&self) -> Result<i64> {
+        let now = self.clock.now().0;
+        if now >= self.leased_until.load(Ordering::SeqCst) {
+            return Err(Error::new(Code::Busy, "this process holds no node number at the moment"));
+        }
+        let floor = now << COUNTER_BITS;
+        let previous = self
+            .last
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |last| Some(floor.max(last + 1)))
+            .unwrap_or(floor);
+        let stamp = floor.max(previous + 1);
+        let (milliseconds, counter) = (stamp >> COUNTER_BITS, stamp & ((1 << COUNTER_BITS) - 1));
+        let node = self.node.load(Ordering::SeqCst);
+        Ok((milliseconds << (NODE_BITS + COUNTER_BITS)) | (node << COUNTER_BITS) | counter)
+    }
+}
+
+/// The smallest id that an id made at this instant (unix milliseconds) can have.
+pub fn first_id_at(milliseconds: i64) -> i64 {
+    milliseconds << (NODE_BITS + COUNTER_BITS)
+}
+
+macro_rules! id_types {
+    ($($(#[$meta:meta])* $name:ident;)+) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(diesel::AsExpression, diesel::FromSqlRow)]
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        pub struct $name(pub i64);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(out)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = std::num::ParseIntError;
+            fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+                serializer.collect_str(&self.0)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+                text.parse().map(Self).map_err(|_| serde::de::Error::custom("expected an id: a string of digits"))
+            }
+        }
+
+        impl<DB> diesel::deserialize::FromSql<diesel::sql_types::BigInt, DB> for $name
+        where
+            DB: diesel::backend::Backend,
+            i64: diesel::deserialize::FromSql<diesel::sql_types::BigInt, DB>,
+        {
+            fn from_sql(value: DB::RawValue<'_>) -> diesel::deserialize::Result<Self> {
+                i64::from_sql(value).map(Self)
+            }
+        }
+
+        impl<DB> diesel::serialize::ToSql<diesel::sql_types::BigInt, DB> for $name
+        where
+            DB: diesel::backend::Backend,
+            i64: diesel::serialize::ToSql<diesel::sql_types::BigInt, DB>,
+        {
+            fn to_sql<'b>(&'b self, out: &mut diesel::serialize::Output<'b, '_, DB>) -> diesel::serialize::Result {
+                self.0.to_sql(out)
+            }
+        }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                use utoipa::openapi::schema::{ObjectBuilder, Type};
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .pattern(Some("^[0-9]{1,19}$"))
+                    .description(Some("An id: a string of digits (63 bits, time-ordered)."))
+                    .examples([serde_json::json!("3765201203527680000")])
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+    )+};
+}
+
+id_types! {
+    /// A merchant.
+    TenantId;
+    /// An account: visitor, agent, supervisor or administrator.
+    MemberId;
+    /// A signed-in device: one family of refresh tokens.
+    SessionId;
+    /// A key with which a tenant signs its visitors' identities.
+    IdentityKeyId;
+    /// A room with a log.
+    ConversationId;
+    /// One assignment of an agent to a conversation.
+    AssignmentId;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_rise_and_never_repeat_even_when_the_clock_goes_back() {
+        let clock = Clock::default();
+        let ids = IdGenerator::new(clock.clone());
+        ids.lease(7, i64::MAX);
+        let mut last = 0;
+        for round in 0..20_000 {
+            if round == 10_000 {
+                clock.advance(-3_600_000);
+            }
+            let id = ids.next().unwrap_or_default();
+            assert!(id > last, "{id} after {last}");
+            assert_eq!((id >> COUNTER_BITS) & 0xff, 7);
+            last = id;
+        }
+    }
+
+    #[test]
+    fn without_a_lease_there_are_no_ids() {
+        let ids = IdGenerator::new(Clock::default());
+        assert!(ids.next().is_err());
+    }
+}

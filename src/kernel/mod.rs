@@ -1,0 +1,13 @@
+//! Ground that every room stands on: ids, time, errors, secrets, text rules, shutdown. Knows no room, no table
+//! and no web framework.
+
+pub mod clock;
+pub mod error;
+pub mod id;
+pub mod secret;
+pub mod shutdown;
+pub mod text;
+
+pub use clock::{Clock, Millis};
+pub use error::{Code, Error, FieldError, Result};
+pub use id::{AssignmentId, ConversationId, IdGenerator, IdentityKeyId, MemberId, SessionId, TenantId};

@@ -1,0 +1,10 @@
+//! Deskwire.
+pub mod app;
+pub mod conversations;
+pub mod db;
+pub mod http;
+pub mod journal;
+pub mod kernel;
+pub mod members;
+pub mod messages;
+pub mod settings;

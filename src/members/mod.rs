@@ -1,0 +1,3 @@
+//! Members: every account of a tenant, be it visitor, agent, supervisor or administrator.
+
+pub mod model;

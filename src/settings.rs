@@ -1,0 +1,140 @@
+//! Settings: every flag and environment variable of the service in one place. `--help` and the README's table are
+//! generated from here. Owns defaults and limits; does not read them anywhere else.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::db::Durability;
+use crate::kernel::secret::Secret;
+
+/// Where the data is.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DatabaseSettings {
+    /// Where the data is: sqlite:PATH, postgres://USER:PASSWORD@HOST/NAME or mysql://USER:PASSWORD@HOST/NAME.
+    #[arg(long, env = "DATABASE_URL", default_value = "sqlite:deskwire.db", hide_env_values = true)]
+    pub database_url: String,
+
+    /// When a commit on SQLite counts as done: on the disk, or in the operating system (survives kill -9 but not
+    /// power loss).
+    #[arg(long, env = "DESKWIRE_DURABILITY", value_enum, default_value = "disk")]
+    pub durability: Durability,
+
+    /// Connections in the pool for reads (and, on servers, one as large for writes beside the log).
+    #[arg(long, env = "DESKWIRE_POOL_SIZE", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub pool_size: u32,
+
+    /// Lanes on PostgreSQL and MySQL: threads that write the log. SQLite has one.
+    #[arg(long, env = "DESKWIRE_LANES", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=32))]
+    pub lanes: u16,
+}
+
+/// Secrets.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SecretSettings {
+    /// Keys of access tokens as KID:SECRET, at most two separated by a comma; the first signs, both verify. With
+    /// SQLite they are made and kept beside the database when absent.
+    #[arg(long, env = "DESKWIRE_JWT_KEYS", hide_env_values = true)]
+    pub jwt_keys: Option<Secret>,
+
+    /// The key that seals what is kept at rest and read again (identity keys). With SQLite it is made and kept
+    /// beside the database when absent.
+    #[arg(long, env = "DESKWIRE_MASTER_KEY", hide_env_values = true)]
+    pub master_key: Option<Secret>,
+
+    /// The bearer key that may create tenants; without it POST /tenants is refused unless sign-up is open.
+    #[arg(long, env = "DESKWIRE_PLATFORM_KEY", hide_env_values = true)]
+    pub platform_key: Option<Secret>,
+}
+
+/// Everything that the service can be told.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Settings {
+    /// Where the data is.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+
+    /// Secrets.
+    #[command(flatten)]
+    pub secrets: SecretSettings,
+
+    /// The address to listen on.
+    #[arg(long, env = "DESKWIRE_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// HTTP worker threads; 0 means one for each core.
+    #[arg(long, env = "DESKWIRE_WORKERS", default_value_t = 0)]
+    pub workers: usize,
+
+    /// Whether anybody may create a tenant.
+    #[arg(long, env = "DESKWIRE_SIGN_UP", default_value_t = false)]
+    pub sign_up: bool,
+
+    /// Origins of browsers that may call, separated by commas; * means any. Pages of the service's own host always
+    /// may.
+    #[arg(long, env = "DESKWIRE_ALLOWED_ORIGINS", default_value = "", value_delimiter = ',')]
+    pub allowed_origins: Vec<String>,
+
+    /// Believe X-Forwarded-For: set it only behind a proxy that overwrites the header.
+    #[arg(long, env = "DESKWIRE_TRUST_FORWARDED", default_value_t = false)]
+    pub trust_forwarded: bool,
+
+    /// Where a database's generated secrets are kept; the default is deskwire.secret beside the SQLite file.
+    #[arg(long, env = "DESKWIRE_SECRET_FILE")]
+    pub secret_file: Option<PathBuf>,
+
+    /// Cost of password hashing with bcrypt (10 takes about 70 ms).
+    #[arg(long, env = "DESKWIRE_BCRYPT_COST", default_value_t = 10, value_parser = clap::value_parser!(u32).range(4..=15))]
+    pub bcrypt_cost: u32,
+
+    /// How long an access token is valid, in seconds.
+    #[arg(long, env = "DESKWIRE_ACCESS_TOKEN_SECONDS", default_value_t = 900, value_parser = clap::value_parser!(i64).range(10..=86_400))]
+    pub access_token_seconds: i64,
+
+    /// How long a staff session lives without use, in days.
+    #[arg(long, env = "DESKWIRE_STAFF_SESSION_DAYS", default_value_t = 30, value_parser = clap::value_parser!(i64).range(1..=400))]
+    pub staff_session_days: i64,
+
+    /// How long a visitor's session lives without use, in days.
+    #[arg(long, env = "DESKWIRE_VISITOR_SESSION_DAYS", default_value_t = 180, value_parser = clap::value_parser!(i64).range(1..=400))]
+    pub visitor_session_days: i64,
+
+    /// Largest request body, in bytes.
+    #[arg(long, env = "DESKWIRE_BODY_LIMIT", default_value_t = 262_144)]
+    pub body_limit: usize,
+
+    /// Largest frame from a client, in bytes.
+    #[arg(long, env = "DESKWIRE_FRAME_LIMIT", default_value_t = 65_536)]
+    pub frame_limit: usize,
+
+    /// Sockets that one member may have.
+    #[arg(long, env = "DESKWIRE_SOCKETS_PER_MEMBER", default_value_t = 10)]
+    pub sockets_per_member: usize,
+
+    /// Sockets that one address may have.
+    #[arg(long, env = "DESKWIRE_SOCKETS_PER_ADDRESS", default_value_t = 200)]
+    pub sockets_per_address: usize,
+
+    /// Frames a second that a visitor's socket may send (burst: four times as many).
+    #[arg(long, env = "DESKWIRE_VISITOR_FRAMES_PER_SECOND", default_value_t = 5)]
+    pub visitor_frames_per_second: u32,
+
+    /// Frames a second that a staff socket may send (burst: three times as many).
+    #[arg(long, env = "DESKWIRE_STAFF_FRAMES_PER_SECOND", default_value_t = 20)]
+    pub staff_frames_per_second: u32,
+
+    /// Requests a second that one member may make over REST (burst: four times as many); 0 means no limit.
+    #[arg(long, env = "DESKWIRE_REQUESTS_PER_SECOND", default_value_t = 50)]
+    pub requests_per_second: u32,
+
+    /// Requests a minute that one address may make to routes that need no token (sign-in, new visitors).
+    #[arg(long, env = "DESKWIRE_ANONYMOUS_PER_MINUTE", default_value_t = 120)]
+    pub anonymous_per_minute: u32,
+
+    /// How often a socket is pinged, in seconds.
+    #[arg(long, env = "DESKWIRE_PING_SECONDS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub ping_seconds: u64,
+
+    /// How long a shutdown may take to send its sockets away, in seconds.
+    #[arg(long, env = "DESKWIRE_DRAIN_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=300))]
+    pub drain_seconds: u64,
+}
