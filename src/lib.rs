@@ -1,5 +1,6 @@
 //! Deskwire.
 pub mod app;
+pub mod auth;
 pub mod conversations;
 pub mod db;
 pub mod http;

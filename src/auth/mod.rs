@@ -1,0 +1,3 @@
+//! Who may come in, and who may do what.
+
+pub mod permission;

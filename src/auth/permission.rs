@@ -1,0 +1,144 @@
+//! Who may do what: the one table of rights, for REST, sockets and the journal alike, and shown in the documents.
+//! No I/O.
+//!
+//! Invariants: what an actor may not see answers 404, what it may see but not do answers 403; a role's row never
+//! reaches beyond its tenant, because every query and command carries the actor's tenant.
+
+use crate::conversations::model::{ConversationKind, ConversationRow, ConversationStatus, ParticipantRow};
+use crate::kernel::{Code, Error, Result};
+use crate::members::model::{Actor, Role};
+use crate::text_enum;
+
+text_enum! {
+    /// How far a right reaches.
+    Scope {
+        /// Nowhere.
+        Never = "never",
+        /// What the member itself owns: its account, its own conversations as a customer.
+        Own = "own",
+        /// Conversations that the member is in.
+        Inside = "inside",
+        /// Conversations that the member can see: those it is in, and the waiting ones.
+        Visible = "visible",
+        /// Everything of the tenant.
+        Tenant = "tenant",
+    }
+}
+
+macro_rules! rights {
+    ($($(#[$meta:meta])* $operation:ident $word:literal : $customer:ident $agent:ident $supervisor:ident $admin:ident;)+) => {
+        text_enum! {
+            /// What can be done.
+            Operation { $($(#[$meta])* $operation = $word,)+ }
+        }
+
+        /// How far this role may do this.
+        pub const fn scope(role: Role, operation: Operation) -> Scope {
+            match (operation, role) {
+                $(
+                    (Operation::$operation, Role::Customer) => Scope::$customer,
+                    (Operation::$operation, Role::Agent) => Scope::$agent,
+                    (Operation::$operation, Role::Supervisor) => Scope::$supervisor,
+                    (Operation::$operation, Role::Admin) => Scope::$admin,
+                )+
+            }
+        }
+    };
+}
+
+rights! {
+    //                                                             customer agent supervisor admin
+    /// See and change the own account, sessions and password.
+    UseAccount "use_account":                                      Own Own Own Own;
+    /// Open a conversation (staff: on behalf of a customer).
+    OpenConversation "open_conversation":                          Own Tenant Tenant Tenant;
+    /// Read a conversation, its log and its members.
+    ReadConversation "read_conversation":                          Own Visible Tenant Tenant;
+    /// Send to a conversation; edit and recall own messages within their windows; move own positions.
+    SendMessage "send_message":                                    Inside Inside Inside Inside;
+    /// Recall anybody's message, at any time.
+    RecallAny "recall_any":                                        Never Never Tenant Tenant;
+    /// Read the notes behind a conversation.
+    ReadNotes "read_notes":                                        Never Visible Tenant Tenant;
+    /// Write notes behind a conversation.
+    WriteNote "write_note":                                        Never Inside Tenant Tenant;
+    /// Take a waiting conversation.
+    Claim "claim":                                                 Never Visible Tenant Tenant;
+    /// Give a conversation to an agent.
+    Assign "assign":                                               Never Never Tenant Tenant;
+    /// Let a conversation wait again.
+    Release "release":                                             Never Inside Tenant Tenant;
+    /// End a conversation.
+    Close "close":                                                 Own Inside Tenant Tenant;
+    /// Let a closed conversation wait again.
+    Reopen "reopen":                                               Own Inside Tenant Tenant;
+    /// Bring staff into a conversation.
+    AddMember "add_member":                                        Never Inside Tenant Tenant;
+    /// Take others of the staff out of a conversation (everybody of the staff may leave).
+    RemoveMember "remove_member":                                  Never Never Tenant Tenant;
+    /// Change subject, priority and tags.
+    UpdateConversation "update_conversation":                      Never Inside Tenant Tenant;
+    /// Read the earlier words of edited and recalled messages, and the assignments.
+    ReadRevisions "read_revisions":                                Never Never Tenant Tenant;
+    /// List and read accounts (agents: their sub-accounts).
+    ReadMembers "read_members":                                    Never Own Tenant Tenant;
+    /// Create, change, disable and delete accounts (others: disable their sub-accounts).
+    ManageMembers "manage_members":                                Never Own Own Tenant;
+    /// Change the tenant's name and settings; manage identity keys.
+    ManageTenant "manage_tenant":                                  Never Never Never Tenant;
+    /// Read the whole tenant's entries as a feed.
+    ReadFeed "read_feed":                                          Never Never Never Tenant;
+}
+
+/// Fails with `forbidden` when the role never has this right.
+pub fn require(actor: &Actor, operation: Operation) -> Result<Scope> {
+    match scope(actor.role, operation) {
+        Scope::Never => Err(Error::new(Code::Forbidden, format!("a {} may not {operation}", actor.role))),
+        scope => Ok(scope),
+    }
+}
+
+/// How an actor stands to a conversation. For a backstage room, pass its parent and the parent's participant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It may not know that the conversation exists.
+    Stranger,
+    /// It may see it.
+    Viewer,
+    /// It is in it.
+    Insider,
+}
+
+/// How a member of this role stands to this conversation of its own tenant.
+pub fn standing(
+    actor: &Actor,
+    conversation: &ConversationRow,
+    participant: Option<&ParticipantRow>,
+) -> Standing {
+    if conversation.tenant_id != actor.tenant || conversation.kind == ConversationKind::Backstage {
+        return Standing::Stranger;
+    }
+    if participant.is_some_and(|row| row.member_id == actor.member && row.is_in()) {
+        return Standing::Insider;
+    }
+    let visible = match scope(actor.role, Operation::ReadConversation) {
+        Scope::Tenant => true,
+        Scope::Visible => conversation.status == Some(ConversationStatus::Open),
+        _ => false,
+    };
+    if visible { Standing::Viewer } else { Standing::Stranger }
+}
+
+/// Checks one operation on one conversation: 404 for strangers, 403 for those who may see but not do.
+pub fn check(actor: &Actor, standing: Standing, operation: Operation) -> Result<()> {
+    if standing == Standing::Stranger {
+        return Err(Error::not_found());
+    }
+    match scope(actor.role, operation) {
+        Scope::Never => Err(Error::new(Code::Forbidden, format!("a {} may not {operation}", actor.role))),
+        Scope::Own | Scope::Inside if standing < Standing::Insider => {
+            Err(Error::new(Code::NotAMember, Code::NotAMember.meaning()))
+        }
+        _ => Ok(()),
+    }
+}
