@@ -7,6 +7,7 @@ use crate::journal::Journal;
 use crate::journal::feed::Feed;
 use crate::kernel::shutdown::Shutdown;
 use crate::kernel::{Clock, IdGenerator, Result};
+use crate::metrics::Metrics;
 use crate::settings::Settings;
 
 /// What the rooms share. Handlers receive it as `web::Data<App>`.
@@ -23,6 +24,8 @@ pub struct App {
     pub journal: Journal,
     /// From commit to readers.
     pub feed: Feed,
+    /// Numbers for operators.
+    pub metrics: Metrics,
     /// Tells every task to finish.
     pub shutdown: Shutdown,
 }
@@ -43,6 +46,7 @@ impl App {
             usize::from(settings.database.lanes),
         )?;
         let _ = lease;
-        Ok(Self { settings, clock, ids, db, journal, feed, shutdown: Shutdown::default() })
+        let metrics = Metrics::new()?;
+        Ok(Self { settings, clock, ids, db, journal, feed, metrics, shutdown: Shutdown::default() })
     }
 }

@@ -138,3 +138,26 @@ pub struct Settings {
     #[arg(long, env = "DESKWIRE_DRAIN_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=300))]
     pub drain_seconds: u64,
 }
+
+impl Settings {
+    /// What the service does when it is told nothing; the environment is not read.
+    pub fn defaults() -> Self {
+        use clap::{Args, FromArgMatches};
+        let command = Self::augment_args(clap::Command::new("deskwire"))
+            .mut_args(|argument| argument.env(clap::builder::Resettable::Reset));
+        let parsed =
+            command.try_get_matches_from(["deskwire"]).and_then(|found| Self::from_arg_matches(&found));
+        // A default that its own parser refuses is told like any wrong flag; a test holds that there is none.
+        parsed.unwrap_or_else(|refused| refused.exit())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Settings;
+
+    #[test]
+    fn every_default_is_valid() {
+        assert_eq!(Settings::defaults().listen.port(), 8080);
+    }
+}

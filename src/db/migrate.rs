@@ -68,6 +68,30 @@ pub fn pending(connection: &mut AnyConnection) -> Result<Vec<String>> {
     pending.map_err(|cause| Error::internal("the migrations cannot be listed").caused_by(cause))
 }
 
+/// Whether every migration of this program is applied; works on connections that may only read.
+pub fn is_current(connection: &mut AnyConnection) -> Result<bool> {
+    diesel::table! {
+        #[sql_name = "__diesel_schema_migrations"]
+        applied (version) { version -> Text, }
+    }
+    let applied: Vec<String> = diesel::QueryDsl::select(applied::table, applied::version).load(connection)?;
+    let known = match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(_) => versions::<diesel::sqlite::Sqlite>(&SQLITE),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgresql(_) => versions::<diesel::pg::Pg>(&POSTGRESQL),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(_) => versions::<diesel::mysql::Mysql>(&MYSQL),
+    };
+    Ok(known.iter().all(|version| applied.contains(version)))
+}
+
+fn versions<DB: diesel::backend::Backend>(set: &EmbeddedMigrations) -> Vec<String> {
+    use diesel::migration::MigrationSource;
+    let all = MigrationSource::<DB>::migrations(set).unwrap_or_default();
+    all.iter().map(|one| one.name().version().to_string()).collect()
+}
+
 type Ran<'a> = diesel::migration::Result<Vec<diesel::migration::MigrationVersion<'a>>>;
 
 fn names(ran: Ran<'_>) -> diesel::migration::Result<Vec<String>> {

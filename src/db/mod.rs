@@ -174,7 +174,7 @@ fn get(pool: &r2d2::Pool<Manager>) -> Result<r2d2::PooledConnection<Manager>> {
 
 /// Runs blocking work off the async workers.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
+    tokio::task::spawn_blocking(crate::kernel::trace::carry(work))
         .await
         .map_err(|cause| Error::internal("a task panicked").caused_by(cause))?
 }

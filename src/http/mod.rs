@@ -1,3 +1,14 @@
-//! What every route shares: problems, pages, limits, request ids. Knows no room and no table.
+//! What every route shares: problems, bodies, pages, limits, request ids. Owns how HTTP looks on every route;
+//! knows no room and no table.
 
+pub mod client_ip;
+pub mod cors;
+pub mod fallback;
+pub mod frame;
+pub mod json;
+pub mod limit;
+pub mod page;
+pub mod parameters;
 pub mod problem;
+
+pub use client_ip::client_ip;

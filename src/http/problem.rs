@@ -5,7 +5,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
-use crate::kernel::{Code, Error, FieldError};
+use crate::kernel::{Code, Error, FieldError, trace};
 
 /// The body of every answer that is not 2xx.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -61,12 +61,12 @@ impl ResponseError for Error {
     }
 
     fn error_response(&self) -> HttpResponse {
-        // The request id is known to the middleware only, which puts it in afterwards (`http::request_id`).
         let mut response = HttpResponse::build(self.status_code());
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         if let Some(milliseconds) = self.retry_after_ms {
             response.insert_header((header::RETRY_AFTER, milliseconds.div_ceil(1_000).max(1).to_string()));
         }
-        response.json(Problem::new(self, String::new()))
+        let request_id = trace::request_id().map(|id| id.to_string()).unwrap_or_default();
+        response.json(Problem::new(self, request_id))
     }
 }

@@ -7,6 +7,7 @@ pub mod id;
 pub mod secret;
 pub mod shutdown;
 pub mod text;
+pub mod trace;
 
 pub use clock::{Clock, Millis};
 pub use error::{Code, Error, FieldError, Result};

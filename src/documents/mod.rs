@@ -1,0 +1,57 @@
+//! The documents: OpenAPI for the routes, AsyncAPI for the socket, and the page that shows them. Owns what is
+//! generated from the code; a test holds the committed files in `openapi/` against it.
+
+pub mod openapi;
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, get, web};
+use bytes::Bytes;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::app::App;
+use crate::kernel::{Error, Result};
+
+/// The documents of a running server, written once.
+pub struct Documents {
+    /// What the routes take and give.
+    pub openapi: utoipa::openapi::OpenApi,
+    openapi_json: Bytes,
+}
+
+impl Documents {
+    /// Generates the documents.
+    pub fn new(_app: &App) -> Result<Self> {
+        let openapi = openapi::document();
+        let openapi_json = Bytes::from(text(&openapi)?);
+        Ok(Self { openapi, openapi_json })
+    }
+}
+
+/// A document as it is committed and served: indented, with a final line end.
+pub fn text(document: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string_pretty(document)
+        .map(|text| text + "\n")
+        .map_err(|cause| Error::internal("a document could not be written").caused_by(cause))
+}
+
+/// The routes of this room.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(get_openapi);
+}
+
+/// The page for people, made of files inside the program: it works without a network.
+pub fn page(config: &mut web::ServiceConfig) {
+    let ui = utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}")
+        .config(utoipa_swagger_ui::Config::from("/api/v1/openapi.json").try_it_out_enabled(true));
+    config.service(ui);
+    config.service(web::redirect("/docs", "/docs/"));
+}
+
+/// Read the OpenAPI document of these routes
+#[utoipa::path(tag = "service", security(()), responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+#[get("/openapi.json")]
+async fn get_openapi(documents: web::Data<Documents>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .body(documents.openapi_json.clone())
+}

@@ -1,0 +1,71 @@
+//! Probes: whether the process lives, whether it should get work, and its numbers. Owns what ready means.
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, get, web};
+use serde::Serialize;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::app::App;
+use crate::kernel::{Code, Error, Result};
+
+/// The routes of this room.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(healthz);
+    config.service(readyz);
+    config.service(metrics);
+}
+
+/// What a probe answers when all is well.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Health {
+    /// Always `ok`; anything else is a problem.
+    pub status: &'static str,
+    /// The version of the program.
+    pub version: &'static str,
+}
+
+const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
+
+/// Tell whether the process lives
+///
+/// For restarts: it looks at nothing but itself.
+#[utoipa::path(tag = "service", security(()), responses((status = 200, body = Health)))]
+#[get("/healthz")]
+async fn healthz() -> web::Json<Health> {
+    web::Json(OK)
+}
+
+/// Tell whether the process should get work
+///
+/// Ready means: the database answers and has every migration, the lanes run, and the server is not shutting down.
+#[utoipa::path(tag = "service", security(()), responses((status = 200, body = Health)))]
+#[get("/readyz")]
+async fn readyz(app: web::Data<App>) -> Result<web::Json<Health>> {
+    if app.shutdown.is_triggered() {
+        return Err(Error::new(Code::Draining, Code::Draining.meaning()));
+    }
+    let current = app.db.read(crate::db::migrate::is_current).await?;
+    if !current {
+        return Err(Error::new(Code::StorageUnavailable, "migrations are pending: run `deskwire migrate`"));
+    }
+    Ok(web::Json(OK))
+}
+
+/// Give the numbers for Prometheus
+///
+/// Not meant for the public: let the proxy keep it inside.
+#[utoipa::path(
+    tag = "service",
+    security(()),
+    responses((status = 200, description = "Prometheus' text form", body = String, content_type = "text/plain"))
+)]
+#[get("/metrics")]
+async fn metrics(app: web::Data<App>) -> Result<HttpResponse> {
+    let (in_use, open) = app.db.pool_state();
+    app.metrics.pool_in_use.set(in_use.into());
+    app.metrics.pool_open.set(open.into());
+    let text = app.metrics.render()?;
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
+        .body(text))
+}

@@ -1,0 +1,187 @@
+//! The frame around every request, outermost first: request id, panics, security headers, numbers, log lines; and,
+//! inside the one for other origins, the rate limit. Owns that every answer carries its request id and that every
+//! refusal is a problem, the framework's own included.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{HttpResponse, ResponseError, web};
+use futures_util::FutureExt;
+
+use super::limit::{Key, Limiter};
+use super::problem::Problem;
+use super::{client_ip, parameters};
+use crate::app::App;
+use crate::kernel::text::is_key;
+use crate::kernel::{Code, Error, secret, trace};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+type Answer = Result<ServiceResponse<BoxBody>, actix_web::Error>;
+
+/// The outermost middleware.
+pub async fn frame(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Answer {
+    let started = Instant::now();
+    let request_id: Arc<str> = match request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok())
+    {
+        Some(given) if is_key(given) => given.into(),
+        _ => secret::random_key(12).into(),
+    };
+    trace::within(request_id.clone(), framed(request, next, &request_id, started)).await
+}
+
+async fn framed(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    request_id: &str,
+    started: Instant,
+) -> Answer {
+    let method = request.method().clone();
+    let path = request.path().to_owned();
+    let app = request.app_data::<web::Data<App>>().cloned();
+    let refused = parameters::refuse_nul(request.head().uri.path_and_query().map_or("", |all| all.as_str()));
+    let answer = match refused {
+        Err(error) => Ok(Ok(request.error_response(error))),
+        Ok(()) => {
+            let answer = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+            answer.map(|answer| answer.map(ServiceResponse::map_into_boxed_body))
+        }
+    };
+    let draining = app.as_ref().is_some_and(|app| app.shutdown.is_triggered());
+    let (mut answer, template) = match answer {
+        Ok(Ok(response)) => {
+            let response = as_problem(response);
+            let template = response.request().match_pattern();
+            (Ok(response), template)
+        }
+        Ok(Err(error)) => (Err((HttpResponse::from_error(error), "middleware".to_owned())), None),
+        Err(panic) => {
+            let text = panic_text(panic.as_ref());
+            (Err((Error::internal("a handler panicked").error_response(), text)), None)
+        }
+    };
+    let (status, headers) = match &mut answer {
+        Ok(response) => (response.status(), response.headers_mut()),
+        Err((response, _)) => (response.status(), response.headers_mut()),
+    };
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    secure(headers, &path);
+    if draining && status != StatusCode::SWITCHING_PROTOCOLS {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    let template = template.as_deref().unwrap_or("none");
+    if let Some(app) = &app {
+        app.metrics.request(method.as_str(), template, status.as_u16(), started.elapsed());
+    }
+    let cause = match &answer {
+        Ok(response) => response.response().error().map(ToString::to_string),
+        Err((_, cause)) => Some(cause.clone()),
+    };
+    log(&method, &path, status, started, cause.as_deref());
+    answer.map_err(|(response, cause)| InternalError::from_response(cause, response).into())
+}
+
+/// Turns refusals that the framework wrote into problems.
+fn as_problem(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error()
+        || response.headers().get(header::CONTENT_TYPE) == Some(&PROBLEM)
+    {
+        return response;
+    }
+    let preflight = response.request().method() == actix_web::http::Method::OPTIONS;
+    let code = match status.as_u16() {
+        400 if preflight => Code::OriginRefused,
+        401 => Code::Unauthenticated,
+        403 => Code::Forbidden,
+        404 => Code::NotFound,
+        405 => Code::MethodNotAllowed,
+        413 => Code::PayloadTooLarge,
+        415 => Code::UnsupportedMediaType,
+        422 => Code::ValidationFailed,
+        429 => Code::RateLimited,
+        503 => Code::Busy,
+        400..=499 => Code::InvalidParameter,
+        _ => Code::Internal,
+    };
+    let request_id = trace::request_id().map(|id| id.to_string()).unwrap_or_default();
+    let problem = Problem::new(&Error::new(code, code.meaning()), request_id);
+    response.map_body(|head, _| {
+        head.status = StatusCode::from_u16(code.status()).unwrap_or(status);
+        head.headers_mut().insert(header::CONTENT_TYPE, PROBLEM);
+        BoxBody::new(serde_json::to_vec(&problem).unwrap_or_default())
+    })
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+}
+
+fn secure(headers: &mut HeaderMap, path: &str) {
+    let mut set = |name: &'static str, value: &'static str| {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    };
+    set("x-content-type-options", "nosniff");
+    set("referrer-policy", "no-referrer");
+    if path.starts_with("/docs") {
+        // The page brings its own scripts and styles and talks to its own host only.
+        let policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+        set("content-security-policy", policy);
+    } else {
+        set("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
+        set("cache-control", "no-store");
+    }
+}
+
+fn log(
+    method: &actix_web::http::Method,
+    path: &str,
+    status: StatusCode,
+    started: Instant,
+    cause: Option<&str>,
+) {
+    let code = status.as_u16();
+    let level = match code {
+        500 => log::Level::Error,
+        501.. => log::Level::Warn,
+        _ => log::Level::Debug,
+    };
+    let milliseconds = started.elapsed().as_secs_f64() * 1_000.0;
+    let cause = cause.unwrap_or("");
+    log::log!(target: "deskwire::http", level, "{method} {path} {code} in {milliseconds:.1} ms {cause}");
+}
+
+/// The innermost middleware: counts the request for its member or address.
+pub async fn limit(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Answer {
+    let verdict = verdict(&request);
+    let mut response = match verdict.map(|verdict| verdict.check()) {
+        Some(Err(error)) => request.error_response(error),
+        _ => next.call(request).await?.map_into_boxed_body(),
+    };
+    if let Some(verdict) = verdict {
+        verdict.write(response.headers_mut());
+    }
+    Ok(response)
+}
+
+fn verdict(request: &ServiceRequest) -> Option<super::limit::Verdict> {
+    let app = request.app_data::<web::Data<App>>()?;
+    let limiter = request.app_data::<web::Data<Limiter>>()?;
+    let path = request.path();
+    // Sockets have limits of their own (`gateway`); documents and probes are prepared or tiny.
+    if !path.starts_with("/api/v1/") || path == "/api/v1/ws" || path.ends_with("api.json") {
+        return None;
+    }
+    limiter.take(Key::address(client_ip(request.request(), &app.settings)))
+}

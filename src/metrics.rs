@@ -1,0 +1,171 @@
+//! Numbers for operators, in Prometheus' text form. Owns their names and the registry; other rooms count through
+//! the handles here and never make a metric of their own.
+//!
+//! Invariant: no label takes a value that clients choose: routes are templates, methods are the known ones.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::kernel::{Error, Result};
+
+/// The numbers of one server. Cloning shares them.
+#[derive(Clone)]
+pub struct Metrics {
+    inner: Arc<Inner>,
+}
+
+impl std::ops::Deref for Metrics {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+macro_rules! metrics {
+    ($($(#[doc = $help:literal])+ $name:ident: $kind:ident $full:literal $arguments:tt;)+) => {
+        /// The handles.
+        pub struct Inner {
+            registry: Registry,
+            $($(#[doc = $help])+ pub $name: $kind,)+
+        }
+
+        impl Metrics {
+            /// A registry with every number at its start.
+            pub fn new() -> Result<Self> {
+                let build = || -> prometheus::Result<Self> {
+                    let registry = Registry::new();
+                    $(
+                        let $name = metrics!(@make $kind $full, concat!($($help),+).trim(), $arguments);
+                        registry.register(Box::new($name.clone()))?;
+                    )+
+                    Ok(Self { inner: Arc::new(Inner { registry, $($name,)+ }) })
+                };
+                build().map_err(|cause| Error::internal("the metrics could not be made").caused_by(cause))
+            }
+
+            /// Every name, for the tests of the documents.
+            pub const NAMES: &'static [&'static str] = &[$($full),+];
+        }
+    };
+    (@make IntCounter $full:literal, $help:expr, ()) => { IntCounter::new($full, $help)? };
+    (@make IntGauge $full:literal, $help:expr, ()) => { IntGauge::new($full, $help)? };
+    (@make IntCounterVec $full:literal, $help:expr, ($($label:literal),+)) => {
+        IntCounterVec::new(Opts::new($full, $help), &[$($label),+])?
+    };
+    (@make Histogram $full:literal, $help:expr, ($buckets:expr)) => {
+        Histogram::with_opts(HistogramOpts::new($full, $help).buckets($buckets))?
+    };
+    (@make HistogramVec $full:literal, $help:expr, ($buckets:expr; $($label:literal),+)) => {
+        HistogramVec::new(HistogramOpts::new($full, $help).buckets($buckets), &[$($label),+])?
+    };
+}
+
+fn latencies() -> Vec<f64> {
+    vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]
+}
+
+fn sizes() -> Vec<f64> {
+    vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]
+}
+
+metrics! {
+    /// Requests by method, route template and status.
+    requests: IntCounterVec "deskwire_http_requests_total" ("method", "route", "status");
+    /// Time to answer a request, in seconds, by method and route template.
+    request_seconds: HistogramVec "deskwire_http_request_seconds" (latencies(); "method", "route");
+    /// Commands and closures that wait for a lane.
+    lane_depth: IntGauge "deskwire_lane_depth" ();
+    /// Lanes that run.
+    lanes: IntGauge "deskwire_lanes" ();
+    /// Commands of a committed batch.
+    batch_size: Histogram "deskwire_batch_size" (sizes());
+    /// Time from taking a batch to its commit, in seconds.
+    batch_seconds: Histogram "deskwire_batch_seconds" (latencies());
+    /// Batches that were rolled back and decided again.
+    batch_retries: IntCounter "deskwire_batch_retries_total" ();
+    /// Live sockets.
+    sockets: IntGauge "deskwire_sockets" ();
+    /// Sockets that resumed from a cursor.
+    resumes: IntCounter "deskwire_socket_resumes_total" ();
+    /// Times that a socket was told that durable frames were dropped.
+    lags: IntCounter "deskwire_socket_lags_total" ();
+    /// Sockets that the server closed, by close code.
+    closes: IntCounterVec "deskwire_socket_closes_total" ("code");
+    /// Times that missed changes were read back from the database.
+    repairs: IntCounter "deskwire_feed_repairs_total" ();
+    /// Cursors refused because they belong to another history.
+    cursors_refused: IntCounter "deskwire_cursors_refused_total" ();
+    /// Database connections in use.
+    pool_in_use: IntGauge "deskwire_pool_connections_in_use" ();
+    /// Database connections that are open.
+    pool_open: IntGauge "deskwire_pool_connections" ();
+    /// Reads and writes that had to wait for a pooled connection.
+    pool_waits: IntCounter "deskwire_pool_waits_total" ();
+}
+
+impl Metrics {
+    /// Counts one answered request.
+    pub fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
+        let method = match method {
+            "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "HEAD" => method,
+            _ => "other",
+        };
+        let mut digits = [0u8; 5];
+        self.requests.with_label_values(&[method, route, decimal(status, &mut digits)]).inc();
+        self.request_seconds.with_label_values(&[method, route]).observe(took.as_secs_f64());
+    }
+
+    /// Everything in Prometheus' text form.
+    pub fn render(&self) -> Result<String> {
+        let mut out = Vec::with_capacity(16 * 1_024);
+        TextEncoder::new()
+            .encode(&self.registry.gather(), &mut out)
+            .map_err(|cause| Error::internal("the metrics could not be written").caused_by(cause))?;
+        String::from_utf8(out).map_err(|cause| Error::internal("the metrics are not text").caused_by(cause))
+    }
+}
+
+/// Writes a number without allocating: this runs for every request.
+fn decimal(mut number: u16, digits: &mut [u8; 5]) -> &str {
+    let mut start = digits.len();
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        start -= 1;
+        if number == 0 {
+            break;
+        }
+    }
+    digits.get(start..).and_then(|used| std::str::from_utf8(used).ok()).unwrap_or("0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_by_template() -> Result<()> {
+        let metrics = Metrics::new()?;
+        metrics.request("GET", "/api/v1/conversations/{id}", 200, Duration::from_millis(3));
+        metrics.request("BREW", "none", 405, Duration::ZERO);
+        let text = metrics.render()?;
+        assert!(text.contains(
+            "deskwire_http_requests_total{method=\"GET\",route=\"/api/v1/conversations/{id}\",status=\"200\"} 1"
+        ));
+        assert!(text.contains("method=\"other\",route=\"none\",status=\"405\""));
+        assert!(text.contains("deskwire_lane_depth 0"));
+        Ok(())
+    }
+
+    #[test]
+    fn decimals_are_written_whole() {
+        for number in [0, 7, 200, 65_535] {
+            assert_eq!(decimal(number, &mut [0; 5]), number.to_string());
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The table of contents of the HTTP interface: every room's routes, in the order of a client's life. Owns where
+//! they are mounted (`/api/v1`); each room owns its own.
+//!
+//! A room offers `pub fn routes(config: &mut ServiceConfig)` that calls `config.service(handler)` for handlers
+//! with `#[utoipa::path(tag = "…")]` over `#[get("/conversations/{id}")]`: whole paths and no `scope`, because a
+//! scope would swallow the paths of rooms that share its first segment; never `.route(…)`, which the documents
+//! cannot see. An operation without `security` needs a bearer token; a public one says `security(())`.
+
+use utoipa_actix_web::scope;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Mounts everything.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config.configure(crate::health::routes);
+    config.service(scope("/api/v1").configure(|config| {
+        crate::documents::routes(config);
+    }));
+}

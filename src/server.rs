@@ -1,0 +1,109 @@
+//! The HTTP server: what every request passes through, and how it starts and stops. Knows no room (`routes`).
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::{App as ActixApp, HttpServer, web};
+use tokio::task::JoinHandle;
+use utoipa_actix_web::AppExt;
+
+use crate::app::App;
+use crate::documents::Documents;
+use crate::http::fallback::{RouteTable, fallback};
+use crate::http::limit::Limiter;
+use crate::http::{cors, frame, parameters};
+use crate::kernel::{Code, Error, Result};
+
+/// How long a connection may take to send a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// How long requests that are under way may take once the sockets are gone, in seconds.
+const STOP_SECONDS: u64 = 5;
+
+/// A server that runs.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    app: Arc<App>,
+    handle: ServerHandle,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+/// Binds the address of the settings and serves. Must be called inside a tokio runtime. Signals are the caller's.
+pub async fn start(app: Arc<App>) -> Result<Running> {
+    let settings = &app.settings;
+    let listen = settings.listen;
+    let failed = |cause: std::io::Error| {
+        Error::new(Code::InvalidParameter, format!("cannot listen on {listen}: {cause}")).caused_by(cause)
+    };
+    let listener = TcpListener::bind(listen).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let workers = match settings.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    };
+
+    let documents = web::Data::new(Documents::new(&app)?);
+    let table = web::Data::new(RouteTable::new(&documents.openapi));
+    let limiter = web::Data::new(Limiter::new(settings));
+    let shared = web::Data::from(app.clone());
+    let factory = move || {
+        let settings = &shared.settings;
+        ActixApp::new()
+            .into_utoipa_app()
+            .app_data(shared.clone())
+            .app_data(table.clone())
+            .app_data(limiter.clone())
+            .app_data(documents.clone())
+            .app_data(parameters::path_config())
+            .app_data(parameters::query_config())
+            .configure(crate::routes::configure)
+            .map(|app| app.configure(crate::documents::page))
+            .into_app()
+            .default_service(web::to(fallback))
+            .wrap(from_fn(frame::limit))
+            .wrap(cors::middleware(settings))
+            .wrap(from_fn(frame::frame))
+    };
+    let server = HttpServer::new(factory)
+        .disable_signals()
+        .workers(workers)
+        .backlog(2_048)
+        .max_connections(100_000)
+        .client_request_timeout(HEAD_TIMEOUT)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(STOP_SECONDS)
+        .listen(listener)
+        .map_err(failed)?
+        .run();
+    let handle = server.handle();
+    let task = tokio::spawn(server);
+    Ok(Running { address, app, handle, task })
+}
+
+impl Running {
+    /// The server's parts.
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Sends the sockets away, lets requests that are under way finish, and returns when nothing runs any more.
+    pub async fn stop(self) -> Result<()> {
+        self.app.shutdown.trigger();
+        self.handle.stop(true).await;
+        self.task
+            .await
+            .map_err(|cause| Error::internal("the server panicked").caused_by(cause))?
+            .map_err(|cause| Error::internal("the server failed").caused_by(cause))?;
+        let app = self.app;
+        crate::db::blocking(move || {
+            app.journal.stop();
+            Ok(())
+        })
+        .await
+    }
+}
