@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::auth::Auth;
 use crate::db::{Db, Target};
 use crate::journal::Journal;
 use crate::journal::feed::Feed;
@@ -20,6 +21,8 @@ pub struct App {
     pub ids: Arc<IdGenerator>,
     /// The store.
     pub db: Db,
+    /// Judges tokens.
+    pub auth: Auth,
     /// The writer of the log.
     pub journal: Journal,
     /// From commit to readers.
@@ -37,6 +40,8 @@ impl App {
         let ids = Arc::new(IdGenerator::new(clock.clone()));
         let lease = crate::db::node::Lease::acquire(&target, &clock, &ids)?;
         let db = Db::open(&target, settings.database.pool_size)?;
+        let auth = Auth::open(&settings, &target, &clock)?;
+        auth.catch_up_blocking(&db)?;
         let feed = Feed::default();
         let journal = Journal::start(
             &db,
@@ -47,6 +52,6 @@ impl App {
         )?;
         let _ = lease;
         let metrics = Metrics::new()?;
-        Ok(Self { settings, clock, ids, db, journal, feed, metrics, shutdown: Shutdown::default() })
+        Ok(Self { settings, clock, ids, db, auth, journal, feed, metrics, shutdown: Shutdown::default() })
     }
 }

@@ -1,3 +1,110 @@
 //! Who may come in, and who may do what.
+//!
+//! Owns sign-in, access and refresh tokens, sessions, passwords, the locks against guessing, and the table of
+//! rights ([`permission`]). Does not own accounts (`members`), nor the writing of revocations: they take a rev, so
+//! they go through the journal like everything that live sockets must learn.
+//!
+//! Invariants: an access token is judged in memory, without the store; refresh tokens are kept as hashes only;
+//! a revocation holds in every process within about a second, because each one follows the store
+//! ([`revocation`]).
 
+pub mod extract;
 pub mod permission;
+pub mod revocation;
+pub mod secrets;
+pub mod tokens;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use extract::{Admin, Authenticated, Staff, Supervisor};
+pub use tokens::Verified;
+
+use crate::db::{Db, Target};
+use crate::journal::feed::AccessNotice;
+use crate::kernel::secret::{Secret, Vault};
+use crate::kernel::{Clock, Millis, Result, TenantId};
+use crate::members::model::Actor;
+use crate::settings::Settings;
+use revocation::Revocations;
+use tokens::Keys;
+
+/// Judges tokens and keeps what that needs in memory. Cloning shares it.
+#[derive(Clone)]
+pub struct Auth {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clock: Clock,
+    keys: Keys,
+    vault: Vault,
+    revocations: Revocations,
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Auth(…)")
+    }
+}
+
+impl Auth {
+    /// Loads or makes the secrets. Fails by the setting's name when one is missing or wrong.
+    pub fn open(settings: &Settings, target: &Target, clock: &Clock) -> Result<Self> {
+        let secrets = secrets::load(settings, target)?;
+        let lifetime = settings.access_token_seconds;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                clock: clock.clone(),
+                keys: Keys::new(&secrets.jwt_keys, lifetime),
+                vault: Vault::new(&secrets.master_key),
+                revocations: Revocations::new(lifetime * 1_000),
+            }),
+        })
+    }
+
+    /// Makes an access token. It never outlives `account_ends`, the end of the member's account.
+    pub fn sign(&self, actor: &Actor, account_ends: Option<Millis>) -> Result<(Secret, Millis)> {
+        self.inner.keys.sign(actor, self.inner.clock.now(), account_ends)
+    }
+
+    /// Judges an access token: signature, expiry, and whether its session, member and tenant may still come in.
+    /// In memory. Errors: `token_invalid`, `token_expired`, `session_revoked`, `account_disabled`,
+    /// `tenant_suspended`.
+    pub fn verify(&self, access_token: &str) -> Result<Verified> {
+        let verified = self.inner.keys.verify(access_token, self.inner.clock.now())?;
+        self.check(&verified.actor)?;
+        Ok(verified)
+    }
+
+    /// Whether somebody who came in earlier may stay. The errors of [`Auth::verify`] that are not about the token.
+    pub fn check(&self, actor: &Actor) -> Result<()> {
+        self.inner.revocations.check(actor)
+    }
+
+    /// Seals what is kept at rest and read again.
+    pub fn vault(&self) -> &Vault {
+        &self.inner.vault
+    }
+
+    /// Takes in what a committed change says about who may come in.
+    pub fn notice(&self, tenant: TenantId, notices: &[AccessNotice]) {
+        self.inner.revocations.notice(tenant, notices, self.inner.clock.now());
+    }
+
+    /// Reads from the store what was revoked since the last look, by whatever process.
+    pub async fn catch_up(&self, db: &Db) -> Result<()> {
+        let look = self.inner.revocations.look(self.inner.clock.now());
+        let found = db.read(move |connection| revocation::read(connection, look.since)).await?;
+        self.inner.revocations.apply(look, found);
+        Ok(())
+    }
+
+    /// [`Auth::catch_up`] for threads that may block.
+    pub fn catch_up_blocking(&self, db: &Db) -> Result<()> {
+        let look = self.inner.revocations.look(self.inner.clock.now());
+        let found = db.read_blocking(|connection| revocation::read(connection, look.since))?;
+        self.inner.revocations.apply(look, found);
+        Ok(())
+    }
+}

@@ -33,6 +33,7 @@ CREATE TABLE tenant (
     PRIMARY KEY (id),
     UNIQUE (slug)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+CREATE INDEX tenant_status ON tenant (status);
 
 -- The hot row of a tenant: the last rev given out. Locked by every batch that writes for the tenant.
 CREATE TABLE tenant_log (
@@ -81,6 +82,7 @@ CREATE INDEX member_mobile ON member (tenant_id, mobile);
 CREATE INDEX member_parent_id ON member (tenant_id, parent_id);
 CREATE INDEX member_rev ON member (tenant_id, rev);
 CREATE INDEX member_merged_into ON member (merged_into);
+CREATE INDEX member_updated_at ON member (updated_at);
 
 -- A signed-in device: one family of refresh tokens (hashes only).
 CREATE TABLE auth_session (

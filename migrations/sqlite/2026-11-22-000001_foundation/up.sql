@@ -30,6 +30,7 @@ CREATE TABLE tenant (
     updated_at BIGINT NOT NULL,
     UNIQUE (slug)
 );
+CREATE INDEX tenant_status ON tenant (status);
 
 -- The hot row of a tenant: the last rev given out. Locked by every batch that writes for the tenant.
 CREATE TABLE tenant_log (
@@ -76,6 +77,7 @@ CREATE INDEX member_mobile ON member (tenant_id, mobile);
 CREATE INDEX member_parent_id ON member (tenant_id, parent_id);
 CREATE INDEX member_rev ON member (tenant_id, rev);
 CREATE INDEX member_merged_into ON member (merged_into);
+CREATE INDEX member_updated_at ON member (updated_at);
 
 -- A signed-in device: one family of refresh tokens (hashes only).
 CREATE TABLE auth_session (

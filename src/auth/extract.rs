@@ -1,0 +1,105 @@
+//! Who calls: extractors that read `Authorization: Bearer …` and refuse with a coded error. A handler that takes
+//! one of them cannot be reached without it.
+
+use std::future::{Ready, ready};
+use std::ops::Deref;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+
+use super::tokens::Verified;
+use crate::app::App;
+use crate::kernel::{Code, Error, Millis, Result};
+use crate::members::model::{Actor, Role};
+
+/// Anybody with a valid access token.
+#[derive(Debug, Clone, Copy)]
+pub struct Authenticated {
+    /// Who.
+    pub actor: Actor,
+    /// When the token ends.
+    pub expires_at: Millis,
+}
+
+impl Deref for Authenticated {
+    type Target = Actor;
+    fn deref(&self) -> &Actor {
+        &self.actor
+    }
+}
+
+impl FromRequest for Authenticated {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(verify(request).map(|verified| {
+            // The log and the limits by member find the caller here.
+            request.extensions_mut().insert(verified.actor);
+            Self { actor: verified.actor, expires_at: verified.expires_at }
+        }))
+    }
+}
+
+fn verify(request: &HttpRequest) -> Result<Verified> {
+    let app = request
+        .app_data::<web::Data<App>>()
+        .ok_or_else(|| Error::internal("the server was built without its App"))?;
+    app.auth.verify(bearer(request)?)
+}
+
+/// The text after `Bearer` in the `Authorization` header.
+pub fn bearer(request: &HttpRequest) -> Result<&str> {
+    let header = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .ok_or_else(|| Error::new(Code::Unauthenticated, Code::Unauthenticated.meaning()))?;
+    header
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
+        .ok_or_else(|| Error::new(Code::TokenInvalid, "expected Authorization: Bearer and a token"))
+}
+
+macro_rules! roles {
+    ($($(#[$meta:meta])* $name:ident from $least:ident;)+) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name {
+            /// Who.
+            pub actor: Actor,
+        }
+
+        impl Deref for $name {
+            type Target = Actor;
+            fn deref(&self) -> &Actor {
+                &self.actor
+            }
+        }
+
+        impl FromRequest for $name {
+            type Error = Error;
+            type Future = Ready<Result<Self>>;
+
+            fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+                let caller = Authenticated::from_request(request, payload).into_inner();
+                ready(caller.and_then(|caller| match caller.role >= Role::$least {
+                    true => Ok(Self { actor: caller.actor }),
+                    false => Err(Error::new(Code::Forbidden, format!("a {} may not do this", caller.role))),
+                }))
+            }
+        }
+    )+};
+}
+
+roles! {
+    /// An agent, a supervisor or an administrator.
+    Staff from Agent;
+    /// A supervisor or an administrator.
+    Supervisor from Supervisor;
+    /// An administrator.
+    Admin from Admin;
+}

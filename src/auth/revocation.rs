@@ -1,0 +1,276 @@
+//! Who may no longer come in although its token is still valid: what was revoked within one lifetime of an access
+//! token, in memory.
+//!
+//! Two ways feed it: the access notices of this process's own commits, at once, and the store, every second, for
+//! what other processes and the command line did. Invariants: what is forgotten here can only concern tokens that
+//! have expired; a look at the store begins well before the end of the last one, because rows become visible
+//! later than the times in them and clocks of processes differ.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use diesel::prelude::*;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::app::App;
+use crate::db::AnyConnection;
+use crate::db::schema::{auth_session, member, tenant};
+use crate::journal::feed::{AccessNotice, AccessState, FeedItem};
+use crate::kernel::{Code, Error, MemberId, Millis, Result, SessionId, TenantId};
+use crate::members::model::{Actor, MemberStatus, Role};
+use crate::tenants::model::TenantStatus;
+
+/// How far a look at the store reaches back behind the last one, in milliseconds.
+const MARGIN_MS: i64 = 10_000;
+
+/// What is known to be revoked.
+pub struct Revocations {
+    /// Lifetime of an access token, in milliseconds.
+    lifetime: i64,
+    state: RwLock<State>,
+}
+
+#[derive(Default)]
+struct State {
+    sessions: HashMap<SessionId, Millis>,
+    members: HashMap<MemberId, Standing>,
+    suspended: HashSet<TenantId>,
+    /// Moves with every notice about a tenant, so that a look that began earlier does not undo it.
+    notices: u64,
+    /// When the last look at the store began.
+    looked_at: Option<Millis>,
+}
+
+/// How a member whose role or state changed lately stands now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Standing {
+    role: Role,
+    barred: bool,
+    changed_at: Millis,
+}
+
+/// One look at the store, between its beginning and its end.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// From when on it must read.
+    pub since: Millis,
+    began: Millis,
+    notices: u64,
+}
+
+/// What a look at the store found.
+#[derive(Debug, Default)]
+pub struct Found {
+    sessions: Vec<(SessionId, Millis)>,
+    members: Vec<(MemberId, Standing)>,
+    suspended: Vec<TenantId>,
+}
+
+impl Revocations {
+    /// Nothing revoked; `lifetime` of an access token in milliseconds.
+    pub fn new(lifetime: i64) -> Self {
+        Self { lifetime, state: RwLock::default() }
+    }
+
+    /// Whether the actor of a valid token may come in.
+    pub fn check(&self, actor: &Actor) -> Result<()> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        if state.suspended.contains(&actor.tenant) {
+            return Err(Error::new(Code::TenantSuspended, Code::TenantSuspended.meaning()));
+        }
+        if let Some(standing) = state.members.get(&actor.member) {
+            if standing.barred {
+                return Err(Error::new(Code::AccountDisabled, Code::AccountDisabled.meaning()));
+            }
+            // Refreshing gives a token with the present role.
+            if standing.role != actor.role {
+                return Err(Error::new(Code::TokenExpired, "the member's role changed: refresh the token"));
+            }
+        }
+        if state.sessions.contains_key(&actor.session) {
+            return Err(Error::new(Code::SessionRevoked, Code::SessionRevoked.meaning()));
+        }
+        Ok(())
+    }
+
+    /// Takes in the notices of a commit.
+    pub fn notice(&self, tenant: TenantId, notices: &[AccessNotice], now: Millis) {
+        if notices.is_empty() {
+            return;
+        }
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        for notice in notices {
+            match &notice.change {
+                AccessState::SessionRevoked { session, .. } => {
+                    state.sessions.insert(*session, now);
+                }
+                AccessState::Member { member, role, status, deleted, .. } => {
+                    let barred = *deleted || *status == MemberStatus::Disabled;
+                    state.members.insert(*member, Standing { role: *role, barred, changed_at: now });
+                }
+                AccessState::Tenant { suspended } => {
+                    state.notices += 1;
+                    if *suspended {
+                        state.suspended.insert(tenant);
+                    } else {
+                        state.suspended.remove(&tenant);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins a look at the store: says from when on it must read.
+    pub fn look(&self, now: Millis) -> Look {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let oldest = now.plus(-self.lifetime - MARGIN_MS);
+        let since = state.looked_at.map_or(oldest, |at| at.plus(-MARGIN_MS).max(oldest));
+        Look { since, began: now, notices: state.notices }
+    }
+
+    /// Takes in what a look found and forgets what can only concern expired tokens.
+    pub fn apply(&self, look: Look, found: Found) {
+        let oldest = look.began.plus(-self.lifetime - MARGIN_MS);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.sessions.extend(found.sessions);
+        for (member, standing) in found.members {
+            let known = state.members.entry(member).or_insert(standing);
+            if known.changed_at <= standing.changed_at {
+                *known = standing;
+            }
+        }
+        if state.notices == look.notices {
+            state.suspended = found.suspended.into_iter().collect();
+        }
+        // Set only now, so that a look that failed is made again as a whole.
+        state.looked_at = Some(look.began);
+        state.sessions.retain(|_, at| *at >= oldest);
+        state.members.retain(|_, standing| standing.changed_at >= oldest);
+    }
+}
+
+/// Reads what was revoked since then, in every tenant: the one question that is asked across tenants, since the
+/// answer guards the process as a whole and is shown to nobody.
+pub fn read(connection: &mut AnyConnection, since: Millis) -> Result<Found> {
+    let sessions: Vec<(SessionId, i64)> = auth_session::table
+        .filter(auth_session::revoked_at.ge(since.0))
+        .select((auth_session::id, auth_session::revoked_at.assume_not_null()))
+        .load(connection)?;
+    // A member whose role or state was never changed has rev 0: new visitors are not read here.
+    let members: Vec<(MemberId, Role, MemberStatus, Option<i64>, i64)> = member::table
+        .filter(member::updated_at.ge(since.0))
+        .filter(member::rev.gt(0))
+        .select((member::id, member::role, member::status, member::deleted_at, member::updated_at))
+        .load(connection)?;
+    let suspended: Vec<TenantId> = tenant::table
+        .filter(tenant::status.eq(TenantStatus::Suspended))
+        .select(tenant::id)
+        .load(connection)?;
+    Ok(Found {
+        sessions: sessions.into_iter().map(|(id, at)| (id, Millis(at))).collect(),
+        members: members
+            .into_iter()
+            .map(|(id, role, status, deleted_at, changed_at)| {
+                let barred = deleted_at.is_some() || status == MemberStatus::Disabled;
+                (id, Standing { role, barred, changed_at: Millis(changed_at) })
+            })
+            .collect(),
+        suspended,
+    })
+}
+
+/// Follows the feed and the store until the server stops. One task for each process.
+pub async fn follow(app: Arc<App>) {
+    let every = Duration::from_secs(if app.db.kind().is_server() { 1 } else { 2 });
+    let at_least = Duration::from_millis(200);
+    let mut feed = app.feed.subscribe(1_024);
+    let mut tick = tokio::time::interval(every);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looked = Instant::now();
+    loop {
+        let look = tokio::select! {
+            () = app.shutdown.triggered() => return,
+            item = feed.recv() => match item {
+                Some(FeedItem::Changes(changes)) => {
+                    app.auth.notice(changes.tenant, &changes.access);
+                    false
+                }
+                Some(FeedItem::Behind) => looked.elapsed() >= at_least,
+                Some(FeedItem::Ephemeral(_)) => false,
+                None => return,
+            },
+            _ = tick.tick() => true,
+        };
+        if look {
+            looked = Instant::now();
+            if let Err(error) = app.auth.catch_up(&app.db).await {
+                log::warn!(target: "deskwire::auth", "revocations could not be read, trying again: {error}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn actor(role: Role) -> Actor {
+        Actor { tenant: TenantId(1), member: MemberId(2), role, session: SessionId(3) }
+    }
+
+    fn code(result: Result<()>) -> Option<Code> {
+        result.err().map(|error| error.code)
+    }
+
+    fn member(role: Role, status: MemberStatus) -> AccessNotice {
+        let change =
+            AccessState::Member { member: MemberId(2), role, status, deleted: false, merged_into: None };
+        AccessNotice { rev: 1, change }
+    }
+
+    #[test]
+    fn each_kind_of_notice_shuts_its_door() {
+        let revocations = Revocations::new(900_000);
+        let now = Millis(1_000_000);
+        assert_eq!(code(revocations.check(&actor(Role::Agent))), None);
+        revocations.notice(TenantId(1), &[member(Role::Supervisor, MemberStatus::Enabled)], now);
+        assert_eq!(code(revocations.check(&actor(Role::Agent))), Some(Code::TokenExpired));
+        assert_eq!(code(revocations.check(&actor(Role::Supervisor))), None);
+        let session = AccessState::SessionRevoked {
+            member: MemberId(2),
+            session: SessionId(3),
+            reason: "revoked".to_owned(),
+        };
+        revocations.notice(TenantId(1), &[AccessNotice { rev: 2, change: session }], now);
+        assert_eq!(code(revocations.check(&actor(Role::Supervisor))), Some(Code::SessionRevoked));
+        revocations.notice(TenantId(1), &[member(Role::Supervisor, MemberStatus::Disabled)], now);
+        assert_eq!(code(revocations.check(&actor(Role::Supervisor))), Some(Code::AccountDisabled));
+        let suspend = AccessNotice { rev: 3, change: AccessState::Tenant { suspended: true } };
+        revocations.notice(TenantId(1), &[suspend], now);
+        assert_eq!(code(revocations.check(&actor(Role::Supervisor))), Some(Code::TenantSuspended));
+    }
+
+    #[test]
+    fn a_look_that_began_before_a_notice_does_not_undo_it() {
+        let revocations = Revocations::new(900_000);
+        let now = Millis(1_000_000);
+        let look = revocations.look(now);
+        let suspend = AccessNotice { rev: 3, change: AccessState::Tenant { suspended: true } };
+        revocations.notice(TenantId(1), &[suspend], now);
+        revocations.apply(look, Found::default());
+        assert_eq!(code(revocations.check(&actor(Role::Agent))), Some(Code::TenantSuspended));
+        revocations.apply(revocations.look(now), Found::default());
+        assert_eq!(code(revocations.check(&actor(Role::Agent))), None);
+    }
+
+    #[test]
+    fn what_concerns_expired_tokens_only_is_forgotten() {
+        let revocations = Revocations::new(900_000);
+        let found = Found { sessions: vec![(SessionId(3), Millis(0))], ..Found::default() };
+        revocations.apply(revocations.look(Millis(900_000)), found);
+        assert_eq!(code(revocations.check(&actor(Role::Agent))), Some(Code::SessionRevoked));
+        revocations.apply(revocations.look(Millis(911_000)), Found::default());
+        assert_eq!(code(revocations.check(&actor(Role::Agent))), None);
+    }
+}
