@@ -4,6 +4,7 @@ pub mod auth;
 pub mod conversations;
 pub mod db;
 pub mod documents;
+pub mod gateway;
 pub mod health;
 pub mod http;
 pub mod journal;

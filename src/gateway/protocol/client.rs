@@ -1,0 +1,167 @@
+//! The `data` of what a client sends. Unknown fields are refused.
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::kernel::ConversationId;
+use crate::messages::model::EntryKind;
+
+/// A conversation and the last entry of it that the client has without a hole before it.
+pub type Position = (ConversationId, i64);
+
+/// Sign in on this socket.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hello {
+    /// The access token.
+    pub token: String,
+    /// The device's own name, kept for good: 1 to 64 of `A-Z a-z 0-9 . _ : -`. A second socket of the same member
+    /// and device replaces the first.
+    pub device: String,
+    /// The last cursor that the client stored; absent on the first visit.
+    #[serde(default)]
+    pub cursor: Option<String>,
+    /// `ready.epoch` of the last visit. When the store was restored since, the client is told to `reset`.
+    #[serde(default)]
+    pub epoch: Option<String>,
+    /// At most 100 conversations with the last seq that the client has: what follows is sent before `live`.
+    #[serde(default)]
+    #[schema(value_type = Vec<Vec<Object>>, example = json!([["3765201203527680000", 41]]))]
+    pub conversations: Vec<Position>,
+}
+
+/// A fresh access token of the same member.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// The access token.
+    pub token: String,
+}
+
+/// A message.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MessageSend {
+    /// The room; a backstage room's id sends a note.
+    pub conversation_id: ConversationId,
+    /// The client's own key of the message: 1 to 64 of `A-Z a-z 0-9 . _ : -`. Once per conversation and sender.
+    pub client_msg_id: String,
+    /// `text`, `card` or `custom`.
+    pub kind: EntryKind,
+    /// By kind.
+    #[schema(value_type = Object)]
+    pub content: serde_json::Value,
+    /// The seq of the entry that it answers.
+    #[serde(default)]
+    pub reply_to_seq: Option<i64>,
+    /// The last seq that this device has displayed.
+    #[serde(default)]
+    pub read_seq: Option<i64>,
+}
+
+/// New words for an own message.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MessageEdit {
+    /// The room.
+    pub conversation_id: ConversationId,
+    /// The message.
+    pub seq: i64,
+    /// `text`, `card` or `custom`.
+    pub kind: EntryKind,
+    /// By kind.
+    #[schema(value_type = Object)]
+    pub content: serde_json::Value,
+}
+
+/// Take back a message.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MessageRecall {
+    /// The room.
+    pub conversation_id: ConversationId,
+    /// The message.
+    pub seq: i64,
+}
+
+/// How far a log is read.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Read {
+    /// The room.
+    pub conversation_id: ConversationId,
+    /// The last entry read; beyond the head means the head.
+    pub seq: i64,
+    /// The version of the read position that the client knows; an older version than the present one is ignored.
+    #[serde(default)]
+    pub read_ver: Option<i64>,
+}
+
+/// Count a conversation as unread from a position on.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MarkUnread {
+    /// The room.
+    pub conversation_id: ConversationId,
+    /// The last entry that counts as read.
+    pub seq: i64,
+}
+
+/// Read a log.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pull {
+    /// The room.
+    pub conversation_id: ConversationId,
+    /// Entries after this seq; 0 means from the first.
+    pub after_seq: i64,
+    /// 1 to 200; the default is 100.
+    #[serde(default)]
+    pub limit: Option<i64>,
+}
+
+/// Read what changed in the inbox.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sync {
+    /// The cursor of `lag`, or the one that the client stored, or that of the last `sync` reply.
+    pub cursor: String,
+    /// 1 to 200; the default is 200.
+    #[serde(default)]
+    pub limit: Option<i64>,
+}
+
+/// What to watch, or to stop watching.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    /// At most 200 in all. A conversation brings its notes with it when one may read them.
+    #[serde(default)]
+    pub conversations: Vec<ConversationId>,
+    /// Staff: the conversations that wait.
+    #[serde(default)]
+    pub waiting: bool,
+}
+
+/// Somebody types.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Typing {
+    /// The room; one has to be in it.
+    pub conversation_id: ConversationId,
+    /// Whether; ends by itself after six seconds.
+    pub on: bool,
+}
+
+/// Are you there?
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ping {
+    /// Echoed in the `pong`; at most 64 bytes.
+    #[serde(default)]
+    pub nonce: String,
+    /// From the client: how far entries have reached this device; stored at most every five seconds.
+    #[serde(default)]
+    #[schema(value_type = Vec<Vec<Object>>, example = json!([["3765201203527680000", 41]]))]
+    pub delivered: Vec<Position>,
+}

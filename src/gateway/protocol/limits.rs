@@ -1,0 +1,141 @@
+//! The limits of a socket, each by name and unit, as `ready` and the AsyncAPI document announce them.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::members::model::Role;
+use crate::settings::Settings;
+
+/// A client that has not said hello after so many seconds is closed.
+pub const HELLO_SECONDS: u64 = 5;
+/// Conversations that `hello` may list.
+pub const HELLO_CONVERSATIONS: usize = 100;
+/// Inbox rows in one `ready` or `sync` reply.
+pub const SYNC_ROWS: i64 = 200;
+/// Entries in one `pull` reply.
+pub const PULL_ENTRIES: i64 = 200;
+/// Bytes of entries in one `pull` reply or one `entries` frame; the reply then holds fewer entries.
+pub const REPLY_BYTES: usize = 262_144;
+/// Conversations that a socket may watch.
+pub const WATCHES: usize = 200;
+/// Entries that are replayed after hello before the client has to pull.
+pub const REPLAY_ENTRIES: usize = 500;
+/// Bytes of entries that are replayed after hello before the client has to pull.
+pub const REPLAY_BYTES: usize = 262_144;
+/// Message commands that may wait for their answer.
+pub const UNANSWERED: u32 = 32;
+/// Frames that wait for a slow client.
+pub const OUTBOX_FRAMES: usize = 256;
+/// Bytes that wait for a slow client.
+pub const OUTBOX_BYTES: usize = 262_144;
+/// Seconds without write progress after which a socket is closed.
+pub const STALL_SECONDS: u64 = 10;
+/// Seconds in which a ping must be answered.
+pub const PONG_SECONDS: u64 = 10;
+/// Reads are collected for so many milliseconds.
+pub const READ_COLLECT_MS: u64 = 250;
+/// Delivered positions are stored at most so often.
+pub const DELIVERED_MS: u64 = 5_000;
+/// One conversation's typing is passed on at most so often.
+pub const TYPING_EVERY_MS: u64 = 3_000;
+/// Typing ends by itself after so many milliseconds.
+pub const TYPING_TTL_MS: u64 = 6_000;
+/// Seconds of frames over the limit after which a socket is closed.
+pub const FLOOD_SECONDS: u64 = 10;
+
+/// One limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Limit {
+    /// What is limited.
+    pub name: &'static str,
+    /// In which unit.
+    pub unit: &'static str,
+    /// How much.
+    pub value: u64,
+    /// What it means.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub meaning: &'static str,
+}
+
+/// Frames a second and burst for this role.
+pub fn frame_rate(settings: &Settings, role: Role) -> (u32, u32) {
+    match role.is_staff() {
+        true => (settings.staff_frames_per_second, settings.staff_frames_per_second.saturating_mul(3)),
+        false => (settings.visitor_frames_per_second, settings.visitor_frames_per_second.saturating_mul(4)),
+    }
+}
+
+/// The limits of a socket of this role under these settings.
+pub fn limits(settings: &Settings, role: Role) -> Vec<Limit> {
+    let (rate, burst) = frame_rate(settings, role);
+    let rows: [(&str, &str, u64, &str); 16] = [
+        (
+            "frame",
+            "bytes",
+            settings.frame_limit as u64,
+            "A frame from the client; above it the socket is closed with 1009.",
+        ),
+        (
+            "text",
+            "bytes of UTF-8",
+            crate::messages::model::TEXT_MAX as u64,
+            "The text of a message; JSON escapes do not count.",
+        ),
+        (
+            "custom",
+            "bytes of JSON",
+            crate::messages::model::CUSTOM_MAX as u64,
+            "The content of a custom message.",
+        ),
+        (
+            "frames_per_second",
+            "frames per second",
+            rate.into(),
+            "Frames from the client; above it a frame gets rate_limited and is not done.",
+        ),
+        ("frames_burst", "frames", burst.into(), "Frames that may come at once."),
+        (
+            "unanswered_messages",
+            "frames",
+            UNANSWERED.into(),
+            "Message commands that wait for their answer; above it busy.",
+        ),
+        (
+            "hello_conversations",
+            "conversations",
+            HELLO_CONVERSATIONS as u64,
+            "Conversations listed in hello.",
+        ),
+        ("watch_conversations", "conversations", WATCHES as u64, "Conversations watched by one socket."),
+        ("pull_entries", "entries", PULL_ENTRIES as u64, "Entries in one pull reply."),
+        ("sync_rows", "rows", SYNC_ROWS as u64, "Rows in one ready or sync reply."),
+        (
+            "reply",
+            "bytes",
+            REPLY_BYTES as u64,
+            "Entries in one reply; it then holds fewer entries than asked for.",
+        ),
+        (
+            "replay_entries",
+            "entries",
+            REPLAY_ENTRIES as u64,
+            "Entries replayed after hello; beyond it the client pulls.",
+        ),
+        (
+            "outbox_frames",
+            "frames",
+            OUTBOX_FRAMES as u64,
+            "Frames that wait for a slow client; beyond it lag.",
+        ),
+        ("outbox", "bytes", OUTBOX_BYTES as u64, "Bytes that wait for a slow client; beyond it lag."),
+        (
+            "sockets_per_member",
+            "sockets",
+            settings.sockets_per_member as u64,
+            "Devices of one member that are connected to one process.",
+        ),
+        ("pong", "milliseconds", PONG_SECONDS * 1_000, "In which a ping must be answered."),
+    ];
+    rows.into_iter().map(|(name, unit, value, meaning)| Limit { name, unit, value, meaning }).collect()
+}

@@ -1,0 +1,296 @@
+//! The `data` of what the server sends. Fields and enums may grow: clients ignore what they do not know.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::limits::Limit;
+use crate::kernel::{ConversationId, FieldError, MemberId, Millis};
+use crate::members::model::Role;
+use crate::messages::model::Entry;
+use crate::text_enum;
+
+/// The socket is signed in. Without a cursor in `hello`, `rows` is the newest page of the inbox.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Ready {
+    /// This socket, for support requests.
+    pub session_id: String,
+    /// The store's history; store it with the cursor.
+    pub epoch: String,
+    /// The tenant's head when the rows were read. Store the one of `live`, not this one.
+    pub cursor: String,
+    /// Who one is.
+    pub member: Myself,
+    /// Inbox rows: those that changed since the cursor, or the newest page. A conversation that the client meets here
+    /// for the first time starts at the row's `seq`, not at 1.
+    #[schema(value_type = Vec<Object>)]
+    pub rows: Vec<serde_json::Value>,
+    /// Unread messages in all conversations together.
+    pub unread_total: i64,
+    /// There are more rows: with a cursor a `lag` frame follows and `sync` from it brings them; without one
+    /// `GET /inbox` does.
+    pub more: bool,
+    /// Every limit by name and unit.
+    pub limits: Vec<Limit>,
+    /// How often the server pings, plus or minus a fifth.
+    pub ping_interval_ms: u64,
+    /// The server's clock.
+    pub now: Millis,
+    /// Send `auth` with a fresh token before this.
+    pub token_expires_at: Millis,
+}
+
+/// The member on this socket.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct Myself {
+    /// The member.
+    pub id: MemberId,
+    /// Its role.
+    pub role: Role,
+}
+
+/// Entries of one log, in order of seq.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Entries {
+    /// Which log.
+    pub conversation_id: ConversationId,
+    /// The same objects as in `entry`.
+    pub entries: Vec<Entry>,
+    /// The log's head when they were read; when it is higher than the last entry's seq, pull the rest.
+    pub head_seq: i64,
+}
+
+/// What was missed has been sent.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Live {
+    /// Store this, unless a `lag` came.
+    pub cursor: String,
+}
+
+/// Positions of a conversation. Fields that are absent did not move.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct Receipt {
+    /// Which.
+    pub conversation_id: ConversationId,
+    /// How far the visitor has read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer_read_seq: Option<i64>,
+    /// How far any of the staff has read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub staff_read_seq: Option<i64>,
+    /// How far the log has reached the visitor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer_delivered_seq: Option<i64>,
+    /// How far the log has reached any of the staff.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub staff_delivered_seq: Option<i64>,
+    /// One member's delivered position.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivered: Option<MemberPosition>,
+}
+
+/// How far one member is.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct MemberPosition {
+    /// Who.
+    pub member_id: MemberId,
+    /// The last entry.
+    pub seq: i64,
+}
+
+/// Somebody types.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct TypingNotice {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// Who.
+    pub member_id: MemberId,
+    /// Whether.
+    pub on: bool,
+    /// Forget it after so many milliseconds without another notice.
+    pub ttl_ms: u64,
+}
+
+/// A conversation began or ceased to wait for staff.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct QueueNotice {
+    /// Which.
+    pub conversation_id: ConversationId,
+    /// Whether it waits now.
+    pub waiting: bool,
+    /// The staff's view of it, while it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub conversation: Option<serde_json::Value>,
+}
+
+/// Durable frames were dropped.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Lag {
+    /// `sync` from here until `more` is false; no cursor may be stored before.
+    pub cursor: String,
+    /// The conversations that frames were dropped of, when they are few.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conversations: Vec<ConversationId>,
+    /// Frames of any conversation may have been dropped.
+    pub all: bool,
+}
+
+text_enum! {
+    /// Why a local copy is to be dropped.
+    ResetReason {
+        /// One was removed from the conversation.
+        Removed = "removed",
+        /// A watched conversation may no longer be seen.
+        Unwatched = "unwatched",
+        /// The cursor belongs to another history or lies beyond the head.
+        CursorReset = "cursor_reset",
+    }
+}
+
+/// Drop the local copy.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct Reset {
+    /// Of this conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ConversationId>,
+    /// Of everything, the cursor included.
+    pub all: bool,
+    /// Why.
+    pub reason: ResetReason,
+}
+
+/// What was done; one of the replies, by the type of the frame that it answers. Empty when there is nothing to say.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Ok {
+    /// To `auth`.
+    Auth(AuthReply),
+    /// To `message.send`, `message.edit` and `message.recall`.
+    Message(MessageReply),
+    /// To `read` and `mark_unread`.
+    Read(ReadReply),
+    /// To `pull`.
+    Pull(PullReply),
+    /// To `sync`.
+    Sync(SyncReply),
+    /// To `watch` and `unwatch`.
+    Watch(WatchReply),
+}
+
+/// The token was renewed.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct AuthReply {
+    /// Send the next one before this.
+    pub token_expires_at: Millis,
+}
+
+/// The command is committed. The own `entry` frame may come before or after it: match by client_msg_id.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct MessageReply {
+    /// The room.
+    pub conversation_id: ConversationId,
+    /// The entry: of the message, or of the notice about the edit or recall; null when nothing had to be done.
+    #[schema(required)]
+    pub seq: Option<i64>,
+    /// Its rev; 0 when nothing had to be done.
+    pub rev: i64,
+    /// When it was committed.
+    #[schema(required)]
+    pub created_at: Option<Millis>,
+    /// This is the answer of an earlier frame with the same client_msg_id.
+    pub duplicate: bool,
+    /// The key that was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_msg_id: Option<String>,
+}
+
+/// The read position that holds now.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct ReadReply {
+    /// The room.
+    pub conversation_id: ConversationId,
+    /// The last entry read.
+    pub read_seq: i64,
+    /// The version of the position; rises with every `mark_unread`.
+    pub read_ver: i64,
+}
+
+/// A part of a log.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PullReply {
+    /// Which log.
+    pub conversation_id: ConversationId,
+    /// In order of seq. Fewer than asked for when they are large.
+    pub entries: Vec<Entry>,
+    /// The log's head when they were read.
+    pub head_seq: i64,
+}
+
+/// What changed in the inbox.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SyncReply {
+    /// In order of rev.
+    #[schema(value_type = Vec<Object>)]
+    pub rows: Vec<serde_json::Value>,
+    /// Store this.
+    pub cursor: String,
+    /// `sync` again from `cursor`.
+    pub more: bool,
+}
+
+/// What is watched now.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct WatchReply {
+    /// The conversations of the request with the heads of their logs: entries above arrive by themselves.
+    pub conversations: Vec<Watched>,
+    /// Whether waiting conversations are watched.
+    pub waiting: bool,
+}
+
+/// A watched conversation.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct Watched {
+    /// Which.
+    pub conversation_id: ConversationId,
+    /// The head of its log.
+    pub head_seq: i64,
+}
+
+/// A frame was not done.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ErrorReply {
+    /// For programs: one of the table of codes.
+    pub code: &'static str,
+    /// For people.
+    pub detail: String,
+    /// Whether the very same frame may succeed later.
+    pub retryable: bool,
+    /// When to repeat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// The key of the message that was not sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_msg_id: Option<String>,
+    /// Which fields are wrong; pointers start at `data`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// The present state that the client needs to go on.
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    #[schema(value_type = Object)]
+    pub context: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The socket is closed now.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct Bye {
+    /// The close code that follows.
+    pub code: u16,
+    /// Why.
+    pub reason: &'static str,
+    /// Whether to connect again.
+    pub reconnect: bool,
+    /// Not before so many milliseconds.
+    pub after_ms: u64,
+    /// Plus a random part of so many milliseconds.
+    pub spread_ms: u64,
+}
