@@ -1,0 +1,121 @@
+//! How a test is written. A test gets a whole server of its own (its own database, port and clock) and uses it
+//! from outside; it runs once on each database that is compiled in and whose server program is installed.
+//!
+//! ```ignore
+//! use crate::harness::TestApp;
+//!
+//! on_every_database! {
+//!     /// What must hold, in one sentence.
+//!     async fn a_retry_gets_the_first_answer(app: TestApp) {
+//!         let desk = app.desk().await;                       // a tenant with one member of every role, signed in
+//!         let room = desk.open("hello").await;               // the visitor opens a conversation
+//!         desk.agent.post(&format!("/conversations/{room}/claim"), json!({})).await.ok();
+//!         desk.visitor.get("/conversations/1").await.refused(404, "not_found");
+//!         let mut socket = desk.visitor.socket().await;      // a live WebSocket: hello, ready and live are behind it
+//!         desk.agent.send(room, "good morning").await;
+//!         let entry = socket.expect("entry").await;
+//!         assert_eq!(entry["content"]["text"], "good morning");
+//!     }
+//! }
+//! ```
+//!
+//! The macro stands once in a file and makes the tests `<file>::sqlite::<name>`, `<file>::postgresql::<name>` and
+//! `<file>::mysql::<name>`. A test on one database only is a plain `#[test]` that calls [`run`]. A test that needs
+//! no server takes `kind: DatabaseKind` instead of `app` and is not `async`.
+//!
+//! Rules: no sleeping for luck (wait for what must happen, with [`eventually`] when nothing tells), no timing
+//! asserts, no mocks of the store. `DESKWIRE_TEST_REQUIRE=postgresql,mysql` turns a missing server into a failure.
+#![allow(dead_code, reason = "each room's tests use a part of the harness")]
+
+pub mod database;
+pub mod seed;
+pub mod servers;
+
+mod app;
+
+use std::time::{Duration, Instant};
+
+use deskwire::db::DatabaseKind;
+use futures_util::FutureExt;
+
+pub use app::TestApp;
+pub use database::TestDatabase;
+
+/// How long a whole test may take before it is called stuck.
+const STUCK: Duration = Duration::from_secs(180);
+
+/// Makes one `#[test]` for each database out of each function. See the top of `harness`.
+#[macro_export]
+macro_rules! on_every_database {
+    ($($(#[$meta:meta])* async fn $name:ident($app:ident: TestApp) $body:block)+) => {
+        $($(#[$meta])* async fn $name($app: $crate::harness::TestApp) $body)+
+        on_every_database!(@modules run: $($name)+);
+    };
+    ($($(#[$meta:meta])* fn $name:ident($kind:ident: DatabaseKind) $body:block)+) => {
+        $($(#[$meta])* fn $name($kind: deskwire::db::DatabaseKind) $body)+
+        on_every_database!(@modules run_plain: $($name)+);
+    };
+    (@modules $run:ident: $($name:ident)+) => {
+        #[cfg(feature = "sqlite")]
+        mod sqlite {
+            $(#[test] fn $name() {
+                $crate::harness::$run(deskwire::db::DatabaseKind::Sqlite, super::$name);
+            })+
+        }
+        #[cfg(feature = "postgres")]
+        mod postgresql {
+            $(#[test] fn $name() {
+                $crate::harness::$run(deskwire::db::DatabaseKind::Postgresql, super::$name);
+            })+
+        }
+        #[cfg(feature = "mysql")]
+        mod mysql {
+            $(#[test] fn $name() {
+                $crate::harness::$run(deskwire::db::DatabaseKind::Mysql, super::$name);
+            })+
+        }
+    };
+}
+
+/// Runs an asynchronous test with a server on this database, and stops everything afterwards, also after a panic.
+pub fn run<F: Future<Output = ()>>(kind: DatabaseKind, test: impl FnOnce(TestApp) -> F) {
+    if !servers::available(kind) {
+        return;
+    }
+    block_on(async {
+        let app = TestApp::start(kind).await;
+        let test = tokio::time::timeout(STUCK, test(app.clone()));
+        let outcome = std::panic::AssertUnwindSafe(test).catch_unwind().await;
+        app.stop().await;
+        match outcome {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => panic!("the test is stuck"),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    });
+}
+
+/// Runs a test that makes what it needs itself.
+pub fn run_plain(kind: DatabaseKind, test: impl FnOnce(DatabaseKind)) {
+    if servers::available(kind) {
+        test(kind);
+    }
+}
+
+/// Runs a future on a runtime that servers and sockets can live on.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let _ = env_logger::builder().is_test(true).try_init();
+    actix_web::rt::System::new().block_on(future)
+}
+
+/// Waits until `check` gives a value; for what happens without telling. Fails after 20 s with `what`.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut check: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(value) = check().await {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "did not happen within 20 s: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

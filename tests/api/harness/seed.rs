@@ -1,0 +1,99 @@
+//! Tenants and members put straight into the store, for tests of the journal that need no sign-in.
+
+use deskwire::db::AnyConnection;
+use deskwire::db::schema::{member, tenant, tenant_log};
+use deskwire::kernel::{MemberId, SessionId, TenantId};
+use deskwire::members::model::{Actor, Role};
+use diesel::prelude::*;
+
+use super::TestApp;
+
+/// A tenant with its people.
+#[derive(Debug, Clone, Copy)]
+pub struct Seed {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Runs the tenant.
+    pub admin: Actor,
+    /// Oversees.
+    pub supervisor: Actor,
+    /// Serves.
+    pub agent: Actor,
+    /// Serves too.
+    pub second_agent: Actor,
+    /// A visitor.
+    pub visitor: Actor,
+    /// Another visitor.
+    pub second_visitor: Actor,
+}
+
+impl TestApp {
+    /// A new tenant with one member of every role (two agents, two visitors).
+    pub async fn seed(&self) -> Seed {
+        let ids: Vec<i64> = (0..7).map(|_| self.ids.next().unwrap()).collect();
+        let now = self.clock.now().0;
+        let mut connection = self.database().connect();
+        tokio::task::spawn_blocking(move || seed(&mut connection, &ids, now)).await.unwrap()
+    }
+
+    /// One more member of a seeded tenant.
+    pub async fn seed_member(&self, tenant: TenantId, role: Role) -> Actor {
+        let id = self.ids.next().unwrap();
+        let now = self.clock.now().0;
+        let mut connection = self.database().connect();
+        tokio::task::spawn_blocking(move || add_member(&mut connection, tenant, id, role, now)).await.unwrap()
+    }
+}
+
+/// A tenant made of these ids: the tenant's, then those of its members in the order of [`Seed`].
+pub fn seed(connection: &mut AnyConnection, ids: &[i64], now: i64) -> Seed {
+    let tenant = TenantId(ids[0]);
+    diesel::insert_into(tenant::table)
+        .values((
+            tenant::id.eq(tenant.0),
+            tenant::slug.eq(format!("shop-{tenant}")),
+            tenant::name.eq("Shop"),
+            tenant::status.eq("active"),
+            tenant::settings.eq("{}"),
+            tenant::rev.eq(0),
+            tenant::created_at.eq(now),
+            tenant::updated_at.eq(now),
+        ))
+        .execute(connection)
+        .unwrap();
+    diesel::insert_into(tenant_log::table)
+        .values((tenant_log::tenant_id.eq(tenant.0), tenant_log::rev.eq(0)))
+        .execute(connection)
+        .unwrap();
+    let mut add = |at: usize, role| add_member(connection, tenant, ids[at], role, now);
+    Seed {
+        tenant,
+        admin: add(1, Role::Admin),
+        supervisor: add(2, Role::Supervisor),
+        agent: add(3, Role::Agent),
+        second_agent: add(4, Role::Agent),
+        visitor: add(5, Role::Customer),
+        second_visitor: add(6, Role::Customer),
+    }
+}
+
+fn add_member(connection: &mut AnyConnection, tenant: TenantId, id: i64, role: Role, now: i64) -> Actor {
+    diesel::insert_into(member::table)
+        .values((
+            member::id.eq(id),
+            member::tenant_id.eq(tenant.0),
+            member::role.eq(role.as_str()),
+            (member::nickname.eq(format!("{role} {id}")), member::avatar.eq("")),
+            (member::email.eq(""), member::mobile.eq("")),
+            (member::tags.eq("[]"), member::skills.eq("[]")),
+            member::max_accept.eq(10),
+            member::status.eq("enabled"),
+            member::login_fail_count.eq(0),
+            member::last_login_ip.eq(""),
+            member::rev.eq(0),
+            (member::created_at.eq(now), member::updated_at.eq(now)),
+        ))
+        .execute(connection)
+        .unwrap();
+    Actor { tenant, member: MemberId(id), role, session: SessionId(id) }
+}

@@ -1,0 +1,14 @@
+//! Every test that uses the product from outside, in one binary: it links once and starts each database server
+//! once. `harness` says how a test is written; each other module is named after the room or promise it tests.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a test fails by panicking"
+)]
+
+#[macro_use]
+mod harness;
+
+mod migrations;

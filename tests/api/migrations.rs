@@ -1,0 +1,124 @@
+//! The three sets of migrations: reversible, and equal in names, tables and columns to `src/db/schema.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use deskwire::db::{AnyConnection, migrate};
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+
+use crate::harness::TestDatabase;
+use crate::harness::database::target;
+
+on_every_database! {
+    /// A migration that cannot be taken back, or not be applied again, is found here and not in a bad night.
+    fn they_go_up_and_down_and_up_again(kind: DatabaseKind) {
+        let database = TestDatabase::empty(kind);
+        let target = target(&database.url);
+        let first = migrate::run_pending(&target).unwrap();
+        assert!(!first.is_empty());
+        let before = columns(&mut database.connect());
+        assert!(migrate::run_pending(&target).unwrap().is_empty(), "a second run finds nothing to do");
+        let reverted = migrate::revert_all(&target).unwrap();
+        assert_eq!(reverted.len(), first.len());
+        assert_eq!(columns(&mut database.connect()), BTreeMap::new(), "down leaves a table behind");
+        assert_eq!(migrate::run_pending(&target).unwrap(), first);
+        assert_eq!(columns(&mut database.connect()), before);
+        assert!(migrate::pending(&mut database.connect()).unwrap().is_empty());
+    }
+
+    /// Diesel trusts `src/db/schema.rs`; this says that it may.
+    fn the_schema_file_describes_the_migrated_store(kind: DatabaseKind) {
+        let database = TestDatabase::migrated(kind);
+        assert_eq!(columns(&mut database.connect()), schema_file());
+    }
+
+    /// Processes that start together race for the migrations: one applies them, the others find them applied.
+    fn processes_that_start_together_apply_them_once(kind: DatabaseKind) {
+        let database = TestDatabase::empty(kind);
+        let known = migrate::pending(&mut database.connect()).unwrap().len();
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let target = target(&database.url);
+                std::thread::spawn(move || migrate::run_pending(&target).unwrap().len())
+            })
+            .collect();
+        let applied: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+        assert_eq!(applied, known);
+    }
+}
+
+/// The folders of `migrations` hold the same names, each with both directions.
+#[test]
+fn the_three_sets_have_equal_names() {
+    let names = |set: &str| -> BTreeSet<String> {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(set);
+        let mut names = BTreeSet::new();
+        for one in std::fs::read_dir(folder).unwrap() {
+            let one = one.unwrap().path();
+            assert!(one.join("up.sql").is_file() && one.join("down.sql").is_file(), "{}", one.display());
+            names.insert(one.file_name().unwrap().to_string_lossy().into_owned());
+        }
+        names
+    };
+    assert_eq!(names("sqlite"), names("postgresql"));
+    assert_eq!(names("sqlite"), names("mysql"));
+}
+
+#[derive(diesel::QueryableByName)]
+struct Column {
+    #[diesel(sql_type = Text)]
+    table: String,
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+/// Every table of the store with its columns, in the order of the store.
+fn columns(connection: &mut AnyConnection) -> BTreeMap<String, Vec<String>> {
+    let information = |schema: &str| {
+        format!(
+            "SELECT table_name AS \"table\", column_name AS name FROM information_schema.columns \
+             WHERE table_schema = {schema} ORDER BY table_name, ordinal_position"
+        )
+    };
+    let rows: Vec<Column> = match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(inner) => diesel::sql_query(
+            "SELECT m.name AS \"table\", c.name AS name FROM sqlite_master m, pragma_table_info(m.name) c \
+             WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.cid",
+        )
+        .load(inner)
+        .unwrap(),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgresql(inner) => {
+            diesel::sql_query(information("current_schema()")).load(inner).unwrap()
+        }
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(inner) => {
+            diesel::sql_query(information("database()").replace('"', "`")).load(inner).unwrap()
+        }
+    };
+    let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for Column { table, name } in rows {
+        tables.entry(table).or_default().push(name);
+    }
+    tables.remove("__diesel_schema_migrations");
+    tables
+}
+
+/// The tables and columns that `src/db/schema.rs` declares.
+fn schema_file() -> BTreeMap<String, Vec<String>> {
+    let text = include_str!("../../src/db/schema.rs");
+    let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut current = None;
+    for line in text.lines().map(str::trim) {
+        if let Some((name, _)) = line.split_once(" (").filter(|_| line.ends_with('{')) {
+            current = Some(name.to_owned());
+            tables.insert(name.to_owned(), Vec::new());
+        } else if let (Some(table), Some((column, _))) = (&current, line.split_once(" -> ")) {
+            tables.get_mut(table).unwrap().push(column.to_owned());
+        } else if line == "}" {
+            current = None;
+        }
+    }
+    tables
+}
