@@ -16,3 +16,4 @@ pub mod routes;
 pub mod server;
 pub mod settings;
 pub mod tenants;
+pub mod sync;

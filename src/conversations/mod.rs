@@ -1,3 +1,13 @@
-//! Conversations: rooms with a log, their states, members and lists.
+//! Conversations: rooms with a log, who is in them, who serves them, and what state they are in.
+//!
+//! Owns the reading of `conversation`, `conversation_member` and `assignment`, who may see what of them, and the two
+//! views of a conversation (staff, customer). Does not own their writing: the journal alone decides and writes.
+//! Others may call [`access`] (the one door to somebody's conversation), [`store`], [`view`] and [`service`].
+//!
+//! Invariants: a conversation of another tenant, one that the actor may not see, and one that does not exist answer
+//! alike; a customer's view is a type of its own that has no field for what is meant for staff.
 
+pub mod access;
 pub mod model;
+pub mod store;
+pub mod view;

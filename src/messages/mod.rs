@@ -1,3 +1,9 @@
-//! Messages: what may be said, and the entries of the log.
+//! Messages: what is said in a conversation, and the log that keeps it with everything else that happened.
+//!
+//! Owns the checking of bodies and the reading of `group_message` and `message_revision`. Does not own their writing
+//! (the journal) or who may see a room (`conversations::access`).
+//!
+//! Invariants: an entry is the same object for every reader; the words of a recalled message are in no entry.
 
 pub mod model;
+pub mod store;

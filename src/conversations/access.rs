@@ -1,0 +1,58 @@
+//! The one door to a conversation: loads it with the actor's own row and says how the actor stands to it.
+//!
+//! Invariants: a stranger learns nothing, not even that the id exists; a backstage room is seen exactly by the staff
+//! who see its parent.
+
+use crate::auth::permission::{self, Operation, Standing};
+use crate::db::AnyConnection;
+use crate::kernel::{ConversationId, Error, Result};
+use crate::members::model::Actor;
+
+use super::model::{ConversationKind, ConversationRow, ParticipantRow};
+use super::store;
+
+/// A conversation that the actor may see.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The room that was asked for.
+    pub conversation: ConversationRow,
+    /// Of a backstage room: the conversation that it stands behind.
+    pub parent: Option<ConversationRow>,
+    /// The actor's own row, also when it has left; of a backstage room, the row in the parent.
+    pub participant: Option<ParticipantRow>,
+    /// Viewer or insider; never a stranger.
+    pub standing: Standing,
+}
+
+impl Access {
+    /// The support conversation: the room itself, or the parent of a backstage room.
+    pub fn front(&self) -> &ConversationRow {
+        self.parent.as_ref().unwrap_or(&self.conversation)
+    }
+
+    /// Checks one more right than that of reading: 403 when the actor may see the room but not do this.
+    pub fn check(&self, actor: &Actor, operation: Operation) -> Result<()> {
+        permission::check(actor, self.standing, operation)
+    }
+}
+
+/// Loads a room for an actor. Answers `not_found` for strangers.
+pub fn load(connection: &mut AnyConnection, actor: &Actor, id: ConversationId) -> Result<Access> {
+    let tenant = actor.tenant;
+    let conversation = store::find(connection, tenant, id)?.ok_or_else(Error::not_found)?;
+    let backstage = conversation.kind == ConversationKind::Backstage;
+    if backstage && !actor.role.is_staff() {
+        return Err(Error::not_found());
+    }
+    let parent = match (backstage, conversation.parent_id) {
+        (true, Some(parent)) => Some(store::find(connection, tenant, parent)?.ok_or_else(Error::not_found)?),
+        _ => None,
+    };
+    let front = parent.as_ref().unwrap_or(&conversation);
+    let participant = store::participant(connection, tenant, front.id, actor.member)?;
+    let standing = permission::standing(actor, front, participant.as_ref());
+    if standing == Standing::Stranger {
+        return Err(Error::not_found());
+    }
+    Ok(Access { conversation, parent, participant, standing })
+}

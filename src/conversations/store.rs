@@ -1,0 +1,207 @@
+//! Queries over `conversation`, `conversation_member` and `assignment`. Reads only; every function takes the tenant.
+
+use diesel::prelude::*;
+
+use crate::db::AnyConnection;
+use crate::db::schema::{assignment, conversation, conversation_member};
+use crate::kernel::{ConversationId, MemberId, Result, TenantId};
+
+use super::model::{
+    AssignmentRow, ConversationKind, ConversationRow, ConversationStatus, ParticipantRow, Priority,
+};
+
+/// One conversation of this tenant, of whatever kind.
+pub fn find(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    id: ConversationId,
+) -> Result<Option<ConversationRow>> {
+    Ok(conversation::table
+        .filter(conversation::id.eq(id).and(conversation::tenant_id.eq(tenant)))
+        .select(ConversationRow::as_select())
+        .first(connection)
+        .optional()?)
+}
+
+/// These conversations of this tenant, in no order; what does not exist is left out.
+pub fn find_many(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    ids: &[ConversationId],
+) -> Result<Vec<ConversationRow>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(conversation::table
+        .filter(conversation::id.eq_any(ids.iter().copied()).and(conversation::tenant_id.eq(tenant)))
+        .select(ConversationRow::as_select())
+        .load(connection)?)
+}
+
+/// A member's row in a conversation, also when it has left.
+pub fn participant(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    id: ConversationId,
+    member: MemberId,
+) -> Result<Option<ParticipantRow>> {
+    Ok(conversation_member::table
+        .filter(conversation_member::conversation_id.eq(id))
+        .filter(conversation_member::member_id.eq(member))
+        .filter(conversation_member::tenant_id.eq(tenant))
+        .select(ParticipantRow::as_select())
+        .first(connection)
+        .optional()?)
+}
+
+/// Everybody who is in a conversation, in order of joining.
+pub fn participants_in(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    id: ConversationId,
+) -> Result<Vec<ParticipantRow>> {
+    Ok(conversation_member::table
+        .filter(conversation_member::conversation_id.eq(id))
+        .filter(conversation_member::tenant_id.eq(tenant))
+        .filter(conversation_member::left_seq.is_null())
+        .order((conversation_member::created_at.asc(), conversation_member::member_id.asc()))
+        .select(ParticipantRow::as_select())
+        .load(connection)?)
+}
+
+/// The rows of these members in these conversations: every pair that exists, in no order.
+pub fn participants_of(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    conversations: &[ConversationId],
+    members: &[MemberId],
+) -> Result<Vec<ParticipantRow>> {
+    if conversations.is_empty() || members.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(conversation_member::table
+        .filter(conversation_member::conversation_id.eq_any(conversations.iter().copied()))
+        .filter(conversation_member::member_id.eq_any(members.iter().copied()))
+        .filter(conversation_member::tenant_id.eq(tenant))
+        .select(ParticipantRow::as_select())
+        .load(connection)?)
+}
+
+/// A conversation's assignments, the oldest first.
+pub fn assignments(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    id: ConversationId,
+    limit: i64,
+) -> Result<Vec<AssignmentRow>> {
+    Ok(assignment::table
+        .filter(assignment::conversation_id.eq(id))
+        .filter(assignment::tenant_id.eq(tenant))
+        .order(assignment::id.asc())
+        .limit(limit)
+        .select(AssignmentRow::as_select())
+        .load(connection)?)
+}
+
+/// Which support conversations a list is to show.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only in this state.
+    pub status: Option<ConversationStatus>,
+    /// Only those that this agent serves.
+    pub agent_id: Option<MemberId>,
+    /// Only those of this customer.
+    pub customer_id: Option<MemberId>,
+    /// Only those that nobody serves.
+    pub unassigned: bool,
+    /// Only of this urgency.
+    pub priority: Option<Priority>,
+}
+
+/// Whose conversations a list is to show.
+#[derive(Debug, Clone, Copy)]
+pub enum Reach {
+    /// Those of this customer.
+    Customer(MemberId),
+    /// Those that this agent is in, and the waiting ones.
+    Agent(MemberId),
+    /// All of the tenant.
+    Tenant,
+}
+
+/// Support conversations, the newest first, with ids below `before`.
+pub fn list(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    reach: Reach,
+    filter: &Filter,
+    before: Option<ConversationId>,
+    limit: i64,
+) -> Result<Vec<ConversationRow>> {
+    match reach {
+        Reach::Tenant => page(connection, tenant, filter, None, before, limit),
+        Reach::Customer(member) => {
+            if filter.customer_id.is_some_and(|asked| asked != member) {
+                return Ok(Vec::new());
+            }
+            let own = Filter { customer_id: Some(member), ..filter.clone() };
+            page(connection, tenant, &own, None, before, limit)
+        }
+        Reach::Agent(member) => {
+            // Two index walks and a merge: an OR over both would read the whole tenant to find an agent's few.
+            let mut rows = page(connection, tenant, filter, Some(member), before, limit)?;
+            if filter.status.is_none_or(|status| status == ConversationStatus::Open) {
+                let waiting = Filter { status: Some(ConversationStatus::Open), ..filter.clone() };
+                rows.extend(page(connection, tenant, &waiting, None, before, limit)?);
+            }
+            rows.sort_by_key(|row| std::cmp::Reverse(row.id));
+            rows.dedup_by_key(|row| row.id);
+            rows.truncate(usize::try_from(limit).unwrap_or_default());
+            Ok(rows)
+        }
+    }
+}
+
+fn page(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    filter: &Filter,
+    inside: Option<MemberId>,
+    before: Option<ConversationId>,
+    limit: i64,
+) -> Result<Vec<ConversationRow>> {
+    let mut query = conversation::table
+        .filter(conversation::tenant_id.eq(tenant))
+        .filter(conversation::kind.eq(ConversationKind::Support))
+        .order(conversation::id.desc())
+        .limit(limit)
+        .select(ConversationRow::as_select())
+        .into_boxed();
+    if let Some(member) = inside {
+        let own = conversation_member::table
+            .filter(conversation_member::member_id.eq(member))
+            .filter(conversation_member::tenant_id.eq(tenant))
+            .filter(conversation_member::left_seq.is_null())
+            .select(conversation_member::conversation_id);
+        query = query.filter(conversation::id.eq_any(own));
+    }
+    if let Some(before) = before {
+        query = query.filter(conversation::id.lt(before));
+    }
+    if let Some(status) = filter.status {
+        query = query.filter(conversation::status.eq(status));
+    }
+    if let Some(agent) = filter.agent_id {
+        query = query.filter(conversation::agent_id.eq(agent));
+    }
+    if let Some(customer) = filter.customer_id {
+        query = query.filter(conversation::customer_id.eq(customer));
+    }
+    if filter.unassigned {
+        query = query.filter(conversation::agent_id.is_null());
+    }
+    if let Some(priority) = filter.priority {
+        query = query.filter(conversation::priority.eq(priority));
+    }
+    Ok(query.load(connection)?)
+}

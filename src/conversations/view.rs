@@ -1,0 +1,225 @@
+//! How a conversation looks to staff and to its customer: two types, so that what is meant for staff has no field
+//! to leak through.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use serde::Serialize;
+
+use crate::db::AnyConnection;
+use crate::db::schema::member;
+use crate::kernel::{ConversationId, MemberId, Millis, Result, TenantId};
+use crate::members::model::Role;
+
+use super::model::{CloseReason, ConversationKind, ConversationRow, ConversationStatus, Priority};
+
+/// What everybody in a conversation may know of a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Card {
+    /// The member.
+    pub id: MemberId,
+    /// The present name.
+    pub nickname: String,
+    /// The present avatar's URL; may be empty.
+    pub avatar: String,
+}
+
+/// A conversation as staff see it.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct StaffView {
+    /// The room.
+    pub id: ConversationId,
+    /// Support, or the backstage room behind one.
+    pub kind: ConversationKind,
+    /// Backstage only: the conversation that it stands behind.
+    #[schema(required)]
+    pub parent_id: Option<ConversationId>,
+    /// Support only: the room of its notes, once there is one.
+    #[schema(required)]
+    pub backstage_id: Option<ConversationId>,
+    /// Whose conversation it is; null for backstage rooms.
+    #[schema(required)]
+    pub customer: Option<Card>,
+    /// Who serves it.
+    #[schema(required)]
+    pub agent: Option<Card>,
+    /// Where it stands; null for backstage rooms.
+    #[schema(required)]
+    pub status: Option<ConversationStatus>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// What it is about; may be empty.
+    pub subject: String,
+    /// Free labels.
+    pub tags: Vec<String>,
+    /// The head of the log.
+    pub seq: i64,
+    /// Messages in the log.
+    pub msg_count: i64,
+    /// Moves with every change that is no message.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Millis,
+    /// When it last changed in anything.
+    pub updated_at: Millis,
+    /// When the last entry was written.
+    pub last_at: Millis,
+    /// Since when the present agent serves it.
+    #[schema(required)]
+    pub assigned_at: Option<Millis>,
+    /// When it was closed.
+    #[schema(required)]
+    pub closed_at: Option<Millis>,
+    /// Why it was closed.
+    #[schema(required)]
+    pub close_reason: Option<CloseReason>,
+}
+
+/// A conversation as its customer sees it.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct CustomerView {
+    /// The room.
+    pub id: ConversationId,
+    /// Always support.
+    pub kind: ConversationKind,
+    /// Who serves it.
+    #[schema(required)]
+    pub agent: Option<Card>,
+    /// Where it stands.
+    #[schema(required)]
+    pub status: Option<ConversationStatus>,
+    /// What it is about; may be empty.
+    pub subject: String,
+    /// The head of the log.
+    pub seq: i64,
+    /// Messages in the log.
+    pub msg_count: i64,
+    /// When it was made.
+    pub created_at: Millis,
+    /// When the last entry was written.
+    pub last_at: Millis,
+    /// When it was closed.
+    #[schema(required)]
+    pub closed_at: Option<Millis>,
+    /// Why it was closed.
+    #[schema(required)]
+    pub close_reason: Option<CloseReason>,
+}
+
+/// A conversation as the reader may see it: staff get the one view, customers the other.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum View {
+    /// For staff.
+    Staff(Box<StaffView>),
+    /// For the customer.
+    Customer(Box<CustomerView>),
+}
+
+/// The cards of some members, read at once.
+#[derive(Debug, Clone, Default)]
+pub struct Cards(HashMap<MemberId, Card>);
+
+impl Cards {
+    /// Reads the cards of these members of this tenant.
+    pub fn load(
+        connection: &mut AnyConnection,
+        tenant: TenantId,
+        members: impl IntoIterator<Item = MemberId>,
+    ) -> Result<Self> {
+        let mut wanted: Vec<MemberId> = members.into_iter().collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        if wanted.is_empty() {
+            return Ok(Self::default());
+        }
+        let rows: Vec<(MemberId, String, String)> = member::table
+            .filter(member::id.eq_any(wanted).and(member::tenant_id.eq(tenant)))
+            .select((member::id, member::nickname, member::avatar))
+            .load(connection)?;
+        Ok(Self(rows.into_iter().map(|(id, nickname, avatar)| (id, Card { id, nickname, avatar })).collect()))
+    }
+
+    /// Reads the cards that the views of these conversations need.
+    pub fn of<'a>(
+        connection: &mut AnyConnection,
+        tenant: TenantId,
+        conversations: impl IntoIterator<Item = &'a ConversationRow>,
+    ) -> Result<Self> {
+        let members = conversations.into_iter().flat_map(|row| [row.customer_id, row.agent_id]).flatten();
+        Self::load(connection, tenant, members.collect::<Vec<_>>())
+    }
+
+    /// A member's card; one without a name when the member is gone from the store.
+    pub fn get(&self, id: MemberId) -> Card {
+        self.0.get(&id).cloned().unwrap_or_else(|| Card {
+            id,
+            nickname: String::new(),
+            avatar: String::new(),
+        })
+    }
+}
+
+impl StaffView {
+    /// The view of a row.
+    pub fn new(row: &ConversationRow, cards: &Cards) -> Self {
+        Self {
+            id: row.id,
+            kind: row.kind,
+            parent_id: row.parent_id,
+            backstage_id: row.backstage_id,
+            customer: row.customer_id.map(|id| cards.get(id)),
+            agent: row.agent_id.map(|id| cards.get(id)),
+            status: row.status,
+            priority: row.priority,
+            subject: row.subject.clone(),
+            tags: serde_json::from_str(&row.tags).unwrap_or_default(),
+            seq: row.seq,
+            msg_count: row.msg_count,
+            version: row.version,
+            created_at: Millis(row.created_at),
+            updated_at: Millis(row.updated_at),
+            last_at: Millis(row.last_at),
+            assigned_at: row.assigned_at.map(Millis),
+            closed_at: row.closed_at.map(Millis),
+            close_reason: row.close_reason,
+        }
+    }
+}
+
+impl CustomerView {
+    /// The view of a row.
+    pub fn new(row: &ConversationRow, cards: &Cards) -> Self {
+        Self {
+            id: row.id,
+            kind: row.kind,
+            agent: row.agent_id.map(|id| cards.get(id)),
+            status: row.status,
+            subject: row.subject.clone(),
+            seq: row.seq,
+            msg_count: row.msg_count,
+            created_at: Millis(row.created_at),
+            last_at: Millis(row.last_at),
+            closed_at: row.closed_at.map(Millis),
+            close_reason: row.close_reason,
+        }
+    }
+}
+
+impl View {
+    /// The view of a row for a reader of this role.
+    pub fn new(row: &ConversationRow, cards: &Cards, role: Role) -> Self {
+        match role.is_staff() {
+            true => Self::Staff(Box::new(StaffView::new(row, cards))),
+            false => Self::Customer(Box::new(CustomerView::new(row, cards))),
+        }
+    }
+
+    /// The room.
+    pub fn id(&self) -> ConversationId {
+        match self {
+            Self::Staff(view) => view.id,
+            Self::Customer(view) => view.id,
+        }
+    }
+}
