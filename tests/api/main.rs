@@ -11,4 +11,5 @@
 #[macro_use]
 mod harness;
 
+mod errors;
 mod migrations;

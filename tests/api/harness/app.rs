@@ -3,10 +3,11 @@
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
-use clap::Parser;
 use deskwire::app::App;
-use deskwire::db::DatabaseKind;
+use deskwire::db::{DatabaseKind, Durability};
 use deskwire::kernel::Clock;
+use deskwire::kernel::secret::Secret;
+use deskwire::server::{self, Running};
 use deskwire::settings::Settings;
 
 use super::database::TestDatabase;
@@ -23,6 +24,9 @@ pub struct TestApp {
 
 struct Shared {
     app: Arc<App>,
+    running: Mutex<Option<Running>>,
+    base: String,
+    http: reqwest::Client,
     database: Arc<TestDatabase>,
     /// Servers that this one brought up beside itself.
     others: Mutex<Vec<TestApp>>,
@@ -54,7 +58,15 @@ impl TestApp {
         let app =
             actix_web::rt::task::spawn_blocking(move || App::open(settings, clock)).await.unwrap().unwrap();
         let app = Arc::new(app);
-        Self { shared: Arc::new(Shared { app, database, others: Mutex::default() }) }
+        let running = server::start(app.clone()).await.unwrap();
+        let base = format!("http://{}", running.address);
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(std::time::Duration::from_secs(60))
+            .build()
+            .unwrap();
+        let running = Mutex::new(Some(running));
+        Self { shared: Arc::new(Shared { app, running, base, http, database, others: Mutex::default() }) }
     }
 
     /// Another process on the same database, as far as one process can be two: nothing is shared but the store
@@ -89,43 +101,48 @@ impl TestApp {
         &self.shared.app
     }
 
+    /// Where it listens: `http://127.0.0.1:PORT`.
+    pub fn base(&self) -> &str {
+        &self.shared.base
+    }
+
+    /// The HTTP client that all personas share.
+    pub fn http(&self) -> &reqwest::Client {
+        &self.shared.http
+    }
+
     /// Stops this server and those that it brought up.
     pub async fn stop(&self) {
         let others = std::mem::take(&mut *self.shared.others.lock().unwrap());
         for other in others {
             Box::pin(other.stop()).await;
         }
-        let app = self.shared.app.clone();
-        app.shutdown.trigger();
-        actix_web::rt::task::spawn_blocking(move || app.journal.stop()).await.unwrap();
+        let running = self.shared.running.lock().unwrap().take();
+        if let Some(running) = running {
+            running.stop().await.unwrap();
+        }
     }
 }
 
 /// The settings of tests: small pools because many servers run at once on few cores, cheap password hashes, and no
 /// limits on rates, which their own tests switch on.
 pub fn settings(url: &str) -> Settings {
-    #[derive(Parser)]
-    struct Program {
-        #[command(flatten)]
-        settings: Settings,
-    }
-    let arguments = [
-        ("--database-url", url),
-        ("--durability", "process"),
-        ("--pool-size", "4"),
-        ("--lanes", "2"),
-        ("--listen", "127.0.0.1:0"),
-        ("--workers", "2"),
-        ("--bcrypt-cost", "4"),
-        ("--requests-per-second", "0"),
-        ("--anonymous-per-minute", "1000000"),
-        ("--visitor-frames-per-second", "100000"),
-        ("--staff-frames-per-second", "100000"),
-        ("--drain-seconds", "0"),
-        ("--jwt-keys", "test:0123456789abcdef0123456789abcdef"),
-        ("--master-key", "fedcba9876543210fedcba9876543210"),
-        ("--platform-key", PLATFORM_KEY),
-    ];
-    let arguments = arguments.iter().map(|(name, value)| format!("{name}={value}"));
-    Program::parse_from(std::iter::once("deskwire".to_owned()).chain(arguments)).settings
+    let mut settings = Settings::defaults();
+    settings.database.database_url = url.to_owned();
+    settings.database.durability = Durability::Process;
+    settings.database.pool_size = 4;
+    settings.database.lanes = 2;
+    settings.secrets.jwt_keys = Some(Secret::new("test:0123456789abcdef0123456789abcdef"));
+    settings.secrets.master_key = Some(Secret::new("fedcba9876543210fedcba9876543210"));
+    settings.secrets.platform_key = Some(Secret::new(PLATFORM_KEY));
+    settings.listen = "127.0.0.1:0".parse().unwrap();
+    settings.workers = 2;
+    settings.bcrypt_cost = 4;
+    settings.visitor_frames_per_second = 100_000;
+    settings.staff_frames_per_second = 100_000;
+    settings.requests_per_second = 0;
+    settings.anonymous_per_minute = 1_000_000;
+    settings.sockets_per_address = 10_000;
+    settings.drain_seconds = 0;
+    settings
 }

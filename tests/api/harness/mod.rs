@@ -2,17 +2,18 @@
 //! from outside; it runs once on each database that is compiled in and whose server program is installed.
 //!
 //! ```ignore
-//! use crate::harness::TestApp;
+//! use serde_json::json;
 //!
 //! on_every_database! {
 //!     /// What must hold, in one sentence.
 //!     async fn a_retry_gets_the_first_answer(app: TestApp) {
 //!         let desk = app.desk().await;                       // a tenant with one member of every role, signed in
 //!         let room = desk.open("hello").await;               // the visitor opens a conversation
-//!         desk.agent.post(&format!("/conversations/{room}/claim"), json!({})).await.ok();
+//!         desk.agent.claim(&room).await;
+//!         desk.agent.post(&format!("/conversations/{room}/close"), json!({"why": 1})).await.refused(422, "validation_failed");
 //!         desk.visitor.get("/conversations/1").await.refused(404, "not_found");
 //!         let mut socket = desk.visitor.socket().await;      // a live WebSocket: hello, ready and live are behind it
-//!         desk.agent.send(room, "good morning").await;
+//!         desk.agent.send(&room, "good morning").await;
 //!         let entry = socket.expect("entry").await;
 //!         assert_eq!(entry["content"]["text"], "good morning");
 //!     }
@@ -25,11 +26,14 @@
 //!
 //! Rules: no sleeping for luck (wait for what must happen, with [`eventually`] when nothing tells), no timing
 //! asserts, no mocks of the store. `DESKWIRE_TEST_REQUIRE=postgresql,mysql` turns a missing server into a failure.
-#![allow(dead_code, reason = "each room's tests use a part of the harness")]
+#![allow(dead_code, unused_imports, reason = "each room's tests use a part of the harness")]
 
+pub mod client;
 pub mod database;
+pub mod personas;
 pub mod seed;
 pub mod servers;
+pub mod socket;
 
 mod app;
 
@@ -38,8 +42,12 @@ use std::time::{Duration, Instant};
 use deskwire::db::DatabaseKind;
 use futures_util::FutureExt;
 
-pub use app::TestApp;
+pub use app::{PLATFORM_KEY, TestApp};
+pub use client::{Answer, Client};
 pub use database::TestDatabase;
+pub use personas::Desk;
+pub use seed::Seed;
+pub use socket::Socket;
 
 /// How long a whole test may take before it is called stuck.
 const STUCK: Duration = Duration::from_secs(180);

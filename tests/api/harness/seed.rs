@@ -1,12 +1,17 @@
 //! Tenants and members put straight into the store, for tests of the journal that need no sign-in.
 
+use std::sync::OnceLock;
+
 use deskwire::db::AnyConnection;
-use deskwire::db::schema::{member, tenant, tenant_log};
+use deskwire::db::schema::{auth_session, member, tenant, tenant_log};
 use deskwire::kernel::{MemberId, SessionId, TenantId};
 use deskwire::members::model::{Actor, Role};
 use diesel::prelude::*;
 
 use super::TestApp;
+
+/// The password of every seeded member of the staff.
+pub const PASSWORD: &str = "correct horse battery";
 
 /// A tenant with its people.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +32,17 @@ pub struct Seed {
     pub second_visitor: Actor,
 }
 
+impl Seed {
+    /// The tenant's public name.
+    pub fn slug(&self) -> String {
+        slug(self.tenant)
+    }
+}
+
+fn slug(tenant: TenantId) -> String {
+    format!("shop-{tenant}")
+}
+
 impl TestApp {
     /// A new tenant with one member of every role (two agents, two visitors).
     pub async fn seed(&self) -> Seed {
@@ -41,7 +57,9 @@ impl TestApp {
         let id = self.ids.next().unwrap();
         let now = self.clock.now().0;
         let mut connection = self.database().connect();
-        tokio::task::spawn_blocking(move || add_member(&mut connection, tenant, id, role, now)).await.unwrap()
+        tokio::task::spawn_blocking(move || add_member(&mut connection, tenant, id, role, None, now))
+            .await
+            .unwrap()
     }
 }
 
@@ -51,7 +69,7 @@ pub fn seed(connection: &mut AnyConnection, ids: &[i64], now: i64) -> Seed {
     diesel::insert_into(tenant::table)
         .values((
             tenant::id.eq(tenant.0),
-            tenant::slug.eq(format!("shop-{tenant}")),
+            tenant::slug.eq(slug(tenant)),
             tenant::name.eq("Shop"),
             tenant::status.eq("active"),
             tenant::settings.eq("{}"),
@@ -65,24 +83,35 @@ pub fn seed(connection: &mut AnyConnection, ids: &[i64], now: i64) -> Seed {
         .values((tenant_log::tenant_id.eq(tenant.0), tenant_log::rev.eq(0)))
         .execute(connection)
         .unwrap();
-    let mut add = |at: usize, role| add_member(connection, tenant, ids[at], role, now);
+    let mut add = |at: usize, role, name| add_member(connection, tenant, ids[at], role, name, now);
     Seed {
         tenant,
-        admin: add(1, Role::Admin),
-        supervisor: add(2, Role::Supervisor),
-        agent: add(3, Role::Agent),
-        second_agent: add(4, Role::Agent),
-        visitor: add(5, Role::Customer),
-        second_visitor: add(6, Role::Customer),
+        admin: add(1, Role::Admin, Some("admin")),
+        supervisor: add(2, Role::Supervisor, Some("supervisor")),
+        agent: add(3, Role::Agent, Some("agent")),
+        second_agent: add(4, Role::Agent, Some("second-agent")),
+        visitor: add(5, Role::Customer, None),
+        second_visitor: add(6, Role::Customer, None),
     }
 }
 
-fn add_member(connection: &mut AnyConnection, tenant: TenantId, id: i64, role: Role, now: i64) -> Actor {
+fn add_member(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    id: i64,
+    role: Role,
+    login_name: Option<&str>,
+    now: i64,
+) -> Actor {
     diesel::insert_into(member::table)
         .values((
             member::id.eq(id),
             member::tenant_id.eq(tenant.0),
             member::role.eq(role.as_str()),
+            (
+                member::login_name.eq(login_name),
+                member::password_hash.eq(login_name.map(|_| password_hash())),
+            ),
             (member::nickname.eq(format!("{role} {id}")), member::avatar.eq("")),
             (member::email.eq(""), member::mobile.eq("")),
             (member::tags.eq("[]"), member::skills.eq("[]")),
@@ -95,5 +124,20 @@ fn add_member(connection: &mut AnyConnection, tenant: TenantId, id: i64, role: R
         ))
         .execute(connection)
         .unwrap();
+    diesel::insert_into(auth_session::table)
+        .values((
+            (auth_session::id.eq(id), auth_session::tenant_id.eq(tenant.0), auth_session::member_id.eq(id)),
+            (auth_session::device.eq("seed"), auth_session::user_agent.eq(""), auth_session::ip.eq("")),
+            (auth_session::generation.eq(1), auth_session::refresh_current.eq("[]")),
+            (auth_session::created_at.eq(now), auth_session::last_used_at.eq(now)),
+            (auth_session::expires_at.eq(i64::MAX), auth_session::rev.eq(0)),
+        ))
+        .execute(connection)
+        .unwrap();
     Actor { tenant, member: MemberId(id), role, session: SessionId(id) }
+}
+
+fn password_hash() -> &'static str {
+    static HASH: OnceLock<String> = OnceLock::new();
+    HASH.get_or_init(|| bcrypt::hash(PASSWORD, 4).unwrap())
 }

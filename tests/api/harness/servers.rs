@@ -53,6 +53,7 @@ pub fn available(kind: DatabaseKind) -> bool {
 
 impl Server {
     /// Makes a data folder and starts a server on it; `None` when the program is absent.
+    #[expect(clippy::zombie_processes, reason = "the watchdog is waited for when the server is dropped")]
     pub fn start(kind: DatabaseKind) -> Option<Self> {
         let (install, serve) = programs(kind)?;
         let folder = tempfile::Builder::new().prefix("deskwire-test-").tempdir().unwrap().keep();
