@@ -1,6 +1,7 @@
 //! Deskwire.
 pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod conversations;
 pub mod db;
 pub mod documents;

@@ -4,6 +4,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
+
 use crate::db::Durability;
 use crate::kernel::secret::Secret;
 
@@ -57,6 +59,16 @@ pub struct Settings {
     #[command(flatten)]
     pub secrets: SecretSettings,
 
+    /// Apply pending migrations at the start. The default is true for SQLite and false for servers, where `serve`
+    /// refuses to start until `deskwire migrate` was run.
+    #[arg(long, env = "DESKWIRE_MIGRATE", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub migrate: Option<bool>,
+
+    /// What to log: a level (error, warn, info, debug, trace), or one for each target, such as
+    /// info,deskwire::http=debug.
+    #[arg(long, env = "RUST_LOG", default_value = "info,actix_server=warn")]
+    pub log: String,
+
     /// The address to listen on.
     #[arg(long, env = "DESKWIRE_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
@@ -66,7 +78,7 @@ pub struct Settings {
     pub workers: usize,
 
     /// Whether anybody may create a tenant.
-    #[arg(long, env = "DESKWIRE_SIGN_UP", default_value_t = false)]
+    #[arg(long, env = "DESKWIRE_SIGN_UP", default_value_t = false, value_parser = BoolishValueParser::new())]
     pub sign_up: bool,
 
     /// Origins of browsers that may call, separated by commas; * means any. Pages of the service's own host always
@@ -75,7 +87,7 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
 
     /// Believe X-Forwarded-For: set it only behind a proxy that overwrites the header.
-    #[arg(long, env = "DESKWIRE_TRUST_FORWARDED", default_value_t = false)]
+    #[arg(long, env = "DESKWIRE_TRUST_FORWARDED", default_value_t = false, value_parser = BoolishValueParser::new())]
     pub trust_forwarded: bool,
 
     /// Where a database's generated secrets are kept; the default is deskwire.secret beside the SQLite file.

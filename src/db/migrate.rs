@@ -70,6 +70,17 @@ pub fn pending(connection: &mut AnyConnection) -> Result<Vec<String>> {
 
 /// Whether every migration of this program is applied; works on connections that may only read.
 pub fn is_current(connection: &mut AnyConnection) -> Result<bool> {
+    let (applied, known) = applied_and_known(connection)?;
+    Ok(known.iter().all(|version| applied.contains(version)))
+}
+
+/// Whether this program knows every migration that is applied: `false` means that a newer one was here.
+pub fn is_known(connection: &mut AnyConnection) -> Result<bool> {
+    let (applied, known) = applied_and_known(connection)?;
+    Ok(applied.iter().all(|version| known.contains(version)))
+}
+
+fn applied_and_known(connection: &mut AnyConnection) -> Result<(Vec<String>, Vec<String>)> {
     diesel::table! {
         #[sql_name = "__diesel_schema_migrations"]
         applied (version) { version -> Text, }
@@ -83,7 +94,7 @@ pub fn is_current(connection: &mut AnyConnection) -> Result<bool> {
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(_) => versions::<diesel::mysql::Mysql>(&MYSQL),
     };
-    Ok(known.iter().all(|version| applied.contains(version)))
+    Ok((applied, known))
 }
 
 fn versions<DB: diesel::backend::Backend>(set: &EmbeddedMigrations) -> Vec<String> {

@@ -12,13 +12,14 @@ use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{HttpResponse, ResponseError, web};
+use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 
 use super::limit::{Key, Limiter};
 use super::problem::Problem;
 use super::{client_ip, parameters};
 use crate::app::App;
+use crate::auth::extract::bearer;
 use crate::kernel::text::is_key;
 use crate::kernel::{Code, Error, secret, trace};
 
@@ -183,5 +184,14 @@ fn verdict(request: &ServiceRequest) -> Option<super::limit::Verdict> {
     if !path.starts_with("/api/v1/") || path == "/api/v1/ws" || path.ends_with("api.json") {
         return None;
     }
-    limiter.take(Key::address(client_ip(request.request(), &app.settings)))
+    let verified = bearer(request.request()).ok().and_then(|token| app.auth.verify(token).ok());
+    match verified {
+        Some(verified) => {
+            let key = Key::Member(verified.actor.tenant, verified.actor.member);
+            // The extractors need not judge the token a second time.
+            request.extensions_mut().insert(verified);
+            limiter.take(key)
+        }
+        None => limiter.take(Key::address(client_ip(request.request(), &app.settings))),
+    }
 }

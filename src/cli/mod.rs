@@ -1,0 +1,128 @@
+//! The command line: what operators can ask of the program. Owns sub-commands, exit codes, logging, and what is
+//! printed; the work is done by the rooms.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong use (told by the parser).
+
+mod backup;
+mod logging;
+mod print;
+mod serve;
+mod store;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::kernel::Result;
+use crate::settings::Settings;
+
+/// A headless customer-service messaging backend: REST, WebSocket, and a log that loses nothing.
+///
+/// Without a sub-command it serves. On an empty folder it starts with an embedded database, a first tenant and an
+/// administrator.
+#[derive(Debug, Parser)]
+#[command(name = "deskwire", version, args_conflicts_with_subcommands = true)]
+pub struct Program {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve (the default).
+    Serve(JustSettings),
+    /// Bring the database to this program's tables.
+    Migrate(store::Migrate),
+    /// Check the configuration, the database and its migrations.
+    Check(JustSettings),
+    /// Write a copy of the embedded database, while the server runs.
+    Backup(backup::Backup),
+    /// Put a copy back in the embedded database's place, while no server runs.
+    Restore(backup::Restore),
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Print every setting as the table of the README.
+    Settings,
+}
+
+/// Only the settings.
+#[derive(Debug, Args)]
+struct JustSettings {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let found = command().get_matches();
+    let program = match Program::from_arg_matches(&found) {
+        Ok(program) => program,
+        Err(refused) => refused.exit(),
+    };
+    match program.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The code is for clients of the interface; an operator wants the sentence and its cause.
+            let cause = error.source.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+            let _ = writeln!(std::io::stderr(), "deskwire: {}{cause}", error.detail);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The parser, with the settings shown where they matter: in the program's own help and that of `serve`.
+pub fn command() -> clap::Command {
+    let names: Vec<clap::Id> = Settings::augment_args(clap::Command::new(""))
+        .get_arguments()
+        .map(|one| one.get_id().clone())
+        .collect();
+    fn quieten(command: clap::Command, names: &[clap::Id]) -> clap::Command {
+        let command = command.mut_args(|one| if names.contains(one.get_id()) { one.hide(true) } else { one });
+        let below: Vec<String> = command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
+        below
+            .into_iter()
+            .fold(command, |command, name| command.mut_subcommand(name, |one| quieten(one, names)))
+    }
+    let mut command = Program::command();
+    let below: Vec<String> = command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
+    for name in below.iter().filter(|name| *name != "serve" && *name != "replay") {
+        command = command.mut_subcommand(name, |one| {
+            quieten(one, &names)
+                .after_help("The settings of `deskwire --help` are taken too, as flags or variables.")
+        });
+    }
+    command
+}
+
+impl Program {
+    fn run(self) -> Result<()> {
+        match self.command {
+            None => serve::run(self.settings),
+            Some(Command::Serve(arguments)) => serve::run(arguments.settings),
+            Some(Command::Migrate(arguments)) => store::migrate(&arguments),
+            Some(Command::Check(arguments)) => store::check(&arguments.settings),
+            Some(Command::Backup(arguments)) => backup::backup(&arguments),
+            Some(Command::Restore(arguments)) => backup::restore(&arguments),
+            Some(Command::Openapi) => print::openapi(),
+            Some(Command::Settings) => print::settings(),
+        }
+    }
+}
+
+/// Prints one line for the operator. Closed pipes are nobody's failure.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_parser_holds_together() {
+        super::command().debug_assert();
+    }
+}

@@ -1,0 +1,95 @@
+//! `serve`: from the settings to a running server, and back on a signal. Owns the order of start and stop and the
+//! first start on an empty store.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{logging, say, store};
+use crate::app::App;
+use crate::db::connection::Purpose;
+use crate::db::migrate;
+use crate::kernel::{Clock, Code, Error, Result};
+use crate::server;
+use crate::settings::Settings;
+
+/// Serves until a signal says to stop.
+pub fn run(settings: Settings) -> Result<()> {
+    logging::start(&settings.log);
+    let started = Instant::now();
+    let migrated = prepare(&settings)?;
+    let app = Arc::new(App::open(settings, Clock::default())?);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| Error::internal("the runtime could not start").caused_by(cause))?;
+    runtime.block_on(serve(app, migrated, started))
+}
+
+/// Applies migrations where that was asked for, refuses to start on an older store otherwise. Returns whether this
+/// process looks after the store's tables.
+fn prepare(settings: &Settings) -> Result<bool> {
+    let target = store::target(settings)?;
+    let migrates = settings.migrate.unwrap_or(!target.kind.is_server());
+    if migrates {
+        for name in migrate::run_pending(&target)? {
+            log::info!(target: "deskwire::db", "applied migration {name}");
+        }
+        return Ok(true);
+    }
+    let pending = migrate::pending(&mut target.connect(Purpose::Write)?)?;
+    match pending.is_empty() {
+        true => Ok(false),
+        false => Err(Error::new(
+            Code::StorageUnavailable,
+            format!(
+                "{} migrations are pending ({}): run `deskwire migrate` first, or start with --migrate",
+                pending.len(),
+                pending.join(", ")
+            ),
+        )),
+    }
+}
+
+async fn serve(app: Arc<App>, migrated: bool, started: Instant) -> Result<()> {
+    let failed = |cause: std::io::Error| Error::internal("signals cannot be heard").caused_by(cause);
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+
+    let first: Option<crate::kernel::secret::Secret> = None;
+    let _ = migrated;
+    let running = server::start(app).await?;
+    let address = running.address;
+    log::info!(
+        target: "deskwire",
+        "version {} serves {address} after {} ms on {}",
+        env!("CARGO_PKG_VERSION"),
+        started.elapsed().as_millis(),
+        running.app().db.target().display(),
+    );
+    say(format_args!("Deskwire {} at http://{address}", env!("CARGO_PKG_VERSION")));
+    say(format_args!("Documents: http://{address}/docs/"));
+    if let Some(password) = first {
+        say("");
+        say("This is the first start. An administrator was made; the password is shown only now:");
+        say(format_args!("  tenant demo   name admin   password {}", password.expose()));
+    }
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    log::info!(target: "deskwire", "stopping: a second signal stops at once");
+    tokio::select! {
+        stopped = running.stop() => stopped?,
+        _ = terminate.recv() => return Err(stopped_at_once()),
+        _ = interrupt.recv() => return Err(stopped_at_once()),
+    }
+    log::info!(target: "deskwire", "stopped");
+    Ok(())
+}
+
+fn stopped_at_once() -> Error {
+    Error::new(Code::Draining, "stopped at once by a second signal")
+}
