@@ -13,6 +13,7 @@ pub mod kernel;
 pub mod members;
 pub mod messages;
 pub mod metrics;
+pub mod replay;
 pub mod routes;
 pub mod server;
 pub mod settings;

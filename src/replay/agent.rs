@@ -1,0 +1,169 @@
+//! An agent: hears of waiting conversations (over the socket; the list over REST is the fall-back), claims some of
+//! them, says its turns in each, reads, and closes.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::client::fact::id;
+use super::client::view::{Log, View};
+use super::client::{Backoff, Device, Failure};
+use super::dialogue::Speaker;
+use super::history::{Deed, Id, count};
+use super::play::{Door, Run, Speech, speak};
+use super::visitor::read_for_good;
+
+/// An agent with its device.
+#[derive(Debug)]
+pub struct Agent {
+    /// The tenant's place in the run.
+    pub tenant: usize,
+    /// The place among the tenant's agents, and how many there are.
+    pub place: (usize, usize),
+    /// The signed-in device.
+    pub device: Device,
+    /// Conversations that were tried already.
+    tried: Mutex<HashSet<Id>>,
+}
+
+/// How often the list of waiting conversations is read over REST.
+const LIST_EVERY: Duration = Duration::from_secs(2);
+
+impl Agent {
+    /// An agent.
+    pub fn new(tenant: usize, place: (usize, usize), device: Device) -> Self {
+        Self { tenant, place, device, tried: Mutex::default() }
+    }
+
+    /// Serves until the task is ended.
+    pub async fn work(self: Arc<Self>, run: Arc<Run>, mut waiting: mpsc::Receiver<Id>) {
+        let mut serving = JoinSet::new();
+        let mut list = tokio::time::interval(LIST_EVERY);
+        list.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                conversation = waiting.recv() => match conversation {
+                    // Two agents reach for each; what both miss stands in the list.
+                    Some(conversation) if self.reaches_for(conversation) => self.begin(&run, conversation, &mut serving),
+                    Some(_) => {}
+                    None => return,
+                },
+                _ = list.tick() => {
+                    if let Ok(page) = self.device.shared.rest.get("/conversations?status=open&limit=50").await {
+                        for one in page["data"].as_array().into_iter().flatten() {
+                            if let Some(conversation) = one.get("id").and_then(id) {
+                                self.begin(&run, conversation, &mut serving);
+                            }
+                        }
+                    }
+                }
+                Some(_) = serving.join_next() => {}
+            }
+        }
+    }
+
+    fn reaches_for(&self, conversation: Id) -> bool {
+        let (place, agents) = self.place;
+        let favoured = usize::try_from(conversation >> 3).unwrap_or_default() % agents;
+        place == favoured || place == (favoured + 1) % agents
+    }
+
+    fn begin(self: &Arc<Self>, run: &Arc<Run>, conversation: Id, serving: &mut JoinSet<()>) {
+        if !self.tried.lock().unwrap_or_else(PoisonError::into_inner).insert(conversation) {
+            return;
+        }
+        let (agent, run) = (self.clone(), run.clone());
+        serving.spawn(async move {
+            if let Err(failure) = agent.serve(&run, conversation).await {
+                run.history.complain(format!("{} in {conversation}: {failure}", agent.device.shared.name));
+            }
+        });
+    }
+
+    /// Claims; returns whether the conversation is this agent's.
+    async fn claim(&self, run: &Run, conversation: Id) -> Result<bool, Failure> {
+        let mut backoff = Backoff::new(run.patience);
+        loop {
+            let path = format!("/conversations/{conversation}/claim");
+            match self.device.shared.rest.post(&path, &json!({})).await {
+                Ok(_) => {
+                    run.history.note(self.device.member(), conversation, Deed::Claimed);
+                    return Ok(true);
+                }
+                // 404: another agent holds it, so that this one may not see it any more.
+                Err(failure)
+                    if matches!(
+                        failure.code(),
+                        Some("already_assigned" | "not_found" | "invalid_transition")
+                    ) =>
+                {
+                    count(&run.history.counters.claims_lost);
+                    return Ok(false);
+                }
+                Err(failure) => backoff.after(failure).await?,
+            }
+        }
+    }
+
+    async fn serve(&self, run: &Run, conversation: Id) -> Result<(), Failure> {
+        if !self.claim(run, conversation).await? {
+            return Ok(());
+        }
+        let which = |view: &View| {
+            let log = view.logs.get(&conversation)?;
+            log.entries.iter().find_map(|fact| run.number(fact.key.as_deref()?))
+        };
+        let number =
+            self.device.until(run.stall(), &format!("the first words in {conversation}"), which).await?;
+        let dialogue = run.dialogue(number);
+        for (index, turn) in dialogue.turns.iter().enumerate() {
+            if turn.role != Speaker::Agent {
+                continue;
+            }
+            self.see(run, conversation, number, index - 1).await?;
+            if run.chance(0.5) {
+                let have = self.device.shared.view().logs.get(&conversation).map_or(0, Log::have);
+                self.device.read(conversation, have).await;
+            }
+            let door = if run.chance(0.5) { Door::Socket } else { Door::Rest };
+            let key = run.key(number, index);
+            speak(run, &self.device, Speech { tenant: self.tenant, conversation, key, turn, door }).await?;
+            run.maybe_cut(&self.device).await;
+        }
+        self.see(run, conversation, number, dialogue.turns.len() - 1).await?;
+        if run.chance(0.5) {
+            read_for_good(run, &self.device, conversation).await?;
+        }
+        self.close(run, conversation).await
+    }
+
+    async fn see(&self, run: &Run, conversation: Id, number: usize, turn: usize) -> Result<(), Failure> {
+        let key = run.key(number, turn);
+        let shown = |view: &View| view.logs.get(&conversation)?.has_key(&key).then_some(());
+        self.device.until(run.stall(), &format!("{key} in {conversation}"), shown).await
+    }
+
+    async fn close(&self, run: &Run, conversation: Id) -> Result<(), Failure> {
+        let mut backoff = Backoff::new(run.patience);
+        let request: Value = json!({ "reason": "resolved" });
+        loop {
+            match self
+                .device
+                .shared
+                .rest
+                .post(&format!("/conversations/{conversation}/close"), &request)
+                .await
+            {
+                Ok(_) => {
+                    run.history.note(self.device.member(), conversation, Deed::Closed);
+                    return Ok(());
+                }
+                Err(failure) => backoff.after(failure).await?,
+            }
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What the clients did and what they were told: every operation invoked, acknowledged, refused or unknown, and how
+//! long it took. Owns the record; judges nothing (see `judge`).
+//!
+//! Invariants: an operation is noted before its first byte leaves; it is never taken back, only added to.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// An identifier of the server, parsed from its string of digits.
+pub type Id = i64;
+
+/// A sender's own key of a message, unique in the whole run.
+pub type Key = Arc<str>;
+
+/// Sending one message, however often it was tried.
+#[derive(Debug, Clone)]
+pub struct Sending {
+    /// The tenant's place in the run.
+    pub tenant: usize,
+    /// Who sends.
+    pub sender: Id,
+    /// Under which key.
+    pub key: Key,
+    /// Where; unknown until an opening was answered.
+    pub conversation: Option<Id>,
+    /// The digest of what was said.
+    pub words: u64,
+    /// Attempts that were made.
+    pub attempts: u32,
+    /// Every seq that an acknowledgement named; more than one is a violation.
+    pub acknowledged: Vec<i64>,
+    /// The last definite refusal.
+    pub refused: Option<String>,
+    /// An attempt ended without an answer.
+    pub unknown: bool,
+    /// When the first attempt began.
+    pub invoked: Instant,
+    delivered: bool,
+}
+
+/// What else was acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// The agent was told that it serves the conversation.
+    Claimed,
+    /// The member was told that the log is closed.
+    Closed,
+    /// The member was told that its read position is at least here.
+    Read(i64),
+}
+
+/// A deed with who and where.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// Who.
+    pub member: Id,
+    /// Where.
+    pub conversation: Id,
+    /// What.
+    pub deed: Deed,
+}
+
+macro_rules! counters {
+    ($($(#[$meta:meta])* $name:ident),+ $(,)?) => {
+        /// What happened how often.
+        #[derive(Debug, Default)]
+        pub struct Counters { $($(#[$meta])* pub $name: AtomicU64,)+ }
+
+        impl Counters {
+            /// Every counter with its name.
+            pub fn all(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name.load(Ordering::Relaxed)),)+]
+            }
+        }
+    };
+}
+
+counters! {
+    /// Messages that were acknowledged.
+    messages,
+    /// Of them, those that were first acknowledged over a socket.
+    over_socket,
+    /// Dialogues that were played to their end.
+    dialogues,
+    /// Sockets that went live, the first time included.
+    connections,
+    /// Sockets cut on purpose.
+    cuts,
+    /// Sockets that ended by themselves.
+    drops,
+    /// Sends repeated on purpose through another door.
+    repeats,
+    /// Attempts that ended without an answer.
+    unknown,
+    /// Answers that said: try again later.
+    deferred,
+    /// Entries that a server sent again.
+    resent,
+    /// Holes that a client closed by pulling.
+    pulls,
+    /// Times that a server announced dropped frames.
+    lags,
+    /// Times that a server told a client to forget.
+    resets,
+    /// Claims that another agent had won.
+    claims_lost,
+}
+
+/// The record of one run.
+#[derive(Debug, Default)]
+pub struct History {
+    sendings: Mutex<HashMap<Key, Sending>>,
+    done: Mutex<Vec<Done>>,
+    acknowledgements: Mutex<Vec<Duration>>,
+    deliveries: Mutex<Vec<Duration>>,
+    trouble: Mutex<Vec<String>>,
+    /// What happened how often.
+    pub counters: Counters,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl History {
+    /// An attempt to send begins.
+    pub fn invoke(&self, tenant: usize, sender: Id, key: &Key, conversation: Option<Id>, words: u64) {
+        let mut sendings = lock(&self.sendings);
+        let sending = sendings.entry(key.clone()).or_insert_with(|| Sending {
+            tenant,
+            sender,
+            key: key.clone(),
+            conversation,
+            words,
+            attempts: 0,
+            acknowledged: Vec::new(),
+            refused: None,
+            unknown: false,
+            invoked: Instant::now(),
+            delivered: false,
+        });
+        sending.attempts += 1;
+    }
+
+    /// An attempt was acknowledged. Returns whether it was the first acknowledgement of this message.
+    pub fn acknowledge(&self, key: &str, conversation: Id, seq: i64) -> bool {
+        let mut sendings = lock(&self.sendings);
+        let Some(sending) = sendings.get_mut(key) else { return false };
+        sending.conversation = Some(conversation);
+        let first = sending.acknowledged.is_empty();
+        if !sending.acknowledged.contains(&seq) {
+            sending.acknowledged.push(seq);
+        }
+        if first {
+            lock(&self.acknowledgements).push(sending.invoked.elapsed());
+            count(&self.counters.messages);
+        }
+        first
+    }
+
+    /// An attempt was refused for good.
+    pub fn refuse(&self, key: &str, code: &str) {
+        if let Some(sending) = lock(&self.sendings).get_mut(key) {
+            sending.refused = Some(code.to_owned());
+        }
+    }
+
+    /// An attempt ended without an answer.
+    pub fn lose_sight(&self, key: &str) {
+        count(&self.counters.unknown);
+        if let Some(sending) = lock(&self.sendings).get_mut(key) {
+            sending.unknown = true;
+        }
+    }
+
+    /// Somebody other than the sender has the message on the screen.
+    pub fn deliver(&self, key: &str, to: Id) {
+        if let Some(sending) = lock(&self.sendings).get_mut(key)
+            && sending.sender != to
+            && !sending.delivered
+        {
+            sending.delivered = true;
+            lock(&self.deliveries).push(sending.invoked.elapsed());
+        }
+    }
+
+    /// Something else was acknowledged.
+    pub fn note(&self, member: Id, conversation: Id, deed: Deed) {
+        lock(&self.done).push(Done { member, conversation, deed });
+    }
+
+    /// Something went wrong that is no violation of a promise but ends or hampers the run.
+    pub fn complain(&self, text: impl Into<String>) {
+        let mut trouble = lock(&self.trouble);
+        if trouble.len() < 1_000 {
+            trouble.push(text.into());
+        }
+    }
+
+    /// Every message.
+    pub fn sendings(&self) -> Vec<Sending> {
+        lock(&self.sendings).values().cloned().collect()
+    }
+
+    /// Everything else that was acknowledged.
+    pub fn done(&self) -> Vec<Done> {
+        lock(&self.done).clone()
+    }
+
+    /// How long acknowledgements and deliveries took, each in rising order.
+    pub fn durations(&self) -> (Vec<Duration>, Vec<Duration>) {
+        let sorted = |mutex: &Mutex<Vec<Duration>>| {
+            let mut durations = lock(mutex).clone();
+            durations.sort_unstable();
+            durations
+        };
+        (sorted(&self.acknowledgements), sorted(&self.deliveries))
+    }
+
+    /// What went wrong.
+    pub fn trouble(&self) -> Vec<String> {
+        lock(&self.trouble).clone()
+    }
+}
+
+/// Adds one.
+pub fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_record_however_often_it_is_tried() {
+        let history = History::default();
+        let key: Key = "k".into();
+        history.invoke(0, 1, &key, Some(5), 9);
+        history.lose_sight("k");
+        history.invoke(0, 1, &key, Some(5), 9);
+        assert!(history.acknowledge("k", 5, 3));
+        assert!(!history.acknowledge("k", 5, 3));
+        history.deliver("k", 1);
+        history.deliver("k", 2);
+        history.deliver("k", 3);
+        let sendings = history.sendings();
+        assert_eq!(sendings.len(), 1);
+        assert_eq!((sendings[0].attempts, sendings[0].unknown), (2, true));
+        assert_eq!(sendings[0].acknowledged, [3]);
+        let (acknowledged, delivered) = history.durations();
+        assert_eq!((acknowledged.len(), delivered.len()), (1, 1));
+    }
+}

@@ -1,0 +1,351 @@
+//! The judgement: what the clients did and saw, against the server's own logs. Pure: it gets all the evidence and
+//! returns every violation of a promise.
+
+use std::collections::{HashMap, HashSet};
+
+use super::client::fact::Fact;
+use super::client::view::Row;
+use super::history::{Deed, Done, Id, Sending};
+
+/// A promise that was broken.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Violation {
+    /// P1 durable, P2 once, P3 ordered, P4 complete, P5 exact unread, P6 one owner, P7 isolated.
+    pub promise: &'static str,
+    /// What was found, and where.
+    pub what: String,
+}
+
+/// A conversation as the server has it.
+#[derive(Debug, Clone)]
+pub struct ServerLog {
+    /// The tenant's place in the run.
+    pub tenant: usize,
+    /// All entries, in the order in which the server gave them.
+    pub entries: Vec<Fact>,
+}
+
+/// What one device had at the end.
+#[derive(Debug, Clone)]
+pub struct DeviceView {
+    /// The tenant's place in the run.
+    pub tenant: usize,
+    /// Whose.
+    pub member: Id,
+    /// Its logs, each dense from 1.
+    pub logs: HashMap<Id, Vec<Fact>>,
+    /// Unread as the device showed it, by conversation.
+    pub unread: HashMap<Id, i64>,
+    /// What contradicted itself on the way.
+    pub contradictions: Vec<String>,
+    /// Every id that it ever saw.
+    pub ids: HashSet<Id>,
+    /// The member's inbox, read over REST at the end.
+    pub inbox: HashMap<Id, Row>,
+}
+
+/// All that is known at the end.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    /// Every message that was sent or tried.
+    pub sendings: Vec<Sending>,
+    /// Everything else that was acknowledged.
+    pub done: Vec<Done>,
+    /// The server's logs by conversation.
+    pub logs: HashMap<Id, ServerLog>,
+    /// The devices.
+    pub devices: Vec<DeviceView>,
+    /// The tenant that each id belongs to (tenants, members, conversations).
+    pub owners: HashMap<Id, usize>,
+}
+
+/// Unread is told exactly up to here; beyond, "at least this" is enough.
+const UNREAD_CAP: i64 = 100;
+
+/// Finds every violation.
+pub fn judge(evidence: &Evidence) -> Vec<Violation> {
+    let mut found = Vec::new();
+    logs(evidence, &mut found);
+    messages(evidence, &mut found);
+    deeds(evidence, &mut found);
+    strangers(evidence, &mut found);
+    for device in &evidence.devices {
+        view(evidence, device, &mut found);
+        unread(evidence, device, &mut found);
+        foreign(evidence, device, &mut found);
+    }
+    found.sort_by(|one, other| (one.promise, &one.what).cmp(&(other.promise, &other.what)));
+    found
+}
+
+fn broken(found: &mut Vec<Violation>, promise: &'static str, what: String) {
+    found.push(Violation { promise, what });
+}
+
+/// P3: dense from 1, running counts true. P2: no key twice.
+fn logs(evidence: &Evidence, found: &mut Vec<Violation>) {
+    let mut keys: HashMap<(Id, &str), (Id, i64)> = HashMap::new();
+    for (conversation, log) in &evidence.logs {
+        let (mut expected, mut messages, mut rev) = (0, 0, 0);
+        for fact in &log.entries {
+            expected += 1;
+            messages += i64::from(fact.message);
+            if fact.seq != expected {
+                broken(
+                    found,
+                    "P3",
+                    format!("{conversation}: seq {} stands where {expected} belongs", fact.seq),
+                );
+                expected = fact.seq;
+            }
+            if fact.msg_count != messages {
+                broken(
+                    found,
+                    "P3",
+                    format!("{conversation}/{}: msg_count {} is not {messages}", fact.seq, fact.msg_count),
+                );
+                messages = fact.msg_count;
+            }
+            if fact.rev < rev {
+                broken(found, "P3", format!("{conversation}/{}: rev {} after {rev}", fact.seq, fact.rev));
+            }
+            rev = fact.rev;
+            if let (Some(sender), Some(key)) = (fact.sender, fact.key.as_deref())
+                && let Some((other, seq)) = keys.insert((sender, key), (*conversation, fact.seq))
+            {
+                broken(
+                    found,
+                    "P2",
+                    format!("{conversation}/{} and {other}/{seq}: both are {key} of {sender}", fact.seq),
+                );
+            }
+        }
+    }
+}
+
+/// P1: what was acknowledged is there, as it was said. P2: one answer for one key; what was refused is not there.
+fn messages(evidence: &Evidence, found: &mut Vec<Violation>) {
+    let mut present: HashMap<(Id, &str), (Id, &Fact)> = HashMap::new();
+    for (conversation, log) in &evidence.logs {
+        for fact in &log.entries {
+            if let (Some(sender), Some(key)) = (fact.sender, fact.key.as_deref()) {
+                present.insert((sender, key), (*conversation, fact));
+            }
+        }
+    }
+    for sending in &evidence.sendings {
+        let key = &sending.key;
+        let entry = present.get(&(sending.sender, &**key));
+        if sending.acknowledged.len() > 1 {
+            broken(
+                found,
+                "P2",
+                format!("{key}: acknowledged as different entries {:?}", sending.acknowledged),
+            );
+        }
+        for seq in &sending.acknowledged {
+            match entry {
+                None => broken(found, "P1", format!("{key}: acknowledged as entry {seq} and absent")),
+                Some((conversation, fact)) => {
+                    if fact.seq != *seq || sending.conversation.is_some_and(|asked| asked != *conversation) {
+                        let (asked, seq_found) = (sending.conversation, fact.seq);
+                        broken(
+                            found,
+                            "P1",
+                            format!(
+                                "{key}: acknowledged as {asked:?}/{seq}, found as {conversation}/{seq_found}"
+                            ),
+                        );
+                    }
+                    if fact.words != sending.words {
+                        broken(found, "P1", format!("{key}: {conversation}/{seq} says something else"));
+                    }
+                }
+            }
+        }
+        if let (Some(code), true, false, Some((conversation, fact))) =
+            (&sending.refused, sending.acknowledged.is_empty(), sending.unknown, entry)
+        {
+            broken(
+                found,
+                "P2",
+                format!("{key}: refused ({code}) and present as {conversation}/{}", fact.seq),
+            );
+        }
+    }
+}
+
+/// P1: what was acknowledged holds. P6: one conversation, one agent.
+fn deeds(evidence: &Evidence, found: &mut Vec<Violation>) {
+    let mut holders: HashMap<Id, Id> = HashMap::new();
+    let inboxes: HashMap<(Id, Id), &Row> = evidence
+        .devices
+        .iter()
+        .flat_map(|device| {
+            device.inbox.iter().map(|(conversation, row)| ((device.member, *conversation), row))
+        })
+        .collect();
+    for done in &evidence.done {
+        let conversation = done.conversation;
+        let kinds = |kind: &str| {
+            let entries =
+                evidence.logs.get(&conversation).map(|log| log.entries.as_slice()).unwrap_or_default();
+            entries.iter().filter(|fact| &*fact.kind == kind).count()
+        };
+        match done.deed {
+            Deed::Claimed => {
+                if kinds("assigned") == 0 {
+                    broken(
+                        found,
+                        "P1",
+                        format!("{conversation}: claimed by {} and no assignment in the log", done.member),
+                    );
+                }
+                if let Some(other) = holders.insert(conversation, done.member)
+                    && other != done.member
+                {
+                    broken(
+                        found,
+                        "P6",
+                        format!(
+                            "{conversation}: {other} and {} were both told that it is theirs",
+                            done.member
+                        ),
+                    );
+                }
+            }
+            Deed::Closed if kinds("closed") == 0 => {
+                broken(found, "P1", format!("{conversation}: closed for {} and not in the log", done.member));
+            }
+            Deed::Closed => {}
+            Deed::Read(seq) => {
+                let row = inboxes.get(&(done.member, conversation));
+                if let Some(row) = row.filter(|row| row.read_seq < seq) {
+                    let now = row.read_seq;
+                    broken(
+                        found,
+                        "P1",
+                        format!("{conversation}: {} read to {seq}, the server says {now}", done.member),
+                    );
+                }
+            }
+        }
+    }
+    for (conversation, log) in &evidence.logs {
+        let assigned = log.entries.iter().filter(|fact| &*fact.kind == "assigned").count();
+        let released =
+            log.entries.iter().filter(|fact| matches!(&*fact.kind, "released" | "reopened")).count();
+        if assigned > released + 1 {
+            broken(found, "P6", format!("{conversation}: assigned {assigned} times without a release"));
+        }
+    }
+}
+
+/// P4: the device's logs equal the server's. P3: in the same order.
+fn view(evidence: &Evidence, device: &DeviceView, found: &mut Vec<Violation>) {
+    let member = device.member;
+    for (conversation, entries) in &device.logs {
+        let Some(log) = evidence.logs.get(conversation) else {
+            broken(
+                found,
+                "P4",
+                format!("{conversation}: {member} has {} entries, the server none", entries.len()),
+            );
+            continue;
+        };
+        if let Some((own, server)) =
+            entries.iter().zip(&log.entries).find(|(own, server)| own.digest != server.digest)
+        {
+            let promise = if own.seq == server.seq { "P4" } else { "P3" };
+            broken(
+                found,
+                promise,
+                format!("{conversation}/{}: {member} has another entry than the server", server.seq),
+            );
+        }
+        if entries.len() != log.entries.len() {
+            let (own, server) = (entries.len(), log.entries.len());
+            broken(found, "P4", format!("{conversation}: {member} has {own} entries, the server {server}"));
+        }
+    }
+    for conversation in device.inbox.keys() {
+        if !device.logs.contains_key(conversation) {
+            broken(found, "P4", format!("{conversation}: in the inbox of {member}, unknown to its device"));
+        }
+    }
+    for contradiction in &device.contradictions {
+        broken(found, "P4", format!("{member}: {contradiction}"));
+    }
+}
+
+/// P5: unread as the inbox and as the device tell it, against the definition.
+fn unread(evidence: &Evidence, device: &DeviceView, found: &mut Vec<Violation>) {
+    let member = device.member;
+    let agrees = |told: i64, defined: i64| told == defined || (told >= UNREAD_CAP && defined >= UNREAD_CAP);
+    for (conversation, row) in &device.inbox {
+        let Some(log) = evidence.logs.get(conversation) else { continue };
+        let head = log.entries.last().map_or(0, |fact| fact.seq);
+        let unread = log
+            .entries
+            .iter()
+            .filter(|fact| {
+                fact.message && !fact.recalled && fact.seq > row.read_seq && fact.sender != Some(member)
+            })
+            .count();
+        let defined = i64::try_from(unread).unwrap_or(i64::MAX);
+        if !agrees(row.unread, defined) {
+            broken(
+                found,
+                "P5",
+                format!("{conversation}: {member} has {defined} unread, the inbox says {}", row.unread),
+            );
+        }
+        if let Some(shown) = device.unread.get(conversation).filter(|shown| !agrees(**shown, defined)) {
+            broken(
+                found,
+                "P5",
+                format!("{conversation}: {member} has {defined} unread, its device shows {shown}"),
+            );
+        }
+        if row.read_seq > head || row.seq != head {
+            broken(
+                found,
+                "P4",
+                format!(
+                    "{conversation}: the row of {member} says seq {} read {}, the head is {head}",
+                    row.seq, row.read_seq
+                ),
+            );
+        }
+    }
+}
+
+/// P7: nothing of another tenant, neither in a log nor in anything that reached a device.
+fn strangers(evidence: &Evidence, found: &mut Vec<Violation>) {
+    for (conversation, log) in &evidence.logs {
+        let senders: HashSet<Id> = log.entries.iter().filter_map(|fact| fact.sender).collect();
+        for sender in senders {
+            if evidence.owners.get(&sender).is_some_and(|owner| *owner != log.tenant) {
+                let what =
+                    format!("{conversation} of tenant {} holds words of {sender} of another", log.tenant);
+                broken(found, "P7", what);
+            }
+        }
+    }
+}
+
+fn foreign(evidence: &Evidence, device: &DeviceView, found: &mut Vec<Violation>) {
+    for id in &device.ids {
+        if let Some(owner) = evidence.owners.get(id).filter(|owner| **owner != device.tenant) {
+            broken(
+                found,
+                "P7",
+                format!("{} of tenant {} saw {id} of tenant {owner}", device.member, device.tenant),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

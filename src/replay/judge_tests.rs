@@ -1,0 +1,235 @@
+//! Every kind of violation is fabricated once and must be found; an honest run must not be accused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::replay::history::History;
+
+const VISITOR: Id = 11;
+const AGENT: Id = 12;
+const ROOM: Id = 21;
+
+fn notice(seq: i64, kind: &str, messages: i64) -> Fact {
+    Fact {
+        seq,
+        rev: seq,
+        sender: None,
+        key: None,
+        message: false,
+        recalled: false,
+        kind: kind.into(),
+        msg_count: messages,
+        words: 0,
+        digest: seq.unsigned_abs(),
+    }
+}
+
+fn message(seq: i64, sender: Id, messages: i64) -> Fact {
+    Fact {
+        sender: Some(sender),
+        key: Some(format!("k{seq}").into()),
+        message: true,
+        words: 100 + seq.unsigned_abs(),
+        ..notice(seq, "text", messages)
+    }
+}
+
+/// Opened, a question, assigned, an answer, closed; both have it all, the visitor has not read the answer.
+fn honest() -> Evidence {
+    let history = History::default();
+    for (seq, sender) in [(2_i64, VISITOR), (4, AGENT)] {
+        let key: Arc<str> = format!("k{seq}").into();
+        history.invoke(0, sender, &key, Some(ROOM), 100 + seq.unsigned_abs());
+        history.acknowledge(&key, ROOM, seq);
+    }
+    history.note(AGENT, ROOM, Deed::Claimed);
+    history.note(AGENT, ROOM, Deed::Read(5));
+    history.note(AGENT, ROOM, Deed::Closed);
+    let entries = vec![
+        notice(1, "opened", 0),
+        message(2, VISITOR, 1),
+        notice(3, "assigned", 1),
+        message(4, AGENT, 2),
+        notice(5, "closed", 2),
+    ];
+    let device = |member, read_seq, unread| DeviceView {
+        tenant: 0,
+        member,
+        logs: HashMap::from([(ROOM, entries.clone())]),
+        unread: HashMap::from([(ROOM, unread)]),
+        contradictions: Vec::new(),
+        ids: HashSet::from([ROOM, VISITOR, AGENT]),
+        inbox: HashMap::from([(
+            ROOM,
+            Row { rev: 5, seq: 5, read_seq, read_ver: 0, unread, active: false, status: None },
+        )]),
+    };
+    Evidence {
+        sendings: history.sendings(),
+        done: history.done(),
+        devices: vec![device(VISITOR, 2, 1), device(AGENT, 5, 0)],
+        logs: HashMap::from([(ROOM, ServerLog { tenant: 0, entries })]),
+        owners: HashMap::from([(ROOM, 0), (VISITOR, 0), (AGENT, 0), (99, 1)]),
+    }
+}
+
+/// Changes the honest evidence and returns the promises that are found broken.
+fn after(change: impl FnOnce(&mut Evidence)) -> Vec<&'static str> {
+    let mut evidence = honest();
+    change(&mut evidence);
+    let mut promises: Vec<_> = judge(&evidence).into_iter().map(|violation| violation.promise).collect();
+    promises.dedup();
+    promises
+}
+
+/// Changes every copy of the log alike, as a server would that is consistent and wrong.
+fn everywhere(evidence: &mut Evidence, change: impl Fn(&mut Vec<Fact>)) {
+    for log in evidence.logs.values_mut() {
+        change(&mut log.entries);
+    }
+    for device in &mut evidence.devices {
+        device.logs.values_mut().for_each(&change);
+    }
+}
+
+fn sending<'a>(evidence: &'a mut Evidence, key: &str) -> &'a mut Sending {
+    let at = evidence.sendings.iter().position(|one| &*one.key == key).unwrap_or_default();
+    &mut evidence.sendings[at]
+}
+
+#[test]
+fn an_honest_run_is_not_accused() {
+    assert_eq!(judge(&honest()), []);
+}
+
+#[test]
+fn an_unknown_outcome_may_be_present_or_absent() {
+    let lost = |evidence: &mut Evidence| {
+        let one = sending(evidence, "k4");
+        one.acknowledged.clear();
+        one.unknown = true;
+    };
+    assert!(after(lost).is_empty());
+    let absent = after(|evidence| {
+        lost(evidence);
+        sending(evidence, "k4").key = "other".into();
+    });
+    assert!(absent.is_empty());
+}
+
+#[test]
+fn lost_messages_are_found() {
+    let promises = after(|evidence| {
+        everywhere(evidence, |entries| entries[3] = Fact { key: Some("x".into()), ..entries[3].clone() });
+    });
+    assert_eq!(promises, ["P1"]);
+    assert_eq!(after(|evidence| sending(evidence, "k2").words = 1), ["P1"]);
+    assert_eq!(after(|evidence| sending(evidence, "k2").acknowledged = vec![4]), ["P1"]);
+}
+
+#[test]
+fn undone_deeds_are_found() {
+    let promises = after(|evidence| {
+        everywhere(evidence, |entries| entries[4] = notice(5, "remark", 2));
+    });
+    assert_eq!(promises, ["P1"]);
+    let promises = after(|evidence| {
+        evidence.done.push(Done { member: VISITOR, conversation: ROOM, deed: Deed::Read(4) });
+    });
+    assert_eq!(promises, ["P1"]);
+}
+
+#[test]
+fn doubled_messages_are_found() {
+    let promises = after(|evidence| {
+        everywhere(evidence, |entries| {
+            entries.push(Fact { key: Some("k2".into()), ..message(6, VISITOR, 3) });
+        });
+        evidence.devices.iter_mut().for_each(|device| {
+            device.inbox.values_mut().for_each(|row| row.seq = 6);
+        });
+        evidence.devices[1].inbox.values_mut().for_each(|row| row.unread = 1);
+        evidence.devices[1].unread.insert(ROOM, 1);
+    });
+    assert!(promises.contains(&"P2"), "{promises:?}");
+    assert_eq!(after(|evidence| sending(evidence, "k2").acknowledged.push(9))[1..], ["P2"]);
+    let refused = after(|evidence| {
+        let one = sending(evidence, "k2");
+        one.acknowledged.clear();
+        one.refused = Some("conversation_closed".to_owned());
+    });
+    assert_eq!(refused, ["P2"]);
+}
+
+#[test]
+fn holes_and_disorder_are_found() {
+    let promises = after(|evidence| everywhere(evidence, |entries| entries[2].seq = 7));
+    assert!(promises.contains(&"P3"));
+    let promises = after(|evidence| {
+        if let Some(entries) = evidence.devices[0].logs.get_mut(&ROOM) {
+            entries.swap(1, 2);
+        }
+    });
+    assert_eq!(promises, ["P3"]);
+    let promises = after(|evidence| everywhere(evidence, |entries| entries[4].msg_count = 3));
+    assert_eq!(promises, ["P3"]);
+}
+
+#[test]
+fn incomplete_and_differing_views_are_found() {
+    let promises = after(|evidence| {
+        if let Some(entries) = evidence.devices[0].logs.get_mut(&ROOM) {
+            entries.pop();
+        }
+    });
+    assert_eq!(promises, ["P4"]);
+    let promises = after(|evidence| {
+        if let Some(entries) = evidence.devices[0].logs.get_mut(&ROOM) {
+            entries[1].digest = 0;
+        }
+    });
+    assert_eq!(promises, ["P4"]);
+    assert_eq!(after(|evidence| evidence.devices[0].logs.clear()), ["P4"]);
+    assert_eq!(after(|evidence| evidence.devices[0].contradictions.push("x".to_owned())), ["P4"]);
+}
+
+#[test]
+fn drifting_unread_is_found() {
+    let promises = after(|evidence| {
+        evidence.devices[0].inbox.values_mut().for_each(|row| row.unread = 2);
+    });
+    assert_eq!(promises, ["P5"]);
+    let promises = after(|evidence| {
+        evidence.devices[0].unread.insert(ROOM, 0);
+    });
+    assert_eq!(promises, ["P5"]);
+}
+
+#[test]
+fn two_owners_are_found() {
+    let promises = after(|evidence| {
+        evidence.done.push(Done { member: 13, conversation: ROOM, deed: Deed::Claimed });
+    });
+    assert_eq!(promises, ["P6"]);
+}
+
+#[test]
+fn foreign_ids_are_found() {
+    let promises = after(|evidence| {
+        evidence.devices[1].ids.insert(99);
+    });
+    assert_eq!(promises, ["P7"]);
+    let promises = after(|evidence| {
+        evidence.owners.insert(AGENT, 1);
+    });
+    assert_eq!(promises, ["P7"]);
+}
+
+#[test]
+fn durations_are_recorded() {
+    let history = History::default();
+    history.invoke(0, 1, &"k".into(), None, 0);
+    history.acknowledge("k", 1, 1);
+    assert!(history.durations().0[0] < Duration::from_secs(60));
+}

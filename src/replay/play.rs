@@ -1,0 +1,221 @@
+//! One dialogue between one visitor and one agent, as both sides know it: which message is which turn, and the way a
+//! turn is spoken. Owns the mischief on the way: cut sockets, and sends repeated through another door.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rand::RngExt;
+use serde_json::{Value, json};
+
+use super::client::fact::{digest, id};
+use super::client::{Backoff, Device, Failure};
+use super::dialogue::{Dialogue, Turn};
+use super::history::{History, Id, Key, count};
+use super::pace::Pace;
+
+/// What everybody in a run shares.
+#[derive(Debug)]
+pub struct Run {
+    /// Sets this run's keys apart from those of all others.
+    pub name: String,
+    /// The dialogues of the file.
+    pub dialogues: Vec<Dialogue>,
+    /// How many are to be played.
+    pub plays: usize,
+    /// The next one to be played.
+    pub next: AtomicUsize,
+    /// How likely mischief is at each turn.
+    pub mischief: f64,
+    /// How long to go on without a server.
+    pub patience: Duration,
+    /// How fast messages go out.
+    pub pace: Pace,
+    /// What happened.
+    pub history: Arc<History>,
+}
+
+/// How long something that must come may take while there is a server.
+const STALL: Duration = Duration::from_secs(60);
+
+/// A way to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// The device's socket.
+    Socket,
+    /// A request of its own.
+    Rest,
+}
+
+impl Door {
+    fn other(self) -> Self {
+        match self {
+            Self::Socket => Self::Rest,
+            Self::Rest => Self::Socket,
+        }
+    }
+}
+
+impl Run {
+    /// The number of the next dialogue to play, while there is one.
+    pub fn take(&self) -> Option<usize> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        (number < self.plays).then_some(number)
+    }
+
+    /// The dialogue that is played under this number.
+    pub fn dialogue(&self, number: usize) -> &Dialogue {
+        &self.dialogues[number % self.dialogues.len()]
+    }
+
+    /// The key of a turn; it says which dialogue it belongs to.
+    pub fn key(&self, number: usize, turn: usize) -> Key {
+        format!("{}.{number}.{turn}", self.name).into()
+    }
+
+    /// The number of the dialogue that a key belongs to.
+    pub fn number(&self, key: &str) -> Option<usize> {
+        let (number, _) = key.strip_prefix(self.name.as_str())?.strip_prefix('.')?.split_once('.')?;
+        number.parse().ok().filter(|number| *number < self.plays)
+    }
+
+    /// How long to wait for something that must come.
+    pub fn stall(&self) -> Duration {
+        STALL + self.patience
+    }
+
+    /// Whether something of this likelihood happens now.
+    pub fn chance(&self, likelihood: f64) -> bool {
+        rand::rng().random_bool(likelihood)
+    }
+
+    /// Mischief beside the messages: the socket is cut while nothing is under way.
+    pub async fn maybe_cut(&self, device: &Device) {
+        if self.chance(self.mischief / 2.0) {
+            device.cut().await;
+        }
+    }
+}
+
+/// The body that both doors take.
+pub fn body(key: &str, turn: &Turn, read_seq: Option<i64>) -> Value {
+    let mut body = json!({ "client_msg_id": key, "kind": "text", "content": { "text": &*turn.text } });
+    if let Some(seq) = read_seq {
+        body["read_seq"] = seq.into();
+    }
+    body
+}
+
+/// The digest of a turn's content as every entry carries it.
+pub fn words(turn: &Turn) -> u64 {
+    digest(&json!({ "text": &*turn.text }))
+}
+
+/// A turn that is to be spoken.
+pub struct Speech<'a> {
+    /// The tenant's place in the run.
+    pub tenant: usize,
+    /// Where.
+    pub conversation: Id,
+    /// Under which key.
+    pub key: Key,
+    /// What.
+    pub turn: &'a Turn,
+    /// The door that is tried first.
+    pub door: Door,
+}
+
+/// Says something and returns when it was acknowledged: an attempt without an answer is repeated with the same key
+/// through the other door until there is one.
+pub async fn speak(run: &Run, device: &Device, speech: Speech<'_>) -> Result<(), Failure> {
+    run.pace.wait().await;
+    let history = &run.history;
+    let displayed = device.shared.view().logs.get(&speech.conversation).map(super::client::view::Log::have);
+    let body = body(&speech.key, speech.turn, displayed);
+    let sender = device.member();
+    let mut cut = run.chance(run.mischief / 2.0);
+    let mut door = if cut { Door::Socket } else { speech.door };
+    let mut backoff = Backoff::new(run.patience);
+    loop {
+        history.invoke(speech.tenant, sender, &speech.key, Some(speech.conversation), words(speech.turn));
+        match send(device, &speech, &body, door, std::mem::take(&mut cut)).await {
+            Ok(seq) => {
+                if history.acknowledge(&speech.key, speech.conversation, seq) && door == Door::Socket {
+                    count(&history.counters.over_socket);
+                }
+                break;
+            }
+            Err(failure) => {
+                match &failure {
+                    Failure::Unknown(_) => history.lose_sight(&speech.key),
+                    Failure::Refused { retryable: true, .. } => count(&history.counters.deferred),
+                    Failure::Refused { code, .. } => history.refuse(&speech.key, code),
+                    Failure::Unsent(_) | Failure::Over(_) => {}
+                }
+                backoff.after(failure).await?;
+                door = door.other();
+            }
+        }
+    }
+    if run.chance(run.mischief) {
+        count(&history.counters.repeats);
+        history.invoke(speech.tenant, sender, &speech.key, Some(speech.conversation), words(speech.turn));
+        match send(device, &speech, &body, door.other(), false).await {
+            Ok(seq) => {
+                history.acknowledge(&speech.key, speech.conversation, seq);
+            }
+            Err(Failure::Refused { retryable: false, code, .. }) => {
+                history.complain(format!("{}: repeated and refused with {code}", speech.key));
+            }
+            // It was acknowledged before; a repetition without an answer takes nothing back.
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// One attempt. Returns the seq that the acknowledgement names.
+async fn send(
+    device: &Device,
+    speech: &Speech<'_>,
+    body: &Value,
+    door: Door,
+    cut: bool,
+) -> Result<i64, Failure> {
+    let room = speech.conversation.to_string();
+    let answer = match door {
+        Door::Socket => {
+            let mut data = body.clone();
+            data["conversation_id"] = room.into();
+            device.request("message.send", data, cut).await?
+        }
+        Door::Rest => device.shared.rest.post(&format!("/conversations/{room}/messages"), body).await?,
+    };
+    match (answer["seq"].as_i64(), answer.get("conversation_id").and_then(id)) {
+        (Some(seq), Some(told)) if told == speech.conversation => Ok(seq),
+        _ => Err(Failure::Over(format!("an acknowledgement without conversation and seq: {answer}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_lead_back_to_their_dialogue() {
+        let run = Run {
+            name: "r1".to_owned(),
+            dialogues: Vec::new(),
+            plays: 20,
+            next: AtomicUsize::new(19),
+            mischief: 0.0,
+            patience: STALL,
+            pace: Pace::new(None),
+            history: Arc::default(),
+        };
+        assert_eq!(run.number(&run.key(17, 3)), Some(17));
+        assert_eq!(run.number("r1.99.0"), None);
+        assert_eq!(run.number("r2.17.0"), None);
+        assert_eq!((run.take(), run.take()), (Some(19), None));
+    }
+}
