@@ -187,7 +187,7 @@ diesel::table! {
     message_revision (conversation_id, seq, revision) {
         conversation_id -> BigInt,
         seq -> BigInt,
-        revision -> Integer,
+        revision -> BigInt,
         tenant_id -> BigInt,
         kind -> Text,
         content -> Text,

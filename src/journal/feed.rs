@@ -158,6 +158,26 @@ pub struct Feed {
 struct Shared {
     committed: RwLock<HashMap<TenantId, i64>>,
     readers: RwLock<Vec<mpsc::Sender<FeedItem>>>,
+    followed: RwLock<HashMap<TenantId, usize>>,
+}
+
+/// Somebody's interest in a tenant: while it lives, the tail looks for what other processes commit there.
+#[derive(Debug)]
+pub struct Following {
+    tenant: TenantId,
+    feed: Feed,
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let mut followed = self.feed.shared.followed.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = followed.get_mut(&self.tenant) {
+            *count -= 1;
+            if *count == 0 {
+                followed.remove(&self.tenant);
+            }
+        }
+    }
 }
 
 impl Feed {
@@ -189,6 +209,19 @@ impl Feed {
         let news = *known < rev;
         *known = (*known).max(rev);
         news
+    }
+
+    /// Asks the tail to look after this tenant until the answer is dropped.
+    pub fn follow(&self, tenant: TenantId) -> Following {
+        let mut followed = self.shared.followed.write().unwrap_or_else(PoisonError::into_inner);
+        *followed.entry(tenant).or_insert(0) += 1;
+        drop(followed);
+        Following { tenant, feed: self.clone() }
+    }
+
+    /// The tenants that somebody follows.
+    pub fn followed(&self) -> Vec<TenantId> {
+        self.shared.followed.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
     /// Hands committed changes to every reader.

@@ -1,17 +1,144 @@
-//! Reading committed changes back from the store: the one repair path.
+//! Reading committed changes back from the store: the one repair path, for whoever saw a hole, an overflow or
+//! silence behind the committed rev, in one process and in many.
+//!
+//! Invariant: what comes back has the same shape as what a lane publishes. Rows that change in place (participants,
+//! sessions, members) are found under the rev of their last change only; who reads ranges up to the head misses
+//! nothing, because a later change is in a later range.
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use diesel::prelude::*;
+
+use super::feed::{AccessNotice, AccessState, Changes, RoomState};
+use crate::conversations::model::{ConversationRow, ParticipantRow};
 use crate::db::AnyConnection;
-use crate::kernel::{Result, TenantId};
-
-use super::feed::Changes;
+use crate::db::schema::{
+    auth_session, conversation, conversation_member, group_message, member, tenant, tenant_log,
+};
+use crate::kernel::{ConversationId, MemberId, Result, SessionId, TenantId};
+use crate::members::model::{MemberStatus, Role};
+use crate::messages::model::EntryRow;
+use crate::on;
 
 /// The tenant's last committed rev; 0 for an unknown tenant.
-pub fn head(_connection: &mut AnyConnection, _tenant: TenantId) -> Result<i64> {
-    Err(crate::kernel::Error::internal("being written"))
+pub fn head(connection: &mut AnyConnection, tenant: TenantId) -> Result<i64> {
+    let rev = tenant_log::table
+        .filter(tenant_log::tenant_id.eq(tenant))
+        .select(tenant_log::rev)
+        .first(connection)
+        .optional()?;
+    Ok(rev.unwrap_or(0))
+}
+
+/// The last committed revs of these tenants.
+pub fn heads(connection: &mut AnyConnection, tenants: &[TenantId]) -> Result<Vec<(TenantId, i64)>> {
+    Ok(on!(connection, inner => tenant_log::table
+        .filter(tenant_log::tenant_id.eq_any(tenants))
+        .select((tenant_log::tenant_id, tenant_log::rev))
+        .load(inner))?)
 }
 
 /// What was committed in `from..=to`, as far as the store still knows it: every entry; participants, sessions and
 /// members whose last change lies in the range. `to` must not lie beyond the head.
-pub fn changes(_connection: &mut AnyConnection, _tenant: TenantId, _from: i64, _to: i64) -> Result<Changes> {
-    Err(crate::kernel::Error::internal("being written"))
+pub fn changes(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) -> Result<Changes> {
+    let entries: Vec<EntryRow> = group_message::table
+        .filter(group_message::tenant_id.eq(tenant))
+        .filter(group_message::rev.between(from, to))
+        .order((group_message::rev.asc(), group_message::conversation_id.asc(), group_message::seq.asc()))
+        .select(EntryRow::as_select())
+        .load(connection)?;
+    let moved: Vec<ConversationId> = conversation_member::table
+        .filter(conversation_member::tenant_id.eq(tenant))
+        .filter(conversation_member::rev.between(from, to))
+        .select(conversation_member::conversation_id)
+        .distinct()
+        .load(connection)?;
+    let ids: BTreeSet<ConversationId> =
+        entries.iter().map(|entry| entry.conversation_id).chain(moved).collect();
+    Ok(Changes {
+        tenant,
+        rev_from: from,
+        rev_to: to,
+        entries: entries.into_iter().map(Arc::new).collect(),
+        rooms: rooms(connection, tenant, ids)?,
+        access: access(connection, tenant, from, to)?,
+    })
+}
+
+/// Most ids in one statement.
+const CHUNK: usize = 500;
+
+fn rooms(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    ids: BTreeSet<ConversationId>,
+) -> Result<HashMap<ConversationId, RoomState>> {
+    let ids: Vec<ConversationId> = ids.into_iter().collect();
+    let mut conversations: Vec<ConversationRow> = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(CHUNK) {
+        conversations.extend(on!(connection, inner => conversation::table
+            .filter(conversation::tenant_id.eq(tenant))
+            .filter(conversation::id.eq_any(ids))
+            .select(ConversationRow::as_select())
+            .load::<ConversationRow>(inner))?);
+    }
+    let fronts: BTreeSet<ConversationId> =
+        conversations.iter().map(|row| row.parent_id.unwrap_or(row.id)).collect();
+    let fronts: Vec<ConversationId> = fronts.into_iter().collect();
+    let mut participants: HashMap<ConversationId, Vec<ParticipantRow>> = HashMap::new();
+    for fronts in fronts.chunks(CHUNK) {
+        let rows: Vec<ParticipantRow> = on!(connection, inner => conversation_member::table
+            .filter(conversation_member::tenant_id.eq(tenant))
+            .filter(conversation_member::conversation_id.eq_any(fronts))
+            .select(ParticipantRow::as_select())
+            .load(inner))?;
+        for row in rows {
+            participants.entry(row.conversation_id).or_default().push(row);
+        }
+    }
+    let state = |conversation: ConversationRow| {
+        let front = conversation.parent_id.unwrap_or(conversation.id);
+        let participants = participants.get(&front).cloned().unwrap_or_default();
+        (conversation.id, RoomState { conversation, participants })
+    };
+    Ok(conversations.into_iter().map(state).collect())
+}
+
+type MemberColumns = (MemberId, i64, Role, MemberStatus, Option<i64>, Option<MemberId>);
+
+fn access(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) -> Result<Vec<AccessNotice>> {
+    let sessions: Vec<(SessionId, MemberId, i64, Option<String>)> = auth_session::table
+        .filter(auth_session::tenant_id.eq(tenant))
+        .filter(auth_session::rev.between(from, to))
+        .filter(auth_session::revoked_at.is_not_null())
+        .select((auth_session::id, auth_session::member_id, auth_session::rev, auth_session::revoke_reason))
+        .load(connection)?;
+    let members: Vec<MemberColumns> = member::table
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::rev.between(from, to))
+        .select((member::id, member::rev, member::role, member::status, member::deleted_at, member::merged_into))
+        .load(connection)?;
+    let tenants: Vec<(i64, String)> = tenant::table
+        .filter(tenant::id.eq(tenant))
+        .filter(tenant::rev.between(from, to))
+        .select((tenant::rev, tenant::status))
+        .load(connection)?;
+    let sessions = sessions.into_iter().map(|(session, member, rev, reason)| AccessNotice {
+        rev,
+        change: AccessState::SessionRevoked { member, session, reason: reason.unwrap_or_default() },
+    });
+    let members = members.into_iter().map(|(member, rev, role, status, deleted, merged_into)| AccessNotice {
+        rev,
+        change: AccessState::Member { member, role, status, deleted: deleted.is_some(), merged_into },
+    });
+    let tenants = tenants.into_iter().map(|(rev, status)| AccessNotice {
+        rev,
+        change: AccessState::Tenant { suspended: status == "suspended" },
+    });
+    // A rev of 0 means that the row never changed who may come in.
+    let mut all: Vec<AccessNotice> =
+        sessions.chain(members).chain(tenants).filter(|notice| notice.rev > 0).collect();
+    all.sort_by_key(|notice| notice.rev);
+    Ok(all)
 }

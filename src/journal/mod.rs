@@ -1,46 +1,133 @@
-//! The journal: the only writer of tenant_log, conversation, conversation_member, group_message, message_revision
-//! and assignment.
+//! The journal: the first of the two doors through which data is written, and the only writer of tenant_log,
+//! conversation, conversation_member, group_message, message_revision and assignment.
+//!
+//! Owns commands, their rules, lanes, batches and what readers are told. Does not own who asks (`auth`), how it
+//! looks (`conversations`, `messages`, `sync`) or who is connected (`gateway`).
+//!
+//! Read in this order: `command` (what can be asked), `decide` (the rules, pure), `world` (their working set),
+//! `store` (its statements), `batch` and `lane` (the shell), `feed` (to the readers), `history` (the repair path).
+//!
+//! Invariants: an acknowledged command is committed (P1); one entry per (conversation, sender, client_msg_id) (P2);
+//! `seq` is dense (P3); revs are given out without holes in commit order; one bad command spoils no other.
 
+mod batch;
 pub mod command;
+pub mod decide;
+pub mod fail_point;
 pub mod feed;
 pub mod history;
+mod lane;
+mod queue;
+pub mod statistics;
+pub mod store;
+pub mod world;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use command::{AccessChange, Action, Command, Draft, Reply, Room};
 pub use feed::{Changes, Feed};
 
 use crate::db::Db;
-use crate::kernel::{Clock, IdGenerator, Result};
+use crate::kernel::{Clock, Code, Error, IdGenerator, Result, TenantId};
+use fail_point::FailPoints;
+use lane::Lane;
+use queue::Queue;
+use statistics::Statistics;
 
 /// The handle through which commands are submitted. Cloning shares it.
 #[derive(Clone)]
-pub struct Journal {}
+pub struct Journal {
+    lanes: Arc<Vec<Arc<Queue>>>,
+    threads: Arc<Mutex<Vec<std::thread::JoinHandle<()>>>>,
+    statistics: Arc<Statistics>,
+    fail_points: Arc<FailPoints>,
+}
 
 impl Journal {
     /// Starts the lanes: one on SQLite, `lanes` on servers.
-    pub fn start(
-        _db: &Db,
-        _ids: Arc<IdGenerator>,
-        _clock: Clock,
-        _feed: Feed,
-        _lanes: usize,
-    ) -> Result<Self> {
-        Ok(Self {})
+    pub fn start(db: &Db, ids: Arc<IdGenerator>, clock: Clock, feed: Feed, lanes: usize) -> Result<Self> {
+        let server = db.kind().is_server();
+        let count = if server { lanes.max(1) } else { 1 };
+        let statistics = Arc::new(Statistics::default());
+        let fail_points = Arc::new(FailPoints::from_environment());
+        let mut queues = Vec::with_capacity(count);
+        let mut threads = Vec::with_capacity(count);
+        for number in 0..count {
+            let queue = Arc::new(Queue::default());
+            if !server {
+                let waker = queue.clone();
+                db.write_queue().on_push(Box::new(move || waker.nudge()));
+            }
+            let lane = Lane {
+                target: db.target().clone(),
+                queue: queue.clone(),
+                jobs: (!server).then(|| db.write_queue().clone()),
+                ids: ids.clone(),
+                clock: clock.clone(),
+                feed: feed.clone(),
+                statistics: statistics.clone(),
+                fail_points: fail_points.clone(),
+                connection: None,
+            };
+            let thread = std::thread::Builder::new()
+                .name(format!("lane-{number}"))
+                .spawn(move || lane.run())
+                .map_err(|cause| Error::internal("a lane's thread did not start").caused_by(cause))?;
+            queues.push(queue);
+            threads.push(thread);
+        }
+        let threads = Arc::new(Mutex::new(threads));
+        Ok(Self { lanes: Arc::new(queues), threads, statistics, fail_points })
     }
 
     /// Does one command and returns after its commit. Errors: `busy` (queue full, database in the way),
     /// `tenant_busy` (the tenant's share of the queue is full), `storage_unavailable`, and what the command's own
     /// rules say. A retry with the same client_msg_id is always safe.
-    pub async fn submit(&self, _command: Command) -> Result<Reply> {
-        Err(crate::kernel::Error::internal("being written"))
+    pub async fn submit(&self, command: Command) -> Result<Reply> {
+        self.lane(command.actor.tenant)?.push(command)?.await.map_err(|_| lost())?
     }
 
     /// [`Journal::submit`] for threads that may block.
-    pub fn submit_blocking(&self, _command: Command) -> Result<Reply> {
-        Err(crate::kernel::Error::internal("being written"))
+    pub fn submit_blocking(&self, command: Command) -> Result<Reply> {
+        self.lane(command.actor.tenant)?.push(command)?.blocking_recv().map_err(|_| lost())?
     }
 
-    /// Finishes the batches that are under way and ends the lanes.
-    pub fn stop(&self) {}
+    /// Finishes what waits and ends the lanes. Blocks until they are gone.
+    pub fn stop(&self) {
+        for queue in self.lanes.iter() {
+            queue.stop();
+        }
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                log::error!(target: "deskwire::journal", "a lane panicked");
+            }
+        }
+    }
+
+    /// Commands that wait, over all lanes.
+    pub fn depth(&self) -> usize {
+        self.lanes.iter().map(|queue| queue.len()).sum()
+    }
+
+    /// What the lanes count.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    /// Failures that tests ask for; release builds have none.
+    pub fn fail_points(&self) -> &FailPoints {
+        &self.fail_points
+    }
+
+    fn lane(&self, tenant: TenantId) -> Result<&Queue> {
+        // Ids are time-ordered with a counter at the end; mixing spreads neighbours over the lanes.
+        let mixed = (tenant.0 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        let index = mixed as usize % self.lanes.len().max(1);
+        self.lanes.get(index).map(AsRef::as_ref).ok_or_else(lost)
+    }
+}
+
+fn lost() -> Error {
+    Error::new(Code::Busy, "the writer stopped before it answered; repeat with the same client_msg_id")
 }

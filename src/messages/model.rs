@@ -251,7 +251,7 @@ fn https(pointer: &str, url: Option<&str>) -> Result<()> {
 }
 
 /// A row of `group_message`: one entry of a log.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable, Identifiable)]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, QueryableByName, Selectable, Insertable, Identifiable)]
 #[diesel(table_name = group_message, treat_none_as_default_value = false)]
 #[diesel(primary_key(conversation_id, seq))]
 #[allow(missing_docs, reason = "the columns are explained in the migration and in design terms below")]
@@ -291,7 +291,8 @@ pub struct EntryRow {
 pub struct RevisionRow {
     pub conversation_id: ConversationId,
     pub seq: i64,
-    pub revision: i32,
+    /// The seq of the notice that announced the replacement.
+    pub revision: i64,
     pub tenant_id: TenantId,
     pub kind: EntryKind,
     pub content: String,

@@ -89,7 +89,7 @@ CREATE INDEX group_message_rev ON group_message (tenant_id, rev);
 CREATE TABLE message_revision (
     conversation_id BIGINT NOT NULL,
     seq BIGINT NOT NULL,
-    revision INTEGER NOT NULL,
+    revision BIGINT NOT NULL,
     tenant_id BIGINT NOT NULL,
     kind TEXT NOT NULL,
     content TEXT NOT NULL,

@@ -1,0 +1,209 @@
+//! One batch in one transaction: lock, load, decide, flush, commit. A functional core in an imperative shell.
+//!
+//! Owns a single attempt; what to do with a failed one is the lane's business. Invariant: an attempt that fails has
+//! left nothing in the store, unless it says that the outcome is unknown.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use diesel::Connection;
+
+use super::command::Reply;
+use super::decide::decide;
+use super::fail_point::{FailPoint, FailPoints};
+use super::feed::{Changes, Ephemeral};
+use super::queue::Pending;
+use super::store::transaction::{self, Wait};
+use super::store::{flush, load};
+use super::world::World;
+use crate::db::connection::trouble;
+use crate::db::write_queue::WriteJob;
+use crate::db::{AnyConnection, Trouble};
+use crate::kernel::id::first_id_at;
+use crate::kernel::{Clock, Error, IdGenerator, Result, TenantId};
+
+/// How long a batch's receipt is kept, in milliseconds: far longer than any lane asks for it.
+const RECEIPT_MS: i64 = 600_000;
+
+/// What an attempt made, for the callers and the readers.
+pub struct Done {
+    /// One answer for each command; `None` where another process held the tenant.
+    pub answers: Vec<Option<Result<Reply>>>,
+    /// What each tenant's readers must learn.
+    pub changes: Vec<Changes>,
+    /// What is told and forgotten.
+    pub ephemeral: Vec<Ephemeral>,
+}
+
+/// Why an attempt failed.
+pub enum Failure {
+    /// Nothing was stored.
+    Nothing(Error),
+    /// COMMIT was sent and its answer never came; the done work holds if the receipt is there.
+    Unknown {
+        /// The receipt.
+        batch: i64,
+        /// The tenants to lock before looking.
+        tenants: Vec<TenantId>,
+        /// What to tell if it was committed.
+        done: Box<Done>,
+    },
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Nothing(error)
+    }
+}
+
+impl From<diesel::result::Error> for Failure {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Nothing(error.into())
+    }
+}
+
+/// What an attempt needs beside its connection.
+pub struct Context<'a> {
+    /// Makes ids.
+    pub ids: &'a Arc<IdGenerator>,
+    /// Tells the time.
+    pub clock: &'a Clock,
+    /// Failures that tests ask for.
+    pub fail_points: &'a FailPoints,
+    /// Whether old receipts are due to be removed.
+    pub forget_receipts: bool,
+}
+
+/// Tries a batch once.
+pub fn attempt(
+    connection: &mut AnyConnection,
+    context: &Context<'_>,
+    commands: &[Pending],
+    jobs: &mut [Box<dyn WriteJob>],
+    wait: Wait,
+) -> std::result::Result<Done, Failure> {
+    let batch = context.ids.next()?;
+    transaction::begin(connection)?;
+    let (done, tenants) = match work(connection, context, commands, jobs, wait, batch) {
+        Ok(worked) => worked,
+        Err(error) => {
+            // The first error counts; a connection that cannot even roll back is dropped by the lane.
+            let _ = transaction::rollback(connection);
+            return Err(Failure::Nothing(error));
+        }
+    };
+    if done.writes == 0 {
+        // Nothing to write: the answers stand on what was committed before.
+        transaction::rollback(connection)?;
+        return Ok(done.done);
+    }
+    if context.fail_points.hit(FailPoint::BeforeCommit) || context.fail_points.hit(FailPoint::CommitLost) {
+        let _ = transaction::rollback(connection);
+        return Err(Failure::Unknown { batch, tenants, done: Box::new(done.done) });
+    }
+    match transaction::commit(connection) {
+        Ok(()) if context.fail_points.hit(FailPoint::CommitAnswerLost) => {
+            Err(Failure::Unknown { batch, tenants, done: Box::new(done.done) })
+        }
+        Ok(()) => Ok(done.done),
+        Err(error) if trouble(&error) == Trouble::Connection => {
+            Err(Failure::Unknown { batch, tenants, done: Box::new(done.done) })
+        }
+        Err(error) => {
+            let _ = transaction::rollback(connection);
+            Err(error.into())
+        }
+    }
+}
+
+struct Worked {
+    done: Done,
+    writes: usize,
+}
+
+fn work(
+    connection: &mut AnyConnection,
+    context: &Context<'_>,
+    commands: &[Pending],
+    jobs: &mut [Box<dyn WriteJob>],
+    wait: Wait,
+    batch: i64,
+) -> Result<(Worked, Vec<TenantId>)> {
+    let tenants: Vec<TenantId> =
+        commands.iter().map(Pending::tenant).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut world = World::new(context.clock.now().0, context.ids.clone());
+    let mut answers = Vec::with_capacity(commands.len());
+    let mut locked = Vec::new();
+    if !tenants.is_empty() {
+        let revs = transaction::lock_tenants(connection, &tenants, wait)?;
+        locked = revs.keys().copied().collect();
+        let runnable: Vec<_> = commands
+            .iter()
+            .filter(|pending| revs.contains_key(&pending.tenant()))
+            .map(|pending| &pending.command)
+            .collect();
+        load::load(connection, &mut world, &revs, &runnable)?;
+        for pending in commands {
+            let known = revs.contains_key(&pending.tenant());
+            answers.push(match known {
+                true => Some(decide(&mut world, &pending.command)),
+                // After a blocking wait, who is not there does not exist.
+                false if wait != Wait::Skip => Some(Err(Error::not_found())),
+                false => None,
+            });
+        }
+    }
+    for job in jobs.iter_mut() {
+        run_job(connection, job.as_mut())?;
+    }
+    let changes = world.changes();
+    let ephemeral = delivered(&world);
+    let writes = jobs.len() + changes.len() + ephemeral.len();
+    if writes > 0 {
+        flush::flush(connection, &world)?;
+        transaction::write_receipt(connection, batch)?;
+        if context.forget_receipts {
+            transaction::forget_receipts(connection, first_id_at(world.now - RECEIPT_MS))?;
+        }
+    }
+    Ok((Worked { done: Done { answers, changes, ephemeral }, writes }, locked))
+}
+
+/// Runs one write closure under a savepoint.
+fn run_job(connection: &mut AnyConnection, job: &mut dyn WriteJob) -> Result<()> {
+    enum End {
+        Refused,
+        Batch(Error),
+    }
+    impl From<diesel::result::Error> for End {
+        fn from(error: diesel::result::Error) -> Self {
+            Self::Batch(error.into())
+        }
+    }
+    let ended = connection.transaction(|connection| match job.run(connection) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(End::Refused),
+        Err(error) => Err(End::Batch(error)),
+    });
+    match ended {
+        Ok(()) | Err(End::Refused) => Ok(()),
+        Err(End::Batch(error)) => Err(error),
+    }
+}
+
+fn delivered(world: &World) -> Vec<Ephemeral> {
+    let moved = world.delivered.iter();
+    moved
+        .filter_map(|(room, member, seq)| {
+            let row = world.conversations.get(room)?;
+            let recipients = world.participants_of(*room).filter(|one| one.is_in()).map(|one| one.member_id);
+            Some(Ephemeral::Delivered {
+                tenant: row.tenant_id,
+                conversation: *room,
+                member: *member,
+                seq: *seq,
+                recipients: recipients.collect(),
+            })
+        })
+        .collect()
+}

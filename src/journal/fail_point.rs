@@ -1,0 +1,90 @@
+//! Places where tests make the writing fail as the world does: a killed process, a lost answer, a dropped
+//! publication. Compiled into debug builds only; a release build cannot be told to fail.
+
+/// A row of the crash table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailPoint {
+    /// Everything is flushed, COMMIT is not sent.
+    BeforeCommit,
+    /// COMMIT took effect, its answer is lost.
+    CommitAnswerLost,
+    /// COMMIT did not take effect, and nobody says so.
+    CommitLost,
+    /// Committed, callers not answered.
+    AfterCommit,
+    /// Committed and answered, readers not told.
+    BeforePublish,
+}
+
+/// What happens there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailAction {
+    /// The process dies at once, as by kill -9.
+    Abort,
+    /// What the point's name says goes wrong.
+    Fail,
+    /// The lane's thread panics.
+    Panic,
+}
+
+/// The points that are set.
+#[derive(Debug, Default)]
+pub struct FailPoints {
+    #[cfg(debug_assertions)]
+    set: std::sync::Mutex<std::collections::HashMap<FailPoint, (FailAction, u32)>>,
+}
+
+#[cfg(debug_assertions)]
+impl FailPoints {
+    /// Points set by the environment: `DESKWIRE_FAIL_POINT=after_commit` aborts there the first time.
+    pub fn from_environment() -> Self {
+        let points = Self::default();
+        let point = match std::env::var("DESKWIRE_FAIL_POINT").as_deref() {
+            Ok("before_commit") => Some(FailPoint::BeforeCommit),
+            Ok("after_commit") => Some(FailPoint::AfterCommit),
+            Ok("before_publish") => Some(FailPoint::BeforePublish),
+            _ => None,
+        };
+        if let Some(point) = point {
+            points.set(point, FailAction::Abort, 1);
+        }
+        points
+    }
+
+    /// Makes this happen at this point the next so many times.
+    pub fn set(&self, point: FailPoint, action: FailAction, times: u32) {
+        let mut set = self.set.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        set.insert(point, (action, times));
+    }
+
+    /// Whether the point fails now. Does not return when the process is to die.
+    pub fn hit(&self, point: FailPoint) -> bool {
+        let mut set = self.set.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some((action, times)) = set.get_mut(&point) else { return false };
+        if *times == 0 {
+            return false;
+        }
+        *times -= 1;
+        let action = *action;
+        drop(set);
+        match action {
+            FailAction::Abort => std::process::abort(),
+            FailAction::Fail => true,
+            // A panic that no input can cause: it shows what a bug in a command would do to a lane.
+            FailAction::Panic => std::panic::panic_any("fail point"),
+        }
+    }
+}
+
+#[cfg(not(debug_assertions))]
+impl FailPoints {
+    /// No points.
+    pub fn from_environment() -> Self {
+        Self::default()
+    }
+
+    /// Never.
+    pub fn hit(&self, _point: FailPoint) -> bool {
+        false
+    }
+}

@@ -1,0 +1,300 @@
+//! Flushing the working set: what the batch's commands made, in bulk statements on the servers and in cached
+//! single-row statements on SQLite.
+//!
+//! Order matters: rooms that give up their `open_key` come before rooms that take it.
+
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+
+use crate::conversations::model::{ConversationRow, ParticipantRow};
+use crate::db::AnyConnection;
+use crate::db::schema::{
+    assignment, auth_session, conversation, conversation_member, group_message, member, message_revision,
+    tenant, tenant_log,
+};
+use crate::journal::world::World;
+use crate::kernel::{Error, Result, TenantId};
+use crate::messages::model::{EntryRow, RevisionRow};
+use crate::on;
+
+/// Writes everything that is marked in the world.
+pub fn flush(connection: &mut AnyConnection, world: &World) -> Result<()> {
+    let mut changed: Vec<&ConversationRow> =
+        world.changed_conversations.iter().filter_map(|id| world.conversations.get(id)).collect();
+    changed.sort_by_key(|row| (row.open_key.is_some(), row.id));
+    update_conversations(connection, &changed)?;
+    let created: Vec<&ConversationRow> =
+        world.created_conversations.iter().filter_map(|id| world.conversations.get(id)).collect();
+    insert_conversations(connection, &created)?;
+    flush_participants(connection, world)?;
+    let entries: Vec<&EntryRow> = world.appended.iter().filter_map(|key| world.entries.get(key)).collect();
+    insert_entries(connection, &entries)?;
+    flush_rewritten(connection, world)?;
+    flush_assignments(connection, world)?;
+    flush_access(connection, world)?;
+    flush_revs(connection, world)
+}
+
+fn insert_conversations(connection: &mut AnyConnection, rows: &[&ConversationRow]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(inner) => {
+            for row in rows {
+                diesel::insert_into(conversation::table).values(*row).execute(inner)?;
+            }
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgresql(inner) => {
+            diesel::insert_into(conversation::table).values(rows.to_vec()).execute(inner)?;
+        }
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(inner) => {
+            diesel::insert_into(conversation::table).values(rows.to_vec()).execute(inner)?;
+        }
+    }
+    Ok(())
+}
+
+/// Every column in the tuple takes the value of the row that was offered.
+macro_rules! overwrite {
+    ($table:ident: $($column:ident),+ $(,)?) => {
+        ($($table::$column.eq(excluded($table::$column)),)+)
+    };
+}
+
+macro_rules! conversation_columns {
+    () => {
+        overwrite!(conversation: backstage_id, customer_id, agent_id, status, priority, subject, tags, seq,
+            msg_count, recall_count, rev, last_rev, version, customer_read_seq, staff_read_seq,
+            customer_delivered_seq, staff_delivered_seq, open_key, updated_at, last_at, assigned_at, closed_at,
+            close_reason)
+    };
+}
+
+macro_rules! participant_columns {
+    () => {
+        overwrite!(conversation_member: member_type, active, joined_seq, left_seq, read_seq, read_ver,
+            last_sent_seq, delivered_seq, note_read_seq, last_rev, rev)
+    };
+}
+
+fn update_conversations(connection: &mut AnyConnection, rows: &[&ConversationRow]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(inner) => {
+            for row in rows {
+                super::sqlite_update::UpdateConversation(row).execute(inner)?;
+            }
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgresql(inner) => {
+            diesel::insert_into(conversation::table)
+                .values(rows.to_vec())
+                .on_conflict(conversation::id)
+                .do_update()
+                .set(conversation_columns!())
+                .execute(inner)?;
+        }
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(inner) => {
+            super::mysql_upsert::conversations(inner, rows)?;
+        }
+    }
+    Ok(())
+}
+
+fn flush_participants(connection: &mut AnyConnection, world: &World) -> Result<()> {
+    let rows = |keys: &std::collections::BTreeSet<_>| -> Vec<&ParticipantRow> {
+        keys.iter().filter_map(|key| world.participants.get(key)).collect()
+    };
+    let (created, changed) = (rows(&world.created_participants), rows(&world.changed_participants));
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(inner) => {
+            for row in created {
+                diesel::insert_into(conversation_member::table).values(row).execute(inner)?;
+            }
+            for row in changed {
+                super::sqlite_update::UpdateParticipant(row).execute(inner)?;
+            }
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgresql(inner) => {
+            let rows: Vec<_> = created.into_iter().chain(changed).collect();
+            if !rows.is_empty() {
+                diesel::insert_into(conversation_member::table)
+                    .values(rows)
+                    .on_conflict((conversation_member::conversation_id, conversation_member::member_id))
+                    .do_update()
+                    .set(participant_columns!())
+                    .execute(inner)?;
+            }
+        }
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(inner) => {
+            let rows: Vec<_> = created.into_iter().chain(changed).collect();
+            super::mysql_upsert::participants(inner, &rows)?;
+        }
+    }
+    Ok(())
+}
+
+fn insert_entries(connection: &mut AnyConnection, rows: &[&EntryRow]) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(inner) => {
+            for row in rows {
+                diesel::insert_into(group_message::table).values(*row).execute(inner)?;
+            }
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgresql(inner) => {
+            diesel::insert_into(group_message::table).values(rows.to_vec()).execute(inner)?;
+        }
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(inner) => {
+            diesel::insert_into(group_message::table).values(rows.to_vec()).execute(inner)?;
+        }
+    }
+    Ok(())
+}
+
+/// Edits and recalls are rare: one statement each.
+fn flush_rewritten(connection: &mut AnyConnection, world: &World) -> Result<()> {
+    for key in world.rewritten.iter().filter(|key| !world.appended.contains(key)) {
+        let Some(row) = world.entries.get(key) else { continue };
+        let target = group_message::table
+            .filter(group_message::conversation_id.eq(key.0))
+            .filter(group_message::seq.eq(key.1));
+        diesel::update(target)
+            .set((
+                group_message::content.eq(&row.content),
+                group_message::edited_at.eq(row.edited_at),
+                group_message::recalled_at.eq(row.recalled_at),
+            ))
+            .execute(connection)?;
+    }
+    for row in &world.revisions {
+        insert_revision(connection, row)?;
+    }
+    Ok(())
+}
+
+fn insert_revision(connection: &mut AnyConnection, row: &RevisionRow) -> Result<()> {
+    on!(connection, inner => diesel::insert_into(message_revision::table).values(row).execute(inner))?;
+    Ok(())
+}
+
+fn flush_assignments(connection: &mut AnyConnection, world: &World) -> Result<()> {
+    for ended in &world.ended_assignments {
+        let target = assignment::table
+            .filter(assignment::conversation_id.eq(ended.conversation))
+            .filter(assignment::ended_at.is_null());
+        diesel::update(target)
+            .set((assignment::ended_at.eq(ended.at), assignment::end_reason.eq(ended.reason)))
+            .execute(connection)?;
+    }
+    for row in &world.assignments {
+        on!(connection, inner => diesel::insert_into(assignment::table).values(row).execute(inner))?;
+    }
+    Ok(())
+}
+
+fn flush_access(connection: &mut AnyConnection, world: &World) -> Result<()> {
+    for revoked in &world.revoked_sessions {
+        diesel::update(auth_session::table.filter(auth_session::id.eq(revoked.session)))
+            .set((
+                auth_session::revoked_at.eq(world.now),
+                auth_session::revoke_reason.eq(revoked.reason),
+                auth_session::rev.eq(revoked.rev),
+            ))
+            .execute(connection)?;
+    }
+    for (id, rev) in &world.changed_members {
+        let Some(facts) = world.members.get(id) else { continue };
+        let target = member::table.filter(member::id.eq(id));
+        diesel::update(target)
+            .set((
+                member::role.eq(facts.role),
+                member::status.eq(facts.status),
+                member::merged_into.eq(facts.merged_into),
+                member::rev.eq(rev),
+                member::updated_at.eq(world.now),
+            ))
+            .execute(connection)?;
+        if facts.deleted {
+            // The names become free for others; the row stays for the log's sake.
+            diesel::update(target.filter(member::deleted_at.is_null()))
+                .set((
+                    member::deleted_at.eq(world.now),
+                    member::login_name.eq(None::<String>),
+                    member::external_id.eq(None::<String>),
+                ))
+                .execute(connection)?;
+        }
+    }
+    for (id, rev) in &world.changed_tenants {
+        let suspended = world.tenants.get(id).is_some_and(|facts| facts.suspended);
+        diesel::update(tenant::table.filter(tenant::id.eq(id)))
+            .set((
+                tenant::status.eq(if suspended { "suspended" } else { "active" }),
+                tenant::rev.eq(rev),
+                tenant::updated_at.eq(world.now),
+            ))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+fn flush_revs(connection: &mut AnyConnection, world: &World) -> Result<()> {
+    let mut moved: Vec<(TenantId, i64)> = world
+        .tenants
+        .iter()
+        .filter(|(_, facts)| facts.rev > facts.rev_before)
+        .map(|(id, facts)| (*id, facts.rev))
+        .collect();
+    moved.sort();
+    if moved.is_empty() {
+        return Ok(());
+    }
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(inner) => {
+            for (id, rev) in moved {
+                let updated = diesel::update(tenant_log::table.filter(tenant_log::tenant_id.eq(id)))
+                    .set(tenant_log::rev.eq(rev))
+                    .execute(inner)?;
+                if updated != 1 {
+                    return Err(Error::internal("a tenant's log row is missing"));
+                }
+            }
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgresql(inner) => {
+            use diesel::sql_types::{Array, BigInt};
+            let (ids, revs): (Vec<i64>, Vec<i64>) = moved.iter().map(|(id, rev)| (id.0, *rev)).unzip();
+            diesel::sql_query(
+                "UPDATE tenant_log SET rev = v.rev FROM unnest($1, $2) AS v (id, rev) WHERE tenant_id = v.id",
+            )
+            .bind::<Array<BigInt>, _>(ids)
+            .bind::<Array<BigInt>, _>(revs)
+            .execute(inner)?;
+        }
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(inner) => {
+            use super::mysql_upsert::{Rev, revs};
+            let rows: Vec<Rev> = moved.iter().map(|(id, rev)| Rev { tenant_id: id.0, rev: *rev }).collect();
+            revs(inner, &rows.iter().collect::<Vec<_>>())?;
+        }
+    }
+    Ok(())
+}
