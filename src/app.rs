@@ -1,8 +1,10 @@
 //! One server: everything that its rooms share, built once. Owns start and stop; knows no feature.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::auth::Auth;
+use crate::db::node::{LEASE_MS, Lease};
 use crate::db::{Db, Target};
 use crate::journal::Journal;
 use crate::journal::feed::Feed;
@@ -29,8 +31,11 @@ pub struct App {
     pub feed: Feed,
     /// Numbers for operators.
     pub metrics: Metrics,
+    /// Which history the store holds; cursors embed it.
+    pub epoch: String,
     /// Tells every task to finish.
     pub shutdown: Shutdown,
+    lease: Mutex<Lease>,
 }
 
 impl App {
@@ -38,7 +43,8 @@ impl App {
     pub fn open(settings: Settings, clock: Clock) -> Result<Self> {
         let target = Target::parse(&settings.database.database_url, settings.database.durability)?;
         let ids = Arc::new(IdGenerator::new(clock.clone()));
-        let lease = crate::db::node::Lease::acquire(&target, &clock, &ids)?;
+        let lease = Mutex::new(Lease::acquire(&target, &clock, &ids)?);
+        let epoch = crate::db::instance::epoch(&target, &clock)?;
         let db = Db::open(&target, settings.database.pool_size)?;
         let auth = Auth::open(&settings, &target, &clock)?;
         auth.catch_up_blocking(&db)?;
@@ -50,8 +56,43 @@ impl App {
             feed.clone(),
             usize::from(settings.database.lanes),
         )?;
-        let _ = lease;
         let metrics = Metrics::new()?;
-        Ok(Self { settings, clock, ids, db, auth, journal, feed, metrics, shutdown: Shutdown::default() })
+        let shutdown = Shutdown::default();
+        Ok(Self { settings, clock, ids, db, auth, journal, feed, metrics, epoch, shutdown, lease })
+    }
+
+    /// Starts what runs beside the requests: the tail of other processes' commits and the renewal of the node
+    /// number. Ends by `shutdown`. Must be called on a tokio runtime.
+    pub fn spawn_tasks(self: &Arc<Self>) {
+        tokio::spawn(crate::cluster::tail::run(self.db.clone(), self.feed.clone(), self.shutdown.clone()));
+        let app = self.clone();
+        tokio::spawn(async move {
+            let interval = Duration::from_millis(LEASE_MS as u64 / 4);
+            while !app.shutdown.is_triggered() {
+                tokio::select! {
+                    () = tokio::time::sleep(interval) => {}
+                    () = app.shutdown.triggered() => return,
+                }
+                let renewing = app.clone();
+                if let Err(error) = crate::db::blocking(move || renewing.renew_lease()).await {
+                    log::warn!(target: "deskwire::app", "the node number could not be renewed: {error}");
+                }
+            }
+        });
+    }
+
+    fn renew_lease(&self) -> Result<()> {
+        let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        lease.renew(self.db.target(), &self.clock, &self.ids)
+    }
+
+    /// Finishes the batches that are under way, ends the lanes and gives the node number back. Blocks.
+    pub fn close(&self) {
+        self.shutdown.trigger();
+        self.journal.stop();
+        let lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = lease.release(self.db.target()) {
+            log::debug!(target: "deskwire::app", "the node number could not be given back: {error}");
+        }
     }
 }

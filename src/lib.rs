@@ -2,6 +2,7 @@
 pub mod app;
 pub mod auth;
 pub mod cli;
+pub mod cluster;
 pub mod conversations;
 pub mod db;
 pub mod documents;
@@ -17,5 +18,5 @@ pub mod replay;
 pub mod routes;
 pub mod server;
 pub mod settings;
-pub mod tenants;
 pub mod sync;
+pub mod tenants;

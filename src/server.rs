@@ -47,6 +47,7 @@ pub async fn start(app: Arc<App>) -> Result<Running> {
         workers => workers,
     };
 
+    app.spawn_tasks();
     let documents = web::Data::new(Documents::new(&app)?);
     let table = web::Data::new(RouteTable::new(&documents.openapi));
     let limiter = web::Data::new(Limiter::new(settings));
@@ -101,7 +102,7 @@ impl Running {
             .map_err(|cause| Error::internal("the server failed").caused_by(cause))?;
         let app = self.app;
         crate::db::blocking(move || {
-            app.journal.stop();
+            app.close();
             Ok(())
         })
         .await

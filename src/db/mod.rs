@@ -9,6 +9,7 @@
 
 pub mod connection;
 pub mod dialect;
+pub mod instance;
 pub mod migrate;
 pub mod node;
 pub mod schema;

@@ -117,7 +117,14 @@ fn access(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) 
     let members: Vec<MemberColumns> = member::table
         .filter(member::tenant_id.eq(tenant))
         .filter(member::rev.between(from, to))
-        .select((member::id, member::rev, member::role, member::status, member::deleted_at, member::merged_into))
+        .select((
+            member::id,
+            member::rev,
+            member::role,
+            member::status,
+            member::deleted_at,
+            member::merged_into,
+        ))
         .load(connection)?;
     let tenants: Vec<(i64, String)> = tenant::table
         .filter(tenant::id.eq(tenant))

@@ -12,4 +12,5 @@
 mod harness;
 
 mod errors;
+mod journal_lanes;
 mod migrations;
