@@ -13,6 +13,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub fn configure(config: &mut ServiceConfig<'_>) {
     config.configure(crate::health::routes);
     config.service(scope("/api/v1").configure(|config| {
+        crate::conversations::routes(config);
+        crate::messages::routes(config);
+        crate::sync::routes(config);
         crate::documents::routes(config);
     }));
 }

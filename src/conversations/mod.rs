@@ -8,6 +8,11 @@
 //! alike; a customer's view is a type of its own that has no field for what is meant for staff.
 
 pub mod access;
+pub mod api;
 pub mod model;
+pub mod routes;
+pub mod service;
 pub mod store;
 pub mod view;
+
+pub use routes::routes;

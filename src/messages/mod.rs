@@ -1,9 +1,14 @@
 //! Messages: what is said in a conversation, and the log that keeps it with everything else that happened.
 //!
 //! Owns the checking of bodies and the reading of `group_message` and `message_revision`. Does not own their writing
-//! (the journal) or who may see a room (`conversations::access`).
+//! (the journal) or who may see a room (`conversations::access`). Others may call [`service`] and [`store`].
 //!
 //! Invariants: an entry is the same object for every reader; the words of a recalled message are in no entry.
 
+pub mod api;
 pub mod model;
+pub mod routes;
+pub mod service;
 pub mod store;
+
+pub use routes::routes;

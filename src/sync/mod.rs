@@ -6,8 +6,15 @@
 //! Invariants: unread is computed from its one definition and never stored; the head is read before the rows, so a
 //! cursor never runs ahead of what was handed out; a cursor of another history is refused, never guessed at.
 
+pub mod api;
 pub mod cursor;
 pub mod delta;
+pub mod feed;
 pub mod model;
+pub mod routes;
+pub mod service;
 pub mod store;
 pub mod unread;
+pub mod verify;
+
+pub use routes::routes;

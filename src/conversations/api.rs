@@ -1,0 +1,271 @@
+//! What goes in and out of the conversation routes. The handlers stand in [`super::routes`].
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::http::page::PageQuery;
+use crate::kernel::{AssignmentId, ConversationId, MemberId, Millis};
+use crate::messages::model::{Entry, EntryKind};
+
+use super::model::{
+    AssignmentEnd, AssignmentReason, AssignmentRow, CloseReason, ConversationStatus, MemberType,
+    ParticipantRow, Priority,
+};
+use super::service::Opened;
+use super::view::{Card, Cards, View};
+
+/// A conversation that is to be opened.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpenConversation {
+    /// What it is about; at most 200 characters. Ignored when an open conversation is found.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    pub subject: Option<String>,
+    /// Staff: for which customer. A customer opens its own and leaves this out.
+    #[serde(default)]
+    pub customer_id: Option<MemberId>,
+    /// The first message; it is sent also when an open conversation is found.
+    #[serde(default)]
+    pub message: Option<FirstMessage>,
+}
+
+/// The first message of a conversation.
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FirstMessage {
+    /// The client's own key for this message; makes opening safe to repeat.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._:-]{1,64}$")]
+    pub client_msg_id: String,
+    /// `text`, `card` or `custom`.
+    pub kind: EntryKind,
+    /// By kind: TextContent, CardContent or CustomContent.
+    #[schema(value_type = Object, example = json!({"text": "hello"}))]
+    pub content: serde_json::Value,
+    /// The entry of the open conversation that this message answers.
+    #[serde(default)]
+    pub reply_to_seq: Option<i64>,
+}
+
+/// A conversation that was opened or found.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct OpenedConversation {
+    /// The conversation.
+    pub conversation: View,
+    /// It was made now.
+    pub created: bool,
+    /// The first message, when one was given.
+    #[schema(required)]
+    pub entry: Option<Entry>,
+    /// The message had been sent before under the same `client_msg_id`.
+    pub duplicate: bool,
+}
+
+impl From<Opened> for OpenedConversation {
+    fn from(opened: Opened) -> Self {
+        Self {
+            conversation: opened.conversation,
+            created: opened.created,
+            entry: opened.entry.map(|row| Entry::from(row.as_ref().clone())),
+            duplicate: opened.duplicate,
+        }
+    }
+}
+
+/// Which conversations are asked for.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListConversations {
+    /// Only in this state.
+    pub status: Option<ConversationStatus>,
+    /// Only those that this agent serves.
+    pub agent_id: Option<MemberId>,
+    /// Only those of this customer.
+    pub customer_id: Option<MemberId>,
+    /// `true`: only those that nobody serves.
+    pub unassigned: Option<bool>,
+    /// Only of this urgency. Ignored for customers.
+    pub priority: Option<Priority>,
+    /// Most rows to return, 1 to 200; 50 when absent.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    pub limit: Option<u32>,
+    /// `next_cursor` of the page before; absent for the first page.
+    pub cursor: Option<String>,
+}
+
+impl ListConversations {
+    /// Which page.
+    pub fn page(&self) -> PageQuery {
+        PageQuery { limit: self.limit, cursor: self.cursor.clone() }
+    }
+}
+
+/// A change of what the staff keep about a conversation. An absent field stays; null puts back what a new
+/// conversation has.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateConversation {
+    /// What it is about, at most 200 characters; the customer sees it. null: none.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 200)]
+    pub subject: Option<Option<String>>,
+    /// How urgent it is. null: normal.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Priority>)]
+    pub priority: Option<Option<Priority>>,
+    /// All its labels: at most 20 different ones of 1 to 64 characters. null: none.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<String>>, max_items = 20)]
+    pub tags: Option<Option<Vec<String>>>,
+}
+
+/// Tells a field that is null from one that is absent.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(input: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(input).map(Some)
+}
+
+/// To whom a conversation is given.
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssignConversation {
+    /// A member of the staff.
+    pub agent_id: MemberId,
+    /// Why, for the staff; at most 2,000 characters.
+    #[serde(default)]
+    #[schema(max_length = 2_000)]
+    pub note: Option<String>,
+}
+
+/// Why a conversation is to wait again.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseConversation {
+    /// Why, for the staff; at most 2,000 characters.
+    #[serde(default)]
+    #[schema(max_length = 2_000)]
+    pub note: Option<String>,
+}
+
+/// Why a conversation ends.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloseConversation {
+    /// Why; the customer sees it. Staff: resolved (default), customer_left, inactive, spam. Customers: customer_left
+    /// (default), resolved.
+    #[serde(default)]
+    pub reason: Option<CloseReason>,
+    /// Why, for the staff only; at most 2,000 characters.
+    #[serde(default)]
+    #[schema(max_length = 2_000)]
+    pub note: Option<String>,
+}
+
+/// Whom to bring into a conversation.
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddMember {
+    /// A member of the staff; oneself to join.
+    pub member_id: MemberId,
+}
+
+/// Somebody who is in a conversation.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Participant {
+    /// Who.
+    pub member: Card,
+    /// As what.
+    pub member_type: MemberType,
+    /// The head of the log when the member joined.
+    pub joined_seq: i64,
+    /// The last entry that the member has read.
+    pub read_seq: i64,
+    /// The last entry that reached a device of the member.
+    pub delivered_seq: i64,
+    /// When the member first joined.
+    pub created_at: Millis,
+}
+
+impl Participant {
+    /// The view of a row.
+    pub fn new(row: &ParticipantRow, cards: &Cards) -> Self {
+        Self {
+            member: cards.get(row.member_id),
+            member_type: row.member_type,
+            joined_seq: row.joined_seq,
+            read_seq: row.read_seq,
+            delivered_seq: row.delivered_seq,
+            created_at: Millis(row.created_at),
+        }
+    }
+}
+
+/// Everybody who is in a conversation.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Participants {
+    /// In order of joining.
+    pub data: Vec<Participant>,
+}
+
+/// One assignment of an agent to a conversation.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Assignment {
+    /// The assignment.
+    pub id: AssignmentId,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// To whom.
+    pub agent: Card,
+    /// How it came about.
+    pub reason: AssignmentReason,
+    /// Why; may be empty.
+    pub note: String,
+    /// By whom.
+    pub assigned_by: Card,
+    /// When it began.
+    pub started_at: Millis,
+    /// When it ended; null while it holds.
+    #[schema(required)]
+    pub ended_at: Option<Millis>,
+    /// How it ended.
+    #[schema(required)]
+    pub end_reason: Option<AssignmentEnd>,
+}
+
+impl Assignment {
+    /// The view of a row.
+    pub fn new(row: &AssignmentRow, cards: &Cards) -> Self {
+        Self {
+            id: row.id,
+            conversation_id: row.conversation_id,
+            agent: cards.get(row.agent_id),
+            reason: row.reason,
+            note: row.note.clone(),
+            assigned_by: cards.get(row.assigned_by),
+            started_at: Millis(row.started_at),
+            ended_at: row.ended_at.map(Millis),
+            end_reason: row.end_reason,
+        }
+    }
+}
+
+/// Every assignment of a conversation.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Assignments {
+    /// The oldest first; at most 1,000.
+    pub data: Vec<Assignment>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_tells_absent_from_null() -> Result<(), serde_json::Error> {
+        let change: UpdateConversation = serde_json::from_str(r#"{"subject":null,"tags":["a"]}"#)?;
+        assert_eq!(change.subject, Some(None));
+        assert_eq!(change.priority, None);
+        assert_eq!(change.tags, Some(Some(vec!["a".to_owned()])));
+        assert!(serde_json::from_str::<UpdateConversation>(r#"{"status":"open"}"#).is_err());
+        Ok(())
+    }
+}

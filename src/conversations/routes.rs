@@ -1,0 +1,285 @@
+//! The routes of conversations and of who is in them.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, delete, get, patch, post, web};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::app::App;
+use crate::auth::extract::{Authenticated, Staff};
+use crate::http::json::Body;
+use crate::http::page::Page;
+use crate::kernel::{ConversationId, MemberId, Result};
+
+use super::api::{
+    AddMember, AssignConversation, Assignments, CloseConversation, ListConversations, OpenConversation,
+    OpenedConversation, Participants, ReleaseConversation, UpdateConversation,
+};
+use super::service;
+use super::view::View;
+
+/// The routes of this room.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(open_conversation);
+    config.service(list_conversations);
+    config.service(get_conversation);
+    config.service(update_conversation);
+    config.service(claim_conversation);
+    config.service(assign_conversation);
+    config.service(release_conversation);
+    config.service(close_conversation);
+    config.service(reopen_conversation);
+    config.service(list_conversation_members);
+    config.service(add_conversation_member);
+    config.service(remove_conversation_member);
+    config.service(list_assignments);
+}
+
+/// Open a conversation
+///
+/// A customer has one open conversation at most: when there is one, it is answered (200) and the message is sent to
+/// it. Staff open one on behalf of a customer. With a message, repeating the request is safe.
+#[utoipa::path(
+    tag = "conversations",
+    request_body = OpenConversation,
+    responses(
+        (status = 201, description = "Opened.", body = OpenedConversation),
+        (status = 200, description = "The one that was open.", body = OpenedConversation),
+    )
+)]
+#[post("/conversations")]
+async fn open_conversation(
+    app: web::Data<App>,
+    caller: Authenticated,
+    input: Body<OpenConversation>,
+) -> Result<HttpResponse> {
+    let opened = service::open(&app, caller.actor, input.into_inner()).await?;
+    let status = if opened.created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(HttpResponse::build(status).json(OpenedConversation::from(opened)))
+}
+
+/// List conversations
+///
+/// The newest first. Customers see their own; agents those that they are in and the waiting ones; supervisors and
+/// administrators all. Backstage rooms are not listed.
+#[utoipa::path(
+    tag = "conversations",
+    params(ListConversations),
+    responses((status = 200, description = "A page.", body = Page<View>))
+)]
+#[get("/conversations")]
+async fn list_conversations(
+    app: web::Data<App>,
+    caller: Authenticated,
+    query: web::Query<ListConversations>,
+) -> Result<web::Json<Page<View>>> {
+    service::list(&app, caller.actor, query.into_inner()).await.map(web::Json)
+}
+
+/// Read a conversation
+///
+/// Staff and customers get views of their own. What you may not see is `404`, be it there or not.
+#[utoipa::path(
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation, or its backstage room.")),
+    responses((status = 200, description = "The conversation.", body = View))
+)]
+#[get("/conversations/{id}")]
+async fn get_conversation(
+    app: web::Data<App>,
+    caller: Authenticated,
+    id: web::Path<ConversationId>,
+) -> Result<web::Json<View>> {
+    service::view(&app, caller.actor, id.into_inner()).await.map(web::Json)
+}
+
+/// Change a conversation
+///
+/// An absent field stays, null puts back what a new conversation has. The customer learns of the subject only.
+#[utoipa::path(
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    request_body = UpdateConversation,
+    responses((status = 200, description = "The conversation as it stands now.", body = View))
+)]
+#[patch("/conversations/{id}")]
+async fn update_conversation(
+    app: web::Data<App>,
+    caller: Staff,
+    id: web::Path<ConversationId>,
+    input: Body<UpdateConversation>,
+) -> Result<web::Json<View>> {
+    service::update(&app, caller.actor, id.into_inner(), input.into_inner()).await.map(web::Json)
+}
+
+/// Claim a waiting conversation
+///
+/// Of several at once exactly one wins; the others get `409 already_assigned`, and `context.agent_id` names the
+/// holder. Claiming what one holds changes nothing.
+#[utoipa::path(
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    responses((status = 200, description = "Yours.", body = View))
+)]
+#[post("/conversations/{id}/claim")]
+async fn claim_conversation(
+    app: web::Data<App>,
+    caller: Staff,
+    id: web::Path<ConversationId>,
+) -> Result<web::Json<View>> {
+    service::claim(&app, caller.actor, id.into_inner()).await.map(web::Json)
+}
+
+/// Assign a conversation
+///
+/// To any member of the staff; the one who served it before leaves it. Supervisors and administrators only.
+#[utoipa::path(
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    request_body = AssignConversation,
+    responses((status = 200, description = "The conversation as it stands now.", body = View))
+)]
+#[post("/conversations/{id}/assign")]
+async fn assign_conversation(
+    app: web::Data<App>,
+    caller: Staff,
+    id: web::Path<ConversationId>,
+    input: Body<AssignConversation>,
+) -> Result<web::Json<View>> {
+    let AssignConversation { agent_id, note } = input.into_inner();
+    let note = note.unwrap_or_default();
+    service::assign(&app, caller.actor, id.into_inner(), agent_id, note).await.map(web::Json)
+}
+
+/// Release a conversation
+///
+/// It waits again. The serving agent may, and supervisors.
+#[utoipa::path(
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    request_body = ReleaseConversation,
+    responses((status = 200, description = "The conversation as it stands now.", body = View))
+)]
+#[post("/conversations/{id}/release")]
+async fn release_conversation(
+    app: web::Data<App>,
+    caller: Staff,
+    id: web::Path<ConversationId>,
+    input: Body<ReleaseConversation>,
+) -> Result<web::Json<View>> {
+    let note = input.into_inner().note.unwrap_or_default();
+    service::release(&app, caller.actor, id.into_inner(), note).await.map(web::Json)
+}
+
+/// Close a conversation
+///
+/// Nothing can be sent to it from then on. Closing a closed one changes nothing.
+#[utoipa::path(
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    request_body = CloseConversation,
+    responses((status = 200, description = "The conversation as it stands now.", body = View))
+)]
+#[post("/conversations/{id}/close")]
+async fn close_conversation(
+    app: web::Data<App>,
+    caller: Authenticated,
+    id: web::Path<ConversationId>,
+    input: Body<CloseConversation>,
+) -> Result<web::Json<View>> {
+    service::close(&app, caller.actor, id.into_inner(), input.into_inner()).await.map(web::Json)
+}
+
+/// Reopen a closed conversation
+///
+/// It waits again. When the customer has another open one, the answer is `409 open_conversation_exists` with its id.
+#[utoipa::path(
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    responses((status = 200, description = "The conversation as it stands now.", body = View))
+)]
+#[post("/conversations/{id}/reopen")]
+async fn reopen_conversation(
+    app: web::Data<App>,
+    caller: Authenticated,
+    id: web::Path<ConversationId>,
+) -> Result<web::Json<View>> {
+    service::reopen(&app, caller.actor, id.into_inner()).await.map(web::Json)
+}
+
+/// List who is in a conversation
+///
+/// With everybody's read and delivered positions: receipts on first load.
+#[utoipa::path(
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    responses((status = 200, description = "Everybody who is in it.", body = Participants))
+)]
+#[get("/conversations/{id}/members")]
+async fn list_conversation_members(
+    app: web::Data<App>,
+    caller: Authenticated,
+    id: web::Path<ConversationId>,
+) -> Result<web::Json<Participants>> {
+    let data = service::members(&app, caller.actor, id.into_inner()).await?;
+    Ok(web::Json(Participants { data }))
+}
+
+/// Bring somebody into a conversation
+///
+/// Staff only, at most 200; oneself to join. Who is in it already stays.
+#[utoipa::path(
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    request_body = AddMember,
+    responses((status = 200, description = "Everybody who is in it now.", body = Participants))
+)]
+#[post("/conversations/{id}/members")]
+async fn add_conversation_member(
+    app: web::Data<App>,
+    caller: Staff,
+    id: web::Path<ConversationId>,
+    input: Body<AddMember>,
+) -> Result<web::Json<Participants>> {
+    let data = service::add_member(&app, caller.actor, id.into_inner(), input.member_id).await?;
+    Ok(web::Json(Participants { data }))
+}
+
+/// Take somebody out of a conversation
+///
+/// Staff may leave; supervisors may take others out. Afterwards the member's log ends where it left.
+#[utoipa::path(
+    tag = "conversations",
+    params(
+        ("id" = ConversationId, Path, description = "The conversation."),
+        ("member_id" = MemberId, Path, description = "The member of the staff.")
+    ),
+    responses((status = 204, description = "No longer in it."))
+)]
+#[delete("/conversations/{id}/members/{member_id}")]
+async fn remove_conversation_member(
+    app: web::Data<App>,
+    caller: Staff,
+    path: web::Path<(ConversationId, MemberId)>,
+) -> Result<HttpResponse> {
+    let (id, member) = path.into_inner();
+    service::remove_member(&app, caller.actor, id, member).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// List the assignments of a conversation
+///
+/// Who served it, since when, why and by whose hand. Supervisors and administrators only.
+#[utoipa::path(
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation.")),
+    responses((status = 200, description = "All of them.", body = Assignments))
+)]
+#[get("/conversations/{id}/assignments")]
+async fn list_assignments(
+    app: web::Data<App>,
+    caller: Staff,
+    id: web::Path<ConversationId>,
+) -> Result<web::Json<Assignments>> {
+    let data = service::assignments(&app, caller.actor, id.into_inner()).await?;
+    Ok(web::Json(Assignments { data }))
+}

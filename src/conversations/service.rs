@@ -1,0 +1,255 @@
+//! What can be done with conversations. REST and sockets call the same functions.
+//!
+//! Here input is checked and handed to the journal, which decides with the present state in hand. Each change answers
+//! the conversation as it stands afterwards.
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::auth::permission::{self, Operation, Scope};
+use crate::http::page::Page;
+use crate::journal::{Action, Command, Reply};
+use crate::kernel::{ConversationId, Error, MemberId, Result};
+use crate::members::model::{Actor, Role};
+use crate::messages::model::EntryRow;
+use crate::messages::service::draft;
+
+use super::access;
+use super::api::{
+    Assignment, CloseConversation, ListConversations, OpenConversation, Participant, UpdateConversation,
+};
+use super::model::{CloseReason, ConversationRow, Priority};
+use super::store::{self, Filter, Reach};
+use super::view::{Cards, View};
+
+/// Longest subject, in characters.
+pub const SUBJECT_MAX: usize = 200;
+/// Longest reason for the staff, in characters.
+pub const NOTE_MAX: usize = 2_000;
+/// Most tags.
+pub const TAGS_MAX: usize = 20;
+/// Longest tag, in characters.
+pub const TAG_MAX: usize = 64;
+/// Most assignments that are shown of one conversation.
+const ASSIGNMENTS_MAX: i64 = 1_000;
+
+/// A conversation that was opened or found.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The conversation as the caller sees it.
+    pub conversation: View,
+    /// It was made now.
+    pub created: bool,
+    /// The first message, when one was given.
+    pub entry: Option<Arc<EntryRow>>,
+    /// The message had been sent before.
+    pub duplicate: bool,
+}
+
+/// Opens a customer's conversation, or finds the open one. A message is sent in either case.
+pub async fn open(app: &App, actor: Actor, input: OpenConversation) -> Result<Opened> {
+    let customer = match (actor.role, input.customer_id) {
+        (Role::Customer, None) => actor.member,
+        (_, Some(customer)) => customer,
+        (_, None) => {
+            return Err(Error::field("/customer_id", "required", "staff must say for which customer"));
+        }
+    };
+    let subject = input.subject.unwrap_or_default();
+    length("/subject", &subject, SUBJECT_MAX)?;
+    let message = input
+        .message
+        .map(|first| draft(first.client_msg_id, first.kind, &first.content, first.reply_to_seq, "/message"));
+    let action = Action::Open { customer, subject, message: message.transpose()? };
+    let reply = app.journal.submit(Command { actor, action }).await?;
+    let id = reply.conversation.ok_or_else(|| Error::internal("a conversation was opened without an id"))?;
+    let conversation = view(app, actor, id).await?;
+    let Reply { created, entry, duplicate, .. } = reply;
+    Ok(Opened { conversation, created, entry, duplicate })
+}
+
+/// The conversation as the actor sees it.
+pub async fn view(app: &App, actor: Actor, id: ConversationId) -> Result<View> {
+    app.db
+        .read(move |connection| {
+            let access = access::load(connection, &actor, id)?;
+            let cards = Cards::of(connection, actor.tenant, [&access.conversation])?;
+            Ok(View::new(&access.conversation, &cards, actor.role))
+        })
+        .await
+}
+
+/// A page of the conversations that the actor may see, the newest first.
+pub async fn list(app: &App, actor: Actor, query: ListConversations) -> Result<Page<View>> {
+    let page = query.page();
+    let (limit, before) = (page.limit()?, page.after::<i64>()?.map(ConversationId));
+    let reach = match permission::require(&actor, Operation::ReadConversation)? {
+        Scope::Tenant => Reach::Tenant,
+        Scope::Visible => Reach::Agent(actor.member),
+        _ => Reach::Customer(actor.member),
+    };
+    let filter = Filter {
+        status: query.status,
+        agent_id: query.agent_id,
+        customer_id: query.customer_id,
+        unassigned: query.unassigned.unwrap_or(false),
+        // How urgent the staff find it is nothing a customer could filter by.
+        priority: query.priority.filter(|_| actor.role.is_staff()),
+    };
+    app.db
+        .read(move |connection| {
+            let rows = store::list(connection, actor.tenant, reach, &filter, before, limit + 1)?;
+            let page = Page::new(rows, limit, |row: &ConversationRow| row.id.0);
+            let cards = Cards::of(connection, actor.tenant, &page.data)?;
+            Ok(page.map(|row| View::new(&row, &cards, actor.role)))
+        })
+        .await
+}
+
+async fn change(app: &App, actor: Actor, id: ConversationId, action: Action) -> Result<View> {
+    app.journal.submit(Command { actor, action }).await?;
+    view(app, actor, id).await
+}
+
+/// Takes a waiting conversation. Of several at once exactly one wins; the others learn who.
+pub async fn claim(app: &App, actor: Actor, id: ConversationId) -> Result<View> {
+    change(app, actor, id, Action::Claim { conversation: id }).await
+}
+
+/// Gives a conversation to a member of the staff.
+pub async fn assign(
+    app: &App,
+    actor: Actor,
+    id: ConversationId,
+    agent: MemberId,
+    note: String,
+) -> Result<View> {
+    length("/note", &note, NOTE_MAX)?;
+    change(app, actor, id, Action::Assign { conversation: id, agent, note }).await
+}
+
+/// Lets a conversation wait again.
+pub async fn release(app: &App, actor: Actor, id: ConversationId, note: String) -> Result<View> {
+    length("/note", &note, NOTE_MAX)?;
+    change(app, actor, id, Action::Release { conversation: id, note }).await
+}
+
+/// Ends a conversation.
+pub async fn close(app: &App, actor: Actor, id: ConversationId, input: CloseConversation) -> Result<View> {
+    let note = input.note.unwrap_or_default();
+    length("/note", &note, NOTE_MAX)?;
+    let staff = actor.role.is_staff();
+    if !staff && !note.is_empty() {
+        return Err(Error::field("/note", "invalid", "only staff can leave a note"));
+    }
+    let usual = if staff { CloseReason::Resolved } else { CloseReason::CustomerLeft };
+    let reason = input.reason.unwrap_or(usual);
+    let own = staff || matches!(reason, CloseReason::CustomerLeft | CloseReason::Resolved);
+    if reason == CloseReason::Merged || !own {
+        return Err(Error::field("/reason", "invalid", "this reason is not yours to give"));
+    }
+    change(app, actor, id, Action::Close { conversation: id, reason, note }).await
+}
+
+/// Lets a closed conversation wait again.
+pub async fn reopen(app: &App, actor: Actor, id: ConversationId) -> Result<View> {
+    change(app, actor, id, Action::Reopen { conversation: id }).await
+}
+
+/// Changes what the staff keep about a conversation.
+pub async fn update(app: &App, actor: Actor, id: ConversationId, input: UpdateConversation) -> Result<View> {
+    // Absent leaves a field alone; null puts back what a new conversation has.
+    let subject = input.subject.map(Option::unwrap_or_default);
+    let priority = input.priority.map(|priority| priority.unwrap_or(Priority::Normal));
+    let tags = input.tags.map(Option::unwrap_or_default);
+    if let Some(subject) = &subject {
+        length("/subject", subject, SUBJECT_MAX)?;
+    }
+    if let Some(tags) = &tags {
+        check_tags(tags)?;
+    }
+    change(app, actor, id, Action::Update { conversation: id, subject, priority, tags }).await
+}
+
+/// Brings a member of the staff into a conversation.
+pub async fn add_member(
+    app: &App,
+    actor: Actor,
+    id: ConversationId,
+    member: MemberId,
+) -> Result<Vec<Participant>> {
+    app.journal.submit(Command { actor, action: Action::AddMember { conversation: id, member } }).await?;
+    members(app, actor, id).await
+}
+
+/// Takes a member of the staff out of a conversation.
+pub async fn remove_member(app: &App, actor: Actor, id: ConversationId, member: MemberId) -> Result<Reply> {
+    app.journal.submit(Command { actor, action: Action::RemoveMember { conversation: id, member } }).await
+}
+
+/// Who is in a conversation, and how far each has come.
+pub async fn members(app: &App, actor: Actor, id: ConversationId) -> Result<Vec<Participant>> {
+    app.db
+        .read(move |connection| {
+            let front = access::load(connection, &actor, id)?.front().id;
+            let rows = store::participants_in(connection, actor.tenant, front)?;
+            let cards = Cards::load(connection, actor.tenant, rows.iter().map(|row| row.member_id))?;
+            Ok(rows.iter().map(|row| Participant::new(row, &cards)).collect())
+        })
+        .await
+}
+
+/// Every assignment of a conversation, the oldest first.
+pub async fn assignments(app: &App, actor: Actor, id: ConversationId) -> Result<Vec<Assignment>> {
+    app.db
+        .read(move |connection| {
+            let access = access::load(connection, &actor, id)?;
+            access.check(&actor, Operation::ReadRevisions)?;
+            let rows = store::assignments(connection, actor.tenant, access.front().id, ASSIGNMENTS_MAX)?;
+            let members = rows.iter().flat_map(|row| [row.agent_id, row.assigned_by]);
+            let cards = Cards::load(connection, actor.tenant, members)?;
+            Ok(rows.iter().map(|row| Assignment::new(row, &cards)).collect())
+        })
+        .await
+}
+
+fn length(pointer: &str, text: &str, most: usize) -> Result<()> {
+    match text.chars().count() <= most {
+        true => Ok(()),
+        false => Err(Error::field(pointer, "too_long", format!("at most {most} characters"))),
+    }
+}
+
+fn check_tags(tags: &[String]) -> Result<()> {
+    if tags.len() > TAGS_MAX {
+        return Err(Error::field("/tags", "too_long", format!("at most {TAGS_MAX} tags")));
+    }
+    for (index, tag) in tags.iter().enumerate() {
+        let pointer = format!("/tags/{index}");
+        if tag.is_empty() || tag.trim() != tag {
+            return Err(Error::field(pointer, "invalid", "a tag is not empty and has no space at its ends"));
+        }
+        length(&pointer, tag, TAG_MAX)?;
+        if tags[..index].contains(tag) {
+            return Err(Error::field(pointer, "invalid", "this tag stands there twice"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_short_plain_and_different() {
+        let tags = |tags: &[&str]| check_tags(&tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>());
+        assert!(tags(&["vip", "退款"]).is_ok());
+        assert!(tags(&[""]).is_err());
+        assert!(tags(&["vip "]).is_err());
+        assert!(tags(&["vip", "vip"]).is_err());
+        assert!(tags(&[&"字".repeat(64)]).is_ok());
+        assert!(tags(&[&"字".repeat(65)]).is_err());
+        assert!(check_tags(&(0..21).map(|index| index.to_string()).collect::<Vec<_>>()).is_err());
+    }
+}

@@ -1,0 +1,178 @@
+//! What can be done with messages. REST and sockets call the same functions.
+//!
+//! Here input is checked and handed to the journal, which decides with the present state in hand; reads check access
+//! in the same read.
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::conversations::access;
+use crate::conversations::model::ConversationKind;
+use crate::journal::{Action, Command, Draft, Reply, Room};
+use crate::kernel::{Code, ConversationId, Error, Result, text};
+use crate::members::model::Actor;
+
+use super::api::{EditMessage, LogPage, LogQuery, SendMessage};
+use super::model::{Body, Entry, EntryKind, EntryRow, MESSAGE, RevisionRow};
+use super::store::{self, Which};
+
+/// Most revisions that are shown of one message.
+const REVISIONS_MAX: i64 = 200;
+
+/// A message that was sent, now or by an earlier try.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// The entry.
+    pub entry: Arc<EntryRow>,
+    /// The answer of an earlier try with the same `client_msg_id` is given again.
+    pub duplicate: bool,
+}
+
+impl Sent {
+    /// What the journal answered to a message.
+    pub fn from_reply(reply: Reply) -> Result<Self> {
+        let entry = reply.entry.ok_or_else(|| Error::internal("a message was sent without an entry"))?;
+        Ok(Self { entry, duplicate: reply.duplicate })
+    }
+}
+
+/// Checks a message that came from outside. `pointer` is where it stands in the request.
+pub fn draft(
+    client_msg_id: String,
+    kind: EntryKind,
+    content: &serde_json::Value,
+    reply_to_seq: Option<i64>,
+    pointer: &str,
+) -> Result<Draft> {
+    if !text::is_key(&client_msg_id) {
+        return Err(Error::field(
+            format!("{pointer}/client_msg_id"),
+            "invalid",
+            "client_msg_id is 1 to 64 of A-Z a-z 0-9 . _ : -",
+        ));
+    }
+    let body = body(kind, content, pointer)?;
+    Ok(Draft { client_msg_id, body, reply_to_seq })
+}
+
+fn body(kind: EntryKind, content: &serde_json::Value, pointer: &str) -> Result<Body> {
+    if !kind.is_message() {
+        return Err(Error::field(format!("{pointer}/kind"), "invalid", "kind must be text, card or custom"));
+    }
+    Body::parse(kind, content, &format!("{pointer}/content"))
+}
+
+/// Checks a position that came from outside.
+pub fn position(seq: i64, pointer: &str) -> Result<i64> {
+    match seq >= 0 {
+        true => Ok(seq),
+        false => Err(Error::field(pointer, "out_of_range", "a position is 0 or more")),
+    }
+}
+
+/// Sends a message. A retry with the same `client_msg_id` gets the first answer, whatever has happened since.
+pub async fn send(app: &App, actor: Actor, room: Room, input: SendMessage) -> Result<Sent> {
+    let SendMessage { client_msg_id, kind, content, reply_to_seq, read_seq } = input;
+    let draft = draft(client_msg_id, kind, &content, reply_to_seq, "")?;
+    let read_seq = read_seq.map(|seq| position(seq, "/read_seq")).transpose()?;
+    let action = Action::Send { room, draft, read_seq };
+    Sent::from_reply(app.journal.submit(Command { actor, action }).await?)
+}
+
+/// Gives an own message new words. Answers the message as it reads now.
+pub async fn edit(
+    app: &App,
+    actor: Actor,
+    conversation: ConversationId,
+    seq: i64,
+    input: EditMessage,
+) -> Result<Reply> {
+    let body = body(input.kind, &input.content, "")?;
+    app.journal.submit(Command { actor, action: Action::Edit { conversation, seq, body } }).await
+}
+
+/// Takes back a message's words. Answers the message without them.
+pub async fn recall(app: &App, actor: Actor, conversation: ConversationId, seq: i64) -> Result<Reply> {
+    app.journal.submit(Command { actor, action: Action::Recall { conversation, seq } }).await
+}
+
+/// The message that the journal's answer to an edit or a recall holds.
+pub fn changed(reply: Reply) -> Result<Entry> {
+    let entry = reply.entry.ok_or_else(|| Error::internal("a message was changed without an entry"))?;
+    Ok(Entry::from(EntryRow::clone(&entry)))
+}
+
+/// One message. Notices are found in the log only.
+pub async fn message(app: &App, actor: Actor, conversation: ConversationId, seq: i64) -> Result<Entry> {
+    app.db
+        .read(move |connection| {
+            access::load(connection, &actor, conversation)?;
+            store::find(connection, actor.tenant, conversation, seq)?
+                .filter(|row| row.message_type == MESSAGE)
+                .map(Entry::from)
+                .ok_or_else(Error::not_found)
+        })
+        .await
+}
+
+/// The earlier words of one message.
+pub async fn revisions(
+    app: &App,
+    actor: Actor,
+    conversation: ConversationId,
+    seq: i64,
+) -> Result<Vec<RevisionRow>> {
+    use crate::auth::permission::Operation;
+    app.db
+        .read(move |connection| {
+            let access = access::load(connection, &actor, conversation)?;
+            access.check(&actor, Operation::ReadRevisions)?;
+            store::find(connection, actor.tenant, conversation, seq)?
+                .filter(|row| row.message_type == MESSAGE)
+                .ok_or_else(Error::not_found)?;
+            store::revisions(connection, actor.tenant, conversation, seq, REVISIONS_MAX)
+        })
+        .await
+}
+
+/// A piece of a log.
+pub async fn log(app: &App, actor: Actor, room: Room, query: LogQuery, which: Which) -> Result<LogPage> {
+    let limit = crate::http::page::limit(query.limit)?;
+    if query.after_seq.is_some() && query.before_seq.is_some() {
+        return Err(Error::new(Code::InvalidParameter, "give after_seq or before_seq, not both"));
+    }
+    app.db
+        .read(move |connection| {
+            let id = match room {
+                Room::Log(id) => id,
+                Room::BackstageOf(front) => match backstage(connection, &actor, front)? {
+                    Some(id) => id,
+                    None => return Ok(LogPage::empty()),
+                },
+            };
+            let head = access::load(connection, &actor, id)?.conversation.seq;
+            let (tenant, more) = (actor.tenant, limit + 1);
+            let rows = match (query.after_seq, query.before_seq) {
+                (Some(after), _) => store::after(connection, tenant, id, after, more, which)?,
+                (None, before) => {
+                    store::before(connection, tenant, id, before.unwrap_or(i64::MAX), more, which)?
+                }
+            };
+            Ok(LogPage::new(id, head, rows, limit, query.after_seq.is_some()))
+        })
+        .await
+}
+
+fn backstage(
+    connection: &mut crate::db::AnyConnection,
+    actor: &Actor,
+    front: ConversationId,
+) -> Result<Option<ConversationId>> {
+    use crate::auth::permission::Operation;
+    let access = access::load(connection, actor, front)?;
+    if access.conversation.kind != ConversationKind::Support {
+        return Err(Error::not_found());
+    }
+    access.check(actor, Operation::ReadNotes)?;
+    Ok(access.conversation.backstage_id)
+}

@@ -1,0 +1,135 @@
+//! The tenant's feed: every entry of every log in commit order, for integrators.
+//!
+//! Invariants: the head is read before the scan, and the cursor never passes what was scanned; entries of one rev are
+//! never torn apart; notes are handed out only when they were asked for by name.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+
+use crate::app::App;
+use crate::auth::permission::{self, Operation};
+use crate::conversations::model::ConversationKind;
+use crate::db::AnyConnection;
+use crate::db::schema::{conversation, group_message};
+use crate::http::page;
+use crate::journal::history;
+use crate::kernel::{ConversationId, Result, TenantId};
+use crate::members::model::Actor;
+use crate::messages::model::{Entry, EntryKind, EntryRow};
+
+use super::api::{FeedPage, FeedQuery, Include};
+use super::cursor::Cursor;
+
+/// How many rows are read at once.
+const CHUNK: i64 = 250;
+/// After so many rows that did not match, the page ends.
+const SCAN: usize = 5_000;
+
+/// One page of the feed. Administrators only.
+pub async fn feed(app: &App, actor: Actor, query: FeedQuery) -> Result<FeedPage> {
+    permission::require(&actor, Operation::ReadFeed)?;
+    let limit = usize::try_from(page::limit(query.limit)?).unwrap_or_default();
+    let after = query.after.as_deref().map(str::parse::<Cursor>).transpose()?;
+    let epoch = app.epoch.clone();
+    app.db
+        .read(move |connection| {
+            let head = history::head(connection, actor.tenant)?;
+            let after = after.map(|cursor| cursor.check(&epoch, head)).transpose()?.unwrap_or(0);
+            let backstage = query.include == Some(Include::Backstage);
+            let mut scan = Scan { kind: query.kind, backstage, limit, head, rooms: HashMap::new() };
+            let (rows, rev) = scan.run(connection, actor.tenant, after)?;
+            Ok(FeedPage {
+                data: rows.into_iter().map(Entry::from).collect(),
+                next_cursor: Cursor::new(&epoch, rev).to_string(),
+                more: rev < head,
+            })
+        })
+        .await
+}
+
+struct Scan {
+    kind: Option<EntryKind>,
+    backstage: bool,
+    limit: usize,
+    head: i64,
+    rooms: HashMap<ConversationId, ConversationKind>,
+}
+
+impl Scan {
+    /// The matching entries after a rev, and the last rev that was scanned whole.
+    fn run(
+        &mut self,
+        connection: &mut AnyConnection,
+        tenant: TenantId,
+        after: i64,
+    ) -> Result<(Vec<EntryRow>, i64)> {
+        let mut found: Vec<EntryRow> = Vec::new();
+        let mut place = (after, i64::MAX, i64::MAX);
+        let mut scanned = 0;
+        loop {
+            let rows = chunk(connection, tenant, place, self.head)?;
+            let last_chunk = (rows.len() as i64) < CHUNK;
+            self.learn_rooms(connection, tenant, &rows)?;
+            for row in rows {
+                // Both limits take effect between revs only.
+                if row.rev > place.0 && place.0 > after && (found.len() >= self.limit || scanned >= SCAN) {
+                    return Ok((found, place.0));
+                }
+                place = (row.rev, row.conversation_id.0, row.seq);
+                scanned += 1;
+                if self.wants(&row) {
+                    found.push(row);
+                }
+            }
+            if last_chunk {
+                return Ok((found, self.head.max(after)));
+            }
+        }
+    }
+
+    fn wants(&self, row: &EntryRow) -> bool {
+        let support = self.rooms.get(&row.conversation_id) == Some(&ConversationKind::Support);
+        (support || self.backstage) && self.kind.is_none_or(|kind| kind == row.kind)
+    }
+
+    fn learn_rooms(
+        &mut self,
+        connection: &mut AnyConnection,
+        tenant: TenantId,
+        rows: &[EntryRow],
+    ) -> Result<()> {
+        let mut unknown: Vec<ConversationId> =
+            rows.iter().map(|row| row.conversation_id).filter(|id| !self.rooms.contains_key(id)).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let kinds: Vec<(ConversationId, ConversationKind)> = conversation::table
+            .filter(conversation::id.eq_any(unknown).and(conversation::tenant_id.eq(tenant)))
+            .select((conversation::id, conversation::kind))
+            .load(connection)?;
+        self.rooms.extend(kinds);
+        Ok(())
+    }
+}
+
+/// The next rows after a place `(rev, conversation, seq)`, up to the head.
+fn chunk(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    (rev, id, seq): (i64, i64, i64),
+    head: i64,
+) -> Result<Vec<EntryRow>> {
+    let later_in_room = group_message::conversation_id.eq(id).and(group_message::seq.gt(seq));
+    let later_in_rev = group_message::conversation_id.gt(id).or(later_in_room);
+    Ok(group_message::table
+        .filter(group_message::tenant_id.eq(tenant))
+        .filter(group_message::rev.ge(rev).and(group_message::rev.le(head)))
+        .filter(group_message::rev.gt(rev).or(later_in_rev))
+        .order((group_message::rev.asc(), group_message::conversation_id.asc(), group_message::seq.asc()))
+        .limit(CHUNK)
+        .select(EntryRow::as_select())
+        .load(connection)?)
+}
