@@ -65,6 +65,7 @@ impl App {
     /// number. Ends by `shutdown`. Must be called on a tokio runtime.
     pub fn spawn_tasks(self: &Arc<Self>) {
         tokio::spawn(crate::cluster::tail::run(self.db.clone(), self.feed.clone(), self.shutdown.clone()));
+        tokio::spawn(crate::auth::revocation::follow(self.clone()));
         let app = self.clone();
         tokio::spawn(async move {
             let interval = Duration::from_millis(LEASE_MS as u64 / 4);

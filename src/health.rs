@@ -1,5 +1,7 @@
 //! Probes: whether the process lives, whether it should get work, and its numbers. Owns what ready means.
 
+use std::sync::atomic::Ordering;
+
 use actix_web::http::header;
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
@@ -44,6 +46,9 @@ async fn readyz(app: web::Data<App>) -> Result<web::Json<Health>> {
     if app.shutdown.is_triggered() {
         return Err(Error::new(Code::Draining, Code::Draining.meaning()));
     }
+    if app.journal.statistics().lanes_alive.load(Ordering::Relaxed) < app.journal.lanes() {
+        return Err(Error::internal("a lane has ended"));
+    }
     let current = app.db.read(crate::db::migrate::is_current).await?;
     if !current {
         return Err(Error::new(Code::StorageUnavailable, "migrations are pending: run `deskwire migrate`"));
@@ -61,9 +66,7 @@ async fn readyz(app: web::Data<App>) -> Result<web::Json<Health>> {
 )]
 #[get("/metrics")]
 async fn metrics(app: web::Data<App>) -> Result<HttpResponse> {
-    let (in_use, open) = app.db.pool_state();
-    app.metrics.pool_in_use.set(in_use.into());
-    app.metrics.pool_open.set(open.into());
+    app.metrics.collect(&app.journal, &app.db);
     let text = app.metrics.render()?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))

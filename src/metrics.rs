@@ -4,13 +4,15 @@
 //! Invariant: no label takes a value that clients choose: routes are templates, methods are the known ones.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
+use crate::db::Db;
+use crate::journal::Journal;
 use crate::kernel::{Error, Result};
 
 /// The numbers of one server. Cloning shares them.
@@ -57,9 +59,6 @@ macro_rules! metrics {
     (@make IntCounterVec $full:literal, $help:expr, ($($label:literal),+)) => {
         IntCounterVec::new(Opts::new($full, $help), &[$($label),+])?
     };
-    (@make Histogram $full:literal, $help:expr, ($buckets:expr)) => {
-        Histogram::with_opts(HistogramOpts::new($full, $help).buckets($buckets))?
-    };
     (@make HistogramVec $full:literal, $help:expr, ($buckets:expr; $($label:literal),+)) => {
         HistogramVec::new(HistogramOpts::new($full, $help).buckets($buckets), &[$($label),+])?
     };
@@ -67,10 +66,6 @@ macro_rules! metrics {
 
 fn latencies() -> Vec<f64> {
     vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]
-}
-
-fn sizes() -> Vec<f64> {
-    vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0]
 }
 
 metrics! {
@@ -82,12 +77,20 @@ metrics! {
     lane_depth: IntGauge "deskwire_lane_depth" ();
     /// Lanes that run.
     lanes: IntGauge "deskwire_lanes" ();
-    /// Commands of a committed batch.
-    batch_size: Histogram "deskwire_batch_size" (sizes());
-    /// Time from taking a batch to its commit, in seconds.
-    batch_seconds: Histogram "deskwire_batch_seconds" (latencies());
-    /// Batches that were rolled back and decided again.
+    /// Committed batches.
+    batches: IntCounter "deskwire_batches_total" ();
+    /// Commands and closures in committed batches; divided by the batches it gives their size.
+    batch_commands: IntCounter "deskwire_batch_commands_total" ();
+    /// Commands in the latest batch.
+    last_batch: IntGauge "deskwire_last_batch_commands" ();
+    /// Batches tried again after a conflict.
     batch_retries: IntCounter "deskwire_batch_retries_total" ();
+    /// Batches split because a statement failed.
+    batch_bisections: IntCounter "deskwire_batch_bisections_total" ();
+    /// Commits whose outcome had to be looked up.
+    unknown_commits: IntCounter "deskwire_unknown_commits_total" ();
+    /// Commands that waited for a tenant held by another process.
+    skips: IntCounter "deskwire_skipped_commands_total" ();
     /// Live sockets.
     sockets: IntGauge "deskwire_sockets" ();
     /// Sockets that resumed from a cursor.
@@ -118,6 +121,30 @@ impl Metrics {
         let mut digits = [0u8; 5];
         self.requests.with_label_values(&[method, route, decimal(status, &mut digits)]).inc();
         self.request_seconds.with_label_values(&[method, route]).observe(took.as_secs_f64());
+    }
+
+    /// Takes over what the lanes and the pool counted until now.
+    pub fn collect(&self, journal: &Journal, db: &Db) {
+        let statistics = journal.statistics();
+        let counters = [
+            (&self.batches, &statistics.batches),
+            (&self.batch_commands, &statistics.commands),
+            (&self.batch_retries, &statistics.retries),
+            (&self.batch_bisections, &statistics.bisections),
+            (&self.unknown_commits, &statistics.unknown_commits),
+            (&self.skips, &statistics.skips),
+        ];
+        for (counter, counted) in counters {
+            counter.inc_by(counted.load(Ordering::Relaxed).saturating_sub(counter.get()));
+        }
+        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.last_batch.set(gauge(statistics.last_batch.load(Ordering::Relaxed)));
+        self.lanes.set(gauge(statistics.lanes_alive.load(Ordering::Relaxed)));
+        self.lane_depth.set(gauge(journal.depth() as u64));
+        let (in_use, open) = db.pool_state();
+        self.pool_in_use.set(in_use.into());
+        self.pool_open.set(open.into());
+        self.pool_waits.inc_by(db.pool_waits().saturating_sub(self.pool_waits.get()));
     }
 
     /// Everything in Prometheus' text form.

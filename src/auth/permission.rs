@@ -26,10 +26,10 @@ text_enum! {
 }
 
 macro_rules! rights {
-    ($($(#[$meta:meta])* $operation:ident $word:literal : $customer:ident $agent:ident $supervisor:ident $admin:ident;)+) => {
+    ($($(#[doc = $meaning:literal])+ $operation:ident $word:literal : $customer:ident $agent:ident $supervisor:ident $admin:ident;)+) => {
         text_enum! {
             /// What can be done.
-            Operation { $($(#[$meta])* $operation = $word,)+ }
+            Operation { $($(#[doc = $meaning])+ $operation = $word,)+ }
         }
 
         /// How far this role may do this.

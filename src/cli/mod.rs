@@ -1,7 +1,7 @@
 //! The command line: what operators can ask of the program. Owns sub-commands, exit codes, logging, and what is
 //! printed; the work is done by the rooms.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong use (told by the parser).
+//! Exit codes: 0 done, 1 failed, 2 wrong use (told by the parser); `replay` adds what it found (see there).
 
 mod backup;
 mod logging;
@@ -44,8 +44,12 @@ enum Command {
     Backup(backup::Backup),
     /// Put a copy back in the embedded database's place, while no server runs.
     Restore(backup::Restore),
+    /// Play dialogues over the public interface and judge every promise: demo, load and black-box judge in one.
+    Replay(crate::replay::Arguments),
     /// Print the OpenAPI document.
     Openapi,
+    /// Print the AsyncAPI document of the socket.
+    Asyncapi,
     /// Print every setting as the table of the README.
     Settings,
 }
@@ -65,7 +69,7 @@ pub fn main() -> ExitCode {
         Err(refused) => refused.exit(),
     };
     match program.run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit) => exit,
         Err(error) => {
             // The code is for clients of the interface; an operator wants the sentence and its cause.
             let cause = error.source.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -100,17 +104,24 @@ pub fn command() -> clap::Command {
 }
 
 impl Program {
-    fn run(self) -> Result<()> {
-        match self.command {
+    fn run(self) -> Result<ExitCode> {
+        let done = match self.command {
             None => serve::run(self.settings),
             Some(Command::Serve(arguments)) => serve::run(arguments.settings),
             Some(Command::Migrate(arguments)) => store::migrate(&arguments),
             Some(Command::Check(arguments)) => store::check(&arguments.settings),
             Some(Command::Backup(arguments)) => backup::backup(&arguments),
             Some(Command::Restore(arguments)) => backup::restore(&arguments),
+            Some(Command::Replay(arguments)) => {
+                logging::start("warn");
+                let exit = crate::replay::run(&arguments, &mut std::io::stdout(), &mut std::io::stderr());
+                return Ok(exit);
+            }
             Some(Command::Openapi) => print::openapi(),
+            Some(Command::Asyncapi) => print::asyncapi(),
             Some(Command::Settings) => print::settings(),
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }
 

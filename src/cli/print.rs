@@ -13,6 +13,12 @@ pub fn openapi() -> Result<()> {
     Ok(())
 }
 
+/// Prints the AsyncAPI document.
+pub fn asyncapi() -> Result<()> {
+    say(documents::text(&documents::asyncapi::document())?.trim_end());
+    Ok(())
+}
+
 /// Prints the table of settings.
 pub fn settings() -> Result<()> {
     say(settings_table().trim_end());

@@ -17,6 +17,7 @@ pub mod types;
 pub mod write_queue;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use diesel::Connection;
 use tokio::sync::Semaphore;
@@ -39,6 +40,8 @@ pub struct Db {
     /// On servers; on SQLite writes go through the queue.
     writers: Option<(r2d2::Pool<Manager>, Arc<Semaphore>)>,
     queue: Arc<WriteQueue>,
+    /// How often somebody had to wait for a connection.
+    waits: Arc<AtomicU64>,
 }
 
 impl Db {
@@ -67,6 +70,7 @@ impl Db {
             read_permits: permits(pool_size),
             writers,
             queue: Arc::default(),
+            waits: Arc::default(),
         })
     }
 
@@ -93,7 +97,7 @@ impl Db {
         F: FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static,
     {
         // The permit is taken before a blocking thread is, so waiting readers cost no threads.
-        let permit = permit(&self.read_permits).await?;
+        let permit = self.permit(&self.read_permits).await?;
         let pool = self.readers.clone();
         blocking(move || {
             let _permit = permit;
@@ -118,7 +122,7 @@ impl Db {
         let Some((pool, permits)) = &self.writers else {
             return self.queue.push(write)?.await.map_err(|_| stopped())?;
         };
-        let permit = permit(permits).await?;
+        let permit = self.permit(permits).await?;
         let pool = pool.clone();
         blocking(move || {
             let _permit = permit;
@@ -151,17 +155,26 @@ impl Db {
         }
     }
 
+    async fn permit(&self, permits: &Arc<Semaphore>) -> Result<tokio::sync::OwnedSemaphorePermit> {
+        if let Ok(permit) = permits.clone().try_acquire_owned() {
+            return Ok(permit);
+        }
+        self.waits.fetch_add(1, Ordering::Relaxed);
+        match tokio::time::timeout(POOL_WAIT, permits.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(Error::new(Code::Busy, "no database connection became free").retry_after(500)),
+        }
+    }
+
+    /// How often a read or write had to wait for a pooled connection.
+    pub fn pool_waits(&self) -> u64 {
+        self.waits.load(Ordering::Relaxed)
+    }
+
     /// How many pooled connections are in use and how many exist.
     pub fn pool_state(&self) -> (u32, u32) {
         let state = self.readers.state();
         (state.connections - state.idle_connections, state.connections)
-    }
-}
-
-async fn permit(permits: &Arc<Semaphore>) -> Result<tokio::sync::OwnedSemaphorePermit> {
-    match tokio::time::timeout(POOL_WAIT, permits.clone().acquire_owned()).await {
-        Ok(Ok(permit)) => Ok(permit),
-        _ => Err(Error::new(Code::Busy, "no database connection became free").retry_after(500)),
     }
 }
 

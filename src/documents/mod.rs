@@ -1,14 +1,16 @@
 //! The documents: OpenAPI for the routes, AsyncAPI for the socket, and the page that shows them. Owns what is
 //! generated from the code; a test holds the committed files in `openapi/` against it.
 
+pub mod asyncapi;
+pub mod client_rules;
 pub mod openapi;
+pub mod tables;
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, get, web};
 use bytes::Bytes;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::app::App;
 use crate::kernel::{Error, Result};
 
 /// The documents of a running server, written once.
@@ -16,14 +18,16 @@ pub struct Documents {
     /// What the routes take and give.
     pub openapi: utoipa::openapi::OpenApi,
     openapi_json: Bytes,
+    asyncapi_json: Bytes,
 }
 
 impl Documents {
     /// Generates the documents.
-    pub fn new(_app: &App) -> Result<Self> {
+    pub fn new() -> Result<Self> {
         let openapi = openapi::document();
         let openapi_json = Bytes::from(text(&openapi)?);
-        Ok(Self { openapi, openapi_json })
+        let asyncapi_json = Bytes::from(text(&asyncapi::document())?);
+        Ok(Self { openapi, openapi_json, asyncapi_json })
     }
 }
 
@@ -37,6 +41,7 @@ pub fn text(document: &impl serde::Serialize) -> Result<String> {
 /// The routes of this room.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(get_openapi);
+    config.service(get_asyncapi);
 }
 
 /// The page for people, made of files inside the program: it works without a network.
@@ -54,4 +59,13 @@ async fn get_openapi(documents: web::Data<Documents>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/json"))
         .body(documents.openapi_json.clone())
+}
+
+/// Read the AsyncAPI document of the socket
+#[utoipa::path(tag = "service", security(()), responses((status = 200, description = "AsyncAPI 3.0", body = Object)))]
+#[get("/asyncapi.json")]
+async fn get_asyncapi(documents: web::Data<Documents>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .body(documents.asyncapi_json.clone())
 }

@@ -110,6 +110,11 @@ impl Journal {
         self.lanes.iter().map(|queue| queue.len()).sum()
     }
 
+    /// How many lanes there should be.
+    pub fn lanes(&self) -> u64 {
+        self.lanes.len() as u64
+    }
+
     /// What the lanes count.
     pub fn statistics(&self) -> &Statistics {
         &self.statistics

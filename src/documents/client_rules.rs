@@ -1,0 +1,77 @@
+//! What a client does so that the promises hold on its side of the socket too. Part of the AsyncAPI document, also
+//! as `x-client-rules`.
+
+/// The rules, in the order in which a client meets them.
+pub const CLIENT_RULES: &[(&str, &str)] = &[
+    (
+        "outbox",
+        "Store a message with its client_msg_id locally before it is sent for the first time, and remove it only \
+         when its `ok` (or its own `entry`) has come. After a lost connection send what is left in the old order with \
+         the same client_msg_id: it arrives once. An error with retryable = false ends the try; a new try by the \
+         user gets a new client_msg_id.",
+    ),
+    (
+        "order",
+        "Keep for every conversation the last seq without a hole before it. An entry with a seq up to it is known \
+         already; the next one is applied and stored together with the position; a later one is kept aside while \
+         `pull` brings what lies between.",
+    ),
+    (
+        "tail",
+        "An inbox row (or a pull, watch or entries head) with a higher seq than the own position means that entries \
+         are missing at the end: pull them. A lost last message is found by any later row.",
+    ),
+    (
+        "identity",
+        "(conversation_id, seq) is an entry's identity. The own message may come as `entry` before its `ok`: match \
+         both to the outbox by client_msg_id and show it once.",
+    ),
+    (
+        "cursor",
+        "Store a cursor from `live`, from `sync` replies and from durable frames, and never between `lag` and the \
+         `sync` reply with more = false. A cursor from `ready` is only good to begin a `sync` with.",
+    ),
+    (
+        "new conversations",
+        "A conversation that a client meets for the first time starts at the seq of its row in `ready`; older \
+         entries are read with `pull` or over REST when somebody wants to see them.",
+    ),
+    (
+        "unread",
+        "Show the row's `unread`, and count on by yourself: later messages of others in that conversation add one \
+         (compare `msg_count`), a recalled unread one takes one away. The next row replaces the number.",
+    ),
+    (
+        "read",
+        "Send `read` with what was displayed, not with what was received, and give the same seq as `read_seq` when \
+         sending: an answer never marks unseen messages read. `read_ver` is that of the last row.",
+    ),
+    (
+        "notices",
+        "Edits and recalls are entries of their own with `ref_seq`; fetch the changed message by `pull` with \
+         after_seq = ref_seq - 1 and limit 1. A recalled message has no content any more: drop the local copy of \
+         its words.",
+    ),
+    (
+        "reset",
+        "On `reset` drop the local copy of the conversation, or of everything when `all` is set, the cursor \
+         included.",
+    ),
+    (
+        "reconnect",
+        "After `bye` wait after_ms plus a random part of spread_ms. Without one, wait a random part of \
+         min(30 s, 0.5 s · 2^n) at the n-th try, and start again with n = 0 after a minute of quiet. Close codes of \
+         4500 and above: do not connect again by yourself.",
+    ),
+    ("token", "Send `auth` with a fresh access token before `token_expires_at`; the socket stays."),
+    (
+        "waking up",
+        "When the device wakes up or changes its network, send `ping` with a new nonce and connect again when its \
+         `pong` does not come within three seconds. Answer every `ping` of the server.",
+    ),
+    (
+        "growth",
+        "Ignore fields, frame types, entry kinds and other enum values that you do not know. The server refuses \
+         unknown fields in what you send.",
+    ),
+];
