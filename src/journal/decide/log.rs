@@ -126,6 +126,19 @@ impl Deciding<'_> {
         self.world.conversations.insert(id, ConversationRow { parent_id: Some(front), ..row });
         self.world.created_conversations.insert(id);
         self.room_mut(front)?.backstage_id = Some(id);
+        // The staff's inbox rows name the room behind, so they change; the visitor's does not.
+        let rev = self.rev();
+        let staff: Vec<_> = self
+            .world
+            .participants_of(front)
+            .filter(|row| row.is_in() && row.member_type != MemberType::Customer)
+            .map(|row| row.member_id)
+            .collect();
+        for member in staff {
+            if let Some(row) = self.participant_mut(front, member) {
+                row.rev = rev;
+            }
+        }
         Ok(id)
     }
 
