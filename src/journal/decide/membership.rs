@@ -142,7 +142,7 @@ impl Deciding<'_> {
             Some(_) => Ok(()),
             // A backstage id in the place of a conversation: only who reads the front may learn that it is one.
             None => {
-                self.require(self.front(front)?, Operation::ReadNotes)?;
+                self.require_log(front)?;
                 Err(Error::new(Code::Forbidden, "this is a backstage room: use the conversation's id"))
             }
         }

@@ -22,6 +22,9 @@ impl Deciding<'_> {
         }
         let backstage = log != Some(front);
         if backstage {
+            if let Room::Log(log) = room {
+                self.require_log(log)?;
+            }
             self.require(front, Operation::WriteNote)?;
         } else {
             self.require(front, Operation::SendMessage)?;
@@ -153,7 +156,7 @@ impl Deciding<'_> {
     }
 
     /// The front room of a log that the actor may read.
-    fn require_log(&self, log: ConversationId) -> Result<ConversationId> {
+    pub(super) fn require_log(&self, log: ConversationId) -> Result<ConversationId> {
         let front = self.front(log)?;
         let operation = if front == log { Operation::ReadConversation } else { Operation::ReadNotes };
         // To a stranger, and to a visitor who guesses a backstage id, the log does not exist.

@@ -1,0 +1,202 @@
+//! The promises, as checks of the whole working set.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::SECRET;
+use crate::conversations::model::{
+    ConversationKind, ConversationRow, ConversationStatus, MemberType, ParticipantRow, Priority,
+};
+use crate::journal::world::{MemberFacts, TenantFacts, World};
+use crate::kernel::{ConversationId, MemberId, TenantId};
+use crate::messages::model::{EntryKind, EntryRow, MESSAGE};
+
+/// Everything that a command may change, in an order that can be compared.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Picture {
+    pub(super) tenants: BTreeMap<i64, TenantFacts>,
+    pub(super) members: BTreeMap<i64, MemberFacts>,
+    pub(super) rooms: BTreeMap<ConversationId, ConversationRow>,
+    pub(super) participants: BTreeMap<(ConversationId, MemberId), ParticipantRow>,
+    pub(super) entries: BTreeMap<(ConversationId, i64), EntryRow>,
+    pub(super) keys: BTreeMap<(ConversationId, MemberId, String), i64>,
+    pub(super) open: BTreeMap<(TenantId, String), ConversationId>,
+    pub(super) marks: [usize; 12],
+}
+
+pub(super) fn picture(world: &World) -> Picture {
+    Picture {
+        tenants: world.tenants.iter().map(|(id, facts)| (id.0, facts.clone())).collect(),
+        members: world.members.iter().map(|(id, facts)| (id.0, facts.clone())).collect(),
+        rooms: world.conversations.iter().map(|(id, row)| (*id, row.clone())).collect(),
+        participants: world.participants.clone(),
+        entries: world.entries.iter().map(|(key, row)| (*key, row.clone())).collect(),
+        keys: world.keys.iter().map(|(key, seq)| (key.clone(), *seq)).collect(),
+        open: world.open.iter().map(|(key, id)| (key.clone(), *id)).collect(),
+        marks: [
+            world.appended.len(),
+            world.rewritten.len(),
+            world.revisions.len(),
+            world.created_conversations.len(),
+            world.changed_conversations.len(),
+            world.created_participants.len(),
+            world.changed_participants.len(),
+            world.assignments.len(),
+            world.ended_assignments.len(),
+            world.revoked_sessions.len(),
+            world.changed_members.len(),
+            world.delivered.len(),
+        ],
+    }
+}
+
+/// What a client that follows its inbox holds of one row: all of it must be found by the delta.
+pub(super) type Held = (bool, Option<i64>, MemberType, i64, i64, Option<(ConversationRow, Option<i64>)>);
+
+/// The rule of the exact inbox delta: own rows with `rev` beyond the cursor, and own active rows whose conversation
+/// (or, for staff, whose notes) moved beyond it. Nothing else may have changed.
+pub(super) fn sync(
+    client: &mut (i64, BTreeMap<ConversationId, Held>),
+    after: &Picture,
+    member: MemberId,
+    head: i64,
+) {
+    let (cursor, held) = client;
+    for ((room, _), row) in after.participants.iter().filter(|((_, one), _)| *one == member) {
+        let conversation = &after.rooms[room];
+        let notes = conversation.backstage_id.map(|id| after.rooms[&id].rev);
+        let staff = row.member_type != MemberType::Customer;
+        let moved = row.rev > *cursor
+            || row.active && conversation.rev > *cursor
+            || row.active && staff && notes.is_some_and(|rev| rev > *cursor);
+        let now = hold(row, after);
+        if moved {
+            held.insert(*room, now);
+        } else {
+            assert_eq!(held.get(room), Some(&now), "the delta since {cursor} misses a change for {member}");
+        }
+    }
+    *cursor = head;
+}
+
+pub(super) fn hold(row: &ParticipantRow, after: &Picture) -> Held {
+    let conversation = after.rooms[&row.conversation_id].clone();
+    let staff = row.member_type != MemberType::Customer;
+    let notes = conversation.backstage_id.filter(|_| staff).map(|id| after.rooms[&id].seq);
+    let mut view = conversation;
+    // Delivered positions are told and not logged; versions and times say nothing to a reader.
+    view.customer_delivered_seq = 0;
+    view.staff_delivered_seq = 0;
+    view.version = 0;
+    view.updated_at = 0;
+    view.rev = 0;
+    if !staff {
+        view.tags = String::new();
+        view.priority = Priority::Normal;
+        view.backstage_id = None;
+    }
+    if !row.active {
+        // Of a closed conversation the other side's reading is not followed any more.
+        view.customer_read_seq = 0;
+        view.staff_read_seq = 0;
+    }
+    // Who is out reads nothing more.
+    let view = row.is_in().then_some((view, notes));
+    (row.active, row.left_seq, row.member_type, row.read_seq, row.read_ver, view)
+}
+
+pub(super) fn serving(room: &ConversationRow) -> Option<MemberId> {
+    room.agent_id.filter(|_| room.status == Some(ConversationStatus::Pending))
+}
+
+/// P3, running counts, and what a visitor's log may contain.
+pub(super) fn check_logs(after: &Picture) {
+    for room in after.rooms.values() {
+        let entries: Vec<&EntryRow> =
+            after.entries.range((room.id, i64::MIN)..=(room.id, i64::MAX)).map(|(_, entry)| entry).collect();
+        let (mut messages, mut recalls, mut rev) = (0, 0, 0);
+        let mut keys = HashSet::new();
+        for (index, entry) in entries.iter().enumerate() {
+            assert_eq!(entry.seq, index as i64 + 1, "the log has a hole");
+            assert!(entry.rev >= rev, "revs fall along a log");
+            rev = entry.rev;
+            messages += i64::from(entry.message_type == MESSAGE);
+            recalls += i64::from(entry.kind == EntryKind::Recalled);
+            assert_eq!((entry.msg_count, entry.recall_count), (messages, recalls));
+            assert_eq!(entry.message_type == MESSAGE, entry.kind.is_message());
+            assert_eq!(entry.tenant_id, room.tenant_id);
+            if let Some(key) = &entry.client_msg_id {
+                assert!(keys.insert((entry.sender_id, key)), "a message stands twice");
+            }
+            if room.kind == ConversationKind::Support {
+                assert!(!entry.content.contains(SECRET), "the visitor can read {}", entry.content);
+            }
+            if entry.recalled_at.is_some() {
+                assert_eq!(entry.content, "{}", "a recalled message keeps its words");
+            }
+        }
+        let recalled = entries.iter().filter(|entry| entry.recalled_at.is_some()).count() as i64;
+        assert_eq!((room.seq, room.msg_count, room.recall_count), (entries.len() as i64, messages, recalls));
+        assert_eq!(recalled, recalls, "recalls are counted once each");
+        assert_eq!(room.last_rev, rev);
+        assert!(room.rev >= room.last_rev && room.rev <= after.tenants[&room.tenant_id.0].rev);
+    }
+}
+
+/// States move as the table says; positions move forward within their version and stay within the log.
+pub(super) fn check_moves(before: &Picture, after: &Picture) {
+    use ConversationStatus::{Closed, Open, Pending};
+    for (id, room) in &after.rooms {
+        let Some(old) = before.rooms.get(id) else {
+            assert!(matches!(room.status, Some(Open) | None));
+            continue;
+        };
+        let legal = match (old.status, room.status) {
+            (Some(Closed), Some(Pending)) => false,
+            (Some(_), Some(_)) | (None, None) => true,
+            _ => false,
+        };
+        assert!(legal, "{:?} became {:?}", old.status, room.status);
+        assert!(room.seq >= old.seq && room.msg_count >= old.msg_count && room.version >= old.version);
+    }
+    for (key, row) in &after.participants {
+        let head = after.rooms[&key.0].seq;
+        assert!(row.joined_seq <= head && (0..=head).contains(&row.read_seq), "{row:?} at head {head}");
+        assert!(row.left_seq.is_none_or(|left| left <= head));
+        assert!(!row.active || row.is_in(), "active and gone: {row:?}");
+        if let Some(old) = before.participants.get(key) {
+            assert!(row.read_ver >= old.read_ver && row.rev >= old.rev);
+            assert!(row.read_ver > old.read_ver || row.read_seq >= old.read_seq, "{old:?} became {row:?}");
+        }
+    }
+}
+
+/// P6, and at most one open conversation for each customer.
+pub(super) fn check_owners(after: &Picture) {
+    let mut open = HashMap::new();
+    for room in after.rooms.values().filter(|room| room.kind == ConversationKind::Support) {
+        let closed = room.status == Some(ConversationStatus::Closed);
+        assert_eq!(room.open_key.is_none(), closed, "{room:?}");
+        if !closed {
+            let other = open.insert((room.tenant_id, room.customer_id), room.id);
+            assert_eq!(other, None, "two open conversations of one customer");
+            let key = (room.tenant_id, room.open_key.clone().unwrap());
+            assert_eq!(after.open.get(&key), Some(&room.id));
+        }
+        let inside = || {
+            let range = (room.id, MemberId(i64::MIN))..=(room.id, MemberId(i64::MAX));
+            after.participants.range(range).map(|(_, row)| row).filter(|row| row.is_in())
+        };
+        let managers: Vec<MemberId> =
+            inside().filter(|row| row.member_type == MemberType::Manager).map(|row| row.member_id).collect();
+        match room.status {
+            Some(ConversationStatus::Pending) => assert_eq!(managers, vec![room.agent_id.unwrap()]),
+            Some(ConversationStatus::Open) => assert_eq!((managers.len(), room.agent_id), (0, None)),
+            _ => assert!(managers.len() <= 1),
+        }
+        let customers: Vec<_> =
+            inside().filter(|row| row.member_type == MemberType::Customer).map(|row| row.member_id).collect();
+        assert_eq!(customers, vec![room.customer_id.unwrap()], "{room:?}");
+        assert!(inside().all(|row| row.active != closed), "{room:?}");
+    }
+    assert_eq!(after.open.len(), open.len(), "the map of open conversations is out of date");
+}
