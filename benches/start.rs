@@ -1,0 +1,35 @@
+//! The first answered request after the start of a process on an existing SQLite file.
+
+mod common;
+
+use clap::Parser;
+use common::child::Served;
+use common::{FromCargo, Outcome, median, milliseconds, say};
+
+#[derive(Parser)]
+struct Arguments {
+    /// How often to start.
+    #[arg(long, default_value_t = 20)]
+    rounds: usize,
+    #[command(flatten)]
+    cargo: FromCargo,
+}
+
+fn main() -> Outcome<()> {
+    let arguments = Arguments::parse();
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("start.db");
+    common::runtime()?.block_on(async {
+        // The first start makes and migrates the file; it is not counted.
+        let empty = Served::start(&file)?.answers("/readyz").await?;
+        let mut starts = Vec::new();
+        for _ in 0..arguments.rounds {
+            starts.push(milliseconds(Served::start(&file)?.answers("/readyz").await?));
+        }
+        let worst = starts.iter().copied().fold(0.0, f64::max);
+        say("start: from the start of the process to the first answer of /readyz (must < 200 ms, aim < 50 ms)");
+        say(format!("  on an empty folder        {:>8.1} ms", milliseconds(empty)));
+        say(format!("  on an existing file       {:>8.1} ms median, {worst:.1} ms worst of {}", median(&starts), starts.len()));
+        Ok(())
+    })
+}
