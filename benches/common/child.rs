@@ -36,7 +36,7 @@ impl Served {
             .env("DESKWIRE_REQUESTS_PER_SECOND", "0")
             .env("DESKWIRE_ANONYMOUS_PER_MINUTE", "4000000000")
             .env("DESKWIRE_SOCKETS_PER_ADDRESS", "1000000")
-            .env("DESKWIRE_LOG", "warn")
+            .env("RUST_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()?;

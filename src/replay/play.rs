@@ -191,7 +191,8 @@ async fn send(
         }
         Door::Rest => device.shared.rest.post(&format!("/conversations/{room}/messages"), body).await?,
     };
-    match (answer["seq"].as_i64(), answer.get("conversation_id").and_then(id)) {
+    let told = answer.get("conversation_id").or_else(|| answer["entry"].get("conversation_id"));
+    match (answer["seq"].as_i64(), told.and_then(id)) {
         (Some(seq), Some(told)) if told == speech.conversation => Ok(seq),
         _ => Err(Failure::Over(format!("an acknowledgement without conversation and seq: {answer}"))),
     }
