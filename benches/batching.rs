@@ -39,7 +39,9 @@ type Place = (Actor, ConversationId);
 fn main() -> Outcome<()> {
     let arguments = Arguments::parse();
     let runtime = common::runtime()?;
-    say("batching: messages a second, batches against one transaction for each message (must 4 / 8 / 4 x, aim 6 / 16 / 8 x)");
+    say(
+        "batching: messages a second, batches against one transaction for each message (must 4 / 8 / 4 x, aim 6 / 16 / 8 x)",
+    );
     for database in databases::all()? {
         if arguments.only.as_ref().is_some_and(|only| !only.eq_ignore_ascii_case(database.name)) {
             continue;

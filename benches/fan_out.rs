@@ -4,7 +4,7 @@
 mod common;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_web::{App as ActixApp, HttpRequest, HttpResponse, HttpServer, web};
@@ -40,7 +40,10 @@ fn main() -> Outcome<()> {
             ours.bytes, arguments.sockets
         ));
         say(format!("  deskwire      {:>8.2} ms, durable write included", ours.milliseconds));
-        say(format!("  bare actix-ws {:>8.2} ms: {share:.0} % (must >= 80 %, aim >= 95 %)", bare.milliseconds));
+        say(format!(
+            "  bare actix-ws {:>8.2} ms: {share:.0} % (must >= 80 %, aim >= 95 %)",
+            bare.milliseconds
+        ));
         Ok(())
     })
 }
@@ -143,7 +146,11 @@ async fn deskwire(arguments: &Arguments) -> Outcome<Measured> {
 #[derive(Default)]
 struct Sessions(Mutex<Vec<actix_ws::Session>>);
 
-async fn join(request: HttpRequest, body: web::Payload, sessions: web::Data<Sessions>) -> actix_web::Result<HttpResponse> {
+async fn join(
+    request: HttpRequest,
+    body: web::Payload,
+    sessions: web::Data<Sessions>,
+) -> actix_web::Result<HttpResponse> {
     let (response, session, mut messages) = actix_ws::handle(&request, body)?;
     sessions.0.lock().unwrap_or_else(PoisonError::into_inner).push(session);
     actix_web::rt::spawn(async move { while messages.next().await.is_some() {} });

@@ -150,7 +150,8 @@ fn large(entries: u64) -> u64 {
 /// Writes the rows; the long conversation comes last, so that it is the newest. Returns the last rev.
 fn write(file: &Path, tenant: i64, agent: &Person, visitor: &Person, entries: u64) -> Outcome<u64> {
     let mut store = SqliteConnection::establish(&file.display().to_string())?;
-    store.batch_execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -262144")?;
+    store
+        .batch_execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -262144")?;
     let ordinary = (entries - large(entries)) / ORDINARY;
     // Above everything that signing in has used.
     let mut rev = 1_000;

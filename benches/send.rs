@@ -129,7 +129,9 @@ async fn over_rest(server: SocketAddr, places: &Places, arguments: &Arguments) -
                 let body = message().to_string();
                 let answer = http.call(&request("POST", &path, Some(&visitor.token), Some(&body))).await?;
                 if !(200..300).contains(&answer.status) {
-                    return Err(format!("{}: {}", answer.status, String::from_utf8_lossy(&answer.body)).into());
+                    return Err(
+                        format!("{}: {}", answer.status, String::from_utf8_lossy(&answer.body)).into()
+                    );
                 }
                 sent.fetch_add(1, Ordering::Relaxed);
             }

@@ -19,10 +19,17 @@ pub const PASSWORD: &str = "a-long-enough-password";
 const AT_ONCE: usize = 16;
 
 /// One request on a connection of its own.
-pub async fn once(server: SocketAddr, method: &str, path: &str, token: Option<&str>, body: &Value) -> Outcome<Value> {
+pub async fn once(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    body: &Value,
+) -> Outcome<Value> {
     let body = body.to_string();
     let body = (method != "GET").then_some(body.as_str());
-    let answer = Http::connect(server).await?.call(&request(method, &format!("/api/v1{path}"), token, body)).await?;
+    let answer =
+        Http::connect(server).await?.call(&request(method, &format!("/api/v1{path}"), token, body)).await?;
     answer.json().map_err(|cause| format!("{method} {path}: {cause}").into())
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::http::{Http, request};
 use super::Outcome;
+use super::http::{Http, request};
 
 /// The process; dropping it kills it.
 pub struct Served {

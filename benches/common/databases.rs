@@ -44,12 +44,16 @@ pub fn sqlite() -> Outcome<Database> {
 }
 
 fn postgresql() -> Outcome<Option<Database>> {
-    let (Some(install), Some(serve)) = (program(&["initdb"]), program(&["postgres"])) else { return Ok(None) };
+    let (Some(install), Some(serve)) = (program(&["initdb"]), program(&["postgres"])) else {
+        return Ok(None);
+    };
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("data");
     let user = unprivileged("postgres", folder.path())?;
     let mut command = as_user(&install, user, folder.path());
-    command.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--pgdata"]).arg(&data);
+    command
+        .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--pgdata"])
+        .arg(&data);
     succeed(command)?;
     let port = free_port()?;
     let mut command = as_user(&serve, user, folder.path());
@@ -78,7 +82,12 @@ fn mariadb() -> Outcome<Option<Database>> {
     )?;
     let port = free_port()?;
     let mut command = as_user(&serve, user, folder.path());
-    command.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve", &format!("--port={port}")]);
+    command.args([
+        "--no-defaults",
+        "--bind-address=127.0.0.1",
+        "--skip-name-resolve",
+        &format!("--port={port}"),
+    ]);
     command.arg(format!("--datadir={}", data.display()));
     command.arg(format!("--socket={}", folder.path().join("s").display()));
     command.arg(format!("--pid-file={}", folder.path().join("pid").display()));
@@ -144,5 +153,8 @@ fn program(names: &[&str]) -> Option<PathBuf> {
     if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
         folders.extend(versions.flatten().map(|one| one.path().join("bin")));
     }
-    folders.iter().flat_map(|folder| names.iter().map(move |name| folder.join(name))).find(|path| path.is_file())
+    folders
+        .iter()
+        .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
+        .find(|path| path.is_file())
 }

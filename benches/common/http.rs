@@ -36,7 +36,10 @@ pub fn request(method: &str, path: &str, token: Option<&str>, body: Option<&str>
         text.push_str(&format!("Authorization: Bearer {token}\r\n"));
     }
     if let Some(body) = body {
-        text.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+        text.push_str(&format!(
+            "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ));
     } else {
         text.push_str("\r\n");
     }
@@ -63,7 +66,9 @@ impl Http {
         let status = text.get(9..12).unwrap_or_default().parse()?;
         let length = text
             .lines()
-            .find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length")))
+            .find_map(|line| {
+                line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+            })
             .map_or(Ok(0), |(_, length)| length.trim().parse::<usize>())?;
         while self.buffer.len() < head + length {
             self.more().await?;
