@@ -48,7 +48,6 @@ pub async fn start(app: Arc<App>) -> Result<Running> {
     };
 
     app.spawn_tasks();
-    app.spawn_tasks();
     let documents = web::Data::new(Documents::new()?);
     let table = web::Data::new(RouteTable::new(&documents.openapi));
     let limiter = web::Data::new(Limiter::new(settings));
