@@ -68,6 +68,8 @@ pub mod tenants;
 
 pub mod members;
 
+pub mod visitors;
+
 pub mod conversations;
 
 pub mod messages;

@@ -13,6 +13,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub fn configure(config: &mut ServiceConfig<'_>) {
     config.configure(crate::health::routes);
     config.service(scope("/api/v1").configure(|config| {
+        crate::auth::routes(config);
+        crate::tenants::routes(config);
+        crate::visitors::routes(config);
+        crate::members::routes(config);
         crate::conversations::routes(config);
         crate::messages::routes(config);
         crate::sync::routes(config);

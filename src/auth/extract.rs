@@ -43,6 +43,10 @@ impl FromRequest for Authenticated {
 }
 
 fn verify(request: &HttpRequest) -> Result<Verified> {
+    // The limit of requests by member judged it already.
+    if let Some(verified) = request.extensions().get::<Verified>() {
+        return Ok(*verified);
+    }
     // The rate limit comes first and has judged the token already (`http::frame`).
     if let Some(verified) = request.extensions().get::<Verified>() {
         return Ok(*verified);

@@ -8,15 +8,23 @@
 //! a revocation holds in every process within about a second, because each one follows the store
 //! ([`revocation`]).
 
+pub mod api;
+pub mod attempts;
 pub mod extract;
+pub mod password;
 pub mod permission;
+pub mod refresh;
 pub mod revocation;
 pub mod secrets;
+pub mod service;
+pub mod sessions;
+pub mod store;
 pub mod tokens;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use api::routes;
 pub use extract::{Admin, Authenticated, Staff, Supervisor};
 pub use tokens::Verified;
 
@@ -26,6 +34,9 @@ use crate::kernel::secret::{Secret, Vault};
 use crate::kernel::{Clock, Millis, Result, TenantId};
 use crate::members::model::Actor;
 use crate::settings::Settings;
+use attempts::Attempts;
+use password::Passwords;
+use refresh::Mint;
 use revocation::Revocations;
 use tokens::Keys;
 
@@ -39,6 +50,9 @@ struct Inner {
     clock: Clock,
     keys: Keys,
     vault: Vault,
+    mint: Mint,
+    passwords: Passwords,
+    attempts: Attempts,
     revocations: Revocations,
 }
 
@@ -58,6 +72,9 @@ impl Auth {
                 clock: clock.clone(),
                 keys: Keys::new(&secrets.jwt_keys, lifetime),
                 vault: Vault::new(&secrets.master_key),
+                mint: Mint::new(&secrets.master_key),
+                passwords: Passwords::new(settings.bcrypt_cost),
+                attempts: Attempts::default(),
                 revocations: Revocations::new(lifetime * 1_000),
             }),
         })
@@ -85,6 +102,21 @@ impl Auth {
     /// Seals what is kept at rest and read again.
     pub fn vault(&self) -> &Vault {
         &self.inner.vault
+    }
+
+    /// Makes and reads refresh tokens.
+    pub fn mint(&self) -> &Mint {
+        &self.inner.mint
+    }
+
+    /// Hashes and checks passwords.
+    pub fn passwords(&self) -> &Passwords {
+        &self.inner.passwords
+    }
+
+    /// Failed sign-ins, in memory.
+    pub fn attempts(&self) -> &Attempts {
+        &self.inner.attempts
     }
 
     /// Takes in what a committed change says about who may come in.

@@ -1,0 +1,239 @@
+//! The routes of sign-in and sessions.
+
+use actix_web::{HttpResponse, delete, get, post, put, web};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::password::Password;
+use super::service::{self, Credentials};
+use super::sessions::{self, Caller, Tokens};
+use super::store::SessionRow;
+use super::{Authenticated, extract};
+use crate::app::App;
+use crate::http::json::Body;
+use crate::http::page::{Page, PageQuery};
+use crate::kernel::secret::Secret;
+use crate::kernel::{Millis, Result, SessionId};
+use crate::members::view::MemberView;
+
+/// The routes of this room.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(login);
+    config.service(refresh_tokens);
+    config.service(logout);
+    config.service(list_sessions);
+    config.service(revoke_sessions);
+    config.service(revoke_session);
+    config.service(change_password);
+}
+
+/// What to send to sign in.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginIn {
+    /// The tenant's slug.
+    #[schema(example = "acme")]
+    tenant: String,
+    /// The login name; case and outer spaces do not matter.
+    #[schema(example = "eva")]
+    name: String,
+    /// The password.
+    password: Password,
+    /// The client's own name for this device: `A-Z a-z 0-9 . _ : -`, at most 64.
+    device: Option<String>,
+}
+
+/// What to send for new tokens.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshIn {
+    /// The newest refresh token that the client holds.
+    refresh_token: String,
+}
+
+/// What to send to change the own password.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordChangeIn {
+    /// The present password.
+    current_password: Password,
+    /// The new one.
+    new_password: Password,
+}
+
+/// What somebody who came in holds.
+#[derive(Serialize, ToSchema)]
+pub struct TokensView {
+    /// Send it as `Authorization: Bearer …`, and in the socket's `hello`.
+    access_token: String,
+    /// When it ends; refresh a little earlier.
+    access_expires_at: Millis,
+    /// Exchange it at `/auth/refresh`. Each one is used once; after a lost answer the same one may be sent again.
+    refresh_token: String,
+    /// When the session ends unless it is refreshed.
+    refresh_expires_at: Millis,
+    /// Who came in.
+    member: MemberView,
+}
+
+impl From<Tokens> for TokensView {
+    fn from(tokens: Tokens) -> Self {
+        Self {
+            access_token: tokens.access_token.expose().to_owned(),
+            access_expires_at: tokens.access_expires_at,
+            refresh_token: tokens.refresh_token.expose().to_owned(),
+            refresh_expires_at: tokens.refresh_expires_at,
+            member: tokens.member.into(),
+        }
+    }
+}
+
+/// A signed-in device.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionView {
+    /// The session.
+    id: SessionId,
+    /// The client's own name for the device; empty when it gave none.
+    device: String,
+    /// The `User-Agent` at sign-in.
+    user_agent: String,
+    /// The address of the last refresh.
+    ip: String,
+    /// When it signed in.
+    created_at: Millis,
+    /// When it last refreshed.
+    last_used_at: Millis,
+    /// When it ends unless it is refreshed.
+    expires_at: Millis,
+    /// Whether it is the one that asks.
+    current: bool,
+}
+
+impl SessionView {
+    fn new(row: SessionRow, current: SessionId) -> Self {
+        Self {
+            id: row.id,
+            device: row.device,
+            user_agent: row.user_agent,
+            ip: row.ip,
+            created_at: Millis(row.created_at),
+            last_used_at: Millis(row.last_used_at),
+            expires_at: Millis(row.expires_at),
+            current: row.id == current,
+        }
+    }
+}
+
+/// Sign in
+///
+/// Whatever does not fit together answers `invalid_credentials`; only the right password is told `account_locked`,
+/// `account_disabled` or `tenant_suspended`. Five failures from one address lock the account for that address for
+/// 15 minutes; fifty in a row lock it for all.
+#[utoipa::path(tag = "auth", request_body = LoginIn, security(()), responses(
+    (status = 200, description = "Signed in.", body = TokensView),
+))]
+#[post("/auth/login")]
+pub async fn login(
+    app: web::Data<App>,
+    caller: Caller,
+    body: Body<LoginIn>,
+) -> Result<web::Json<TokensView>> {
+    let LoginIn { tenant, name, password, device } = body.into_inner();
+    let tokens = service::login(&app, Credentials { tenant, name, password, device }, &caller).await?;
+    Ok(web::Json(tokens.into()))
+}
+
+/// Exchange a refresh token for new tokens
+///
+/// The answer replaces both tokens. If it is lost, send the same refresh token again: it stays good until one of
+/// its successors is used. A token that was good once and is used later is a copy: the whole session is revoked
+/// (`session_revoked`).
+#[utoipa::path(tag = "auth", request_body = RefreshIn, security(()), responses(
+    (status = 200, description = "New tokens.", body = TokensView),
+))]
+#[post("/auth/refresh")]
+pub async fn refresh_tokens(
+    app: web::Data<App>,
+    caller: Caller,
+    body: Body<RefreshIn>,
+) -> Result<web::Json<TokensView>> {
+    let token = Secret::new(body.into_inner().refresh_token);
+    Ok(web::Json(sessions::refresh(&app, &token, &caller).await?.into()))
+}
+
+/// Sign out this device
+///
+/// Its tokens end at once and its sockets are closed.
+#[utoipa::path(tag = "auth", responses((status = 204, description = "Signed out.")))]
+#[post("/auth/logout")]
+pub async fn logout(app: web::Data<App>, who: Authenticated) -> Result<HttpResponse> {
+    sessions::end(&app, who.actor, Some(who.session), None, "signed_out").await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// List the own signed-in devices
+///
+/// Newest first.
+#[utoipa::path(tag = "auth", params(PageQuery), responses(
+    (status = 200, description = "A page of live sessions.", body = Page<SessionView>),
+))]
+#[get("/auth/sessions")]
+pub async fn list_sessions(
+    app: web::Data<App>,
+    who: Authenticated,
+    page: web::Query<PageQuery>,
+) -> Result<web::Json<Page<SessionView>>> {
+    let rows = sessions::list(&app, who.actor, page.into_inner()).await?;
+    Ok(web::Json(rows.map(|row| SessionView::new(row, who.session))))
+}
+
+/// Sign out all other devices
+///
+/// The session that asks stays.
+#[utoipa::path(tag = "auth", responses((status = 204, description = "All other sessions are over.")))]
+#[delete("/auth/sessions")]
+pub async fn revoke_sessions(app: web::Data<App>, who: Authenticated) -> Result<HttpResponse> {
+    sessions::end(&app, who.actor, None, Some(who.session), "revoked").await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Sign out one device
+///
+/// One of the caller's own sessions; others are not found.
+#[utoipa::path(tag = "auth", params(("id" = SessionId, Path, description = "The session.")), responses(
+    (status = 204, description = "The session is over."),
+))]
+#[delete("/auth/sessions/{id}")]
+pub async fn revoke_session(
+    app: web::Data<App>,
+    who: Authenticated,
+    id: web::Path<SessionId>,
+) -> Result<HttpResponse> {
+    sessions::revoke(&app, who.actor, id.into_inner()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Change the own password
+///
+/// All other sessions of the member end. A wrong present password is a wrong field and counts as a failed sign-in.
+#[utoipa::path(tag = "auth", request_body = PasswordChangeIn, responses(
+    (status = 204, description = "Changed."),
+))]
+#[put("/auth/password")]
+pub async fn change_password(
+    app: web::Data<App>,
+    who: Authenticated,
+    caller: Caller,
+    body: Body<PasswordChangeIn>,
+) -> Result<HttpResponse> {
+    let PasswordChangeIn { current_password, new_password } = body.into_inner();
+    service::change_password(&app, who.actor, current_password, new_password, &caller).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Whether the request carries this bearer key. Both sides are hashed first, so the comparison's time tells nothing.
+pub fn carries_key(request: &actix_web::HttpRequest, key: &Secret) -> Result<bool> {
+    use crate::kernel::secret::token_hash;
+    Ok(token_hash(extract::bearer(request)?) == token_hash(key.expose()))
+}

@@ -1,0 +1,272 @@
+//! Sessions: how one begins, is renewed and ends. Called by sign-in, by new visitors and by identified ones.
+
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
+use std::future::{Ready, ready};
+use std::net::IpAddr;
+
+use super::refresh::Presented;
+use super::store::{self, SessionRow, Use};
+use crate::app::App;
+use crate::http::page::{Page, PageQuery};
+use crate::journal::{AccessChange, Action, Command, Reply};
+use crate::kernel::secret::Secret;
+use crate::kernel::{Code, Error, Millis, Result, SessionId, TenantId};
+use crate::members::model::{Actor, MemberStatus, Role};
+use crate::members::store::MemberRow;
+use crate::tenants::model::TenantStatus;
+
+const DAY_MS: i64 = 86_400_000;
+/// How often a renewal is tried when others renew the same session at the same time.
+const RENEWALS: u32 = 8;
+
+/// Where a request that begins a session comes from.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its `User-Agent`, cut to 300 characters.
+    pub user_agent: String,
+}
+
+impl FromRequest for Caller {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let address = match request.app_data::<web::Data<App>>() {
+            Some(app) => crate::http::client_ip(request, &app.settings),
+            None => return ready(Err(Error::internal("the server was built without its App"))),
+        };
+        let user_agent = request.headers().get(header::USER_AGENT);
+        let user_agent = user_agent.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        ready(Ok(Self { address, user_agent: user_agent.chars().take(300).collect() }))
+    }
+}
+
+/// What somebody who came in holds.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    /// The access token.
+    pub access_token: Secret,
+    /// When it ends.
+    pub access_expires_at: Millis,
+    /// The refresh token.
+    pub refresh_token: Secret,
+    /// When the session ends without further use.
+    pub refresh_expires_at: Millis,
+    /// Who came in.
+    pub member: MemberRow,
+}
+
+/// A session that is about to be kept.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// Its row, for [`store::insert`].
+    pub row: SessionRow,
+    refresh_token: Secret,
+}
+
+/// Prepares a session of a member; nothing is written yet.
+pub fn begin(
+    app: &App,
+    tenant: TenantId,
+    member: crate::kernel::MemberId,
+    role: Role,
+    device: Option<&str>,
+    caller: &Caller,
+) -> Result<NewSession> {
+    let now = app.clock.now();
+    let id = SessionId(app.ids.next()?);
+    let (refresh_token, hash) = app.auth.mint().issue(id)?;
+    let row = SessionRow {
+        id,
+        tenant_id: tenant,
+        member_id: member,
+        device: device.unwrap_or_default().to_owned(),
+        user_agent: caller.user_agent.clone(),
+        ip: caller.address.to_string(),
+        generation: 0,
+        refresh_parent: None,
+        refresh_current: hash,
+        created_at: now.0,
+        last_used_at: now.0,
+        expires_at: lives_until(app, role, now).0,
+        revoked_at: None,
+        revoke_reason: None,
+        rev: 0,
+    };
+    Ok(NewSession { row, refresh_token })
+}
+
+/// The tokens of a session that was kept.
+pub fn tokens(app: &App, session: NewSession, member: MemberRow) -> Result<Tokens> {
+    let ends = Millis(session.row.expires_at);
+    hand_out(app, session.row.id, session.refresh_token, ends, member)
+}
+
+fn hand_out(
+    app: &App,
+    session: SessionId,
+    refresh_token: Secret,
+    refresh_expires_at: Millis,
+    member: MemberRow,
+) -> Result<Tokens> {
+    let actor = member.actor(session);
+    let (access_token, access_expires_at) = app.auth.sign(&actor, member.expires_at.map(Millis))?;
+    Ok(Tokens { access_token, access_expires_at, refresh_token, refresh_expires_at, member })
+}
+
+fn lives_until(app: &App, role: Role, now: Millis) -> Millis {
+    let days = match role.is_staff() {
+        true => app.settings.staff_session_days,
+        false => app.settings.visitor_session_days,
+    };
+    now.plus(days * DAY_MS)
+}
+
+/// Whether this account may be used now, whatever its password. Errors: `tenant_suspended`, `account_disabled`.
+pub fn admit(member: &MemberRow, tenant: TenantStatus, now: Millis) -> Result<()> {
+    if tenant == TenantStatus::Suspended {
+        return Err(Error::new(Code::TenantSuspended, Code::TenantSuspended.meaning()));
+    }
+    let over = member.expires_at.is_some_and(|end| end <= now.0);
+    if over || member.deleted_at.is_some() || member.status == MemberStatus::Disabled {
+        return Err(Error::new(Code::AccountDisabled, Code::AccountDisabled.meaning()));
+    }
+    Ok(())
+}
+
+enum Renewal {
+    Renewed(Box<SessionRow>, Box<MemberRow>),
+    Stolen(Actor),
+}
+
+/// Renews a session for its refresh token. Errors: `token_invalid` for what was never issued, `session_revoked`,
+/// `account_disabled`, `tenant_suspended`.
+pub async fn refresh(app: &App, token: &Secret, caller: &Caller) -> Result<Tokens> {
+    let invalid = || Error::new(Code::TokenInvalid, Code::TokenInvalid.meaning());
+    let presented = app.auth.mint().read(token.expose())?.ok_or_else(invalid)?;
+    let session = presented.session;
+    let (successor, hash) = app.auth.mint().issue(session)?;
+    let now = app.clock.now();
+    let ip = caller.address.to_string();
+    let days = (app.settings.staff_session_days, app.settings.visitor_session_days);
+    let renewal =
+        app.db.write(move |connection| renew(connection, &presented, &hash, &ip, now, days)).await?;
+    match renewal {
+        Renewal::Renewed(row, member) => hand_out(app, session, successor, Millis(row.expires_at), *member),
+        Renewal::Stolen(actor) => {
+            log::warn!(target: "deskwire::auth", "a copy of a refresh token of session {session} was used");
+            end(app, actor, Some(session), None, "theft").await?;
+            Err(revoked())
+        }
+    }
+}
+
+fn renew(
+    connection: &mut crate::db::AnyConnection,
+    presented: &Presented,
+    successor: &str,
+    ip: &str,
+    now: Millis,
+    (staff_days, visitor_days): (i64, i64),
+) -> Result<Renewal> {
+    for _ in 0..RENEWALS {
+        let found = store::find(connection, presented.session)?;
+        let Some((mut row, member, tenant)) = found else {
+            return Err(Error::new(Code::TokenInvalid, Code::TokenInvalid.meaning()));
+        };
+        let Some(family) = row.family().present(&presented.hash, successor.to_owned()) else {
+            return match (presented.genuine, row.revoked_at) {
+                (true, None) => Ok(Renewal::Stolen(member.actor(row.id))),
+                (true, Some(_)) => Err(revoked()),
+                (false, _) => Err(Error::new(Code::TokenInvalid, Code::TokenInvalid.meaning())),
+            };
+        };
+        admit(&member, tenant, now)?;
+        if row.revoked_at.is_some() || row.expires_at <= now.0 {
+            return Err(revoked());
+        }
+        let days = if member.role.is_staff() { staff_days } else { visitor_days };
+        let used = Use { ip: ip.to_owned(), at: now, expires_at: now.plus(days * DAY_MS) };
+        if store::renew(connection, &row, &family, &used)? {
+            row.expires_at = used.expires_at.0;
+            return Ok(Renewal::Renewed(Box::new(row), Box::new(member)));
+        }
+    }
+    Err(Error::new(Code::Busy, "the session is being renewed by others").retry_after(500))
+}
+
+/// Gives the holder of a live session one more refresh token of it, for a member that changed underneath.
+pub async fn extend(app: &App, actor: Actor, caller: &Caller) -> Result<Tokens> {
+    let (token, hash) = app.auth.mint().issue(actor.session)?;
+    let now = app.clock.now();
+    let expires_at = lives_until(app, actor.role, now);
+    let used = Use { ip: caller.address.to_string(), at: now, expires_at };
+    let member = app
+        .db
+        .write(move |connection| {
+            for _ in 0..RENEWALS {
+                let found = store::find(connection, actor.session)?;
+                let Some((row, member, _)) = found.filter(|(row, ..)| row.revoked_at.is_none()) else {
+                    return Err(revoked());
+                };
+                if store::renew(connection, &row, &row.family().sibling(hash.clone()), &used)? {
+                    return Ok(member);
+                }
+            }
+            Err(Error::new(Code::Busy, "the session is being renewed by others").retry_after(500))
+        })
+        .await?;
+    hand_out(app, actor.session, token, expires_at, member)
+}
+
+fn revoked() -> Error {
+    Error::new(Code::SessionRevoked, Code::SessionRevoked.meaning())
+}
+
+/// The actor's live sessions, newest first.
+pub async fn list(app: &App, actor: Actor, page: PageQuery) -> Result<Page<SessionRow>> {
+    let (limit, before, now) = (page.limit()?, page.after::<SessionId>()?, app.clock.now());
+    let rows = app
+        .db
+        .read(move |connection| store::live(connection, actor.tenant, actor.member, now, before, limit + 1))
+        .await?;
+    Ok(Page::new(rows, limit, |row| row.id))
+}
+
+/// Ends one of the actor's sessions. Sessions of others are not found.
+pub async fn revoke(app: &App, actor: Actor, session: SessionId) -> Result<()> {
+    let now = app.clock.now();
+    let live = app
+        .db
+        .read(move |connection| store::is_live(connection, actor.tenant, actor.member, session, now))
+        .await?;
+    if !live {
+        return Err(Error::not_found());
+    }
+    end(app, actor, Some(session), None, "revoked").await
+}
+
+/// Ends sessions of the actor: one, or all but one.
+pub async fn end(
+    app: &App,
+    actor: Actor,
+    only: Option<SessionId>,
+    except: Option<SessionId>,
+    reason: &'static str,
+) -> Result<()> {
+    let change = AccessChange::RevokeSessions { member: actor.member, only, except, reason };
+    change_access(app, actor, change).await.map(drop)
+}
+
+/// Submits a change of who may come in, and takes it in here before answering, so that the caller's next request
+/// meets it already.
+pub async fn change_access(app: &App, actor: Actor, change: AccessChange) -> Result<Reply> {
+    let reply = app.journal.submit(Command { actor, action: Action::Access(change) }).await?;
+    if let Err(error) = app.auth.catch_up(&app.db).await {
+        log::warn!(target: "deskwire::auth", "a revocation will take a moment longer: {error}");
+    }
+    Ok(reply)
+}

@@ -1,0 +1,251 @@
+//! Sessions and sign-in counters in the store.
+//!
+//! `revoked_at`, `revoke_reason` and `rev` are the journal's to write; everything else of `auth_session` is
+//! written here.
+
+use diesel::prelude::*;
+
+use super::refresh::Family;
+use crate::db::AnyConnection;
+use crate::db::schema::{auth_session, member, tenant};
+use crate::kernel::{MemberId, Millis, Result, SessionId, TenantId};
+use crate::members::store::MemberRow;
+use crate::tenants::model::TenantStatus;
+
+/// Consecutive failures after which an account is locked for every address.
+pub const ACCOUNT_FAILURES_MAX: i32 = 50;
+
+/// A row of `auth_session`.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = auth_session, treat_none_as_default_value = false)]
+#[allow(missing_docs, reason = "the columns are explained in the migration")]
+pub struct SessionRow {
+    pub id: SessionId,
+    pub tenant_id: TenantId,
+    pub member_id: MemberId,
+    pub device: String,
+    pub user_agent: String,
+    pub ip: String,
+    pub generation: i32,
+    pub refresh_parent: Option<String>,
+    pub refresh_current: String,
+    pub created_at: i64,
+    pub last_used_at: i64,
+    pub expires_at: i64,
+    pub revoked_at: Option<i64>,
+    pub revoke_reason: Option<String>,
+    pub rev: i64,
+}
+
+impl SessionRow {
+    /// The refresh tokens that count.
+    pub fn family(&self) -> Family {
+        Family::from_columns(self.generation, self.refresh_parent.clone(), &self.refresh_current)
+    }
+}
+
+/// Where and when a session was used.
+#[derive(Debug, Clone)]
+pub struct Use {
+    /// From which address.
+    pub ip: String,
+    /// When.
+    pub at: Millis,
+    /// Until when the session lives without further use.
+    pub expires_at: Millis,
+}
+
+/// Keeps a new session.
+pub fn insert(connection: &mut AnyConnection, session: &SessionRow) -> Result<()> {
+    diesel::insert_into(auth_session::table).values(session).execute(connection)?;
+    Ok(())
+}
+
+/// The session that a refresh token names, with its member and the state of its tenant. The token is all that the
+/// caller has, so this query alone takes no tenant: it is where the tenant is learned.
+pub fn find(
+    connection: &mut AnyConnection,
+    session: SessionId,
+) -> Result<Option<(SessionRow, MemberRow, TenantStatus)>> {
+    let Some(row) = auth_session::table
+        .find(session)
+        .select(SessionRow::as_select())
+        .first::<SessionRow>(connection)
+        .optional()?
+    else {
+        return Ok(None);
+    };
+    let member = member::table
+        .filter(member::tenant_id.eq(row.tenant_id))
+        .filter(member::id.eq(row.member_id))
+        .select(MemberRow::as_select())
+        .first(connection)?;
+    let status = tenant::table.find(row.tenant_id).select(tenant::status).first(connection)?;
+    Ok(Some((row, member, status)))
+}
+
+/// Puts a family in the place of the one that was read. `false` when somebody else was faster, or the session was
+/// revoked meanwhile.
+pub fn renew(connection: &mut AnyConnection, read: &SessionRow, family: &Family, used: &Use) -> Result<bool> {
+    let changed = diesel::update(
+        auth_session::table
+            .filter(auth_session::tenant_id.eq(read.tenant_id))
+            .filter(auth_session::id.eq(read.id))
+            .filter(auth_session::generation.eq(read.generation))
+            .filter(auth_session::refresh_current.eq(&read.refresh_current))
+            .filter(auth_session::revoked_at.is_null()),
+    )
+    .set((
+        auth_session::generation.eq(family.generation),
+        auth_session::refresh_parent.eq(&family.parent),
+        auth_session::refresh_current.eq(family.current_column()),
+        auth_session::last_used_at.eq(used.at.0),
+        auth_session::expires_at.eq(used.expires_at.0),
+        auth_session::ip.eq(&used.ip),
+    ))
+    .execute(connection)?;
+    if changed == 1 {
+        diesel::update(
+            member::table.filter(member::tenant_id.eq(read.tenant_id)).filter(member::id.eq(read.member_id)),
+        )
+        .set(member::last_seen.eq(used.at.0))
+        .execute(connection)?;
+    }
+    Ok(changed == 1)
+}
+
+/// A member's live sessions, newest first, below `before`.
+pub fn live(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    member: MemberId,
+    now: Millis,
+    before: Option<SessionId>,
+    limit: i64,
+) -> Result<Vec<SessionRow>> {
+    Ok(auth_session::table
+        .filter(auth_session::tenant_id.eq(tenant))
+        .filter(auth_session::member_id.eq(member))
+        .filter(auth_session::revoked_at.is_null())
+        .filter(auth_session::expires_at.gt(now.0))
+        .filter(auth_session::id.lt(before.unwrap_or(SessionId(i64::MAX))))
+        .order(auth_session::id.desc())
+        .limit(limit)
+        .select(SessionRow::as_select())
+        .load(connection)?)
+}
+
+/// Whether the member has this session and it lives.
+pub fn is_live(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    member: MemberId,
+    session: SessionId,
+    now: Millis,
+) -> Result<bool> {
+    let found: i64 = auth_session::table
+        .filter(auth_session::tenant_id.eq(tenant))
+        .filter(auth_session::member_id.eq(member))
+        .filter(auth_session::id.eq(session))
+        .filter(auth_session::revoked_at.is_null())
+        .filter(auth_session::expires_at.gt(now.0))
+        .count()
+        .get_result(connection)?;
+    Ok(found > 0)
+}
+
+/// An account that somebody tries to enter.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The member.
+    pub member: MemberRow,
+    /// Its tenant's state.
+    pub tenant_status: TenantStatus,
+    /// Whether it is locked for every address.
+    pub locked: bool,
+}
+
+/// Finds an account by slug and login name and counts an attempt before its password is checked. A name that does
+/// not exist runs the same statements.
+pub fn count_attempt(
+    connection: &mut AnyConnection,
+    slug: &str,
+    login_name: &str,
+    now: Millis,
+) -> Result<Option<Account>> {
+    let found: Option<(TenantId, TenantStatus)> = tenant::table
+        .filter(tenant::slug.eq(slug))
+        .select((tenant::id, tenant::status))
+        .first(connection)
+        .optional()?;
+    let (tenant_id, tenant_status) = found.unwrap_or((TenantId(0), TenantStatus::Active));
+    let member: Option<MemberRow> = member::table
+        .filter(member::tenant_id.eq(tenant_id))
+        .filter(member::login_name.eq(login_name))
+        .filter(member::deleted_at.is_null())
+        .select(MemberRow::as_select())
+        .first(connection)
+        .optional()?;
+    let member_id = member.as_ref().map_or(MemberId(0), |member| member.id);
+    let locked = count_for(connection, tenant_id, member_id, now)?;
+    Ok(member.map(|member| Account { member, tenant_status, locked }))
+}
+
+/// Counts an attempt on an account and says whether it is locked. The update comes first, so that its row lock
+/// makes parallel attempts see each other.
+pub fn count_for(
+    connection: &mut AnyConnection,
+    tenant_id: TenantId,
+    member_id: MemberId,
+    now: Millis,
+) -> Result<bool> {
+    let one = || member::table.filter(member::tenant_id.eq(tenant_id)).filter(member::id.eq(member_id));
+    diesel::update(one())
+        .set(member::login_fail_count.eq(member::login_fail_count + 1))
+        .execute(connection)?;
+    let counted: Option<(i32, Option<i64>)> =
+        one().select((member::login_fail_count, member::locked_until)).first(connection).optional()?;
+    let Some((count, locked_until)) = counted else { return Ok(false) };
+    let locked = locked_until.is_some_and(|until| now.0 < until);
+    if !locked && count <= ACCOUNT_FAILURES_MAX {
+        return Ok(false);
+    }
+    // The lock starts the count anew, so that it takes as many failures again to lengthen it.
+    let until = match locked {
+        true => locked_until,
+        false => Some(now.plus(super::attempts::LOCK_MS).0),
+    };
+    diesel::update(one())
+        .set((member::login_fail_count.eq(0), member::locked_until.eq(until)))
+        .execute(connection)?;
+    Ok(true)
+}
+
+/// Takes back the count after the right password was given.
+pub fn clear_attempts(
+    connection: &mut AnyConnection,
+    tenant_id: TenantId,
+    member_id: MemberId,
+) -> Result<()> {
+    diesel::update(member::table.filter(member::tenant_id.eq(tenant_id)).filter(member::id.eq(member_id)))
+        .set((member::login_fail_count.eq(0), member::locked_until.eq(None::<i64>)))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Notes a sign-in.
+pub fn note_login(connection: &mut AnyConnection, session: &SessionRow) -> Result<()> {
+    clear_attempts(connection, session.tenant_id, session.member_id)?;
+    diesel::update(
+        member::table
+            .filter(member::tenant_id.eq(session.tenant_id))
+            .filter(member::id.eq(session.member_id)),
+    )
+    .set((
+        member::last_login_at.eq(session.created_at),
+        member::last_login_ip.eq(&session.ip),
+        member::last_seen.eq(session.created_at),
+    ))
+    .execute(connection)?;
+    Ok(())
+}

@@ -1,0 +1,332 @@
+//! The routes of accounts.
+
+use actix_web::{HttpResponse, delete, get, patch, post, put, web};
+use serde::{Deserialize, Deserializer};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::model::{MemberStatus, Role};
+use super::service::{self, NewMember, Patch};
+use super::store::Filter;
+use super::view::MemberView;
+use crate::app::App;
+use crate::auth::password::Password;
+use crate::auth::{Admin, Authenticated, Staff};
+use crate::http::json::Body;
+use crate::http::page::{Page, PageQuery};
+use crate::kernel::{MemberId, Millis, Result, text};
+
+/// The routes of this room.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(get_me);
+    config.service(update_me);
+    config.service(list_members);
+    config.service(create_member);
+    config.service(get_member);
+    config.service(update_member);
+    config.service(delete_member);
+    config.service(unlock_member);
+    config.service(set_member_password);
+}
+
+/// Reads a field whose null means something else than its absence.
+pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// What everybody may change about the own account; absent fields stay.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MeIn {
+    /// The name that others see, 1 to 50 characters.
+    #[serde(default, deserialize_with = "present")]
+    nickname: Option<String>,
+    /// An http or https URL, or empty.
+    #[serde(default, deserialize_with = "present")]
+    avatar: Option<String>,
+    /// E-mail address, or empty.
+    #[serde(default, deserialize_with = "present")]
+    email: Option<String>,
+    /// Mobile number, or empty.
+    #[serde(default, deserialize_with = "present")]
+    mobile: Option<String>,
+}
+
+/// A new account.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberIn {
+    /// What it may do.
+    role: Role,
+    /// The name it signs in with; staff need one. Trimmed, lower case, at most 125 characters.
+    login_name: Option<String>,
+    /// The password; needed with a login name.
+    password: Option<Password>,
+    /// The name that others see; the login name when absent.
+    #[serde(default)]
+    nickname: String,
+    /// An http or https URL.
+    #[serde(default)]
+    avatar: String,
+    /// E-mail address.
+    #[serde(default)]
+    email: String,
+    /// Mobile number.
+    #[serde(default)]
+    mobile: String,
+    /// The tenant's own id of this customer.
+    external_id: Option<String>,
+    /// Makes it a sub-account of this member, with at most that member's role.
+    parent_id: Option<MemberId>,
+    /// At most 20, each at most 50 characters.
+    #[serde(default)]
+    tags: Vec<String>,
+    /// At most 20, each at most 50 characters.
+    #[serde(default)]
+    skills: Vec<String>,
+    /// How many conversations it accepts at once; 10 when absent.
+    max_accept: Option<i32>,
+    /// When the account ends.
+    expires_at: Option<Millis>,
+}
+
+/// What to change about an account; absent fields stay, null clears where it is allowed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberPatchIn {
+    /// What it may do. Its tokens are refused until they are refreshed.
+    #[serde(default, deserialize_with = "present")]
+    role: Option<Role>,
+    /// Whether it may be used. Disabling ends its sessions.
+    #[serde(default, deserialize_with = "present")]
+    status: Option<MemberStatus>,
+    /// The name it signs in with.
+    #[serde(default, deserialize_with = "present")]
+    login_name: Option<String>,
+    /// The name that others see.
+    #[serde(default, deserialize_with = "present")]
+    nickname: Option<String>,
+    /// An http or https URL, or empty.
+    #[serde(default, deserialize_with = "present")]
+    avatar: Option<String>,
+    /// E-mail address, or empty.
+    #[serde(default, deserialize_with = "present")]
+    email: Option<String>,
+    /// Mobile number, or empty.
+    #[serde(default, deserialize_with = "present")]
+    mobile: Option<String>,
+    /// The tenant's own id of this customer, or null.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    external_id: Option<Option<String>>,
+    /// The account that this one is a sub-account of, or null.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<MemberId>)]
+    parent_id: Option<Option<MemberId>>,
+    /// All tags.
+    #[serde(default, deserialize_with = "present")]
+    tags: Option<Vec<String>>,
+    /// All skills.
+    #[serde(default, deserialize_with = "present")]
+    skills: Option<Vec<String>>,
+    /// How many conversations it accepts at once.
+    #[serde(default, deserialize_with = "present")]
+    max_accept: Option<i32>,
+    /// When the account ends, or null.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Millis>)]
+    expires_at: Option<Option<Millis>>,
+}
+
+/// A new password.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordIn {
+    /// The new password.
+    password: Password,
+}
+
+/// Which members to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MemberQuery {
+    /// Only this role.
+    role: Option<Role>,
+    /// Only this state.
+    status: Option<MemberStatus>,
+    /// Only this e-mail address.
+    email: Option<String>,
+    /// Only this mobile number.
+    mobile: Option<String>,
+    /// Only sub-accounts of this member.
+    parent_id: Option<MemberId>,
+    /// Only this login name.
+    name: Option<String>,
+    /// Most rows to return, 1 to 200; 50 when absent.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before; absent for the first page.
+    cursor: Option<String>,
+}
+
+/// Read the own account
+#[utoipa::path(tag = "auth", responses((status = 200, description = "The account.", body = MemberView)))]
+#[get("/me")]
+pub async fn get_me(app: web::Data<App>, who: Authenticated) -> Result<web::Json<MemberView>> {
+    Ok(web::Json(service::own(&app, who.actor).await?.into()))
+}
+
+/// Change the own account
+#[utoipa::path(tag = "auth", request_body = MeIn, responses(
+    (status = 200, description = "The account as it is now.", body = MemberView),
+))]
+#[patch("/me")]
+pub async fn update_me(
+    app: web::Data<App>,
+    who: Authenticated,
+    body: Body<MeIn>,
+) -> Result<web::Json<MemberView>> {
+    let MeIn { nickname, avatar, email, mobile } = body.into_inner();
+    let patch = Patch { nickname, avatar, email, mobile, ..Patch::default() };
+    Ok(web::Json(service::update_own(&app, who.actor, patch).await?.into()))
+}
+
+/// List accounts
+///
+/// Newest first. Agents see their sub-accounts only. Visitors who were recognised as another customer are left out.
+#[utoipa::path(tag = "members", params(MemberQuery), responses(
+    (status = 200, description = "A page of accounts.", body = Page<MemberView>),
+))]
+#[get("/members")]
+pub async fn list_members(
+    app: web::Data<App>,
+    who: Staff,
+    query: web::Query<MemberQuery>,
+) -> Result<web::Json<Page<MemberView>>> {
+    let MemberQuery { role, status, email, mobile, parent_id, name, limit, cursor } = query.into_inner();
+    let email = email.map(|email| text::login_name(&email));
+    let login_name = name.map(|name| text::login_name(&name));
+    let filter = Filter { role, status, email, mobile, parent_id, login_name };
+    let page = service::list(&app, who.actor, filter, PageQuery { limit, cursor }).await?;
+    Ok(web::Json(page.map(MemberView::from)))
+}
+
+/// Create an account
+///
+/// A login name or external id that is in use answers `name_taken`.
+#[utoipa::path(tag = "members", request_body = MemberIn, responses(
+    (status = 201, description = "The new account.", body = MemberView),
+))]
+#[post("/members")]
+pub async fn create_member(app: web::Data<App>, who: Admin, body: Body<MemberIn>) -> Result<HttpResponse> {
+    let body = body.into_inner();
+    let new = NewMember {
+        role: body.role,
+        login_name: body.login_name,
+        password: body.password,
+        nickname: body.nickname,
+        avatar: body.avatar,
+        email: body.email,
+        mobile: body.mobile,
+        external_id: body.external_id,
+        parent_id: body.parent_id,
+        tags: body.tags,
+        skills: body.skills,
+        max_accept: body.max_accept.unwrap_or(service::MAX_ACCEPT_DEFAULT),
+        expires_at: body.expires_at,
+    };
+    let row = service::create(&app, who.actor, new).await?;
+    Ok(HttpResponse::Created().json(MemberView::from(row)))
+}
+
+/// Read an account
+#[utoipa::path(tag = "members", params(("id" = MemberId, Path, description = "The member.")), responses(
+    (status = 200, description = "The account.", body = MemberView),
+))]
+#[get("/members/{id}")]
+pub async fn get_member(
+    app: web::Data<App>,
+    who: Staff,
+    id: web::Path<MemberId>,
+) -> Result<web::Json<MemberView>> {
+    Ok(web::Json(service::get(&app, who.actor, id.into_inner()).await?.into()))
+}
+
+/// Change an account
+///
+/// Administrators change everything but their own role and state; others only the state of their sub-accounts.
+/// A change of role or state reaches live sockets within a second.
+#[utoipa::path(
+    tag = "members", params(("id" = MemberId, Path, description = "The member.")), request_body = MemberPatchIn,
+    responses((status = 200, description = "The account as it is now.", body = MemberView)),
+)]
+#[patch("/members/{id}")]
+pub async fn update_member(
+    app: web::Data<App>,
+    who: Staff,
+    id: web::Path<MemberId>,
+    body: Body<MemberPatchIn>,
+) -> Result<web::Json<MemberView>> {
+    let body = body.into_inner();
+    let patch = Patch {
+        role: body.role,
+        status: body.status,
+        login_name: body.login_name,
+        nickname: body.nickname,
+        avatar: body.avatar,
+        email: body.email,
+        mobile: body.mobile,
+        external_id: body.external_id,
+        parent_id: body.parent_id,
+        tags: body.tags,
+        skills: body.skills,
+        max_accept: body.max_accept,
+        expires_at: body.expires_at,
+    };
+    Ok(web::Json(service::update(&app, who.actor, id.into_inner(), patch).await?.into()))
+}
+
+/// Delete an account
+///
+/// Its login name and external id become free and its sessions end; what it wrote stays, under its name.
+#[utoipa::path(tag = "members", params(("id" = MemberId, Path, description = "The member.")), responses(
+    (status = 204, description = "Deleted."),
+))]
+#[delete("/members/{id}")]
+pub async fn delete_member(app: web::Data<App>, who: Admin, id: web::Path<MemberId>) -> Result<HttpResponse> {
+    service::delete(&app, who.actor, id.into_inner()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Unlock an account after failed sign-ins
+///
+/// The lock of the account ends; the locks by address end on the process that answers.
+#[utoipa::path(tag = "members", params(("id" = MemberId, Path, description = "The member.")), responses(
+    (status = 204, description = "Unlocked."),
+))]
+#[post("/members/{id}/unlock")]
+pub async fn unlock_member(app: web::Data<App>, who: Admin, id: web::Path<MemberId>) -> Result<HttpResponse> {
+    service::unlock(&app, who.actor, id.into_inner()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Set an account's password
+///
+/// All its sessions end and its locks are taken away.
+#[utoipa::path(
+    tag = "members", params(("id" = MemberId, Path, description = "The member.")), request_body = PasswordIn,
+    responses((status = 204, description = "Set.")),
+)]
+#[put("/members/{id}/password")]
+pub async fn set_member_password(
+    app: web::Data<App>,
+    who: Admin,
+    id: web::Path<MemberId>,
+    body: Body<PasswordIn>,
+) -> Result<HttpResponse> {
+    service::set_password(&app, who.actor, id.into_inner(), body.into_inner().password).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

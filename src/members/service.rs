@@ -1,0 +1,390 @@
+//! What is done with accounts. Usable without HTTP: the command line calls it too.
+
+use super::model::{Actor, MemberStatus, Role};
+use super::profile::{Checker, NAME_MAX, NICKNAME_MAX};
+use super::store::{self, Filter, MemberChange, MemberRow};
+use crate::app::App;
+use crate::auth::password::Password;
+use crate::auth::permission::{Operation, Scope, require};
+use crate::auth::{service as sign_in, sessions};
+use crate::db::types::{Json, json_text};
+use crate::http::page::{Page, PageQuery};
+use crate::journal::AccessChange;
+use crate::kernel::{Code, Error, MemberId, Millis, Result, SessionId, TenantId};
+
+/// How many conversations a new account accepts at once.
+pub const MAX_ACCEPT_DEFAULT: i32 = 10;
+
+/// A new account.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "each is the column of its name; see `view`")]
+pub struct NewMember {
+    pub role: Role,
+    pub login_name: Option<String>,
+    pub password: Option<Password>,
+    pub nickname: String,
+    pub avatar: String,
+    pub email: String,
+    pub mobile: String,
+    pub external_id: Option<String>,
+    pub parent_id: Option<MemberId>,
+    pub tags: Vec<String>,
+    pub skills: Vec<String>,
+    pub max_accept: i32,
+    pub expires_at: Option<Millis>,
+}
+
+impl NewMember {
+    /// An account of this role with nothing in it.
+    pub fn new(role: Role) -> Self {
+        Self {
+            role,
+            login_name: None,
+            password: None,
+            nickname: String::new(),
+            avatar: String::new(),
+            email: String::new(),
+            mobile: String::new(),
+            external_id: None,
+            parent_id: None,
+            tags: Vec::new(),
+            skills: Vec::new(),
+            max_accept: MAX_ACCEPT_DEFAULT,
+            expires_at: None,
+        }
+    }
+}
+
+/// What is to change; `None` leaves a field alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is the column of its name; see `view`")]
+pub struct Patch {
+    pub role: Option<Role>,
+    pub status: Option<MemberStatus>,
+    pub login_name: Option<String>,
+    pub nickname: Option<String>,
+    pub avatar: Option<String>,
+    pub email: Option<String>,
+    pub mobile: Option<String>,
+    pub external_id: Option<Option<String>>,
+    pub parent_id: Option<Option<MemberId>>,
+    pub tags: Option<Vec<String>>,
+    pub skills: Option<Vec<String>>,
+    pub max_accept: Option<i32>,
+    pub expires_at: Option<Option<Millis>>,
+}
+
+/// Checks a new account and makes its row, with the password hashed; nothing is written yet.
+pub async fn prepare(app: &App, tenant: TenantId, new: NewMember) -> Result<MemberRow> {
+    let mut check = Checker::default();
+    let login_name = new.login_name.map(|name| check.login_name("/login_name", &name));
+    let external_id = new.external_id.map(|id| check.required_line("/external_id", &id, NAME_MAX));
+    let mut nickname = check.line("/nickname", &new.nickname, NICKNAME_MAX);
+    let avatar = check.avatar("/avatar", &new.avatar);
+    let email = check.email("/email", &new.email);
+    let mobile = check.mobile("/mobile", &new.mobile);
+    let tags = check.labels("/tags", &new.tags);
+    let skills = check.labels("/skills", &new.skills);
+    let max_accept = check.max_accept("/max_accept", new.max_accept);
+    if new.role.is_staff() && login_name.is_none() {
+        check.wrong("/login_name", "required", "staff sign in with a name");
+    }
+    match (&login_name, &new.password) {
+        (Some(_), None) => check.wrong("/password", "required", "a login name needs a password"),
+        (None, Some(_)) => check.wrong("/login_name", "required", "a password needs a login name"),
+        _ => {}
+    }
+    check.finish()?;
+    if nickname.is_empty() {
+        nickname = login_name.iter().flat_map(|name| name.chars()).take(NICKNAME_MAX).collect();
+    }
+    let password_hash = match &new.password {
+        Some(password) => {
+            password.check("/password")?;
+            Some(app.auth.passwords().hash(password).await?)
+        }
+        None => None,
+    };
+    let now = app.clock.now().0;
+    Ok(MemberRow {
+        id: MemberId(app.ids.next()?),
+        tenant_id: tenant,
+        role: new.role,
+        login_name,
+        password_hash,
+        nickname,
+        avatar,
+        email,
+        mobile,
+        external_id,
+        parent_id: new.parent_id,
+        tags: Json(tags),
+        skills: Json(skills),
+        max_accept,
+        status: MemberStatus::Enabled,
+        login_fail_count: 0,
+        locked_until: None,
+        last_login_at: None,
+        last_login_ip: String::new(),
+        last_seen: None,
+        expires_at: new.expires_at.map(|end| end.0),
+        merged_into: None,
+        rev: 0,
+        created_at: now,
+        updated_at: now,
+        deleted_at: None,
+    })
+}
+
+/// Makes an account. Errors: `forbidden`, `name_taken`, `validation_failed`.
+pub async fn create(app: &App, actor: Actor, new: NewMember) -> Result<MemberRow> {
+    administrate(&actor)?;
+    let row = prepare(app, actor.tenant, new).await?;
+    let kept = row.clone();
+    app.db
+        .write(move |connection| {
+            if let Some(parent) = kept.parent_id {
+                check_parent(connection, kept.tenant_id, None, parent, kept.role)?;
+            }
+            store::insert(connection, &kept)
+        })
+        .await?;
+    Ok(row)
+}
+
+/// One account that the actor may see: its own, a sub-account, or, for those who oversee, any of the tenant.
+pub async fn get(app: &App, actor: Actor, id: MemberId) -> Result<MemberRow> {
+    let scope = require(&actor, Operation::ReadMembers)?;
+    let row = app.db.read(move |connection| store::find(connection, actor.tenant, id)).await?;
+    row.filter(|row| scope == Scope::Tenant || row.id == actor.member || row.parent_id == Some(actor.member))
+        .ok_or_else(Error::not_found)
+}
+
+/// The accounts that the actor may see, newest first. Who does not oversee sees its sub-accounts.
+pub async fn list(app: &App, actor: Actor, mut filter: Filter, page: PageQuery) -> Result<Page<MemberRow>> {
+    if require(&actor, Operation::ReadMembers)? != Scope::Tenant {
+        if filter.parent_id.is_some_and(|parent| parent != actor.member) {
+            return Ok(Page { data: Vec::new(), next_cursor: None });
+        }
+        filter.parent_id = Some(actor.member);
+    }
+    let (limit, before) = (page.limit()?, page.after::<MemberId>()?);
+    let rows = app
+        .db
+        .read(move |connection| store::list(connection, actor.tenant, &filter, before, limit + 1))
+        .await?;
+    Ok(Page::new(rows, limit, |row| row.id))
+}
+
+/// Changes an account. Administrators change everything, but not their own role and state; others only the state of
+/// their sub-accounts.
+pub async fn update(app: &App, actor: Actor, id: MemberId, patch: Patch) -> Result<MemberRow> {
+    let scope = require(&actor, Operation::ManageMembers)?;
+    let present = get(app, actor, id).await?;
+    let own = id == actor.member;
+    let only_status = Patch { status: patch.status, ..Patch::default() };
+    let (role, status) = (patch.role, patch.status);
+    let change = change_of(app, patch.clone())?;
+    if scope != Scope::Tenant && (own || patch != only_status) {
+        return Err(Error::new(Code::Forbidden, "only the state of own sub-accounts may be changed"));
+    }
+    if own && (role.is_some_and(|role| role != present.role) || status == Some(MemberStatus::Disabled)) {
+        return Err(Error::new(Code::Forbidden, "nobody changes the own role or state: another one must"));
+    }
+    let ends_now = change.expires_at.flatten().is_some_and(|end| end <= app.clock.now().0);
+    let kept = change.clone();
+    let new_role = role.unwrap_or(present.role);
+    app.db
+        .write(move |connection| {
+            let parent = kept.parent_id.unwrap_or(present.parent_id);
+            if let (Some(parent), true) = (parent, kept.parent_id.is_some() || role.is_some()) {
+                check_parent(connection, actor.tenant, Some(id), parent, new_role)?;
+            }
+            if role.is_some() {
+                let below = store::roles_below(connection, actor.tenant, id)?;
+                if below.iter().any(|below| *below > new_role) {
+                    return Err(Error::field("/role", "invalid", "a sub-account has a higher role"));
+                }
+            }
+            match store::change(connection, actor.tenant, id, &kept)? {
+                true => Ok(()),
+                false => Err(Error::not_found()),
+            }
+        })
+        .await?;
+    if role.is_some() || status.is_some() {
+        let change = AccessChange::Member { member: id, role, status, delete: false };
+        sessions::change_access(app, actor, change).await?;
+    }
+    if ends_now {
+        revoke_all(app, actor, id, "revoked").await?;
+    }
+    get(app, actor, id).await
+}
+
+fn change_of(app: &App, patch: Patch) -> Result<MemberChange> {
+    let mut check = Checker::default();
+    let change = MemberChange {
+        login_name: patch.login_name.map(|name| Some(check.login_name("/login_name", &name))),
+        nickname: patch.nickname.map(|text| check.required_line("/nickname", &text, NICKNAME_MAX)),
+        avatar: patch.avatar.map(|text| check.avatar("/avatar", &text)),
+        email: patch.email.map(|text| check.email("/email", &text)),
+        mobile: patch.mobile.map(|text| check.mobile("/mobile", &text)),
+        external_id: patch
+            .external_id
+            .map(|id| id.map(|id| check.required_line("/external_id", &id, NAME_MAX))),
+        parent_id: patch.parent_id,
+        tags: patch.tags.map(|tags| json_text(&check.labels("/tags", &tags))),
+        skills: patch.skills.map(|skills| json_text(&check.labels("/skills", &skills))),
+        max_accept: patch.max_accept.map(|count| check.max_accept("/max_accept", count)),
+        expires_at: patch.expires_at.map(|end| end.map(|end| end.0)),
+        updated_at: app.clock.now().0,
+    };
+    check.finish()?;
+    Ok(change)
+}
+
+/// Changes what everybody may change about the own account.
+pub async fn update_own(app: &App, actor: Actor, patch: Patch) -> Result<MemberRow> {
+    let change = change_of(app, patch)?;
+    app.db
+        .write(move |connection| match store::change(connection, actor.tenant, actor.member, &change)? {
+            true => store::find(connection, actor.tenant, actor.member)?.ok_or_else(Error::not_found),
+            false => Err(Error::not_found()),
+        })
+        .await
+}
+
+/// The own account.
+pub async fn own(app: &App, actor: Actor) -> Result<MemberRow> {
+    let row = app.db.read(move |connection| store::find(connection, actor.tenant, actor.member)).await?;
+    row.ok_or_else(Error::not_found)
+}
+
+/// Deletes an account softly: its names become free, its sessions end, what it wrote stays.
+pub async fn delete(app: &App, actor: Actor, id: MemberId) -> Result<()> {
+    administrate(&actor)?;
+    get(app, actor, id).await?;
+    if id == actor.member {
+        return Err(Error::new(Code::Forbidden, "nobody deletes the own account: another one must"));
+    }
+    let change = AccessChange::Member { member: id, role: None, status: None, delete: true };
+    sessions::change_access(app, actor, change).await.map(drop)
+}
+
+/// Takes the locks of failed sign-ins away.
+pub async fn unlock(app: &App, actor: Actor, id: MemberId) -> Result<()> {
+    administrate(&actor)?;
+    let row = get(app, actor, id).await?;
+    let slug = app
+        .db
+        .write(move |connection| {
+            crate::auth::store::clear_attempts(connection, actor.tenant, id)?;
+            crate::tenants::store::find(connection, actor.tenant)
+        })
+        .await?
+        .slug;
+    if let Some(name) = &row.login_name {
+        app.auth.attempts().forget(&sign_in::account_key(&slug, name));
+    }
+    Ok(())
+}
+
+/// Sets another member's password; its sessions end.
+pub async fn set_password(app: &App, actor: Actor, id: MemberId, password: Password) -> Result<()> {
+    administrate(&actor)?;
+    let row = get(app, actor, id).await?;
+    if row.login_name.is_none() {
+        return Err(Error::new(Code::Forbidden, "this account has no login name"));
+    }
+    write_password(app, &row, password).await?;
+    revoke_all(app, actor, id, "password_changed").await
+}
+
+async fn write_password(app: &App, row: &MemberRow, password: Password) -> Result<()> {
+    password.check("/password")?;
+    let hash = app.auth.passwords().hash(&password).await?;
+    let (tenant, id, now) = (row.tenant_id, row.id, app.clock.now());
+    app.db.write(move |connection| store::set_password(connection, tenant, id, &hash, now)).await
+}
+
+async fn revoke_all(app: &App, actor: Actor, member: MemberId, reason: &'static str) -> Result<()> {
+    let change = AccessChange::RevokeSessions { member, only: None, except: None, reason };
+    sessions::change_access(app, actor, change).await.map(drop)
+}
+
+/// Makes an administrator of a tenant that is named by its slug; for the command line.
+pub async fn create_admin(
+    app: &App,
+    tenant_slug: &str,
+    login_name: &str,
+    password: Password,
+) -> Result<MemberRow> {
+    let slug = tenant_slug.to_owned();
+    let tenant =
+        app.db.read(move |connection| crate::tenants::store::find_by_slug(connection, &slug)).await?;
+    let tenant = tenant.ok_or_else(|| Error::new(Code::NotFound, "there is no such tenant"))?;
+    let mut new = NewMember::new(Role::Admin);
+    new.login_name = Some(login_name.to_owned());
+    new.password = Some(password);
+    let row = prepare(app, tenant.id, new).await?;
+    let kept = row.clone();
+    app.db.write(move |connection| store::insert(connection, &kept)).await?;
+    Ok(row)
+}
+
+/// Sets the password of an account that is named by slug and login name, ends its sessions and takes its locks
+/// away; for the command line.
+pub async fn reset_password(
+    app: &App,
+    tenant_slug: &str,
+    login_name: &str,
+    password: Password,
+) -> Result<MemberRow> {
+    let (slug, name) = (tenant_slug.to_owned(), crate::kernel::text::login_name(login_name));
+    let found = app
+        .db
+        .read(move |connection| match crate::tenants::store::find_by_slug(connection, &slug)? {
+            Some(tenant) => store::find_by_login_name(connection, tenant.id, &name),
+            None => Ok(None),
+        })
+        .await?;
+    let row = found.ok_or_else(|| Error::new(Code::NotFound, "there is no such tenant or login name"))?;
+    write_password(app, &row, password).await?;
+    // The command line acts as the member itself; a session with the id 0 does not exist, so none is spared.
+    revoke_all(app, row.actor(SessionId(0)), row.id, "password_changed").await?;
+    Ok(row)
+}
+
+fn administrate(actor: &Actor) -> Result<()> {
+    match require(actor, Operation::ManageMembers)? {
+        Scope::Tenant => Ok(()),
+        _ => Err(Error::new(Code::Forbidden, format!("a {} may not do this", actor.role))),
+    }
+}
+
+/// A sub-account's parent is staff of the same tenant with at least its role, and is no sub-account itself.
+fn check_parent(
+    connection: &mut crate::db::AnyConnection,
+    tenant: TenantId,
+    child: Option<MemberId>,
+    parent: MemberId,
+    role: Role,
+) -> Result<()> {
+    let wrong = |detail: &str| Err(Error::field("/parent_id", "invalid", detail));
+    let Some(row) = store::find(connection, tenant, parent)? else {
+        return wrong("there is no such member");
+    };
+    if !row.role.is_staff() || row.role < role {
+        return wrong("a sub-account's role is at most its parent's, and the parent is staff");
+    }
+    if row.parent_id.is_some() || child == Some(parent) {
+        return wrong("a sub-account has no sub-accounts");
+    }
+    match child {
+        Some(child) if !store::roles_below(connection, tenant, child)?.is_empty() => {
+            wrong("this account has sub-accounts itself")
+        }
+        _ => Ok(()),
+    }
+}

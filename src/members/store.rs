@@ -1,0 +1,247 @@
+//! Accounts in the store.
+//!
+//! `role`, `status`, `deleted_at`, `merged_into` and `rev` are the journal's to write, because live sockets must
+//! learn of them; everything else of `member` is written here. Accounts that were deleted are not found.
+
+use diesel::prelude::*;
+
+use super::model::{Actor, MemberStatus, Role};
+use crate::db::schema::member;
+use crate::db::types::{Json, json_text};
+use crate::db::{AnyConnection, Trouble};
+use crate::kernel::{Code, Error, MemberId, Millis, Result, SessionId, TenantId};
+
+/// A row of `member`.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = member)]
+#[allow(missing_docs, reason = "the columns are explained in the migration and in `view`")]
+pub struct MemberRow {
+    pub id: MemberId,
+    pub tenant_id: TenantId,
+    pub role: Role,
+    pub login_name: Option<String>,
+    pub password_hash: Option<String>,
+    pub nickname: String,
+    pub avatar: String,
+    pub email: String,
+    pub mobile: String,
+    pub external_id: Option<String>,
+    pub parent_id: Option<MemberId>,
+    pub tags: Json<Vec<String>>,
+    pub skills: Json<Vec<String>>,
+    pub max_accept: i32,
+    pub status: MemberStatus,
+    pub login_fail_count: i32,
+    pub locked_until: Option<i64>,
+    pub last_login_at: Option<i64>,
+    pub last_login_ip: String,
+    pub last_seen: Option<i64>,
+    pub expires_at: Option<i64>,
+    pub merged_into: Option<MemberId>,
+    pub rev: i64,
+    pub created_at: i64,
+    pub updated_at: i64,
+    pub deleted_at: Option<i64>,
+}
+
+impl MemberRow {
+    /// The member as the one on whose behalf something is done.
+    pub fn actor(&self, session: SessionId) -> Actor {
+        Actor { tenant: self.tenant_id, member: self.id, role: self.role, session }
+    }
+}
+
+/// Columns that are changed together; `None` leaves a column alone.
+#[derive(Debug, Clone, Default, AsChangeset)]
+#[diesel(table_name = member)]
+#[allow(missing_docs, reason = "the columns are explained in the migration and in `view`")]
+pub struct MemberChange {
+    pub login_name: Option<Option<String>>,
+    pub nickname: Option<String>,
+    pub avatar: Option<String>,
+    pub email: Option<String>,
+    pub mobile: Option<String>,
+    pub external_id: Option<Option<String>>,
+    pub parent_id: Option<Option<MemberId>>,
+    pub tags: Option<String>,
+    pub skills: Option<String>,
+    pub max_accept: Option<i32>,
+    pub expires_at: Option<Option<i64>>,
+    pub updated_at: i64,
+}
+
+/// What a list of members is narrowed to.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs, reason = "each narrows to the column of its name")]
+pub struct Filter {
+    pub role: Option<Role>,
+    pub status: Option<MemberStatus>,
+    pub email: Option<String>,
+    pub mobile: Option<String>,
+    pub parent_id: Option<MemberId>,
+    pub login_name: Option<String>,
+}
+
+/// Keeps a new account. Fails with `name_taken` when the login name or external id is in use.
+pub fn insert(connection: &mut AnyConnection, row: &MemberRow) -> Result<()> {
+    let columns = (
+        member::id.eq(row.id),
+        member::tenant_id.eq(row.tenant_id),
+        member::role.eq(row.role),
+        member::login_name.eq(&row.login_name),
+        member::password_hash.eq(&row.password_hash),
+        member::nickname.eq(&row.nickname),
+        member::avatar.eq(&row.avatar),
+        member::email.eq(&row.email),
+        member::mobile.eq(&row.mobile),
+        member::external_id.eq(&row.external_id),
+        member::parent_id.eq(row.parent_id),
+        member::tags.eq(json_text(&row.tags.0)),
+        member::skills.eq(json_text(&row.skills.0)),
+        member::max_accept.eq(row.max_accept),
+        member::status.eq(row.status),
+        member::login_fail_count.eq(row.login_fail_count),
+        member::locked_until.eq(row.locked_until),
+        member::last_login_at.eq(row.last_login_at),
+        member::last_login_ip.eq(&row.last_login_ip),
+        member::last_seen.eq(row.last_seen),
+        member::expires_at.eq(row.expires_at),
+        member::merged_into.eq(row.merged_into),
+        member::rev.eq(row.rev),
+        member::created_at.eq(row.created_at),
+        member::updated_at.eq(row.updated_at),
+        member::deleted_at.eq(row.deleted_at),
+    );
+    diesel::insert_into(member::table).values(columns).execute(connection).map_err(taken)?;
+    Ok(())
+}
+
+fn taken(cause: diesel::result::Error) -> Error {
+    match crate::db::connection::trouble(&cause) {
+        Trouble::Unique => Error::new(Code::NameTaken, Code::NameTaken.meaning()).caused_by(cause),
+        _ => cause.into(),
+    }
+}
+
+/// One account.
+pub fn find(connection: &mut AnyConnection, tenant: TenantId, id: MemberId) -> Result<Option<MemberRow>> {
+    Ok(member::table
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::id.eq(id))
+        .filter(member::deleted_at.is_null())
+        .select(MemberRow::as_select())
+        .first(connection)
+        .optional()?)
+}
+
+/// The account that the tenant knows under this id of its own.
+pub fn find_by_external_id(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    external_id: &str,
+) -> Result<Option<MemberRow>> {
+    Ok(member::table
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::external_id.eq(external_id))
+        .filter(member::deleted_at.is_null())
+        .select(MemberRow::as_select())
+        .first(connection)
+        .optional()?)
+}
+
+/// The account with this login name (in its stored form).
+pub fn find_by_login_name(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    login_name: &str,
+) -> Result<Option<MemberRow>> {
+    Ok(member::table
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::login_name.eq(login_name))
+        .filter(member::deleted_at.is_null())
+        .select(MemberRow::as_select())
+        .first(connection)
+        .optional()?)
+}
+
+/// Accounts below `before`, newest first. Visitors who were recognised as somebody else are left out.
+pub fn list(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    filter: &Filter,
+    before: Option<MemberId>,
+    limit: i64,
+) -> Result<Vec<MemberRow>> {
+    let mut query = member::table
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::deleted_at.is_null())
+        .filter(member::merged_into.is_null())
+        .into_boxed();
+    if let Some(role) = filter.role {
+        query = query.filter(member::role.eq(role));
+    }
+    if let Some(status) = filter.status {
+        query = query.filter(member::status.eq(status));
+    }
+    if let Some(email) = &filter.email {
+        query = query.filter(member::email.eq(email.clone()));
+    }
+    if let Some(mobile) = &filter.mobile {
+        query = query.filter(member::mobile.eq(mobile.clone()));
+    }
+    if let Some(parent) = filter.parent_id {
+        query = query.filter(member::parent_id.eq(parent));
+    }
+    if let Some(login_name) = &filter.login_name {
+        query = query.filter(member::login_name.eq(login_name.clone()));
+    }
+    if let Some(before) = before {
+        query = query.filter(member::id.lt(before));
+    }
+    Ok(query.order(member::id.desc()).limit(limit).select(MemberRow::as_select()).load(connection)?)
+}
+
+/// The roles of a member's sub-accounts.
+pub fn roles_below(connection: &mut AnyConnection, tenant: TenantId, parent: MemberId) -> Result<Vec<Role>> {
+    Ok(member::table
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::parent_id.eq(parent))
+        .filter(member::deleted_at.is_null())
+        .select(member::role)
+        .distinct()
+        .load(connection)?)
+}
+
+/// Changes columns of one account. `false` when it is not there; `name_taken` when a name is in use.
+pub fn change(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    id: MemberId,
+    change: &MemberChange,
+) -> Result<bool> {
+    let one = member::table
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::id.eq(id))
+        .filter(member::deleted_at.is_null());
+    Ok(diesel::update(one).set(change.clone()).execute(connection).map_err(taken)? == 1)
+}
+
+/// Sets a password hash and takes the locks away.
+pub fn set_password(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    id: MemberId,
+    hash: &str,
+    now: Millis,
+) -> Result<()> {
+    let one = member::table.filter(member::tenant_id.eq(tenant)).filter(member::id.eq(id));
+    diesel::update(one)
+        .set((
+            member::password_hash.eq(hash),
+            member::login_fail_count.eq(0),
+            member::locked_until.eq(None::<i64>),
+            member::updated_at.eq(now.0),
+        ))
+        .execute(connection)?;
+    Ok(())
+}

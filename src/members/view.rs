@@ -1,0 +1,80 @@
+//! How an account looks to clients.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::model::{MemberStatus, Role};
+use super::store::MemberRow;
+use crate::kernel::{MemberId, Millis};
+
+/// An account: visitor, agent, supervisor or administrator.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct MemberView {
+    /// The member.
+    pub id: MemberId,
+    /// What it may do.
+    pub role: Role,
+    /// The name it signs in with; visitors have none.
+    pub login_name: Option<String>,
+    /// The name that others see.
+    pub nickname: String,
+    /// The address of a picture, or empty.
+    pub avatar: String,
+    /// E-mail address, or empty.
+    pub email: String,
+    /// Mobile number, or empty.
+    pub mobile: String,
+    /// The tenant's own id of this customer, once it was identified.
+    pub external_id: Option<String>,
+    /// The account that this one is a sub-account of.
+    pub parent_id: Option<MemberId>,
+    /// What the staff note about it.
+    pub tags: Vec<String>,
+    /// What it is good at; routing looks at them.
+    pub skills: Vec<String>,
+    /// How many conversations it accepts at once.
+    pub max_accept: i32,
+    /// Whether it may be used.
+    pub status: MemberStatus,
+    /// Locked for every address until then, after many failed sign-ins.
+    pub locked_until: Option<Millis>,
+    /// When it last signed in with its password.
+    pub last_login_at: Option<Millis>,
+    /// From which address; empty when never.
+    pub last_login_ip: String,
+    /// When it last signed in or refreshed its tokens.
+    pub last_seen: Option<Millis>,
+    /// When the account ends.
+    pub expires_at: Option<Millis>,
+    /// When it was made.
+    pub created_at: Millis,
+    /// When it was last changed.
+    pub updated_at: Millis,
+}
+
+impl From<MemberRow> for MemberView {
+    fn from(row: MemberRow) -> Self {
+        Self {
+            id: row.id,
+            role: row.role,
+            login_name: row.login_name,
+            nickname: row.nickname,
+            avatar: row.avatar,
+            email: row.email,
+            mobile: row.mobile,
+            external_id: row.external_id,
+            parent_id: row.parent_id,
+            tags: row.tags.0,
+            skills: row.skills.0,
+            max_accept: row.max_accept,
+            status: row.status,
+            locked_until: row.locked_until.map(Millis),
+            last_login_at: row.last_login_at.map(Millis),
+            last_login_ip: row.last_login_ip,
+            last_seen: row.last_seen.map(Millis),
+            expires_at: row.expires_at.map(Millis),
+            created_at: Millis(row.created_at),
+            updated_at: Millis(row.updated_at),
+        }
+    }
+}

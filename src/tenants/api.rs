@@ -1,0 +1,271 @@
+//! The routes of tenants and identity keys.
+
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, web};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::identity_keys::{self, IdentityKeyRow};
+use super::model::{TenantSettings, TenantStatus};
+use super::service::{self, NewTenant, Patch};
+use super::store::TenantRow;
+use crate::app::App;
+use crate::auth::api::carries_key;
+use crate::auth::password::Password;
+use crate::auth::{Admin, Authenticated};
+use crate::http::json::Body;
+use crate::http::page::Page;
+use crate::kernel::{Code, Error, IdentityKeyId, Millis, Result, TenantId};
+use crate::members::view::MemberView;
+
+/// The routes of this room.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(create_tenant);
+    config.service(get_tenant);
+    config.service(update_tenant);
+    config.service(create_identity_key);
+    config.service(list_identity_keys);
+    config.service(delete_identity_key);
+}
+
+/// A new tenant.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TenantIn {
+    /// The name in addresses and at sign-in: `A-Z a-z 0-9 . _ : -`, at most 64.
+    #[schema(example = "acme")]
+    slug: String,
+    /// The name for people; the slug when absent.
+    #[serde(default)]
+    name: String,
+    /// The first administrator.
+    admin: FirstAdminIn,
+}
+
+/// The first administrator of a new tenant.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FirstAdminIn {
+    /// The name to sign in with.
+    #[schema(example = "root")]
+    login_name: String,
+    /// The password.
+    password: Password,
+    /// The name that others see; the login name when absent.
+    #[serde(default)]
+    nickname: String,
+}
+
+/// What to change about the tenant; absent fields stay.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TenantPatchIn {
+    /// The name for people.
+    #[serde(default, deserialize_with = "crate::members::api::present")]
+    name: Option<String>,
+    /// The settings to change.
+    #[serde(default)]
+    settings: TenantSettingsIn,
+}
+
+/// Settings to change; absent ones stay.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TenantSettingsIn {
+    /// How long a message may be edited by its sender, in seconds; 0 means never, at most a week.
+    #[serde(default, deserialize_with = "crate::members::api::present")]
+    edit_window_seconds: Option<i64>,
+    /// How long a message may be recalled by its sender, in seconds; 0 means never, at most a week.
+    #[serde(default, deserialize_with = "crate::members::api::present")]
+    recall_window_seconds: Option<i64>,
+}
+
+/// A tenant.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TenantView {
+    /// The tenant.
+    id: TenantId,
+    /// The name in addresses and at sign-in.
+    slug: String,
+    /// The name for people.
+    name: String,
+    /// Whether it may be used.
+    status: TenantStatus,
+    /// What it decides for itself.
+    settings: TenantSettings,
+    /// When it was made.
+    created_at: Millis,
+    /// When its name or settings last changed.
+    updated_at: Millis,
+}
+
+impl From<TenantRow> for TenantView {
+    fn from(row: TenantRow) -> Self {
+        Self {
+            id: row.id,
+            slug: row.slug,
+            name: row.name,
+            status: row.status,
+            settings: row.settings.0,
+            created_at: Millis(row.created_at),
+            updated_at: Millis(row.updated_at),
+        }
+    }
+}
+
+/// A new tenant and its first administrator.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NewTenantView {
+    /// The tenant.
+    tenant: TenantView,
+    /// Its administrator, who signs in with the password that was sent.
+    admin: MemberView,
+}
+
+/// A new identity key.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityKeyIn {
+    /// The key's name, for the header `kid` of identity tokens; made up when absent.
+    kid: Option<String>,
+}
+
+/// A key with which the tenant signs who its visitors are.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IdentityKeyView {
+    /// The key.
+    id: IdentityKeyId,
+    /// Its name, for the header `kid` of identity tokens.
+    kid: String,
+    /// When it was made.
+    created_at: Millis,
+}
+
+impl From<IdentityKeyRow> for IdentityKeyView {
+    fn from(row: IdentityKeyRow) -> Self {
+        Self { id: row.id, created_at: row.created(), kid: row.kid }
+    }
+}
+
+/// A new identity key with its secret.
+#[derive(Serialize, ToSchema)]
+pub struct NewIdentityKeyView {
+    /// The key.
+    id: IdentityKeyId,
+    /// Its name, for the header `kid` of identity tokens.
+    kid: String,
+    /// The secret: sign HS256 with the bytes of this text. It is shown now and never again.
+    secret: String,
+    /// When it was made.
+    created_at: Millis,
+}
+
+/// Create a tenant with its first administrator
+///
+/// Open to everybody when the service allows sign-up; else it needs the platform key as a bearer token. A slug that
+/// is in use answers `name_taken`.
+#[utoipa::path(tag = "tenants", request_body = TenantIn, security((), ("bearer" = [])), responses(
+    (status = 201, description = "The new tenant.", body = NewTenantView),
+))]
+#[post("/tenants")]
+pub async fn create_tenant(
+    app: web::Data<App>,
+    request: HttpRequest,
+    body: Body<TenantIn>,
+) -> Result<HttpResponse> {
+    if !app.settings.sign_up {
+        let Some(key) = &app.settings.secrets.platform_key else {
+            return Err(Error::new(Code::Forbidden, "this service lets nobody create tenants over HTTP"));
+        };
+        if !carries_key(&request, key)? {
+            return Err(Error::new(Code::TokenInvalid, "this is not the platform key"));
+        }
+    }
+    let body = body.into_inner();
+    let new = NewTenant {
+        slug: body.slug,
+        name: body.name,
+        admin_name: body.admin.login_name,
+        admin_password: body.admin.password,
+        admin_nickname: body.admin.nickname,
+    };
+    let (tenant, admin) = service::create(&app, new).await?;
+    Ok(HttpResponse::Created().json(NewTenantView { tenant: tenant.into(), admin: admin.into() }))
+}
+
+/// Read the own tenant
+#[utoipa::path(tag = "tenants", responses((status = 200, description = "The tenant.", body = TenantView)))]
+#[get("/tenant")]
+pub async fn get_tenant(app: web::Data<App>, who: Authenticated) -> Result<web::Json<TenantView>> {
+    Ok(web::Json(service::get(&app, who.actor).await?.into()))
+}
+
+/// Change the own tenant
+#[utoipa::path(tag = "tenants", request_body = TenantPatchIn, responses(
+    (status = 200, description = "The tenant as it is now.", body = TenantView),
+))]
+#[patch("/tenant")]
+pub async fn update_tenant(
+    app: web::Data<App>,
+    who: Admin,
+    body: Body<TenantPatchIn>,
+) -> Result<web::Json<TenantView>> {
+    let TenantPatchIn { name, settings } = body.into_inner();
+    let patch = Patch {
+        name,
+        edit_window_seconds: settings.edit_window_seconds,
+        recall_window_seconds: settings.recall_window_seconds,
+    };
+    Ok(web::Json(service::update(&app, who.actor, patch).await?.into()))
+}
+
+/// Create an identity key
+///
+/// The tenant's own server signs identity tokens with it: JWT, HS256, header `kid`, claims `sub` (the tenant's id
+/// of the customer), `exp` (at most 24 hours ahead) and, if wanted, `nickname`, `avatar`, `email`, `mobile`. At most
+/// ten keys live at once.
+#[utoipa::path(tag = "tenants", request_body = IdentityKeyIn, responses(
+    (status = 201, description = "The new key with its secret.", body = NewIdentityKeyView),
+))]
+#[post("/identity-keys")]
+pub async fn create_identity_key(
+    app: web::Data<App>,
+    who: Admin,
+    body: Body<IdentityKeyIn>,
+) -> Result<HttpResponse> {
+    let (row, secret) = identity_keys::create(&app, who.actor, body.into_inner().kid).await?;
+    Ok(HttpResponse::Created().json(NewIdentityKeyView {
+        id: row.id,
+        created_at: row.created(),
+        kid: row.kid,
+        secret: secret.expose().to_owned(),
+    }))
+}
+
+/// List identity keys
+///
+/// The live ones, oldest first, all on one page; secrets are not shown.
+#[utoipa::path(tag = "tenants", responses(
+    (status = 200, description = "The live keys.", body = Page<IdentityKeyView>),
+))]
+#[get("/identity-keys")]
+pub async fn list_identity_keys(app: web::Data<App>, who: Admin) -> Result<web::Json<Page<IdentityKeyView>>> {
+    let rows = identity_keys::list(&app, who.actor).await?;
+    Ok(web::Json(Page { data: rows.into_iter().map(IdentityKeyView::from).collect(), next_cursor: None }))
+}
+
+/// Delete an identity key
+///
+/// Tokens that were signed with it are refused from now on; its name is not used again.
+#[utoipa::path(tag = "tenants", params(("id" = IdentityKeyId, Path, description = "The key.")), responses(
+    (status = 204, description = "Deleted."),
+))]
+#[delete("/identity-keys/{id}")]
+pub async fn delete_identity_key(
+    app: web::Data<App>,
+    who: Admin,
+    id: web::Path<IdentityKeyId>,
+) -> Result<HttpResponse> {
+    identity_keys::revoke(&app, who.actor, id.into_inner()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

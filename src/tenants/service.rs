@@ -1,0 +1,125 @@
+//! What is done with tenants. Usable without HTTP: the command line calls it too.
+
+use super::model::{TenantSettings, TenantStatus};
+use super::store::{self, TenantRow};
+use crate::app::App;
+use crate::auth::password::Password;
+use crate::auth::permission::{Operation, require};
+use crate::db::types::Json;
+use crate::kernel::text::is_key;
+use crate::kernel::{Error, Result, TenantId};
+use crate::members::model::{Actor, Role};
+use crate::members::profile::Checker;
+use crate::members::service::{NewMember, prepare};
+use crate::members::store::{self as members, MemberRow};
+
+/// Longest name of a tenant, in characters.
+pub const NAME_MAX: usize = 200;
+/// Longest window for edits and recalls: a week.
+const WINDOW_MAX_SECONDS: i64 = 604_800;
+
+/// A new tenant with its first administrator.
+#[derive(Debug, Clone)]
+pub struct NewTenant {
+    /// The name in addresses and at sign-in: a key.
+    pub slug: String,
+    /// The name for people; the slug when empty.
+    pub name: String,
+    /// The administrator's login name.
+    pub admin_name: String,
+    /// The administrator's password.
+    pub admin_password: Password,
+    /// The administrator's nickname; the login name when empty.
+    pub admin_nickname: String,
+}
+
+/// Makes a tenant and its first administrator. Errors: `name_taken`, `validation_failed`.
+pub async fn create(app: &App, new: NewTenant) -> Result<(TenantRow, MemberRow)> {
+    let mut check = Checker::default();
+    if !is_key(&new.slug) {
+        check.wrong("/slug", "invalid", "1 to 64 of A-Z a-z 0-9 . _ : -");
+    }
+    let name = check.line("/name", &new.name, NAME_MAX);
+    check.finish()?;
+    let now = app.clock.now().0;
+    let tenant = TenantRow {
+        id: TenantId(app.ids.next()?),
+        name: if name.is_empty() { new.slug.clone() } else { name },
+        slug: new.slug,
+        status: TenantStatus::Active,
+        settings: Json(TenantSettings::default()),
+        rev: 0,
+        created_at: now,
+        updated_at: now,
+    };
+    let mut admin = NewMember::new(Role::Admin);
+    admin.login_name = Some(new.admin_name);
+    admin.password = Some(new.admin_password);
+    admin.nickname = new.admin_nickname;
+    let admin = prepare(app, tenant.id, admin).await.map_err(below_admin)?;
+    let kept = (tenant.clone(), admin.clone());
+    app.db
+        .write(move |connection| {
+            store::insert(connection, &kept.0)?;
+            members::insert(connection, &kept.1)
+        })
+        .await?;
+    Ok((tenant, admin))
+}
+
+/// The administrator's fields stand under `/admin` in the body.
+fn below_admin(mut error: Error) -> Error {
+    for field in &mut error.fields {
+        field.pointer = format!("/admin{}", field.pointer);
+    }
+    error
+}
+
+/// What is to change; `None` leaves a field alone.
+#[derive(Debug, Clone, Default)]
+pub struct Patch {
+    /// The name for people.
+    pub name: Option<String>,
+    /// See [`TenantSettings::edit_window_seconds`].
+    pub edit_window_seconds: Option<i64>,
+    /// See [`TenantSettings::recall_window_seconds`].
+    pub recall_window_seconds: Option<i64>,
+}
+
+/// The actor's tenant.
+pub async fn get(app: &App, actor: Actor) -> Result<TenantRow> {
+    app.db.read(move |connection| store::find(connection, actor.tenant)).await
+}
+
+/// Changes the actor's tenant. Errors: `forbidden`, `validation_failed`.
+pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> {
+    require(&actor, Operation::ManageTenant)?;
+    let mut check = Checker::default();
+    let name = patch.name.map(|name| check.required_line("/name", &name, NAME_MAX));
+    let windows = [
+        ("/settings/edit_window_seconds", patch.edit_window_seconds),
+        ("/settings/recall_window_seconds", patch.recall_window_seconds),
+    ];
+    for (pointer, window) in windows {
+        if window.is_some_and(|window| !(0..=WINDOW_MAX_SECONDS).contains(&window)) {
+            check.wrong(pointer, "out_of_range", format!("0 to {WINDOW_MAX_SECONDS}"));
+        }
+    }
+    check.finish()?;
+    let now = app.clock.now();
+    app.db
+        .write(move |connection| {
+            let present = store::find(connection, actor.tenant)?;
+            let mut settings = present.settings.0;
+            if let Some(window) = patch.edit_window_seconds {
+                settings.edit_window_seconds = window;
+            }
+            if let Some(window) = patch.recall_window_seconds {
+                settings.recall_window_seconds = window;
+            }
+            let name = name.as_deref().unwrap_or(&present.name);
+            store::change(connection, actor.tenant, name, &settings, now)?;
+            store::find(connection, actor.tenant)
+        })
+        .await
+}
