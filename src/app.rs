@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::auth::Auth;
 use crate::db::node::{LEASE_MS, Lease};
 use crate::db::{Db, Target};
+use crate::gateway::Gateway;
 use crate::journal::Journal;
 use crate::journal::feed::Feed;
 use crate::kernel::shutdown::Shutdown;
@@ -29,6 +30,8 @@ pub struct App {
     pub journal: Journal,
     /// From commit to readers.
     pub feed: Feed,
+    /// The live sockets of this process.
+    pub gateway: Gateway,
     /// Numbers for operators.
     pub metrics: Metrics,
     /// Which history the store holds; cursors embed it.
@@ -58,7 +61,8 @@ impl App {
         )?;
         let metrics = Metrics::new()?;
         let shutdown = Shutdown::default();
-        Ok(Self { settings, clock, ids, db, auth, journal, feed, metrics, epoch, shutdown, lease })
+        let gateway = Gateway::default();
+        Ok(Self { settings, clock, ids, db, auth, journal, feed, gateway, metrics, epoch, shutdown, lease })
     }
 
     /// Starts what runs beside the requests: the tail of other processes' commits and the renewal of the node

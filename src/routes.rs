@@ -20,6 +20,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         crate::conversations::routes(config);
         crate::messages::routes(config);
         crate::sync::routes(config);
+        crate::gateway::routes(config);
         crate::documents::routes(config);
     }));
 }

@@ -95,6 +95,8 @@ impl Running {
     /// Sends the sockets away, lets requests that are under way finish, and returns when nothing runs any more.
     pub async fn stop(self) -> Result<()> {
         self.app.shutdown.trigger();
+        let patience = self.app.settings.drain_seconds + STOP_SECONDS;
+        self.app.gateway.drained(Duration::from_secs(patience)).await;
         self.handle.stop(true).await;
         self.task
             .await

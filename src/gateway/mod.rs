@@ -1,7 +1,45 @@
 //! The gateway: live sockets at `/api/v1/ws`, sub-protocol `deskwire.v1`.
 //!
-//! Owns the frames, the close codes and the limits of the socket ([`protocol`]); who is connected; how committed
-//! changes reach them; how a client that was away catches up. Does not own what a command does: each calls the
-//! service function that REST calls.
+//! Owns the frames, the close codes and the limits of the socket ([`protocol`]); who is connected ([`registry`],
+//! [`hub`]); how committed changes reach them ([`follow`], [`deliver`]); how a client that was away catches up
+//! ([`resume`]). Does not own what a command does: each calls the service function that REST calls ([`commands`]).
+//!
+//! The way of a frame in: [`upgrade`] → [`session`] (one small task a socket) → [`inbound`] → [`commands`] → a
+//! service. The way of a change out: the journal's feed → [`hub`] (one a worker thread) → [`follow`] → [`deliver`] →
+//! [`socket`] → the connection, or its [`outbox`] when it is slow.
+//!
+//! Invariants: a durable frame is delivered in order of rev or told as lag; no socket can make another wait, and
+//! none can hold more than its bounds; losing anything in here costs a read of the store and never data.
 
+mod access;
+mod bucket;
+mod collect;
+mod commands;
+mod deliver;
+mod drain;
+mod follow;
+mod hub;
+mod inbound;
+mod missed;
+mod outbox;
+mod pending;
 pub mod protocol;
+mod registry;
+mod repair;
+mod resume;
+mod session;
+mod socket;
+mod sweep;
+mod typing;
+mod upgrade;
+mod watch;
+mod wire;
+
+pub use registry::Gateway;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// The gateway's one route. It needs nothing but `web::Data<App>`: each worker makes its hub when its first socket
+/// comes.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(upgrade::open_socket);
+}

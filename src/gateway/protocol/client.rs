@@ -1,6 +1,6 @@
 //! The `data` of what a client sends. Unknown fields are refused.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::kernel::ConversationId;
@@ -154,14 +154,14 @@ pub struct Typing {
 }
 
 /// Are you there?
-#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ping {
     /// Echoed in the `pong`; at most 64 bytes.
     #[serde(default)]
     pub nonce: String,
     /// From the client: how far entries have reached this device; stored at most every five seconds.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Vec<Object>>, example = json!([["3765201203527680000", 41]]))]
     pub delivered: Vec<Position>,
 }

@@ -4,9 +4,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::limits::Limit;
+use crate::conversations::view::StaffView;
 use crate::kernel::{ConversationId, FieldError, MemberId, Millis};
 use crate::members::model::Role;
 use crate::messages::model::Entry;
+use crate::sync::model::InboxRow;
 use crate::text_enum;
 
 /// The socket is signed in. Without a cursor in `hello`, `rows` is the newest page of the inbox.
@@ -22,8 +24,7 @@ pub struct Ready {
     pub member: Myself,
     /// Inbox rows: those that changed since the cursor, or the newest page. A conversation that the client meets here
     /// for the first time starts at the row's `seq`, not at 1.
-    #[schema(value_type = Vec<Object>)]
-    pub rows: Vec<serde_json::Value>,
+    pub rows: Vec<InboxRow>,
     /// Unread messages in all conversations together.
     pub unread_total: i64,
     /// There are more rows: with a cursor a `lag` frame follows and `sync` from it brings them; without one
@@ -119,8 +120,7 @@ pub struct QueueNotice {
     pub waiting: bool,
     /// The staff's view of it, while it waits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub conversation: Option<serde_json::Value>,
+    pub conversation: Option<StaffView>,
 }
 
 /// Durable frames were dropped.
@@ -189,12 +189,12 @@ pub struct AuthReply {
 pub struct MessageReply {
     /// The room.
     pub conversation_id: ConversationId,
-    /// The entry: of the message, or of the notice about the edit or recall; null when nothing had to be done.
+    /// The message; null when there is none to name.
     #[schema(required)]
     pub seq: Option<i64>,
-    /// Its rev; 0 when nothing had to be done.
+    /// The rev under which the command was committed; 0 when nothing had to be done.
     pub rev: i64,
-    /// When it was committed.
+    /// When the message was committed.
     #[schema(required)]
     pub created_at: Option<Millis>,
     /// This is the answer of an earlier frame with the same client_msg_id.
@@ -230,8 +230,7 @@ pub struct PullReply {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SyncReply {
     /// In order of rev.
-    #[schema(value_type = Vec<Object>)]
-    pub rows: Vec<serde_json::Value>,
+    pub rows: Vec<InboxRow>,
     /// Store this.
     pub cursor: String,
     /// `sync` again from `cursor`.

@@ -1,0 +1,36 @@
+//! What a change of who may come in does to live sockets.
+
+use super::hub::Tenant;
+use super::protocol::close;
+use crate::journal::feed::{AccessNotice, AccessState};
+use crate::members::model::MemberStatus;
+
+/// Closes the sockets that may no longer be here. A changed role means: refresh the token and come again.
+pub fn apply(tenant: &Tenant, notice: &AccessNotice) {
+    match &notice.change {
+        AccessState::SessionRevoked { member, session, .. } => {
+            for socket in tenant.members.get(member).into_iter().flatten() {
+                if socket.actor.get().is_some_and(|actor| actor.session == *session) {
+                    socket.close(close::KICKED, "session_revoked");
+                }
+            }
+        }
+        AccessState::Member { member, role, status, deleted, merged_into } => {
+            for socket in tenant.members.get(member).into_iter().flatten() {
+                let same_role = socket.actor.get().is_some_and(|actor| actor.role == *role);
+                match (merged_into, *deleted || *status == MemberStatus::Disabled) {
+                    (Some(_), _) => socket.close(close::KICKED, "identity_changed"),
+                    (None, true) => socket.close(close::FORBIDDEN, "account_disabled"),
+                    (None, false) if !same_role => socket.close(close::TOKEN_EXPIRED, "role_changed"),
+                    (None, false) => {}
+                }
+            }
+        }
+        AccessState::Tenant { suspended: true } => {
+            for socket in tenant.members.values().flatten() {
+                socket.close(close::FORBIDDEN, "tenant_suspended");
+            }
+        }
+        AccessState::Tenant { suspended: false } => {}
+    }
+}

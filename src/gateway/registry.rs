@@ -1,0 +1,183 @@
+//! What all workers of one process share about sockets: how many an address and a member have, and how many are
+//! open. Owns the caps. The locks are held for a map access and never across an await.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::kernel::{MemberId, TenantId};
+
+/// The sockets of one process. Cloning shares it.
+#[derive(Debug, Clone, Default)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+type Devices = HashMap<(TenantId, MemberId), Vec<(Arc<str>, i64)>>;
+
+#[derive(Debug, Default)]
+struct Shared {
+    open: AtomicUsize,
+    closed: Notify,
+    addresses: Mutex<HashMap<IpAddr, usize>>,
+    devices: Mutex<Devices>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Gateway {
+    /// Sockets that are open in this process.
+    pub fn open(&self) -> usize {
+        self.shared.open.load(Ordering::SeqCst)
+    }
+
+    /// Takes a place for a socket from this address; none when the address has `cap` already.
+    pub fn enter(&self, address: IpAddr, cap: usize) -> Option<Place> {
+        let mut addresses = lock(&self.shared.addresses);
+        let count = addresses.entry(address).or_insert(0);
+        if *count >= cap {
+            return None;
+        }
+        *count += 1;
+        self.shared.open.fetch_add(1, Ordering::SeqCst);
+        Some(Place { gateway: self.clone(), address })
+    }
+
+    /// Gives a device's place to this socket, which replaces the device's older one; none when the member has `cap`
+    /// other devices connected.
+    pub fn seat(
+        &self,
+        tenant: TenantId,
+        member: MemberId,
+        device: &Arc<str>,
+        socket: i64,
+        cap: usize,
+    ) -> Option<Seat> {
+        let mut devices = lock(&self.shared.devices);
+        let seats = devices.entry((tenant, member)).or_default();
+        let full = seats.len() >= cap;
+        match seats.iter_mut().find(|(one, _)| one == device) {
+            Some(seat) => seat.1 = seat.1.max(socket),
+            None if full => return None,
+            None => seats.push((device.clone(), socket)),
+        }
+        Some(Seat { gateway: self.clone(), tenant, member, device: device.clone(), socket })
+    }
+
+    /// Returns when no socket is open any more, or after `patience`.
+    pub async fn drained(&self, patience: Duration) {
+        let wait = async {
+            loop {
+                let mut closed = std::pin::pin!(self.shared.closed.notified());
+                closed.as_mut().enable();
+                if self.open() == 0 {
+                    return;
+                }
+                closed.await;
+            }
+        };
+        if tokio::time::timeout(patience, wait).await.is_err() {
+            log::warn!(target: "deskwire::gateway", "{} sockets did not close in time", self.open());
+        }
+    }
+}
+
+/// One socket's place; given back when dropped.
+#[derive(Debug)]
+pub struct Place {
+    gateway: Gateway,
+    address: IpAddr,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let shared = &self.gateway.shared;
+        {
+            let mut addresses = lock(&shared.addresses);
+            if let Some(count) = addresses.get_mut(&self.address) {
+                *count -= 1;
+                if *count == 0 {
+                    addresses.remove(&self.address);
+                }
+            }
+        }
+        shared.open.fetch_sub(1, Ordering::SeqCst);
+        shared.closed.notify_waiters();
+    }
+}
+
+/// One device's seat; given back when dropped, unless a newer socket took it.
+#[derive(Debug)]
+pub struct Seat {
+    gateway: Gateway,
+    tenant: TenantId,
+    member: MemberId,
+    /// The device.
+    pub device: Arc<str>,
+    socket: i64,
+}
+
+impl Seat {
+    /// Whether a newer socket of the same device has taken the seat.
+    pub fn is_taken(&self) -> bool {
+        let devices = lock(&self.gateway.shared.devices);
+        let seats = devices.get(&(self.tenant, self.member));
+        !seats.is_some_and(|seats| seats.iter().any(|seat| seat.0 == self.device && seat.1 == self.socket))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut devices = lock(&self.gateway.shared.devices);
+        let key = (self.tenant, self.member);
+        if let Some(seats) = devices.get_mut(&key) {
+            seats.retain(|seat| seat.0 != self.device || seat.1 != self.socket);
+            if seats.is_empty() {
+                devices.remove(&key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_capped_and_places_come_back() {
+        let gateway = Gateway::default();
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let first = gateway.enter(address, 2);
+        let second = gateway.enter(address, 2);
+        assert!(first.is_some() && second.is_some() && gateway.enter(address, 2).is_none());
+        assert!(gateway.enter(IpAddr::from([192, 0, 2, 2]), 2).is_some());
+        drop(first);
+        assert!(gateway.enter(address, 2).is_some());
+        drop(second);
+        assert_eq!(gateway.open(), 0);
+    }
+
+    #[test]
+    fn a_device_keeps_its_seat_when_it_comes_again() {
+        let gateway = Gateway::default();
+        let seat =
+            |device: &str, socket| gateway.seat(TenantId(1), MemberId(2), &Arc::from(device), socket, 2);
+        let old = seat("phone", 1);
+        let new = seat("phone", 2);
+        let other = seat("laptop", 3);
+        assert!(
+            old.as_ref().is_some_and(Seat::is_taken) && new.as_ref().is_some_and(|seat| !seat.is_taken())
+        );
+        assert!(other.is_some() && seat("tablet", 4).is_none());
+        drop(old);
+        assert!(seat("tablet", 4).is_none(), "the newer socket of the phone still sits there");
+        drop(new);
+        assert!(seat("tablet", 4).is_some());
+    }
+}

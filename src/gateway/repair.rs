@@ -1,0 +1,99 @@
+//! Reading back what a worker missed: a hole in the revs, an overflow of its channel, news from another process, or
+//! silence behind the committed rev. One path for all of them, for one process and for many.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::follow::Plan;
+use super::hub::Hub;
+use super::protocol::close;
+use crate::journal::history;
+use crate::kernel::{Code, TenantId};
+
+/// Starts a repair up to this rev, unless one runs.
+pub fn start(hub: &Rc<Hub>, id: TenantId, to: i64) {
+    let begun = hub.tenants.borrow_mut().get_mut(&id).is_some_and(|tenant| tenant.follower.begin_repair());
+    if begun {
+        hub.app.metrics.repairs.inc();
+        actix_web::rt::spawn(tokio::task::unconstrained(Box::pin(run(hub.clone(), id, to))));
+    }
+}
+
+async fn run(hub: Rc<Hub>, id: TenantId, mut to: i64) {
+    let mut wait = Duration::from_millis(100);
+    loop {
+        let plan = match hub.tenants.borrow().get(&id) {
+            Some(tenant) => tenant.follower.plan(to),
+            None => return,
+        };
+        match plan {
+            Plan::Done => {
+                let (ready, missing) = match hub.tenants.borrow_mut().get_mut(&id) {
+                    Some(tenant) => tenant.follower.end_repair(),
+                    None => return,
+                };
+                ready.into_iter().for_each(|changes| hub.ready(id, changes));
+                match missing {
+                    Some(more) => to = more,
+                    None => return,
+                }
+                let again =
+                    hub.tenants.borrow_mut().get_mut(&id).is_some_and(|one| one.follower.begin_repair());
+                if !again {
+                    return;
+                }
+            }
+            Plan::Jump(head) => {
+                jump(&hub, id, head).await;
+            }
+            Plan::Read(from, until) => {
+                let read =
+                    hub.app.db.read(move |connection| history::changes(connection, id, from, until)).await;
+                match read {
+                    Ok(changes) => {
+                        if let Some(tenant) = hub.tenants.borrow_mut().get_mut(&id) {
+                            tenant.follower.repaired(until);
+                        }
+                        hub.ready(id, std::sync::Arc::new(changes));
+                        wait = Duration::from_millis(100);
+                    }
+                    Err(error) => {
+                        log::warn!(target: "deskwire::gateway", "tenant {id}: revs {from} to {until} could not be read: {error}");
+                        tokio::time::sleep(wait).await;
+                        wait = (wait * 2).min(Duration::from_secs(2));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Too much was missed to replay it: everybody of the tenant is told to sync, and whoever may no longer be here goes.
+async fn jump(hub: &Rc<Hub>, id: TenantId, head: i64) {
+    log::warn!(target: "deskwire::gateway", "tenant {id}: too far behind, going on after rev {head}");
+    // Revocations lie in the hole as well; the judge of tokens reads them from the store by itself.
+    if let Err(error) = hub.app.auth.catch_up(&hub.app.db).await {
+        log::warn!(target: "deskwire::gateway", "tenant {id}: revocations could not be read: {error}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        return;
+    }
+    let mut tenants = hub.tenants.borrow_mut();
+    let Some(tenant) = tenants.get_mut(&id) else { return };
+    tenant.follower.repaired(head);
+    let missed_from = tenant.delivered + 1;
+    tenant.delivered = tenant.delivered.max(head);
+    for socket in tenant.members.values().flatten() {
+        let Some(actor) = socket.actor.get() else { continue };
+        match hub.app.auth.check(&actor) {
+            Ok(()) => socket.miss(missed_from, None),
+            Err(error) if error.code == Code::SessionRevoked => {
+                socket.close(close::KICKED, "session_revoked")
+            }
+            Err(_) => socket.close(close::FORBIDDEN, close::FORBIDDEN.name),
+        }
+    }
+    // Who watched may have lost sight meanwhile; watching again is checked again.
+    for socket in tenant.watchers.drain().flat_map(|(_, sockets)| sockets).chain(tenant.waiting.drain(..)) {
+        super::watch::forget_all(&socket);
+    }
+}

@@ -1,0 +1,148 @@
+//! Hello: who is there, and everything that it missed, without a gap before what happens next.
+//!
+//! The order makes it true. The socket is registered first, so whatever is committed from then on is held for it.
+//! Then the head is read, then the rows and entries. Then `ready`, the entries, what was held and is newer than the
+//! head, and `live`. A commit before the head is among the rows; a commit after it is among what was held.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::missed::{self, Missed};
+use super::protocol::client::Hello;
+use super::protocol::limits::{HELLO_CONVERSATIONS, limits};
+use super::protocol::server::{Live, Myself, Ready, Reset, ResetReason};
+use super::protocol::{CloseCode, FrameId, close};
+use super::socket::{Phase, Socket};
+use super::sweep::next_ping;
+use super::wire;
+use crate::auth::Verified;
+use crate::db::AnyConnection;
+use crate::journal::feed::Ephemeral;
+use crate::kernel::{Code, Error, Result, text};
+
+/// Answers a hello in a task of its own.
+pub fn start(socket: &Rc<Socket>, id: Option<FrameId>, hello: Hello) {
+    socket.phase.set(Phase::Greeting);
+    socket.look_at.set(Instant::now() + Duration::from_secs(1));
+    let socket = socket.clone();
+    actix_web::rt::spawn(Box::pin(async move {
+        if let Err((error, code)) = greet(&socket, hello).await {
+            socket.reply(wire::error(id.as_ref(), &error, None));
+            socket.close(code, error.code.name());
+        }
+    }));
+}
+
+/// What to close with when a hello is refused.
+fn refusal(error: Error) -> (Error, CloseCode) {
+    let code = match error.code {
+        Code::TokenExpired => close::TOKEN_EXPIRED,
+        Code::TokenInvalid | Code::Unauthenticated | Code::SessionRevoked => close::AUTH_FAILED,
+        Code::AccountDisabled | Code::TenantSuspended | Code::Forbidden => close::FORBIDDEN,
+        Code::ValidationFailed | Code::InvalidParameter => close::PROTOCOL_ERROR,
+        _ => close::INTERNAL,
+    };
+    (error, code)
+}
+
+async fn greet(socket: &Rc<Socket>, hello: Hello) -> std::result::Result<(), (Error, CloseCode)> {
+    check(&hello).map_err(refusal)?;
+    let hub = socket.hub.clone();
+    let app = &hub.app;
+    let verified = app.auth.verify(&hello.token).map_err(refusal)?;
+    let actor = verified.actor;
+    let device: Arc<str> = hello.device.as_str().into();
+    let cap = app.settings.sockets_per_member;
+    let Some(seat) = app.gateway.seat(actor.tenant, actor.member, &device, socket.id, cap) else {
+        let error = Error::new(Code::LimitReached, format!("a member has at most {cap} sockets"));
+        return Err((error, close::CONNECTION_LIMIT));
+    };
+    if socket.phase.get() != Phase::Greeting {
+        return Ok(());
+    }
+    hub.register(socket, actor, seat, verified.expires_at);
+    let newer = u64::try_from(socket.id).unwrap_or_default();
+    app.feed.ephemeral(Ephemeral::Replaced {
+        tenant: actor.tenant,
+        member: actor.member,
+        device,
+        socket: newer,
+    });
+    hub.follow(actor.tenant).await.map_err(refusal)?;
+
+    let resumed = hello.cursor.is_some();
+    let epoch = app.epoch.clone();
+    let read = move |connection: &mut AnyConnection| missed::read(connection, &actor, &epoch, &hello);
+    let missed = app.db.read(read).await.map_err(refusal)?;
+    if resumed {
+        app.metrics.resumes.inc();
+    }
+    if missed.reset {
+        app.metrics.cursors_refused.inc();
+    }
+    finish(socket, &verified, missed);
+    Ok(())
+}
+
+fn check(hello: &Hello) -> Result<()> {
+    if !text::is_key(&hello.device) {
+        return Err(Error::field("/device", "invalid", "a device is 1 to 64 of A-Z a-z 0-9 . _ : -"));
+    }
+    if hello.conversations.len() > HELLO_CONVERSATIONS {
+        let detail = format!("at most {HELLO_CONVERSATIONS} conversations");
+        return Err(Error::field("/conversations", "too_long", detail));
+    }
+    match hello.conversations.iter().position(|(_, seq)| *seq < 0) {
+        Some(index) => {
+            Err(Error::field(format!("/conversations/{index}/1"), "out_of_range", "a position is 0 or more"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Says everything in one go: nothing can come in between, since the worker does nothing else meanwhile.
+fn finish(socket: &Rc<Socket>, verified: &Verified, missed: Missed) {
+    if socket.phase.get() != Phase::Greeting {
+        return;
+    }
+    let hub = &socket.hub;
+    let settings = &hub.app.settings;
+    let actor = verified.actor;
+    let Missed { head, reset, rows, rows_until, more, unread_total, logs, gone } = missed;
+    let told = |conversation_id, all, reason| wire::frame("reset", &Reset { conversation_id, all, reason });
+    if reset {
+        socket.reply(told(None, true, ResetReason::CursorReset));
+    }
+    socket.reply(wire::frame(
+        "ready",
+        &Ready {
+            session_id: socket.id.to_string(),
+            epoch: hub.app.epoch.clone(),
+            cursor: hub.cursor(head),
+            member: Myself { id: actor.member, role: actor.role },
+            rows,
+            unread_total,
+            more,
+            limits: limits(settings, actor.role),
+            ping_interval_ms: settings.ping_seconds * 1_000,
+            now: hub.app.clock.now(),
+            token_expires_at: verified.expires_at,
+        },
+    ));
+    gone.into_iter().for_each(|one| socket.reply(told(Some(one), false, ResetReason::Removed)));
+    logs.iter().for_each(|log| socket.reply(wire::frame("entries", log)));
+    let whole = socket.release(head);
+    if let Some(until) = rows_until {
+        // More rows than one page: the client syncs from where the page ended, as after any lag.
+        socket.miss(until + 1, None);
+    }
+    let reached = match hub.tenants.borrow().get(&actor.tenant) {
+        Some(tenant) if whole && rows_until.is_none() => tenant.delivered.max(head),
+        _ => rows_until.unwrap_or(head),
+    };
+    socket.reply(wire::frame("live", &Live { cursor: hub.cursor(reached) }));
+    let now = Instant::now();
+    socket.ping_at.set(now + next_ping(settings.ping_seconds));
+    socket.look_at.set(now);
+}

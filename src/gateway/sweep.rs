@@ -1,0 +1,92 @@
+//! All timers of one worker in one place: four looks a second at the sockets that collected something, one look a
+//! second at the rest. No socket has a timer of its own.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::hub::Hub;
+use super::protocol::client::Ping;
+use super::protocol::close;
+use super::protocol::limits::{HELLO_SECONDS, PONG_SECONDS, STALL_SECONDS};
+use super::socket::{Phase, Socket};
+use super::{collect, drain};
+
+/// How long a socket that said `bye` may take to be gone.
+const GOODBYE: Duration = Duration::from_secs(STALL_SECONDS);
+
+/// One look.
+pub fn tick(hub: &Rc<Hub>) {
+    if hub.app.shutdown.is_triggered() && !hub.draining.replace(true) {
+        drain::start(hub);
+    }
+    collect::flush(hub);
+    hub.look_behind(false);
+    let now = Instant::now();
+    let due: Vec<Rc<Socket>> =
+        hub.sockets.borrow().values().filter(|socket| socket.look_at.get() <= now).cloned().collect();
+    for socket in due {
+        look(&socket, now);
+    }
+}
+
+fn look(socket: &Rc<Socket>, now: Instant) {
+    let stalled =
+        socket.stalled_since.get().is_some_and(|since| now >= since + Duration::from_secs(STALL_SECONDS));
+    if stalled && socket.phase.get() != Phase::Closing {
+        // Should the client read again before the connection is given up, it still learns why.
+        socket.close(close::TOO_SLOW, close::TOO_SLOW.name);
+        return;
+    }
+    match socket.phase.get() {
+        Phase::Fresh => {
+            let end = socket.opened_at + Duration::from_secs(HELLO_SECONDS);
+            match now >= end {
+                true => socket.close(close::HELLO_TIMEOUT, close::HELLO_TIMEOUT.name),
+                false => socket.look_at.set(end),
+            }
+        }
+        Phase::Greeting => socket.look_at.set(now + Duration::from_secs(1)),
+        Phase::Closing => {
+            if socket.closed_at.get().is_none_or(|at| now >= at + GOODBYE) {
+                socket.cut();
+            }
+            socket.look_at.set(now + Duration::from_secs(1));
+        }
+        Phase::Live => live(socket, now),
+    }
+}
+
+fn live(socket: &Rc<Socket>, now: Instant) {
+    if socket.hub.app.clock.now() >= socket.token_expires_at.get() {
+        socket.close(close::TOKEN_EXPIRED, close::TOKEN_EXPIRED.name);
+        return;
+    }
+    let patience = Duration::from_secs(PONG_SECONDS);
+    match socket.pinged_at.get() {
+        Some(at) if now >= at + patience => {
+            socket.close(close::NO_PONG, close::NO_PONG.name);
+            return;
+        }
+        Some(_) => {}
+        None if now >= socket.ping_at.get() => {
+            if socket.is_replaced() {
+                // The word of the newer socket got lost.
+                socket.close(close::REPLACED, close::REPLACED.name);
+                return;
+            }
+            socket.pinged_at.set(Some(now));
+            socket.ping_at.set(now + next_ping(socket.hub.app.settings.ping_seconds));
+            let nonce = format!("{:x}", rand::random::<u32>());
+            socket.reply(super::wire::frame("ping", &Ping { nonce, delivered: Vec::new() }));
+        }
+        None => {}
+    }
+    // The clock of tokens can be moved by hand, so expiry is looked at every second; the look costs next to nothing.
+    socket.look_at.set(now + Duration::from_secs(1));
+}
+
+/// The time to the next ping: a fifth more or less, so that sockets that came together do not ping together.
+pub fn next_ping(seconds: u64) -> Duration {
+    let base = seconds as f64;
+    Duration::from_secs_f64(base * rand::random_range(0.8..1.2))
+}

@@ -1,0 +1,60 @@
+//! Frames as text: each is serialised once and its bytes are shared by all sockets that get it.
+
+use bytestring::ByteString;
+use serde::Serialize;
+
+use super::protocol::FrameId;
+use super::protocol::server::ErrorReply;
+use crate::kernel::{Code, Error};
+
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<&'a FrameId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<&'a str>,
+    data: &'a T,
+}
+
+fn encode<T: Serialize>(envelope: &Envelope<'_, T>) -> ByteString {
+    // Our own types always serialise: no map of theirs has keys that are no strings.
+    serde_json::to_string(envelope).unwrap_or_default().into()
+}
+
+/// A frame that answers nothing and moves no cursor.
+pub fn frame<T: Serialize>(kind: &str, data: &T) -> ByteString {
+    encode(&Envelope { kind, reply_to: None, cursor: None, data })
+}
+
+/// A durable frame: everything up to `cursor` was delivered before it.
+pub fn durable<T: Serialize>(kind: &str, cursor: &str, data: &T) -> ByteString {
+    encode(&Envelope { kind, reply_to: None, cursor: Some(cursor), data })
+}
+
+/// A frame that answers.
+pub fn reply<T: Serialize>(kind: &str, reply_to: Option<&FrameId>, data: &T) -> ByteString {
+    encode(&Envelope { kind, reply_to, cursor: None, data })
+}
+
+/// The `error` frame of an error. A failure of ours goes to the log and shows no inner text.
+pub fn error(reply_to: Option<&FrameId>, error: &Error, client_msg_id: Option<String>) -> ByteString {
+    let detail = match error.code {
+        Code::Internal => {
+            log::error!(target: "deskwire::gateway", "a frame failed: {error}");
+            Code::Internal.meaning().to_owned()
+        }
+        _ => error.detail.to_string(),
+    };
+    let data = ErrorReply {
+        code: error.code.name(),
+        detail,
+        retryable: error.code.retryable(),
+        retry_after_ms: error.retry_after_ms,
+        client_msg_id,
+        errors: error.fields.clone(),
+        context: error.context.clone(),
+    };
+    reply("error", reply_to, &data)
+}
