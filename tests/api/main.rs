@@ -11,6 +11,11 @@
 #[macro_use]
 mod harness;
 
+mod conversations;
 mod errors;
+mod feed;
 mod journal_lanes;
+mod messages;
 mod migrations;
+mod reading;
+mod sync_inbox;
