@@ -14,6 +14,8 @@ mod harness;
 mod conversations;
 mod errors;
 mod feed;
+mod harness;
+mod journal;
 mod journal_lanes;
 mod messages;
 mod migrations;

@@ -28,7 +28,9 @@
 //! asserts, no mocks of the store. `DESKWIRE_TEST_REQUIRE=postgresql,mysql` turns a missing server into a failure.
 #![allow(dead_code, unused_imports, reason = "each room's tests use a part of the harness")]
 
+pub mod audit;
 pub mod client;
+pub mod commands;
 pub mod database;
 pub mod personas;
 pub mod seed;

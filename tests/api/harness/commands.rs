@@ -1,0 +1,67 @@
+//! Commands for the journal's door, short enough to read a test by.
+
+use deskwire::conversations::model::CloseReason;
+use deskwire::journal::{Action, Command, Draft, Reply, Room};
+use deskwire::kernel::{ConversationId, Result};
+use deskwire::members::model::Actor;
+use deskwire::messages::model::Body;
+
+use super::TestApp;
+
+/// A text message under this key.
+pub fn draft(key: &str, text: &str) -> Draft {
+    Draft { client_msg_id: key.to_owned(), body: Body::text(text).unwrap(), reply_to_seq: None }
+}
+
+/// Opens the actor's own conversation, with a message.
+pub fn open(actor: Actor, key: &str, text: &str) -> Command {
+    let message = Some(draft(key, text));
+    Command { actor, action: Action::Open { customer: actor.member, subject: String::new(), message } }
+}
+
+/// Sends a text.
+pub fn send(actor: Actor, room: ConversationId, key: &str, text: &str) -> Command {
+    Command { actor, action: Action::Send { room: Room::Log(room), draft: draft(key, text), read_seq: None } }
+}
+
+/// Writes a note behind a conversation.
+pub fn note(actor: Actor, room: ConversationId, key: &str, text: &str) -> Command {
+    let action = Action::Send { room: Room::BackstageOf(room), draft: draft(key, text), read_seq: None };
+    Command { actor, action }
+}
+
+/// Takes a conversation.
+pub fn claim(actor: Actor, conversation: ConversationId) -> Command {
+    Command { actor, action: Action::Claim { conversation } }
+}
+
+/// Ends a conversation.
+pub fn close(actor: Actor, conversation: ConversationId) -> Command {
+    Command {
+        actor,
+        action: Action::Close { conversation, reason: CloseReason::Resolved, note: String::new() },
+    }
+}
+
+/// Reads up to an entry.
+pub fn read(actor: Actor, conversation: ConversationId, seq: i64) -> Command {
+    Command { actor, action: Action::Read { conversation, seq, read_ver: None } }
+}
+
+impl TestApp {
+    /// Submits a command that must succeed.
+    pub async fn submit(&self, command: Command) -> Reply {
+        let told = format!("{command:?}");
+        self.journal.submit(command).await.unwrap_or_else(|error| panic!("{told}: {error}"))
+    }
+
+    /// Submits commands at once, so that they meet in batches; gives their answers in the same order.
+    pub async fn submit_all(&self, commands: Vec<Command>) -> Vec<Result<Reply>> {
+        futures_util::future::join_all(commands.into_iter().map(|command| self.journal.submit(command))).await
+    }
+
+    /// Opens a conversation of this visitor; gives its id.
+    pub async fn open_room(&self, visitor: Actor) -> ConversationId {
+        self.submit(open(visitor, "opening", "hello")).await.conversation.unwrap()
+    }
+}
