@@ -37,6 +37,11 @@ impl IdGenerator {
         self.leased_until.store(until, Ordering::SeqCst);
     }
 
+    /// How long the lease still lasts by this clock, in milliseconds; negative when it has run out.
+    pub fn lease_left(&self) -> i64 {
+        self.leased_until.load(Ordering::SeqCst).saturating_sub(self.clock.now().0)
+    }
+
     /// The next id. Fails with `busy` while the node number's lease has run out, since another process may hold
     /// the number by then.
     pub fn next(&self) -> Result<i64> {

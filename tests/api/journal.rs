@@ -49,7 +49,7 @@ on_every_database! {
         let answers = app.submit_all(vec![send(seed.visitor, room, "key", "text"); 40]).await;
         let seqs: Vec<i64> = answers.into_iter().map(|answer| answer.unwrap().entry.unwrap().seq).collect();
         assert!(seqs.iter().all(|seq| *seq == seqs[0]), "{seqs:?}");
-        app.clock.advance(40 * 86_400_000);
+        app.advance(40 * 86_400_000).await;
         app.submit(close(seed.admin, room)).await;
         let late = app.submit(send(seed.visitor, room, "key", "text")).await;
         assert!(late.duplicate && late.entry.unwrap().seq == seqs[0]);
@@ -64,7 +64,7 @@ on_every_database! {
         for round in 0..5 {
             let visitor = app.seed_member(seed.tenant, Role::Customer).await;
             let room = app.open_room(visitor).await;
-            let mut agents = vec![seed.agent, seed.second_agent, seed.supervisor, seed.admin];
+            let mut agents = [seed.agent, seed.second_agent, seed.supervisor, seed.admin];
             agents.rotate_left(round % 4);
             let claims = agents.iter().map(|agent| claim(*agent, room)).collect();
             let answers = app.submit_all(claims).await;
@@ -221,6 +221,7 @@ async fn two_processes(app: TestApp) {
         app.audit().await;
     }
     let head = app.audit().await.revs[&seed.tenant];
+    let _following = (app.feed.follow(seed.tenant), other.feed.follow(seed.tenant));
     for process in [&app, &other] {
         eventually("both processes know the committed rev", || async {
             (process.feed.committed(seed.tenant) >= head).then_some(())

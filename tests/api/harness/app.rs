@@ -16,7 +16,7 @@ use super::database::TestDatabase;
 pub const PLATFORM_KEY: &str = "platform-key-of-the-tests-0123456789";
 
 /// A running server on its own database. Cloning shares it; it dereferences to the [`App`], so that
-/// `app.journal.submit(..)`, `app.clock.advance(..)` and `app.db.read(..)` work.
+/// `app.journal.submit(..)`, `app.advance(..)` and `app.db.read(..)` work.
 #[derive(Clone)]
 pub struct TestApp {
     shared: Arc<Shared>,
@@ -84,6 +84,12 @@ impl TestApp {
         let other = Self::on(self.shared.database.clone(), self.clock.clone(), change).await;
         self.shared.others.lock().unwrap().push(other.clone());
         other
+    }
+
+    /// Lets so much time pass, and waits until the server has noticed (its node number is leased by time).
+    pub async fn advance(&self, milliseconds: i64) {
+        self.clock.advance(milliseconds);
+        super::eventually("the node number is leased again", || async { self.ids.next().ok() }).await;
     }
 
     /// Which database.
