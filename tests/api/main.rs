@@ -14,7 +14,6 @@ mod harness;
 mod conversations;
 mod errors;
 mod feed;
-mod harness;
 mod journal;
 mod journal_lanes;
 mod messages;
