@@ -23,7 +23,7 @@ use super::socket::{Phase, Socket};
 use super::{deliver, repair, sweep, wire};
 use crate::app::App;
 use crate::journal::Changes;
-use crate::journal::feed::{Ephemeral, FeedItem};
+use crate::journal::feed::{Ephemeral, FeedItem, Following};
 use crate::kernel::{ConversationId, MemberId, Result, TenantId};
 use crate::members::model::Actor;
 use crate::sync::cursor::Cursor;
@@ -42,6 +42,8 @@ const TICK: Duration = Duration::from_millis(super::protocol::limits::READ_COLLE
 pub struct Tenant {
     /// Where this worker stands in the tenant's log.
     pub follower: Follower,
+    /// While it is here, the tail looks for what other processes commit for the tenant.
+    pub following: Option<Following>,
     /// Changes that are in order and wait to be delivered.
     pub ready: VecDeque<Arc<Changes>>,
     /// A task delivers them.
@@ -234,6 +236,7 @@ impl Hub {
             && !tenant.follower.is_set()
         {
             tenant.follower.begin(head);
+            tenant.following = Some(self.app.feed.follow(id));
             tenant.delivered = head;
         }
         // What was committed while the head was read came too early to be kept.
