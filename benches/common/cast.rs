@@ -43,7 +43,7 @@ fn person(answer: &Value) -> Outcome<Person> {
 /// A tenant; returns its administrator.
 pub async fn tenant(server: SocketAddr, slug: &str) -> Outcome<Person> {
     let body = json!({
-        "name": slug, "slug": slug, "admin": { "name": "admin", "password": PASSWORD, "nickname": "Admin" },
+        "name": slug, "slug": slug, "admin": { "login_name": "admin", "password": PASSWORD, "nickname": "Admin" },
     });
     once(server, "POST", "/tenants", None, &body).await?;
     let login = json!({ "tenant": slug, "name": "admin", "password": PASSWORD, "device": "bench" });

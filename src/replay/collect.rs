@@ -67,7 +67,7 @@ async fn collect(run: &Run, tenants: &[Tenant], players: &[Player<'_>]) -> Resul
         owners: HashMap::new(),
     };
     for (place, tenant) in tenants.iter().enumerate() {
-        evidence.owners.extend([(tenant.id, place), (tenant.admin_id, place)]);
+        evidence.owners.extend(tenant.id.into_iter().chain([tenant.admin_id]).map(|id| (id, place)));
         let rows = pages(run, &tenant.admin, "/conversations?limit=200").await?;
         let conversations: Vec<Id> = rows.iter().filter_map(|row| row.get("id").and_then(id)).collect();
         let read = |conversation: Id| async move {

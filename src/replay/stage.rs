@@ -18,8 +18,8 @@ use super::visitor::Visitor;
 /// A tenant of the run.
 #[derive(Debug)]
 pub struct Tenant {
-    /// Its id.
-    pub id: Id,
+    /// Its id; unknown when the answer to making it was lost.
+    pub id: Option<Id>,
     /// Its slug.
     pub slug: String,
     /// Its administrator, signed in.
@@ -33,13 +33,17 @@ const AT_ONCE: usize = 16;
 /// Hints of waiting conversations that an agent can have in hand.
 const HINTS: usize = 1_024;
 
-/// Posts until there is an answer. For what may be made twice without harm.
+/// Posts until there is an answer. What was made by an attempt without an answer is found by the next one: its name
+/// is taken, and the answer is null.
 async fn insist(run: &Run, rest: &Rest, path: &str, body: &Value) -> Result<Value, Failure> {
     let mut backoff = Backoff::new(run.patience);
+    let mut lost = false;
     loop {
         match rest.post(path, body).await {
             Ok(answer) => return Ok(answer),
+            Err(failure) if lost && failure.code() == Some("name_taken") => return Ok(Value::Null),
             Err(failure) => {
+                lost |= matches!(failure, Failure::Unknown(_));
                 let told = format!("POST {path}: {failure}");
                 if let Err(last) = backoff.after(failure).await {
                     return Err(match last {
@@ -72,11 +76,10 @@ pub async fn tenant(
     let door = Rest::anonymous(site.clone(), number, platform_key);
     let body = json!({
         "name": format!("Replay {number}"), "slug": slug,
-        "admin": { "name": "admin", "password": password(run), "nickname": "Admin" },
+        "admin": { "login_name": "admin", "password": password(run), "nickname": "Admin" },
     });
     let made = insist(run, &door, "/tenants", &body).await?;
     let tenant = made.get("tenant").unwrap_or(&made).get("id").and_then(id);
-    let tenant = tenant.ok_or_else(|| Failure::Over(format!("no tenant in {made}")))?;
     let (admin_id, admin) = login(run, site, number, &slug, "admin").await?;
     Ok(Tenant { id: tenant, slug, admin, admin_id })
 }
@@ -99,7 +102,7 @@ pub async fn agents(
     let one = |number: usize| async move {
         let name = format!("agent-{number}");
         let body = json!({
-            "name": name, "password": password(run), "nickname": format!("Agent {number}"), "role": "agent",
+            "login_name": name, "password": password(run), "nickname": format!("Agent {number}"), "role": "agent",
         });
         insist(run, &tenant.admin, "/members", &body).await?;
         let source = place * agents + number;
