@@ -34,6 +34,9 @@ const ORDINARY: u64 = 1_000;
 /// Conversations in which the agent is active, in both stores.
 const ACTIVE: u64 = 10;
 
+/// The path that is asked of a store in a round.
+type Question = fn(&Store, u64) -> String;
+
 /// A filled store with its server.
 struct Store {
     address: SocketAddr,
@@ -56,7 +59,7 @@ fn main() -> Outcome<()> {
             arguments.entries,
             begin.elapsed().as_secs_f64()
         ));
-        let questions: [(&str, fn(&Store, u64) -> String); 6] = [
+        let questions: [(&str, Question); 6] = [
             ("history, newest", |store, _| format!("/conversations/{}/messages?limit=50", store.large_room)),
             ("history, anywhere", |store, round| {
                 let before = 60 + round * 7_919 % (store.large_head - 60);

@@ -109,9 +109,7 @@ impl Line {
     /// A part of one log with the log's head.
     fn log_part(&mut self, conversation: Option<Id>, data: &Value) {
         if let (Some(head), Some(conversation)) = (data["head_seq"].as_i64(), conversation) {
-            let mut view = self.shared.view();
-            let log = view.logs.entry(conversation).or_default();
-            log.known_head = log.known_head.max(head);
+            self.shared.view().take_head(conversation, head);
         }
         self.entries(data["entries"].as_array().map(Vec::as_slice).unwrap_or_default());
     }
@@ -246,9 +244,7 @@ impl Line {
     fn pull_refused(&mut self, conversation: Id, failure: &Failure) -> Option<End> {
         if let Failure::Refused { retryable: false, .. } = failure {
             self.contradict(format!("{conversation}: a pull was {failure}"));
-            if let Some(log) = self.shared.view().logs.get_mut(&conversation) {
-                log.known_head = log.have();
-            }
+            self.shared.view().give_up(conversation);
         }
         None
     }

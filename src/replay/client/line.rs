@@ -280,8 +280,8 @@ impl Line {
         if !self.live {
             return;
         }
-        let behind = self.shared.view().behind();
-        for (conversation, _) in behind {
+        let behind: Vec<Id> = self.shared.view().behind().iter().copied().collect();
+        for conversation in behind {
             let asked = |waiting: &Waiting| matches!(waiting, Waiting::Pull(other) if *other == conversation);
             if !self.pending.values().any(asked) {
                 self.pull(conversation);

@@ -4,7 +4,7 @@
 //! Invariants: `log.entries` is dense from seq 1; an applied entry is never replaced. A conversation that is met for
 //! the first time is read from its beginning, so that the whole log can be compared at the end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ pub struct Log {
     /// Entries beyond a hole.
     held: BTreeMap<i64, Fact>,
     /// The highest seq that any row or entry spoke of.
-    pub known_head: i64,
+    known_head: i64,
 }
 
 impl Log {
@@ -100,6 +100,8 @@ pub struct View {
     pub logs: HashMap<Id, Log>,
     /// By conversation.
     pub rows: HashMap<Id, Row>,
+    /// The logs that have a hole or lack their end.
+    behind: HashSet<Id>,
     /// Where to resume.
     pub cursor: Option<String>,
     /// Durable frames were dropped and not yet made up for.
@@ -121,6 +123,7 @@ impl View {
         let have = log.have();
         if fact.seq > have + 1 {
             log.held.insert(fact.seq, fact);
+            self.behind.insert(conversation);
             return Applied::Beyond;
         }
         if fact.seq <= have {
@@ -137,18 +140,38 @@ impl View {
         }
         let have = log.have();
         log.held.retain(|seq, _| *seq > have);
+        if !log.behind() {
+            self.behind.remove(&conversation);
+        }
         Applied::Next
     }
 
     /// Takes a row; the last rev wins. Returns whether the log is behind it.
     pub fn take_row(&mut self, conversation: Id, row: Row) -> bool {
-        let log = self.logs.entry(conversation).or_default();
-        log.known_head = log.known_head.max(row.seq);
-        let behind = log.behind();
+        let behind = self.take_head(conversation, row.seq);
         if self.rows.get(&conversation).is_none_or(|known| known.rev <= row.rev) {
             self.rows.insert(conversation, row);
         }
         behind
+    }
+
+    /// Takes word of a log's head. Returns whether the log is behind it.
+    pub fn take_head(&mut self, conversation: Id, head: i64) -> bool {
+        let log = self.logs.entry(conversation).or_default();
+        log.known_head = log.known_head.max(head);
+        let behind = log.behind();
+        if behind {
+            self.behind.insert(conversation);
+        }
+        behind
+    }
+
+    /// What is missing will not come: the server refuses it.
+    pub fn give_up(&mut self, conversation: Id) {
+        if let Some(log) = self.logs.get_mut(&conversation) {
+            log.known_head = log.have();
+        }
+        self.behind.remove(&conversation);
     }
 
     /// Forgets one conversation, or everything.
@@ -156,10 +179,12 @@ impl View {
         match conversation {
             Some(conversation) => {
                 self.logs.remove(&conversation);
+                self.behind.remove(&conversation);
                 self.rows.remove(&conversation);
             }
             None => {
                 self.logs.clear();
+                self.behind.clear();
                 self.rows.clear();
                 self.cursor = None;
             }
@@ -183,13 +208,9 @@ impl View {
         points.into_iter().map(|(_, conversation, have)| (conversation.0, have)).collect()
     }
 
-    /// The logs that have a hole or an end that is missing.
-    pub fn behind(&self) -> Vec<(Id, i64)> {
-        self.logs
-            .iter()
-            .filter(|(_, log)| log.behind())
-            .map(|(conversation, log)| (*conversation, log.have()))
-            .collect()
+    /// The logs that have a hole or lack their end.
+    pub fn behind(&self) -> &HashSet<Id> {
+        &self.behind
     }
 
     /// Unread as the device shows it: the row's number, plus what others wrote after the row was made.
@@ -236,7 +257,7 @@ mod tests {
         assert_eq!(view.take_entry(9, fact(1)), Applied::Next);
         assert_eq!(view.take_entry(9, fact(3)), Applied::Beyond);
         assert_eq!(view.take_entry(9, fact(1)), Applied::Known);
-        assert_eq!(view.behind(), [(9, 1)]);
+        assert_eq!(view.behind(), &HashSet::from([9]));
         assert_eq!(view.take_entry(9, fact(2)), Applied::Next);
         assert_eq!(view.logs[&9].have(), 3);
         assert!(view.behind().is_empty() && view.contradictions.is_empty());
