@@ -7,6 +7,7 @@ use clap::Parser;
 use deskwire::app::App;
 use deskwire::db::Target;
 use deskwire::kernel::Clock;
+use deskwire::kernel::secret::{Secret, random_key};
 use deskwire::server::{self, Running};
 use deskwire::settings::Settings;
 
@@ -22,6 +23,11 @@ struct Defaults {
 pub fn settings(database_url: &str) -> Outcome<Settings> {
     let mut settings = Defaults::try_parse_from(["bench"])?.settings;
     settings.database.database_url = database_url.to_owned();
+    // Servers share their secrets between processes; here there is one process, and the secrets end with it.
+    if !database_url.starts_with("sqlite:") {
+        settings.secrets.jwt_keys = Some(Secret::new(format!("bench:{}", random_key(32))));
+        settings.secrets.master_key = Some(Secret::new(random_key(32)));
+    }
     settings.listen = ([127, 0, 0, 1], 0).into();
     settings.sign_up = true;
     settings.bcrypt_cost = 4;

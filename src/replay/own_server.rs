@@ -8,6 +8,7 @@ use clap::Parser;
 
 use crate::app::App;
 use crate::db::Target;
+use crate::kernel::secret::{Secret, random_key};
 use crate::kernel::{Clock, Error, Result};
 use crate::server::{self, Running};
 use crate::settings::Settings;
@@ -50,6 +51,15 @@ impl OwnServer {
                 Some(folder)
             }
         };
+        // A run leaves no session behind that would have to outlive its secrets.
+        if folder.is_none() {
+            let made = || Secret::new(random_key(32));
+            settings
+                .secrets
+                .jwt_keys
+                .get_or_insert_with(|| Secret::new(format!("replay:{}", made().expose())));
+            settings.secrets.master_key.get_or_insert_with(made);
+        }
         settings.listen = ([127, 0, 0, 1], 0).into();
         settings.sign_up = true;
         settings.bcrypt_cost = 4;
