@@ -118,12 +118,9 @@ pub fn entries_at(
 ) -> Result<Vec<EntryRow>> {
     let mut rows = Vec::with_capacity(places.len());
     for chunk in places.chunks(PAIRS) {
-        let wanted = sql::<Bool>(&at_places(connection, chunk));
-        let found: Vec<EntryRow> = group_message::table
-            .filter(group_message::tenant_id.eq(tenant))
-            .filter(wanted)
-            .select(EntryRow::as_select())
-            .load(connection)?;
+        let wanted = sql::<Bool>(&at_places(connection, tenant, chunk));
+        let found: Vec<EntryRow> =
+            group_message::table.filter(wanted).select(EntryRow::as_select()).load(connection)?;
         rows.extend(found);
     }
     Ok(rows)
@@ -140,9 +137,8 @@ pub fn counts_at(
 ) -> Result<Vec<Counts>> {
     let mut rows = Vec::with_capacity(places.len());
     for chunk in places.chunks(PAIRS) {
-        let wanted = sql::<Bool>(&at_places(connection, chunk));
+        let wanted = sql::<Bool>(&at_places(connection, tenant, chunk));
         let found: Vec<Counts> = group_message::table
-            .filter(group_message::tenant_id.eq(tenant))
             .filter(wanted)
             .select((
                 group_message::conversation_id,
@@ -156,9 +152,23 @@ pub fn counts_at(
     Ok(rows)
 }
 
-/// `(conversation_id, seq) IN …` in the form for which each database walks its primary key. Numbers of ours are
-/// written out, so there is nothing to bind.
-fn at_places(connection: &AnyConnection, places: &[(ConversationId, i64)]) -> String {
+/// The tenant and `(conversation_id, seq) IN …` in the form for which each database walks its primary key. SQLite
+/// does so for a chain of OR only, and only when the index of tenants is not offered to it (that is the plus); else it
+/// reads the tenant's whole log. Numbers of ours are written out, so there is nothing to bind.
+fn at_places(connection: &AnyConnection, tenant: TenantId, places: &[(ConversationId, i64)]) -> String {
+    #[cfg(feature = "sqlite")]
+    if let AnyConnection::Sqlite(_) = connection {
+        let mut text = format!("+group_message.tenant_id = {tenant} AND (");
+        for (index, (conversation, seq)) in places.iter().enumerate() {
+            let or = if index == 0 { "" } else { " OR " };
+            let _ = write!(
+                text,
+                "{or}(group_message.conversation_id = {conversation} AND group_message.seq = {seq})"
+            );
+        }
+        text.push(')');
+        return text;
+    }
     let values = match connection {
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(_) => "",
@@ -170,7 +180,9 @@ fn at_places(connection: &AnyConnection, places: &[(ConversationId, i64)]) -> St
         AnyConnection::Postgresql(_) => "::bigint",
         _ => "",
     };
-    let mut text = format!("(group_message.conversation_id, group_message.seq) IN ({values}");
+    let mut text = format!(
+        "group_message.tenant_id = {tenant} AND (group_message.conversation_id, group_message.seq) IN ({values}"
+    );
     for (index, (conversation, seq)) in places.iter().enumerate() {
         let comma = if index == 0 { "" } else { ", " };
         let _ = write!(text, "{comma}({conversation}{wide}, {seq}{wide})");
