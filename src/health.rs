@@ -31,7 +31,7 @@ const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
 /// Tell whether the process lives
 ///
 /// For restarts: it looks at nothing but itself.
-#[utoipa::path(tag = "service", security(()), responses((status = 200, body = Health)))]
+#[utoipa::path(tag = "service", security(()), responses((status = 200, description = "It lives.", body = Health)))]
 #[get("/healthz")]
 async fn healthz() -> web::Json<Health> {
     web::Json(OK)
@@ -40,7 +40,7 @@ async fn healthz() -> web::Json<Health> {
 /// Tell whether the process should get work
 ///
 /// Ready means: the database answers and has every migration, the lanes run, and the server is not shutting down.
-#[utoipa::path(tag = "service", security(()), responses((status = 200, body = Health)))]
+#[utoipa::path(tag = "service", security(()), responses((status = 200, description = "It should.", body = Health)))]
 #[get("/readyz")]
 async fn readyz(app: web::Data<App>) -> Result<web::Json<Health>> {
     if app.shutdown.is_triggered() {

@@ -140,8 +140,9 @@ fn integrity(connection: &mut AnyConnection) -> Result<bool> {
     match connection {
         #[cfg(feature = "sqlite")]
         AnyConnection::Sqlite(inner) => {
-            let answer =
-                diesel::dsl::sql::<diesel::sql_types::Text>("SELECT * FROM pragma_integrity_check(1)");
+            let answer = diesel::dsl::sql::<diesel::sql_types::Text>(
+                "SELECT integrity_check FROM pragma_integrity_check LIMIT 1",
+            );
             let answer: String = answer.get_result(inner)?;
             Ok(answer == "ok")
         }

@@ -3,18 +3,21 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong use (told by the parser); `replay` adds what it found (see there).
 
+mod accounts;
 mod backup;
 mod logging;
 mod print;
 mod serve;
 mod store;
 
+pub use print::settings_table;
+
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::kernel::Result;
+use crate::kernel::{Error, Result};
 use crate::settings::Settings;
 
 /// A headless customer-service messaging backend: REST, WebSocket, and a log that loses nothing.
@@ -44,6 +47,14 @@ enum Command {
     Backup(backup::Backup),
     /// Put a copy back in the embedded database's place, while no server runs.
     Restore(backup::Restore),
+    /// Tenants.
+    #[command(subcommand)]
+    Tenant(accounts::Tenant),
+    /// Administrators.
+    #[command(subcommand)]
+    Admin(accounts::Admin),
+    /// Recompute unread counts from their definition, beside a running server; fails when one has drifted.
+    VerifyUnread(JustSettings),
     /// Play dialogues over the public interface and judge every promise: demo, load and black-box judge in one.
     Replay(crate::replay::Arguments),
     /// Print the OpenAPI document.
@@ -112,6 +123,9 @@ impl Program {
             Some(Command::Check(arguments)) => store::check(&arguments.settings),
             Some(Command::Backup(arguments)) => backup::backup(&arguments),
             Some(Command::Restore(arguments)) => backup::restore(&arguments),
+            Some(Command::Tenant(arguments)) => accounts::tenant(arguments),
+            Some(Command::Admin(arguments)) => accounts::admin(arguments),
+            Some(Command::VerifyUnread(arguments)) => store::verify_unread(&arguments.settings),
             Some(Command::Replay(arguments)) => {
                 logging::start("warn");
                 let exit = crate::replay::run(&arguments, &mut std::io::stdout(), &mut std::io::stderr());
@@ -123,6 +137,14 @@ impl Program {
         };
         done.map(|()| ExitCode::SUCCESS)
     }
+}
+
+/// A runtime for what is not bound to an HTTP worker.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| Error::internal("the runtime could not start").caused_by(cause))
 }
 
 /// Prints one line for the operator. Closed pipes are nobody's failure.

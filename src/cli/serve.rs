@@ -2,11 +2,11 @@
 //! first start on an empty store.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{logging, say, store};
+use super::{accounts, logging, say, store};
 use crate::app::App;
 use crate::db::connection::Purpose;
 use crate::db::migrate;
@@ -20,11 +20,7 @@ pub fn run(settings: Settings) -> Result<()> {
     let started = Instant::now();
     let migrated = prepare(&settings)?;
     let app = Arc::new(App::open(settings, Clock::default())?);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|cause| Error::internal("the runtime could not start").caused_by(cause))?;
-    runtime.block_on(serve(app, migrated, started))
+    super::runtime()?.block_on(serve(app, migrated, started))
 }
 
 /// Applies migrations where that was asked for, refuses to start on an older store otherwise. Returns whether this
@@ -57,8 +53,7 @@ async fn serve(app: Arc<App>, migrated: bool, started: Instant) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
 
-    let first: Option<crate::kernel::secret::Secret> = None;
-    let _ = migrated;
+    let first = if migrated { accounts::first_start(&app).await? } else { None };
     let running = server::start(app).await?;
     let address = running.address;
     log::info!(
@@ -70,26 +65,37 @@ async fn serve(app: Arc<App>, migrated: bool, started: Instant) -> Result<()> {
     );
     say(format_args!("Deskwire {} at http://{address}", env!("CARGO_PKG_VERSION")));
     say(format_args!("Documents: http://{address}/docs/"));
-    if let Some(password) = first {
+    if let Some(first) = first {
         say("");
         say("This is the first start. An administrator was made; the password is shown only now:");
-        say(format_args!("  tenant demo   name admin   password {}", password.expose()));
+        say(format_args!(
+            "  tenant {}   name {}   password {}",
+            first.tenant,
+            first.name,
+            first.password.expose()
+        ));
     }
 
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    log::info!(target: "deskwire", "stopping: a second signal stops at once");
+    log::info!(target: "deskwire", "stopping: a signal after the first second stops at once");
+    let second_signal = async {
+        // Supervisors and shells often signal the process and its group: that is one wish, not two.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        Err(Error::new(Code::Draining, "stopped at once by a second signal"))
+    };
     tokio::select! {
         stopped = running.stop() => stopped?,
-        _ = terminate.recv() => return Err(stopped_at_once()),
-        _ = interrupt.recv() => return Err(stopped_at_once()),
+        at_once = second_signal => return at_once,
     }
     log::info!(target: "deskwire", "stopped");
     Ok(())
-}
-
-fn stopped_at_once() -> Error {
-    Error::new(Code::Draining, "stopped at once by a second signal")
 }

@@ -1,13 +1,19 @@
 //! Commands about the store: migrations and checks.
 
+use std::sync::Arc;
+
 use clap::Args;
+use diesel::Connection;
+use diesel::connection::SimpleConnection;
 
 use super::say;
+use crate::app::App;
 use crate::auth::Auth;
 use crate::db::connection::Purpose;
-use crate::db::{Target, migrate};
+use crate::db::{DatabaseKind, Target, migrate};
 use crate::kernel::{Clock, Code, Error, Result};
 use crate::settings::Settings;
+use crate::sync::verify::recompute_all;
 
 /// Arguments of `migrate`.
 #[derive(Debug, Args)]
@@ -23,6 +29,48 @@ pub struct Migrate {
 /// The target of the settings.
 pub fn target(settings: &Settings) -> Result<Target> {
     Target::parse(&settings.database.database_url, settings.database.durability)
+}
+
+/// Runs work on an open store, beside a running server or without one.
+pub fn with_app<T>(settings: Settings, work: impl AsyncFnOnce(Arc<App>) -> Result<T>) -> Result<T> {
+    let target = target(&settings)?;
+    let pending = migrate::pending(&mut target.connect(Purpose::Write)?)?;
+    if !pending.is_empty() {
+        return Err(Error::new(
+            Code::StorageUnavailable,
+            "migrations are pending: run `deskwire migrate` first",
+        ));
+    }
+    let app = Arc::new(App::open(settings, Clock::default())?);
+    let runtime = super::runtime()?;
+    let done = runtime.block_on(work(app.clone()));
+    app.close();
+    done
+}
+
+/// Recomputes every number that is kept beside the log, on one snapshot of the store, and tells what differs.
+pub fn verify_unread(settings: &Settings) -> Result<()> {
+    let target = target(settings)?;
+    let mut connection = target.connect(Purpose::Read)?;
+    let snapshot: &[&str] = match target.kind {
+        DatabaseKind::Sqlite => &[],
+        DatabaseKind::Postgresql => &[
+            "SET default_transaction_isolation = 'repeatable read'",
+            "SET statement_timeout = 0",
+            "SET idle_in_transaction_session_timeout = 0",
+        ],
+        DatabaseKind::Mysql => &["SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"],
+    };
+    snapshot.iter().try_for_each(|statement| connection.batch_execute(statement))?;
+    let report = connection.transaction(|connection| recompute_all(connection, None))?;
+    for difference in &report.told {
+        say(difference);
+    }
+    say(format_args!("{} numbers recomputed, {} differ", report.checked, report.drift));
+    match report.drift {
+        0 => Ok(()),
+        drift => Err(Error::internal(format!("{drift} numbers have drifted: this is a bug"))),
+    }
 }
 
 /// Applies or reverts migrations and tells which.

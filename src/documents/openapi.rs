@@ -11,6 +11,7 @@ use utoipa_actix_web::AppExt;
 use super::tables;
 use crate::http::problem::Problem;
 use crate::kernel::FieldError;
+use crate::sync::api::Include;
 
 /// The rooms' tags, in the order in which a client meets them.
 pub const TAGS: &[(&str, &str)] = &[
@@ -20,7 +21,8 @@ pub const TAGS: &[(&str, &str)] = &[
     ("members", "Accounts of a tenant."),
     ("conversations", "Rooms: opening, serving, closing."),
     ("messages", "Sending, changing and reading the log of a room."),
-    ("sync", "Inbox, read positions and what changed."),
+    ("reading", "Read and delivered positions."),
+    ("sync", "Inbox, what changed since a cursor, and the tenant's whole feed."),
     ("socket", "The WebSocket; its frames are in the AsyncAPI document."),
     ("service", "Probes, numbers, documents."),
 ];
@@ -38,7 +40,7 @@ pub fn document() -> OpenApi {
 
 fn base() -> OpenApi {
     #[derive(utoipa::OpenApi)]
-    #[openapi(components(schemas(Problem, FieldError)))]
+    #[openapi(components(schemas(Problem, FieldError, Include)))]
     struct Base;
     let mut base = <Base as utoipa::OpenApi>::openapi();
     base.info = InfoBuilder::new()
@@ -96,6 +98,11 @@ fn complete(operation: &mut Operation) {
         add("413", "The body is too large: `payload_too_large`.");
         add("415", "The body is not JSON: `unsupported_media_type`.");
         add("422", "A field is missing, unknown or wrong: `validation_failed`; `errors` says which.");
+    }
+    if operation.tags.as_ref().is_none_or(|tags| tags.iter().all(|tag| tag != "service")) {
+        add("400", "A parameter or the JSON itself has a wrong form: `invalid_parameter`, `malformed_json`.");
+        add("429", "Too many requests: `rate_limited`, `tenant_busy`; wait for `Retry-After`.");
+        add("503", "Busy, draining, or without its database: repeat after `Retry-After`.");
     }
     add("default", "A problem; `code` says which.");
 }
