@@ -1,0 +1,210 @@
+//! The documents are true (P10): what is mounted is described, what is described is mounted, every table of the
+//! code is in them, and the committed files are fresh. `UPDATE_DOCUMENTS=1 cargo test documents` rewrites the files.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use deskwire::auth::permission::Operation;
+use deskwire::documents;
+use deskwire::gateway::protocol::close::CLOSE_CODES;
+use deskwire::gateway::protocol::{CLIENT_FRAMES, SERVER_FRAMES};
+use deskwire::kernel::Code;
+use deskwire::messages::model::EntryKind;
+use deskwire::metrics::Metrics;
+use serde_json::Value;
+
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+
+fn openapi() -> Value {
+    serde_json::to_value(documents::openapi::document()).unwrap()
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap_or_default()
+}
+
+/// Every operation: method, path, and what is said about it.
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            if METHODS.contains(&method.as_str()) {
+                all.push((method.clone(), path.clone(), operation.clone()));
+            }
+        }
+    }
+    all
+}
+
+fn fresh(name: &str, text: &str) {
+    if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+        std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(name), text).unwrap();
+    }
+    assert!(
+        read(name) == text,
+        "{name} is stale: run `UPDATE_DOCUMENTS=1 cargo test --all-features documents`"
+    );
+}
+
+#[test]
+fn the_committed_documents_are_fresh() {
+    fresh("openapi/openapi.json", &documents::text(&documents::openapi::document()).unwrap());
+    fresh("openapi/asyncapi.json", &documents::text(&documents::asyncapi::document()).unwrap());
+}
+
+/// The routes as they stand over the handlers in the source.
+fn routes_in_the_source() -> BTreeSet<(String, String)> {
+    fn walk(folder: &Path, found: &mut BTreeSet<(String, String)>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for line in text.lines().map(str::trim) {
+                let Some((method, rest)) = line.strip_prefix("#[").and_then(|line| line.split_once("(\""))
+                else {
+                    continue;
+                };
+                if let (true, Some((route, _))) = (METHODS.contains(&method), rest.split_once('"')) {
+                    let probe = matches!(route, "/healthz" | "/readyz" | "/metrics");
+                    let route = if probe { route.to_owned() } else { format!("/api/v1{route}") };
+                    found.insert((method.to_owned(), route));
+                }
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    found
+}
+
+#[test]
+fn every_route_is_an_operation_and_every_operation_a_route() {
+    let document = openapi();
+    let described: BTreeSet<_> =
+        operations(&document).into_iter().map(|(method, path, _)| (method, path)).collect();
+    assert_eq!(described, routes_in_the_source());
+}
+
+#[test]
+fn every_operation_says_what_a_client_needs() {
+    let document = openapi();
+    let tags: BTreeSet<_> = documents::openapi::TAGS.iter().map(|(name, _)| *name).collect();
+    let mut ids = BTreeSet::new();
+    for (method, path, operation) in operations(&document) {
+        let name = format!("{method} {path}");
+        assert!(
+            ids.insert(operation["operationId"].as_str().unwrap().to_owned()),
+            "{name}: operationId is not unique"
+        );
+        assert!(!operation["summary"].as_str().unwrap_or("").is_empty(), "{name}: no summary");
+        assert!(!operation["summary"].as_str().unwrap_or("").ends_with('.'), "{name}: a summary is a title");
+        let tag = operation["tags"][0].as_str().unwrap_or("");
+        assert!(tags.contains(tag), "{name}: the tag {tag:?} is not described");
+        assert!(operation["security"].is_array(), "{name}: neither secured nor public");
+        let responses = operation["responses"].as_object().unwrap();
+        assert!(
+            responses.keys().any(|status| status.starts_with('2') || status == "101"),
+            "{name}: no success"
+        );
+        assert_eq!(
+            responses["default"]["content"]["application/problem+json"]["schema"]["$ref"],
+            "#/components/schemas/Problem",
+            "{name}: no problem"
+        );
+        for (status, response) in responses {
+            assert!(
+                !response["description"].as_str().unwrap_or("").is_empty(),
+                "{name}: {status} is not described"
+            );
+        }
+        for part in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+            let known = operation["parameters"].as_array().into_iter().flatten();
+            assert!(known.into_iter().any(|one| one["name"] == part), "{name}: {part} is not described");
+        }
+    }
+}
+
+fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(target) = fields.get("$ref").and_then(Value::as_str) {
+                found.insert(target);
+            }
+            fields.values().for_each(|value| references(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    for document in [openapi(), documents::asyncapi::document()] {
+        let mut found = BTreeSet::new();
+        references(&document, &mut found);
+        let dead: Vec<_> =
+            found.into_iter().filter(|one| document.pointer(one.trim_start_matches('#')).is_none()).collect();
+        assert!(dead.is_empty(), "{dead:?}");
+    }
+}
+
+#[test]
+fn every_code_right_and_kind_is_in_the_documents() {
+    let (openapi, asyncapi) = (openapi(), documents::asyncapi::document());
+    let text = openapi["info"]["description"].as_str().unwrap();
+    let socket = asyncapi["info"]["description"].as_str().unwrap();
+    for code in Code::ALL {
+        assert!(
+            text.contains(&format!("| `{code}` |")) && socket.contains(&format!("| `{code}` |")),
+            "{code}"
+        );
+    }
+    for right in Operation::ALL {
+        assert!(text.contains(&format!("| `{right}` |")), "{right}");
+    }
+    for kind in EntryKind::ALL {
+        assert!(
+            text.contains(&format!("| `{kind}` |")) && socket.contains(&format!("| `{kind}` |")),
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn every_frame_and_close_code_is_in_the_asyncapi_document() {
+    let document = documents::asyncapi::document();
+    let (messages, operations) = (&document["components"]["messages"], &document["operations"]);
+    for frame in CLIENT_FRAMES {
+        assert!(messages[format!("client.{}", frame.name)].is_object(), "{}", frame.name);
+        assert!(operations[format!("receive.{}", frame.name)].is_object(), "{}", frame.name);
+    }
+    for frame in SERVER_FRAMES {
+        assert!(messages[format!("server.{}", frame.name)].is_object(), "{}", frame.name);
+        assert!(operations[format!("send.{}", frame.name)].is_object(), "{}", frame.name);
+    }
+    let codes = document["x-close-codes"].as_array().unwrap();
+    assert_eq!(codes.len(), CLOSE_CODES.len());
+}
+
+/// The README with the present table of settings between its marks.
+fn readme_with_settings(readme: &str) -> Option<String> {
+    let (begin, end) = (
+        "<!-- settings: written by `UPDATE_DOCUMENTS=1 cargo test documents` -->\n",
+        "<!-- settings end -->",
+    );
+    let (before, rest) = readme.split_once(begin)?;
+    let (_, after) = rest.split_once(end)?;
+    Some(format!("{before}{begin}{}{end}{after}", deskwire::cli::settings_table()))
+}
+
+#[test]
+fn the_readme_holds_every_setting_and_number() {
+    let readme = read("README.md");
+    fresh("README.md", &readme_with_settings(&readme).expect("the README has no place for the settings"));
+    for name in Metrics::NAMES {
+        assert!(readme.contains(name), "the README does not name {name}");
+    }
+}
