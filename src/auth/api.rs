@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use super::Authenticated;
 use super::password::Password;
 use super::service::{self, Credentials};
 use super::sessions::{self, Caller, Tokens};
 use super::store::SessionRow;
-use super::{Authenticated, extract};
 use crate::app::App;
 use crate::http::json::Body;
 use crate::http::page::{Page, PageQuery};
@@ -230,10 +230,4 @@ pub async fn change_password(
     let PasswordChangeIn { current_password, new_password } = body.into_inner();
     service::change_password(&app, who.actor, current_password, new_password, &caller).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-/// Whether the request carries this bearer key. Both sides are hashed first, so the comparison's time tells nothing.
-pub fn carries_key(request: &actix_web::HttpRequest, key: &Secret) -> Result<bool> {
-    use crate::kernel::secret::token_hash;
-    Ok(token_hash(extract::bearer(request)?) == token_hash(key.expose()))
 }

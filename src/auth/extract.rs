@@ -10,6 +10,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
 use super::tokens::Verified;
 use crate::app::App;
+use crate::kernel::secret::{Secret, token_hash};
 use crate::kernel::{Code, Error, Millis, Result};
 use crate::members::model::{Actor, Role};
 
@@ -70,6 +71,11 @@ pub fn bearer(request: &HttpRequest) -> Result<&str> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim())
         .ok_or_else(|| Error::new(Code::TokenInvalid, "expected Authorization: Bearer and a token"))
+}
+
+/// Whether the request carries this bearer key. Both sides are hashed first, so the comparison's time tells nothing.
+pub fn carries_key(request: &HttpRequest, key: &Secret) -> Result<bool> {
+    Ok(token_hash(bearer(request)?) == token_hash(key.expose()))
 }
 
 macro_rules! roles {

@@ -5,6 +5,7 @@ use super::password::Password;
 use super::sessions::{self, Caller, Tokens};
 use super::store::{self, Account};
 use crate::app::App;
+use crate::kernel::secret::token_hash;
 use crate::kernel::text::{is_key, login_name};
 use crate::kernel::{Code, Error, Result};
 use crate::members::model::Actor;
@@ -40,18 +41,11 @@ pub async fn login(app: &App, given: Credentials, caller: &Caller) -> Result<Tok
     sessions::admit(&member, tenant_status, now)?;
     let session =
         sessions::begin(app, member.tenant_id, member.id, member.role, given.device.as_deref(), caller)?;
-    let row = session.row.clone();
-    app.db
-        .write(move |connection| {
-            store::note_login(connection, &row)?;
-            store::insert(connection, &row)
-        })
-        .await?;
     member.last_login_at = Some(session.row.created_at);
     member.last_login_ip = session.row.ip.clone();
     member.last_seen = Some(session.row.created_at);
     member.locked_until = None;
-    sessions::tokens(app, session, member)
+    sessions::keep(app, session, member, true).await
 }
 
 /// Ends an attempt: a wrong password counts, a right one opens unless there is a lock.
@@ -67,9 +61,10 @@ fn judge(app: &App, attempt: Attempt, right: Option<Account>) -> Result<Account>
     Ok(account)
 }
 
-/// The name under which failures of an account are counted in memory.
+/// The name under which failures of an account are counted in memory; short, however long the names are that were
+/// sent.
 pub fn account_key(tenant: &str, login_name: &str) -> String {
-    format!("{tenant}/{login_name}")
+    token_hash(&format!("{tenant}/{login_name}"))
 }
 
 /// A device's name is a key, or absent.

@@ -16,6 +16,9 @@ use crate::members::model::{Actor, MemberStatus, Role};
 use crate::members::store::MemberRow;
 use crate::tenants::model::TenantStatus;
 
+/// Live sessions that one member may have.
+pub const SESSIONS_MAX: i64 = 100;
+
 const DAY_MS: i64 = 86_400_000;
 /// How often a renewal is tried when others renew the same session at the same time.
 const RENEWALS: u32 = 8;
@@ -97,6 +100,27 @@ pub fn begin(
         rev: 0,
     };
     Ok(NewSession { row, refresh_token })
+}
+
+/// Keeps a session of a member that exists, notes its sign-in if it is one, and gives its tokens. When the member
+/// has more than [`SESSIONS_MAX`] live sessions, the oldest one ends.
+pub async fn keep(app: &App, session: NewSession, member: MemberRow, sign_in: bool) -> Result<Tokens> {
+    let row = session.row.clone();
+    let surplus = app
+        .db
+        .write(move |connection| {
+            if sign_in {
+                store::note_login(connection, &row)?;
+            }
+            store::insert(connection, &row)?;
+            let (tenant, member, now) = (row.tenant_id, row.member_id, Millis(row.created_at));
+            store::surplus(connection, tenant, member, now, SESSIONS_MAX)
+        })
+        .await?;
+    if let Some(oldest) = surplus {
+        end(app, member.actor(session.row.id), Some(oldest), None, "replaced").await?;
+    }
+    tokens(app, session, member)
 }
 
 /// The tokens of a session that was kept.

@@ -135,6 +135,27 @@ pub fn live(
         .load(connection)?)
 }
 
+/// The newest of a member's live sessions that are more than `most`.
+pub fn surplus(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    member: MemberId,
+    now: Millis,
+    most: i64,
+) -> Result<Option<SessionId>> {
+    Ok(auth_session::table
+        .filter(auth_session::tenant_id.eq(tenant))
+        .filter(auth_session::member_id.eq(member))
+        .filter(auth_session::revoked_at.is_null())
+        .filter(auth_session::expires_at.gt(now.0))
+        .order(auth_session::id.desc())
+        .offset(most)
+        .limit(1)
+        .select(auth_session::id)
+        .first(connection)
+        .optional()?)
+}
+
 /// Whether the member has this session and it lives.
 pub fn is_live(
     connection: &mut AnyConnection,

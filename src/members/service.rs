@@ -185,7 +185,7 @@ pub async fn update(app: &App, actor: Actor, id: MemberId, patch: Patch) -> Resu
     let only_status = Patch { status: patch.status, ..Patch::default() };
     let (role, status) = (patch.role, patch.status);
     let change = change_of(app, patch.clone())?;
-    if scope != Scope::Tenant && (own || patch != only_status) {
+    if scope != Scope::Tenant && (present.parent_id != Some(actor.member) || patch != only_status) {
         return Err(Error::new(Code::Forbidden, "only the state of own sub-accounts may be changed"));
     }
     if own && (role.is_some_and(|role| role != present.role) || status == Some(MemberStatus::Disabled)) {

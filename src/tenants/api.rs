@@ -10,7 +10,7 @@ use super::model::{TenantSettings, TenantStatus};
 use super::service::{self, NewTenant, Patch};
 use super::store::TenantRow;
 use crate::app::App;
-use crate::auth::api::carries_key;
+use crate::auth::extract::carries_key;
 use crate::auth::password::Password;
 use crate::auth::{Admin, Authenticated};
 use crate::http::json::Body;

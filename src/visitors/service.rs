@@ -112,9 +112,7 @@ async fn read_token(app: &App, actor: Actor, token: &Secret) -> Result<Identity>
 
 async fn come_in(app: &App, member: &MemberRow, caller: &Caller) -> Result<Tokens> {
     let session = sessions::begin(app, member.tenant_id, member.id, member.role, None, caller)?;
-    let row = session.row.clone();
-    app.db.write(move |connection| session_store::insert(connection, &row)).await?;
-    sessions::tokens(app, session, member.clone())
+    sessions::keep(app, session, member.clone(), false).await
 }
 
 fn decide(

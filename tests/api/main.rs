@@ -11,14 +11,18 @@
 #[macro_use]
 mod harness;
 
+mod auth;
 mod conversations;
 mod documents;
 mod errors;
 mod feed;
 mod journal;
 mod journal_lanes;
+mod members;
 mod messages;
 mod migrations;
 mod reading;
 mod sync_inbox;
+mod tenants;
 mod tidy;
+mod visitors;
