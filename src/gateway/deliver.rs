@@ -18,7 +18,7 @@ use crate::conversations::model::{ConversationKind, ParticipantRow};
 use crate::conversations::view::Cards;
 use crate::db::AnyConnection;
 use crate::journal::Changes;
-use crate::journal::feed::{AccessNotice, RoomState};
+use crate::journal::feed::{AccessNotice, AccessState, RoomState};
 use crate::kernel::{ConversationId, MemberId, TenantId};
 use crate::messages::model::{Entry, EntryRow};
 use crate::sync::model::InboxRow;
@@ -112,6 +112,18 @@ enum Event<'a> {
     Access(&'a AccessNotice),
 }
 
+impl Event<'_> {
+    /// A disabled account loses its sessions under the same rev; its sockets are told the reason, not the means.
+    fn turn(&self) -> u8 {
+        match self {
+            Self::Entry(_) => 0,
+            Self::Row(_) => 1,
+            Self::Access(notice) if !matches!(notice.change, AccessState::SessionRevoked { .. }) => 2,
+            Self::Access(_) => 3,
+        }
+    }
+}
+
 fn deliver(hub: &Hub, tenant: &mut Tenant, group: &[Arc<Changes>], loaded: &Loaded) {
     for changes in group {
         let mut events: Vec<(i64, Event<'_>)> = Vec::with_capacity(changes.entries.len());
@@ -123,7 +135,7 @@ fn deliver(hub: &Hub, tenant: &mut Tenant, group: &[Arc<Changes>], loaded: &Load
         });
         events.extend(rows_here.map(|one| (one.rev, Event::Row(one))));
         events.extend(changes.access.iter().map(|notice| (notice.rev, Event::Access(notice))));
-        events.sort_by_key(|(rev, _)| *rev);
+        events.sort_by_key(|(rev, event)| (*rev, event.turn()));
         for (rev, event) in events {
             match event {
                 Event::Entry(entry) => {

@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::kernel::{MemberId, TenantId};
+use crate::kernel::{MemberId, Millis, TenantId};
 
 /// The sockets of one process. Cloning shares it.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,7 @@ type Devices = HashMap<(TenantId, MemberId), Vec<(Arc<str>, i64)>>;
 #[derive(Debug, Default)]
 struct Shared {
     open: AtomicUsize,
+    last_id: AtomicI64,
     closed: Notify,
     addresses: Mutex<HashMap<IpAddr, usize>>,
     devices: Mutex<Devices>,
@@ -35,6 +36,15 @@ impl Gateway {
     /// Sockets that are open in this process.
     pub fn open(&self) -> usize {
         self.shared.open.load(Ordering::SeqCst)
+    }
+
+    /// An id for a socket: higher than all before it in this process, and after a restart too. It does not come from
+    /// the generator of ids, because a socket must be able to open while the node number is renewed.
+    pub fn next_id(&self, now: Millis) -> i64 {
+        let floor = now.0 << 10;
+        let rise = |last: i64| Some(floor.max(last + 1));
+        let last = self.shared.last_id.fetch_update(Ordering::SeqCst, Ordering::SeqCst, rise);
+        floor.max(last.unwrap_or(floor) + 1)
     }
 
     /// Takes a place for a socket from this address; none when the address has `cap` already.

@@ -24,7 +24,7 @@ use crate::kernel::{Code, Error, Result};
         (status = 400, description = "No WebSocket request, or another sub-protocol: `invalid_parameter`.", body = crate::http::problem::Problem, content_type = "application/problem+json"),
         (status = 403, description = "`origin_refused`.", body = crate::http::problem::Problem, content_type = "application/problem+json"),
         (status = 429, description = "This address has too many sockets: `rate_limited`.", body = crate::http::problem::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`draining`, `busy`.", body = crate::http::problem::Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`draining`.", body = crate::http::problem::Problem, content_type = "application/problem+json"),
     )
 )]
 #[get("/ws")]
@@ -44,7 +44,7 @@ pub async fn open_socket(
         let detail = format!("an address has at most {} sockets", settings.sockets_per_address);
         return Err(Error::new(Code::RateLimited, detail).retry_after(30_000));
     };
-    let id = app.ids.next()?;
+    let id = app.gateway.next_id(app.clock.now());
     let (response, connection, stream) = actix_ws::handle_with_protocols(&request, payload, &[SUB_PROTOCOL])
         .map_err(|cause| Error::new(Code::InvalidParameter, format!("no WebSocket request: {cause}")))?;
     let limit = settings.frame_limit;

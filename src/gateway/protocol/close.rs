@@ -43,7 +43,7 @@ close_codes! {
     RATE_LIMITED 4004 "rate_limited" true "Connect again later; send less." "Frames kept coming over the limit for more than ten seconds.";
     HELLO_TIMEOUT 4005 "hello_timeout" true "Connect again; send hello at once." "No hello came within five seconds.";
     TOKEN_EXPIRED 4006 "token_expired" true "Refresh the access token, then connect again." "The access token expired, or the member's role changed.";
-    PROTOCOL_ERROR 4500 "protocol_error" false "Repair the client." "The frames break the protocol: binary, bad framing, something else before hello.";
+    PROTOCOL_ERROR 4500 "protocol_error" false "Repair the client." "The frames break the protocol: binary messages, bad framing, a hello of the wrong form.";
     AUTH_FAILED 4501 "auth_failed" false "Sign in again." "The token is malformed, forged, or its session is over.";
     FORBIDDEN 4502 "forbidden" false "Tell the user." "The account is disabled or deleted, or the tenant is suspended.";
     CONNECTION_LIMIT 4504 "connection_limit" false "Close another device first." "The member has too many sockets.";
