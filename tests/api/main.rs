@@ -13,9 +13,13 @@ mod harness;
 
 mod auth;
 mod conversations;
+mod crash;
+mod disk;
 mod documents;
 mod errors;
+mod faults;
 mod feed;
+mod flood;
 mod journal;
 mod journal_lanes;
 mod members;

@@ -33,6 +33,8 @@ pub mod client;
 pub mod commands;
 pub mod database;
 pub mod personas;
+pub mod process;
+pub mod proxy;
 pub mod seed;
 pub mod servers;
 pub mod socket;

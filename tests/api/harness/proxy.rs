@@ -1,0 +1,78 @@
+//! A TCP proxy between the service and its database that fails as networks do.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// The proxy. Its threads end with their connections.
+pub struct Proxy {
+    port: u16,
+    late_commits: Arc<AtomicU32>,
+    cut: Arc<AtomicU32>,
+}
+
+impl Proxy {
+    /// Forwards to this port of 127.0.0.1.
+    pub fn to(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (late_commits, cut) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let (armed, done) = (late_commits.clone(), cut.clone());
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
+                let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Both);
+                });
+                let (armed, done) = (armed.clone(), done.clone());
+                std::thread::spawn(move || forward(client, server, &armed, &done));
+            }
+        });
+        Self { port, late_commits, cut }
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The next so many COMMITs lose their client at once and reach the server half a second later.
+    pub fn delay_commits(&self, count: u32) {
+        self.late_commits.store(count, Ordering::SeqCst);
+    }
+
+    /// How many COMMITs were cut.
+    pub fn cut(&self) -> u32 {
+        self.cut.load(Ordering::SeqCst)
+    }
+}
+
+fn forward(mut client: TcpStream, mut server: TcpStream, armed: &AtomicU32, done: &AtomicU32) {
+    let mut buffer = vec![0; 65_536];
+    loop {
+        let size = match client.read(&mut buffer) {
+            Ok(size) if size > 0 => size,
+            _ => break,
+        };
+        let bytes = &buffer[..size];
+        let commits = bytes.windows(6).any(|part| part == b"COMMIT");
+        let late = commits
+            && armed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        if late {
+            let _ = client.shutdown(Shutdown::Both);
+            done.fetch_add(1, Ordering::SeqCst);
+            // The delay is the fault itself: the server learns of the COMMIT long after its client is gone.
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        if server.write_all(bytes).is_err() || late {
+            break;
+        }
+    }
+    // Half open for a moment, so that the server reads what was sent before it sees the end.
+    let _ = server.shutdown(Shutdown::Write);
+    let _ = client.shutdown(Shutdown::Read);
+}
