@@ -34,7 +34,7 @@ impl Served {
             .env("DESKWIRE_SIGN_UP", "true")
             .env("DESKWIRE_BCRYPT_COST", "4")
             .env("DESKWIRE_REQUESTS_PER_SECOND", "0")
-            .env("DESKWIRE_ANONYMOUS_PER_MINUTE", "4000000000")
+            .env("DESKWIRE_ANONYMOUS_PER_MINUTE", "0")
             .env("DESKWIRE_SOCKETS_PER_ADDRESS", "1000000")
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null())

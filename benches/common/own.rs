@@ -32,7 +32,7 @@ pub fn settings(database_url: &str) -> Outcome<Settings> {
     settings.sign_up = true;
     settings.bcrypt_cost = 4;
     settings.requests_per_second = 0;
-    settings.anonymous_per_minute = u32::MAX;
+    settings.anonymous_per_minute = 0;
     settings.sockets_per_address = usize::MAX;
     settings.sockets_per_member = usize::MAX;
     settings.visitor_frames_per_second = 100_000;

@@ -64,7 +64,7 @@ impl OwnServer {
         settings.sign_up = true;
         settings.bcrypt_cost = 4;
         settings.requests_per_second = 0;
-        settings.anonymous_per_minute = u32::MAX;
+        settings.anonymous_per_minute = 0;
         settings.sockets_per_address = usize::MAX;
         settings.visitor_frames_per_second = 1_000;
         settings.staff_frames_per_second = 10_000;
