@@ -14,6 +14,7 @@ use crate::journal::history;
 use crate::kernel::{ConversationId, MemberId, Result, TenantId};
 
 use super::model::InboxRow;
+use super::snapshot::snapshot;
 use super::store;
 
 /// How many candidates one of the three walks reads at most. One command gives at most some hundred rows one rev, so
@@ -40,7 +41,7 @@ mod notes {
 use notes::backstage;
 
 /// Everything that changed for a member after `after_rev`. At most `limit` rows, but rows of one rev stay together.
-/// A row that changes while this is read is handed out in its newest state and may come again.
+/// Head and rows are of one snapshot.
 pub fn delta(
     connection: &mut AnyConnection,
     tenant: TenantId,
@@ -48,15 +49,17 @@ pub fn delta(
     after_rev: i64,
     limit: i64,
 ) -> Result<Delta> {
-    let head = history::head(connection, tenant)?;
-    let walks = [
-        own_rows(connection, tenant, member, after_rev)?,
-        conversation_rows(connection, tenant, member, after_rev)?,
-        notes_rows(connection, tenant, member, after_rev)?,
-    ];
-    let cut = cut(walks, after_rev, head, limit);
-    let rows = store::rows_of(connection, tenant, &cut.participants)?;
-    Ok(Delta { rows, head, cursor: cut.cursor, more: cut.more })
+    snapshot(connection, |connection| {
+        let head = history::head(connection, tenant)?;
+        let walks = [
+            own_rows(connection, tenant, member, after_rev)?,
+            conversation_rows(connection, tenant, member, after_rev)?,
+            notes_rows(connection, tenant, member, after_rev)?,
+        ];
+        let cut = cut(walks, after_rev, head, limit);
+        let rows = store::rows_of(connection, tenant, &cut.participants)?;
+        Ok(Delta { rows, head, cursor: cut.cursor, more: cut.more })
+    })
 }
 
 /// A candidate: by which rev its walk found it, and by which rev it counts.

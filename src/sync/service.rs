@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::conversations::access;
 use crate::conversations::model::ConversationKind;
+use crate::db::AnyConnection;
 use crate::http::page;
 use crate::journal::{Action, Command, history};
 use crate::kernel::{Code, ConversationId, Error, Result};
@@ -13,6 +14,7 @@ use super::api::{
     InboxPage, InboxQuery, MarkUnread, ReadPosition, ReportDelivered, ReportRead, SyncPage, SyncQuery,
 };
 use super::cursor::Cursor;
+use super::snapshot::snapshot;
 use super::store;
 
 /// Says how far a log is read. Moves forward only; a position that advances nothing is answered without a command.
@@ -57,18 +59,17 @@ pub async fn delivered(app: &App, actor: Actor, id: ConversationId, input: Repor
 pub async fn inbox(app: &App, actor: Actor, query: InboxQuery) -> Result<InboxPage> {
     let limit = page::limit(query.limit)?;
     let before: Option<(i64, i64)> = query.cursor.as_deref().map(page::decode).transpose()?;
-    app.db
-        .read(move |connection| {
-            let before = before.map(|(rev, id)| (rev, ConversationId(id)));
-            let rows = store::inbox(connection, actor.tenant, actor.member, before, limit + 1)?;
-            let page = page::Page::new(rows, limit, |(rev, row)| (*rev, row.conversation_id.0));
-            Ok(InboxPage {
-                data: page.data.into_iter().map(|(_, row)| row).collect(),
-                next_cursor: page.next_cursor,
-                unread_total: store::unread_total(connection, actor.tenant, actor.member)?,
-            })
+    let before = before.map(|(rev, id)| (rev, ConversationId(id)));
+    in_snapshot(app, move |connection| {
+        let rows = store::inbox(connection, actor.tenant, actor.member, before, limit + 1)?;
+        let page = page::Page::new(rows, limit, |(rev, row)| (*rev, row.conversation_id.0));
+        Ok(InboxPage {
+            data: page.data.into_iter().map(|(_, row)| row).collect(),
+            next_cursor: page.next_cursor,
+            unread_total: store::unread_total(connection, actor.tenant, actor.member)?,
         })
-        .await
+    })
+    .await
 }
 
 /// What changed in the inbox since a cursor; without one, the head and the newest page.
@@ -76,32 +77,34 @@ pub async fn delta(app: &App, actor: Actor, query: SyncQuery) -> Result<SyncPage
     let limit = page::limit(query.limit)?;
     let cursor = query.cursor.as_deref().map(str::parse::<Cursor>).transpose()?;
     let epoch = app.epoch.clone();
-    app.db
-        .read(move |connection| {
-            let (tenant, member) = (actor.tenant, actor.member);
-            let head = history::head(connection, tenant)?;
-            let Some(cursor) = cursor else {
-                let rows = store::inbox(connection, tenant, member, None, limit + 1)?;
-                let page = page::Page::new(rows, limit, |(rev, row)| (*rev, row.conversation_id.0));
-                return Ok(SyncPage {
-                    rows: page.data.into_iter().map(|(_, row)| row).collect(),
-                    cursor: Cursor::new(&epoch, head).to_string(),
-                    more: false,
-                    inbox_cursor: page.next_cursor,
-                    unread_total: store::unread_total(connection, tenant, member)?,
-                });
-            };
-            let after = cursor.check(&epoch, head)?;
-            let delta = store::delta(connection, tenant, member, after, limit)?;
-            Ok(SyncPage {
-                rows: delta.rows,
-                cursor: Cursor::new(&epoch, delta.cursor).to_string(),
-                more: delta.more,
-                inbox_cursor: None,
-                unread_total: store::unread_total(connection, tenant, member)?,
-            })
-        })
-        .await
+    in_snapshot(app, move |connection| {
+        let (tenant, member) = (actor.tenant, actor.member);
+        let head = history::head(connection, tenant)?;
+        let unread_total = store::unread_total(connection, tenant, member)?;
+        let Some(cursor) = cursor else {
+            let rows = store::inbox(connection, tenant, member, None, limit + 1)?;
+            let page = page::Page::new(rows, limit, |(rev, row)| (*rev, row.conversation_id.0));
+            return Ok(SyncPage {
+                rows: page.data.into_iter().map(|(_, row)| row).collect(),
+                cursor: Cursor::new(&epoch, head).to_string(),
+                more: false,
+                inbox_cursor: page.next_cursor,
+                unread_total,
+            });
+        };
+        let after = cursor.check(&epoch, head)?;
+        let delta = store::delta(connection, tenant, member, after, limit)?;
+        let cursor = Cursor::new(&epoch, delta.cursor).to_string();
+        Ok(SyncPage { rows: delta.rows, cursor, more: delta.more, inbox_cursor: None, unread_total })
+    })
+    .await
+}
+
+async fn in_snapshot<T: Send + 'static>(
+    app: &App,
+    read: impl FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    app.db.read(move |connection| snapshot(connection, read)).await
 }
 
 fn not_a_member() -> Error {

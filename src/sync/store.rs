@@ -15,6 +15,7 @@ use crate::messages::model::{Entry, EntryRow};
 use crate::messages::store as messages;
 
 use super::model::{InboxRow, Notes, Peers};
+use super::snapshot::snapshot;
 use super::unread::{self, Counts, Fast};
 
 pub use super::delta::{Delta, delta};
@@ -36,17 +37,19 @@ pub fn rows_for(
 ) -> Result<Vec<(MemberId, InboxRow)>> {
     let ids = distinct(pairs.iter().map(|pair| pair.0));
     let members = distinct(pairs.iter().map(|pair| pair.1));
-    // The superset of all combinations is small: either one member or one conversation is asked for as a rule.
-    let mut found: HashMap<_, _> = conversations::participants_of(connection, tenant, &ids, &members)?
-        .into_iter()
-        .map(|row| ((row.conversation_id, row.member_id), row))
-        .collect();
-    let participants: Vec<_> = pairs.iter().filter_map(|pair| found.remove(pair)).collect();
-    let rows = rows_of(connection, tenant, &participants)?;
-    Ok(participants.iter().map(|row| row.member_id).zip(rows).collect())
+    snapshot(connection, |connection| {
+        // The superset of all combinations is small: as a rule one member or one conversation is asked for.
+        let mut found: HashMap<_, _> = conversations::participants_of(connection, tenant, &ids, &members)?
+            .into_iter()
+            .map(|row| ((row.conversation_id, row.member_id), row))
+            .collect();
+        let participants: Vec<_> = pairs.iter().filter_map(|pair| found.remove(pair)).collect();
+        let rows = rows_of(connection, tenant, &participants)?;
+        Ok(participants.iter().map(|row| row.member_id).zip(rows).collect())
+    })
 }
 
-/// The inbox rows of these participants, in their order.
+/// The inbox rows of these participants, in their order. Call it in the [`snapshot`] that read them.
 pub fn rows_of(
     connection: &mut AnyConnection,
     tenant: TenantId,
@@ -64,6 +67,10 @@ pub fn rows_of(
 
 /// Unread messages over the conversations that the member is active in; each counts 100 at most.
 pub fn unread_total(connection: &mut AnyConnection, tenant: TenantId, member: MemberId) -> Result<i64> {
+    snapshot(connection, |connection| sum_unread(connection, tenant, member))
+}
+
+fn sum_unread(connection: &mut AnyConnection, tenant: TenantId, member: MemberId) -> Result<i64> {
     let participants: Vec<ParticipantRow> = conversation_member::table
         .inner_join(conversation::table.on(conversation::id.eq(conversation_member::conversation_id)))
         .filter(conversation_member::member_id.eq(member))
@@ -91,13 +98,15 @@ pub fn inbox(
     before: Option<(i64, ConversationId)>,
     limit: i64,
 ) -> Result<Vec<(i64, InboxRow)>> {
-    let mut keys = active_page(connection, tenant, member, before, limit)?;
-    keys.extend(frozen_page(connection, tenant, member, before, limit)?);
-    keys.sort_by_key(|(rev, row)| std::cmp::Reverse((*rev, row.conversation_id)));
-    keys.truncate(usize::try_from(limit).unwrap_or_default());
-    let (revs, participants): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
-    let rows = rows_of(connection, tenant, &participants)?;
-    Ok(revs.into_iter().zip(rows).collect())
+    snapshot(connection, |connection| {
+        let mut keys = active_page(connection, tenant, member, before, limit)?;
+        keys.extend(frozen_page(connection, tenant, member, before, limit)?);
+        keys.sort_by_key(|(rev, row)| std::cmp::Reverse((*rev, row.conversation_id)));
+        keys.truncate(usize::try_from(limit).unwrap_or_default());
+        let (revs, participants): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
+        let rows = rows_of(connection, tenant, &participants)?;
+        Ok(revs.into_iter().zip(rows).collect())
+    })
 }
 
 /// Of open conversations the conversation knows its place.

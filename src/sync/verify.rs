@@ -11,6 +11,7 @@ use crate::db::schema::{conversation, conversation_member, group_message};
 use crate::kernel::{ConversationId, Result, TenantId};
 use crate::messages::model::{EntryKind, MESSAGE};
 
+use super::snapshot::snapshot;
 use super::{store, unread};
 
 /// How many conversations are judged at once.
@@ -41,31 +42,41 @@ impl Report {
     }
 }
 
-/// Recomputes heads, running counts and everybody's unread, of one tenant or of all. Run it on a store at rest or in
-/// one snapshot: a message that comes in between looks like a difference.
+/// Recomputes heads, running counts and everybody's unread, of one tenant or of all, a few hundred conversations at
+/// a time, each portion in one snapshot: the server may be at work meanwhile.
 pub fn recompute_all(connection: &mut AnyConnection, tenant: Option<TenantId>) -> Result<Report> {
     let mut report = Report::default();
-    let mut after = ConversationId(0);
-    loop {
-        let mut query = conversation::table
-            .filter(conversation::id.gt(after))
-            .order(conversation::id.asc())
-            .limit(CHUNK)
-            .select(ConversationRow::as_select())
-            .into_boxed();
-        if let Some(tenant) = tenant {
-            query = query.filter(conversation::tenant_id.eq(tenant));
-        }
-        let rows: Vec<ConversationRow> = query.load(connection)?;
-        let Some(last) = rows.last() else { return Ok(report) };
-        after = last.id;
-        for row in &rows {
-            judge_log(connection, row, &mut report)?;
-            if row.kind == ConversationKind::Support {
-                judge_unread(connection, row, &mut report)?;
-            }
+    let mut after = Some(ConversationId(0));
+    while let Some(place) = after {
+        after = snapshot(connection, |connection| portion(connection, tenant, place, &mut report))?;
+    }
+    Ok(report)
+}
+
+/// Judges the conversations after a place; gives the next place.
+fn portion(
+    connection: &mut AnyConnection,
+    tenant: Option<TenantId>,
+    after: ConversationId,
+    report: &mut Report,
+) -> Result<Option<ConversationId>> {
+    let mut query = conversation::table
+        .filter(conversation::id.gt(after))
+        .order(conversation::id.asc())
+        .limit(CHUNK)
+        .select(ConversationRow::as_select())
+        .into_boxed();
+    if let Some(tenant) = tenant {
+        query = query.filter(conversation::tenant_id.eq(tenant));
+    }
+    let rows: Vec<ConversationRow> = query.load(connection)?;
+    for row in &rows {
+        judge_log(connection, row, report)?;
+        if row.kind == ConversationKind::Support {
+            judge_unread(connection, row, report)?;
         }
     }
+    Ok(rows.last().map(|row| row.id))
 }
 
 fn judge_log(connection: &mut AnyConnection, row: &ConversationRow, report: &mut Report) -> Result<()> {
