@@ -139,20 +139,26 @@ pub fn list(
     limit: i64,
 ) -> Result<Vec<ConversationRow>> {
     match reach {
-        Reach::Tenant => page(connection, tenant, filter, None, before, limit),
+        Reach::Tenant => of_tenant(connection, tenant, filter, before, limit),
         Reach::Customer(member) => {
             if filter.customer_id.is_some_and(|asked| asked != member) {
                 return Ok(Vec::new());
             }
             let own = Filter { customer_id: Some(member), ..filter.clone() };
-            page(connection, tenant, &own, None, before, limit)
+            of_tenant(connection, tenant, &own, before, limit)
         }
         Reach::Agent(member) => {
-            // Two index walks and a merge: an OR over both would read the whole tenant to find an agent's few.
-            let mut rows = page(connection, tenant, filter, Some(member), before, limit)?;
+            // Some index walks and a merge: an OR over all would read the whole tenant to find an agent's few.
+            let mut rows = Vec::new();
+            for active in [true, false] {
+                // Closed means not active, so one of the walks is enough when a state is asked for.
+                if filter.status.is_none_or(|status| active == (status != ConversationStatus::Closed)) {
+                    rows.extend(of_member(connection, tenant, member, active, filter, before, limit)?);
+                }
+            }
             if filter.status.is_none_or(|status| status == ConversationStatus::Open) {
                 let waiting = Filter { status: Some(ConversationStatus::Open), ..filter.clone() };
-                rows.extend(page(connection, tenant, &waiting, None, before, limit)?);
+                rows.extend(of_tenant(connection, tenant, &waiting, before, limit)?);
             }
             rows.sort_by_key(|row| std::cmp::Reverse(row.id));
             rows.dedup_by_key(|row| row.id);
@@ -162,46 +168,76 @@ pub fn list(
     }
 }
 
-fn page(
+/// Adds what a [`Filter`] says to a query that has `conversation` in it.
+macro_rules! filtered {
+    ($query:ident, $filter:expr) => {
+        if let Some(status) = $filter.status {
+            $query = $query.filter(conversation::status.eq(status));
+        }
+        if let Some(agent) = $filter.agent_id {
+            $query = $query.filter(conversation::agent_id.eq(agent));
+        }
+        if let Some(customer) = $filter.customer_id {
+            $query = $query.filter(conversation::customer_id.eq(customer));
+        }
+        if $filter.unassigned {
+            $query = $query.filter(conversation::agent_id.is_null());
+        }
+        if let Some(priority) = $filter.priority {
+            $query = $query.filter(conversation::priority.eq(priority));
+        }
+    };
+}
+
+/// Walks the conversations of the tenant.
+fn of_tenant(
     connection: &mut AnyConnection,
     tenant: TenantId,
     filter: &Filter,
-    inside: Option<MemberId>,
     before: Option<ConversationId>,
     limit: i64,
 ) -> Result<Vec<ConversationRow>> {
     let mut query = conversation::table
         .filter(conversation::tenant_id.eq(tenant))
-        .filter(conversation::kind.eq(ConversationKind::Support))
         .order(conversation::id.desc())
         .limit(limit)
         .select(ConversationRow::as_select())
         .into_boxed();
-    if let Some(member) = inside {
-        let own = conversation_member::table
-            .filter(conversation_member::member_id.eq(member))
-            .filter(conversation_member::tenant_id.eq(tenant))
-            .filter(conversation_member::left_seq.is_null())
-            .select(conversation_member::conversation_id);
-        query = query.filter(conversation::id.eq_any(own));
+    // Only support conversations have a status, an agent or a customer; naming the kind beside one of them would
+    // lead SQLite to the index of kinds, which is the whole tenant.
+    if filter.status.is_none() && filter.agent_id.is_none() && filter.customer_id.is_none() {
+        query = query.filter(conversation::kind.eq(ConversationKind::Support));
     }
     if let Some(before) = before {
         query = query.filter(conversation::id.lt(before));
     }
-    if let Some(status) = filter.status {
-        query = query.filter(conversation::status.eq(status));
+    filtered!(query, filter);
+    Ok(query.load(connection)?)
+}
+
+/// Walks the conversations that a member is in, those that are not closed or those that are.
+fn of_member(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    member: MemberId,
+    active: bool,
+    filter: &Filter,
+    before: Option<ConversationId>,
+    limit: i64,
+) -> Result<Vec<ConversationRow>> {
+    let mut query = conversation_member::table
+        .inner_join(conversation::table.on(conversation::id.eq(conversation_member::conversation_id)))
+        .filter(conversation_member::member_id.eq(member))
+        .filter(conversation_member::tenant_id.eq(tenant))
+        .filter(conversation_member::active.eq(active))
+        .filter(conversation_member::left_seq.is_null())
+        .order(conversation_member::conversation_id.desc())
+        .limit(limit)
+        .select(ConversationRow::as_select())
+        .into_boxed();
+    if let Some(before) = before {
+        query = query.filter(conversation_member::conversation_id.lt(before));
     }
-    if let Some(agent) = filter.agent_id {
-        query = query.filter(conversation::agent_id.eq(agent));
-    }
-    if let Some(customer) = filter.customer_id {
-        query = query.filter(conversation::customer_id.eq(customer));
-    }
-    if filter.unassigned {
-        query = query.filter(conversation::agent_id.is_null());
-    }
-    if let Some(priority) = filter.priority {
-        query = query.filter(conversation::priority.eq(priority));
-    }
+    filtered!(query, filter);
     Ok(query.load(connection)?)
 }

@@ -12,7 +12,7 @@ use crate::kernel::{ConversationId, Result, TenantId};
 
 use super::model::{EntryRow, MESSAGE, RevisionRow};
 
-/// How many pairs one statement of [`entries_at`] asks for.
+/// How many pairs one statement asks a server for.
 const PAIRS: usize = 200;
 
 /// Which entries of a log are wanted.
@@ -110,20 +110,48 @@ pub fn find(
         .optional()?)
 }
 
+/// Reads these columns at these places of logs. SQLite looks each place up by its primary key with one prepared
+/// statement: for a list of pairs it would walk the tenant's whole log. The servers take the list at once.
+macro_rules! at_places {
+    ($connection:expr, $tenant:expr, $places:expr, $row:ty = $columns:expr) => {{
+        let mut rows = Vec::with_capacity($places.len());
+        match $connection {
+            #[cfg(feature = "sqlite")]
+            AnyConnection::Sqlite(inner) => {
+                for (conversation, seq) in $places {
+                    let row: Option<$row> = group_message::table
+                        .filter(group_message::conversation_id.eq(conversation))
+                        .filter(group_message::seq.eq(seq))
+                        .filter(group_message::tenant_id.eq($tenant))
+                        .select($columns)
+                        .first(inner)
+                        .optional()?;
+                    rows.extend(row);
+                }
+            }
+            #[allow(unreachable_patterns, reason = "reachable with the features of the servers")]
+            connection => {
+                for chunk in $places.chunks(PAIRS) {
+                    let found: Vec<$row> = group_message::table
+                        .filter(sql::<Bool>(&pairs(connection, chunk)))
+                        .filter(group_message::tenant_id.eq($tenant))
+                        .select($columns)
+                        .load(connection)?;
+                    rows.extend(found);
+                }
+            }
+        }
+        Ok(rows)
+    }};
+}
+
 /// The entries at these places, in no order; what does not exist is left out.
 pub fn entries_at(
     connection: &mut AnyConnection,
     tenant: TenantId,
     places: &[(ConversationId, i64)],
 ) -> Result<Vec<EntryRow>> {
-    let mut rows = Vec::with_capacity(places.len());
-    for chunk in places.chunks(PAIRS) {
-        let wanted = sql::<Bool>(&at_places(connection, tenant, chunk));
-        let found: Vec<EntryRow> =
-            group_message::table.filter(wanted).select(EntryRow::as_select()).load(connection)?;
-        rows.extend(found);
-    }
-    Ok(rows)
+    at_places!(connection, tenant, places, EntryRow = EntryRow::as_select())
 }
 
 /// The running counts at a place of a log: messages and recalls up to and including it.
@@ -135,54 +163,25 @@ pub fn counts_at(
     tenant: TenantId,
     places: &[(ConversationId, i64)],
 ) -> Result<Vec<Counts>> {
-    let mut rows = Vec::with_capacity(places.len());
-    for chunk in places.chunks(PAIRS) {
-        let wanted = sql::<Bool>(&at_places(connection, tenant, chunk));
-        let found: Vec<Counts> = group_message::table
-            .filter(wanted)
-            .select((
-                group_message::conversation_id,
-                group_message::seq,
-                group_message::msg_count,
-                group_message::recall_count,
-            ))
-            .load(connection)?;
-        rows.extend(found);
-    }
-    Ok(rows)
+    let columns = (
+        group_message::conversation_id,
+        group_message::seq,
+        group_message::msg_count,
+        group_message::recall_count,
+    );
+    at_places!(connection, tenant, places, Counts = columns)
 }
 
-/// The tenant and `(conversation_id, seq) IN …` in the form for which each database walks its primary key. SQLite
-/// does so for a chain of OR only, and only when the index of tenants is not offered to it (that is the plus); else it
-/// reads the tenant's whole log. Numbers of ours are written out, so there is nothing to bind.
-fn at_places(connection: &AnyConnection, tenant: TenantId, places: &[(ConversationId, i64)]) -> String {
-    #[cfg(feature = "sqlite")]
-    if let AnyConnection::Sqlite(_) = connection {
-        let mut text = format!("+group_message.tenant_id = {tenant} AND (");
-        for (index, (conversation, seq)) in places.iter().enumerate() {
-            let or = if index == 0 { "" } else { " OR " };
-            let _ = write!(
-                text,
-                "{or}(group_message.conversation_id = {conversation} AND group_message.seq = {seq})"
-            );
-        }
-        text.push(')');
-        return text;
-    }
-    let values = match connection {
-        #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(_) => "",
-        _ => "VALUES ",
-    };
-    // PostgreSQL takes the columns' types from the first row.
-    let wide = match connection {
+/// `(conversation_id, seq) IN …` in the form for which the servers walk the primary key. Numbers of ours are written
+/// out, so there is nothing to bind.
+fn pairs(connection: &AnyConnection, places: &[(ConversationId, i64)]) -> String {
+    // PostgreSQL takes the types of a list of VALUES from its first row.
+    let (values, wide) = match connection {
         #[cfg(feature = "postgres")]
-        AnyConnection::Postgresql(_) => "::bigint",
-        _ => "",
+        AnyConnection::Postgresql(_) => ("VALUES ", "::bigint"),
+        _ => ("", ""),
     };
-    let mut text = format!(
-        "group_message.tenant_id = {tenant} AND (group_message.conversation_id, group_message.seq) IN ({values}"
-    );
+    let mut text = format!("(group_message.conversation_id, group_message.seq) IN ({values}");
     for (index, (conversation, seq)) in places.iter().enumerate() {
         let comma = if index == 0 { "" } else { ", " };
         let _ = write!(text, "{comma}({conversation}{wide}, {seq}{wide})");

@@ -128,7 +128,7 @@ fn active_page(
         .into_boxed();
     if let Some((rev, id)) = before {
         query = query.filter(
-            conversation::last_rev.lt(rev).or(conversation::last_rev.eq(rev).and(conversation::id.lt(id))),
+            conversation::last_rev.le(rev).and(conversation::last_rev.lt(rev).or(conversation::id.lt(id))),
         );
     }
     Ok(query.load(connection)?)
@@ -152,10 +152,11 @@ fn frozen_page(
         .select(ParticipantRow::as_select())
         .into_boxed();
     if let Some((rev, id)) = before {
+        // The first condition is for the index, the second for rows of one rev.
         query = query.filter(
             conversation_member::last_rev
-                .lt(rev)
-                .or(conversation_member::last_rev.eq(rev).and(conversation_member::conversation_id.lt(id))),
+                .le(rev)
+                .and(conversation_member::last_rev.lt(rev).or(conversation_member::conversation_id.lt(id))),
         );
     }
     let rows: Vec<ParticipantRow> = query.load(connection)?;

@@ -84,6 +84,8 @@ fn judge_log(connection: &mut AnyConnection, row: &ConversationRow, report: &mut
         group_message::table
             .filter(group_message::conversation_id.eq(row.id))
             .filter(group_message::tenant_id.eq(row.tenant_id))
+            // Says nothing, but keeps SQLite on the primary key.
+            .filter(group_message::seq.gt(0))
     };
     let entries: i64 = log().count().get_result(connection)?;
     let head: Option<i64> = log().select(max(group_message::seq)).get_result(connection)?;

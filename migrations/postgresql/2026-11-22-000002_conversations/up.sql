@@ -57,6 +57,7 @@ CREATE TABLE conversation_member (
 ) WITH (fillfactor = 80);
 CREATE INDEX conversation_member_rev ON conversation_member (tenant_id, rev);
 CREATE INDEX conversation_member_member_id_rev ON conversation_member (member_id, rev);
+CREATE INDEX conversation_member_member_id_active_conversation_id ON conversation_member (member_id, active, conversation_id);
 CREATE INDEX conversation_member_member_id_active_last_rev ON conversation_member (member_id, active, last_rev);
 
 -- The log. (conversation_id, seq) is the identity; seq is dense from 1; rows are never deleted or renumbered.
