@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 pub use api::routes;
 pub use extract::{Admin, Authenticated, Staff, Supervisor};
+pub use revocation::Barred;
 pub use tokens::Verified;
 
 use crate::db::{Db, Target};
@@ -90,13 +91,15 @@ impl Auth {
     /// `tenant_suspended`.
     pub fn verify(&self, access_token: &str) -> Result<Verified> {
         let verified = self.inner.keys.verify(access_token, self.inner.clock.now())?;
-        self.check(&verified.actor)?;
-        Ok(verified)
+        match self.barred(&verified.actor) {
+            Some(barred) => Err(barred.into()),
+            None => Ok(verified),
+        }
     }
 
-    /// Whether somebody who came in earlier may stay. The errors of [`Auth::verify`] that are not about the token.
-    pub fn check(&self, actor: &Actor) -> Result<()> {
-        self.inner.revocations.check(actor)
+    /// Why somebody who came in earlier may not stay; `None` when it may. In memory.
+    pub fn barred(&self, actor: &Actor) -> Option<Barred> {
+        self.inner.revocations.barred(actor)
     }
 
     /// Seals what is kept at rest and read again.

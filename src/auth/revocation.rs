@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use diesel::prelude::*;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
 use crate::app::App;
 use crate::db::AnyConnection;
@@ -42,11 +42,43 @@ struct State {
     looked_at: Option<Millis>,
 }
 
+/// Why somebody with a valid token may not (or no longer) be here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Barred {
+    /// The tenant is suspended.
+    TenantSuspended,
+    /// The account is disabled or deleted.
+    AccountDisabled,
+    /// The visitor was recognised as another member.
+    IdentityChanged,
+    /// The role is another one than in the token: refreshing it helps.
+    RoleChanged,
+    /// The session was signed out or revoked.
+    SessionRevoked,
+}
+
+impl From<Barred> for Error {
+    fn from(barred: Barred) -> Self {
+        match barred {
+            Barred::TenantSuspended => Error::new(Code::TenantSuspended, Code::TenantSuspended.meaning()),
+            Barred::AccountDisabled => Error::new(Code::AccountDisabled, Code::AccountDisabled.meaning()),
+            Barred::IdentityChanged => {
+                Error::new(Code::SessionRevoked, "the visitor was recognised as another member")
+            }
+            Barred::RoleChanged => {
+                Error::new(Code::TokenExpired, "the member's role changed: refresh the token")
+            }
+            Barred::SessionRevoked => Error::new(Code::SessionRevoked, Code::SessionRevoked.meaning()),
+        }
+    }
+}
+
 /// How a member whose role or state changed lately stands now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Standing {
     role: Role,
     barred: bool,
+    merged: bool,
     changed_at: Millis,
 }
 
@@ -73,25 +105,23 @@ impl Revocations {
         Self { lifetime, state: RwLock::default() }
     }
 
-    /// Whether the actor of a valid token may come in.
-    pub fn check(&self, actor: &Actor) -> Result<()> {
+    /// Why the actor of a valid token may not be here; `None` when it may.
+    pub fn barred(&self, actor: &Actor) -> Option<Barred> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         if state.suspended.contains(&actor.tenant) {
-            return Err(Error::new(Code::TenantSuspended, Code::TenantSuspended.meaning()));
+            return Some(Barred::TenantSuspended);
         }
-        if let Some(standing) = state.members.get(&actor.member) {
-            if standing.barred {
-                return Err(Error::new(Code::AccountDisabled, Code::AccountDisabled.meaning()));
-            }
-            // Refreshing gives a token with the present role.
-            if standing.role != actor.role {
-                return Err(Error::new(Code::TokenExpired, "the member's role changed: refresh the token"));
-            }
+        match state.members.get(&actor.member) {
+            Some(standing) if standing.barred => return Some(Barred::AccountDisabled),
+            Some(standing) if standing.merged => return Some(Barred::IdentityChanged),
+            _ => {}
         }
+        // A session that is over cannot be refreshed, so it is told before a role that can.
         if state.sessions.contains_key(&actor.session) {
-            return Err(Error::new(Code::SessionRevoked, Code::SessionRevoked.meaning()));
+            return Some(Barred::SessionRevoked);
         }
-        Ok(())
+        let other_role = |standing: &Standing| standing.role != actor.role;
+        state.members.get(&actor.member).filter(|standing| other_role(standing)).map(|_| Barred::RoleChanged)
     }
 
     /// Takes in the notices of a commit.
@@ -105,9 +135,11 @@ impl Revocations {
                 AccessState::SessionRevoked { session, .. } => {
                     state.sessions.insert(*session, now);
                 }
-                AccessState::Member { member, role, status, deleted, .. } => {
+                AccessState::Member { member, role, status, deleted, merged_into } => {
                     let barred = *deleted || *status == MemberStatus::Disabled;
-                    state.members.insert(*member, Standing { role: *role, barred, changed_at: now });
+                    let merged = merged_into.is_some();
+                    let standing = Standing { role: *role, barred, merged, changed_at: now };
+                    state.members.insert(*member, standing);
                 }
                 AccessState::Tenant { suspended } => {
                     state.notices += 1;
@@ -150,6 +182,8 @@ impl Revocations {
     }
 }
 
+type MemberColumns = (MemberId, Role, MemberStatus, Option<i64>, Option<MemberId>, i64);
+
 /// Reads what was revoked since then, in every tenant: the one question that is asked across tenants, since the
 /// answer guards the process as a whole and is shown to nobody.
 pub fn read(connection: &mut AnyConnection, since: Millis) -> Result<Found> {
@@ -158,10 +192,18 @@ pub fn read(connection: &mut AnyConnection, since: Millis) -> Result<Found> {
         .select((auth_session::id, auth_session::revoked_at.assume_not_null()))
         .load(connection)?;
     // A member whose role or state was never changed has rev 0: new visitors are not read here.
-    let members: Vec<(MemberId, Role, MemberStatus, Option<i64>, i64)> = member::table
+    // Read after the sessions: who sees that a session ended with a change of its member sees the change too.
+    let members: Vec<MemberColumns> = member::table
         .filter(member::updated_at.ge(since.0))
         .filter(member::rev.gt(0))
-        .select((member::id, member::role, member::status, member::deleted_at, member::updated_at))
+        .select((
+            member::id,
+            member::role,
+            member::status,
+            member::deleted_at,
+            member::merged_into,
+            member::updated_at,
+        ))
         .load(connection)?;
     let suspended: Vec<TenantId> = tenant::table
         .filter(tenant::status.eq(TenantStatus::Suspended))
@@ -171,9 +213,10 @@ pub fn read(connection: &mut AnyConnection, since: Millis) -> Result<Found> {
         sessions: sessions.into_iter().map(|(id, at)| (id, Millis(at))).collect(),
         members: members
             .into_iter()
-            .map(|(id, role, status, deleted_at, changed_at)| {
+            .map(|(id, role, status, deleted_at, merged_into, changed_at)| {
                 let barred = deleted_at.is_some() || status == MemberStatus::Disabled;
-                (id, Standing { role, barred, changed_at: Millis(changed_at) })
+                let merged = merged_into.is_some();
+                (id, Standing { role, barred, merged, changed_at: Millis(changed_at) })
             })
             .collect(),
         suspended,
@@ -185,27 +228,22 @@ pub async fn follow(app: Arc<App>) {
     let every = Duration::from_secs(if app.db.kind().is_server() { 1 } else { 2 });
     let at_least = Duration::from_millis(200);
     let mut feed = app.feed.subscribe(1_024);
-    let mut tick = tokio::time::interval(every);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut looked = Instant::now();
+    let mut next = Instant::now();
     loop {
-        let look = tokio::select! {
+        tokio::select! {
             () = app.shutdown.triggered() => return,
             item = feed.recv() => match item {
-                Some(FeedItem::Changes(changes)) => {
-                    app.auth.notice(changes.tenant, &changes.access);
-                    false
-                }
-                Some(FeedItem::Behind) => looked.elapsed() >= at_least,
-                Some(FeedItem::Ephemeral(_)) => false,
+                Some(FeedItem::Changes(changes)) => app.auth.notice(changes.tenant, &changes.access),
+                // Somebody else committed: look soon, though not after each of its commits.
+                Some(FeedItem::Behind) => next = next.min(Instant::now() + at_least),
+                Some(FeedItem::Ephemeral(_)) => {}
                 None => return,
             },
-            _ = tick.tick() => true,
-        };
-        if look {
-            looked = Instant::now();
-            if let Err(error) = app.auth.catch_up(&app.db).await {
-                log::warn!(target: "deskwire::auth", "revocations could not be read, trying again: {error}");
+            () = tokio::time::sleep_until(next) => {
+                if let Err(error) = app.auth.catch_up(&app.db).await {
+                    log::warn!(target: "deskwire::auth", "revocations could not be read, trying again: {error}");
+                }
+                next = Instant::now() + every;
             }
         }
     }
@@ -219,10 +257,6 @@ mod tests {
         Actor { tenant: TenantId(1), member: MemberId(2), role, session: SessionId(3) }
     }
 
-    fn code(result: Result<()>) -> Option<Code> {
-        result.err().map(|error| error.code)
-    }
-
     fn member(role: Role, status: MemberStatus) -> AccessNotice {
         let change =
             AccessState::Member { member: MemberId(2), role, status, deleted: false, merged_into: None };
@@ -233,22 +267,22 @@ mod tests {
     fn each_kind_of_notice_shuts_its_door() {
         let revocations = Revocations::new(900_000);
         let now = Millis(1_000_000);
-        assert_eq!(code(revocations.check(&actor(Role::Agent))), None);
+        assert_eq!(revocations.barred(&actor(Role::Agent)), None);
         revocations.notice(TenantId(1), &[member(Role::Supervisor, MemberStatus::Enabled)], now);
-        assert_eq!(code(revocations.check(&actor(Role::Agent))), Some(Code::TokenExpired));
-        assert_eq!(code(revocations.check(&actor(Role::Supervisor))), None);
+        assert_eq!(revocations.barred(&actor(Role::Agent)), Some(Barred::RoleChanged));
+        assert_eq!(revocations.barred(&actor(Role::Supervisor)), None);
         let session = AccessState::SessionRevoked {
             member: MemberId(2),
             session: SessionId(3),
             reason: "revoked".to_owned(),
         };
         revocations.notice(TenantId(1), &[AccessNotice { rev: 2, change: session }], now);
-        assert_eq!(code(revocations.check(&actor(Role::Supervisor))), Some(Code::SessionRevoked));
+        assert_eq!(revocations.barred(&actor(Role::Supervisor)), Some(Barred::SessionRevoked));
         revocations.notice(TenantId(1), &[member(Role::Supervisor, MemberStatus::Disabled)], now);
-        assert_eq!(code(revocations.check(&actor(Role::Supervisor))), Some(Code::AccountDisabled));
+        assert_eq!(revocations.barred(&actor(Role::Supervisor)), Some(Barred::AccountDisabled));
         let suspend = AccessNotice { rev: 3, change: AccessState::Tenant { suspended: true } };
         revocations.notice(TenantId(1), &[suspend], now);
-        assert_eq!(code(revocations.check(&actor(Role::Supervisor))), Some(Code::TenantSuspended));
+        assert_eq!(revocations.barred(&actor(Role::Supervisor)), Some(Barred::TenantSuspended));
     }
 
     #[test]
@@ -259,9 +293,9 @@ mod tests {
         let suspend = AccessNotice { rev: 3, change: AccessState::Tenant { suspended: true } };
         revocations.notice(TenantId(1), &[suspend], now);
         revocations.apply(look, Found::default());
-        assert_eq!(code(revocations.check(&actor(Role::Agent))), Some(Code::TenantSuspended));
+        assert_eq!(revocations.barred(&actor(Role::Agent)), Some(Barred::TenantSuspended));
         revocations.apply(revocations.look(now), Found::default());
-        assert_eq!(code(revocations.check(&actor(Role::Agent))), None);
+        assert_eq!(revocations.barred(&actor(Role::Agent)), None);
     }
 
     #[test]
@@ -269,8 +303,8 @@ mod tests {
         let revocations = Revocations::new(900_000);
         let found = Found { sessions: vec![(SessionId(3), Millis(0))], ..Found::default() };
         revocations.apply(revocations.look(Millis(900_000)), found);
-        assert_eq!(code(revocations.check(&actor(Role::Agent))), Some(Code::SessionRevoked));
+        assert_eq!(revocations.barred(&actor(Role::Agent)), Some(Barred::SessionRevoked));
         revocations.apply(revocations.look(Millis(911_000)), Found::default());
-        assert_eq!(code(revocations.check(&actor(Role::Agent))), None);
+        assert_eq!(revocations.barred(&actor(Role::Agent)), None);
     }
 }

@@ -2,6 +2,8 @@
 
 use super::hub::Tenant;
 use super::protocol::close;
+use super::socket::Socket;
+use crate::auth::Barred;
 use crate::journal::feed::{AccessNotice, AccessState};
 use crate::members::model::MemberStatus;
 
@@ -33,4 +35,20 @@ pub fn apply(tenant: &Tenant, notice: &AccessNotice) {
         }
         AccessState::Tenant { suspended: false } => {}
     }
+}
+
+/// Closes a socket whose member the judge of tokens no longer lets in; whether it did.
+pub fn bar(socket: &Socket) -> bool {
+    let Some(barred) = socket.actor.get().and_then(|actor| socket.hub.app.auth.barred(&actor)) else {
+        return false;
+    };
+    let (code, reason) = match barred {
+        Barred::TenantSuspended => (close::FORBIDDEN, "tenant_suspended"),
+        Barred::AccountDisabled => (close::FORBIDDEN, "account_disabled"),
+        Barred::IdentityChanged => (close::KICKED, "identity_changed"),
+        Barred::RoleChanged => (close::TOKEN_EXPIRED, "role_changed"),
+        Barred::SessionRevoked => (close::KICKED, "session_revoked"),
+    };
+    socket.close(code, reason);
+    true
 }

@@ -4,11 +4,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::access;
 use super::follow::Plan;
 use super::hub::Hub;
-use super::protocol::close;
 use crate::journal::history;
-use crate::kernel::{Code, TenantId};
+use crate::kernel::TenantId;
 
 /// Starts a repair up to this rev, unless one runs.
 pub fn start(hub: &Rc<Hub>, id: TenantId, to: i64) {
@@ -83,13 +83,8 @@ async fn jump(hub: &Rc<Hub>, id: TenantId, head: i64) {
     let missed_from = tenant.delivered + 1;
     tenant.delivered = tenant.delivered.max(head);
     for socket in tenant.members.values().flatten() {
-        let Some(actor) = socket.actor.get() else { continue };
-        match hub.app.auth.check(&actor) {
-            Ok(()) => socket.miss(missed_from, None),
-            Err(error) if error.code == Code::SessionRevoked => {
-                socket.close(close::KICKED, "session_revoked")
-            }
-            Err(_) => socket.close(close::FORBIDDEN, close::FORBIDDEN.name),
+        if socket.actor.get().is_some() && !access::bar(socket) {
+            socket.miss(missed_from, None);
         }
     }
     // Who watched may have lost sight meanwhile; watching again is checked again.

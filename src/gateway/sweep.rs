@@ -9,7 +9,7 @@ use super::protocol::client::Ping;
 use super::protocol::close;
 use super::protocol::limits::{HELLO_SECONDS, PONG_SECONDS, STALL_SECONDS};
 use super::socket::{Phase, Socket};
-use super::{collect, drain};
+use super::{access, collect, drain};
 
 /// How long a socket that said `bye` may take to be gone.
 const GOODBYE: Duration = Duration::from_secs(STALL_SECONDS);
@@ -59,6 +59,10 @@ fn look(socket: &Rc<Socket>, now: Instant) {
 fn live(socket: &Rc<Socket>, now: Instant) {
     if socket.hub.app.clock.now() >= socket.token_expires_at.get() {
         socket.close(close::TOKEN_EXPIRED, close::TOKEN_EXPIRED.name);
+        return;
+    }
+    // Access notices close at once; this finds who said hello while its revocation was on its way.
+    if access::bar(socket) {
         return;
     }
     let patience = Duration::from_secs(PONG_SECONDS);

@@ -143,9 +143,10 @@ fn access(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) 
         rev,
         change: AccessState::Tenant { suspended: status == "suspended" },
     });
+    // Of one rev the member comes first: that it was disabled or recognised says more than that its sessions ended.
     // A rev of 0 means that the row never changed who may come in.
     let mut all: Vec<AccessNotice> =
-        sessions.chain(members).chain(tenants).filter(|notice| notice.rev > 0).collect();
+        members.chain(sessions).chain(tenants).filter(|notice| notice.rev > 0).collect();
     all.sort_by_key(|notice| notice.rev);
     Ok(all)
 }

@@ -246,6 +246,14 @@ impl World {
     }
 
     fn add_access_notices(&self, by_tenant: &mut HashMap<TenantId, Changes>) {
+        // Of one rev the member comes first: that it was disabled or recognised says more than that its sessions ended.
+        for (member, rev) in &self.changed_members {
+            if let Some(facts) = self.members.get(member)
+                && let Some(changes) = by_tenant.get_mut(&facts.tenant)
+            {
+                changes.access.push(AccessNotice { rev: *rev, change: member_state(facts) });
+            }
+        }
         for revoked in &self.revoked_sessions {
             if let Some(changes) = by_tenant.get_mut(&revoked.tenant) {
                 changes.access.push(AccessNotice {
@@ -256,13 +264,6 @@ impl World {
                         reason: revoked.reason.to_owned(),
                     },
                 });
-            }
-        }
-        for (member, rev) in &self.changed_members {
-            if let Some(facts) = self.members.get(member)
-                && let Some(changes) = by_tenant.get_mut(&facts.tenant)
-            {
-                changes.access.push(AccessNotice { rev: *rev, change: member_state(facts) });
             }
         }
         for (tenant, rev) in &self.changed_tenants {

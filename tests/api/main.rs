@@ -26,6 +26,7 @@ mod members;
 mod messages;
 mod migrations;
 mod reading;
+mod revocation;
 mod socket_access;
 mod socket_frames;
 mod socket_resume;
