@@ -3,9 +3,10 @@
 
 use actix_web::App as ActixApp;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, Schema, SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{ContentBuilder, InfoBuilder, License, OpenApi, Ref, ResponseBuilder, Server};
+use utoipa::openapi::{ContentBuilder, InfoBuilder, License, OpenApi, Ref, RefOr, ResponseBuilder, Server};
 use utoipa_actix_web::AppExt;
 
 use super::tables;
@@ -35,7 +36,32 @@ pub fn document() -> OpenApi {
         .configure(crate::routes::configure)
         .split_for_parts();
     document.paths.paths.values_mut().flat_map(operations).for_each(complete);
+    let schemas = document.components.iter_mut().flat_map(|components| components.schemas.values_mut());
+    schemas.for_each(open_objects);
     document
+}
+
+/// Says of objects that are described by no field that they hold anything: generators take them for empty else.
+fn open_objects(schema: &mut RefOr<Schema>) {
+    let RefOr::T(schema) = schema else { return };
+    match schema {
+        Schema::Object(object) => {
+            let is_object = object.schema_type == SchemaType::Type(Type::Object);
+            if is_object && object.properties.is_empty() && object.additional_properties.is_none() {
+                object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(true)));
+            }
+            object.properties.values_mut().for_each(open_objects);
+        }
+        Schema::Array(array) => {
+            if let ArrayItems::RefOrSchema(items) = &mut array.items {
+                open_objects(items);
+            }
+        }
+        Schema::OneOf(one) => one.items.iter_mut().for_each(open_objects),
+        Schema::AllOf(all) => all.items.iter_mut().for_each(open_objects),
+        Schema::AnyOf(any) => any.items.iter_mut().for_each(open_objects),
+        _ => {}
+    }
 }
 
 fn base() -> OpenApi {
