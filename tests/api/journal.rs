@@ -3,15 +3,14 @@
 
 use std::collections::HashMap;
 
-use deskwire::db::{AnyConnection, DatabaseKind};
+use deskwire::db::DatabaseKind;
 use deskwire::journal::fail_point::{FailAction, FailPoint};
 use deskwire::journal::{Command, history};
 use deskwire::kernel::Code;
 use deskwire::members::model::Role;
-use diesel::connection::SimpleConnection;
 
 use crate::harness::commands::{claim, close, note, open, read, send};
-use crate::harness::{TestApp, eventually};
+use crate::harness::{TestApp, eventually, poison};
 
 on_every_database! {
     /// P3: many tasks write to many rooms of several tenants at once; every log is dense and every acknowledged
@@ -93,7 +92,7 @@ on_every_database! {
     async fn poison_fails_alone(app: TestApp) {
         let seed = app.seed().await;
         let room = app.open_room(seed.visitor).await;
-        refuse_poison(&mut app.database().connect());
+        poison::refuse(&mut app.database().connect());
         let commands: Vec<Command> = (0..256)
             .map(|number| send(seed.visitor, room, &format!("n{number}"), if number == 100 { "poison" } else { "good" }))
             .collect();
@@ -251,27 +250,4 @@ fn two_processes_on_postgresql() {
 #[test]
 fn two_processes_on_mysql() {
     crate::harness::run(DatabaseKind::Mysql, two_processes);
-}
-
-/// Makes the database refuse entries that hold the word.
-fn refuse_poison(connection: &mut AnyConnection) {
-    match connection {
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(inner) => inner.batch_execute(
-            "CREATE TRIGGER poison BEFORE INSERT ON group_message WHEN NEW.content LIKE '%poison%' \
-             BEGIN SELECT RAISE(ABORT, 'poison'); END",
-        ),
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgresql(inner) => inner.batch_execute(
-            "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-             IF NEW.content LIKE '%poison%' THEN RAISE EXCEPTION 'poison'; END IF; RETURN NEW; END $$; \
-             CREATE TRIGGER poison BEFORE INSERT ON group_message FOR EACH ROW EXECUTE FUNCTION poison()",
-        ),
-        #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(inner) => inner.batch_execute(
-            "CREATE TRIGGER poison BEFORE INSERT ON group_message FOR EACH ROW \
-             IF NEW.content LIKE '%poison%' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'poison'; END IF",
-        ),
-    }
-    .unwrap();
 }

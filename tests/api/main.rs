@@ -12,8 +12,10 @@
 mod harness;
 
 mod auth;
+mod canaries;
 mod conversations;
 mod crash;
+mod differential;
 mod disk;
 mod documents;
 mod errors;
@@ -32,6 +34,8 @@ mod socket_frames;
 mod socket_resume;
 mod socket_talk;
 mod sync_inbox;
+mod tenancy;
 mod tenants;
 mod tidy;
+mod unread;
 mod visitors;

@@ -263,7 +263,9 @@ fn watchdog(kind: DatabaseKind, folder: &Path) -> Child {
 
 fn as_user(program: &Path, user: Option<(u32, u32)>, folder: &Path) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(folder).env("HOME", folder).env("TZ", "UTC");
+    // MariaDB removes what it takes for its leavings from the folder for temporary files when it starts, also those
+    // of another server that lives there.
+    command.current_dir(folder).env("HOME", folder).env("TMPDIR", folder).env("TZ", "UTC");
     if let Some((uid, gid)) = user {
         command.uid(uid).gid(gid);
     }
