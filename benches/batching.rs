@@ -8,12 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use common::ceiling::{Place, say_at};
 use common::{FromCargo, Outcome, cast, databases, median, own, say};
 use deskwire::app::App;
-use deskwire::journal::{Action, Command, Draft, Room};
-use deskwire::kernel::ConversationId;
-use deskwire::members::model::Actor;
-use deskwire::messages::model::Body;
 
 #[derive(Parser)]
 struct Arguments {
@@ -32,9 +29,6 @@ struct Arguments {
     #[command(flatten)]
     cargo: FromCargo,
 }
-
-/// A conversation and who speaks in it.
-type Place = (Actor, ConversationId);
 
 fn main() -> Outcome<()> {
     let arguments = Arguments::parse();
@@ -95,15 +89,11 @@ async fn rate(app: &Arc<App>, places: &Arc<Vec<Place>>, in_flight: usize, second
         tasks.spawn(async move {
             let mut place = task;
             while Instant::now() < until {
-                let (actor, room) = places[place % places.len()];
+                let key = format!("b{}", NEXT.fetch_add(1, Ordering::Relaxed));
+                let command =
+                    say_at(places[place % places.len()], key, "Where is my parcel? 我的包裹在哪里？")?;
                 place += in_flight;
-                let draft = Draft {
-                    client_msg_id: format!("b{}", NEXT.fetch_add(1, Ordering::Relaxed)),
-                    body: Body::text("Where is my parcel? 我的包裹在哪里？")?,
-                    reply_to_seq: None,
-                };
-                let action = Action::Send { room: Room::Log(room), draft, read_seq: None };
-                app.journal.submit(Command { actor, action }).await?;
+                app.journal.submit(command).await?;
                 sent.fetch_add(1, Ordering::Relaxed);
             }
             Outcome::Ok(())

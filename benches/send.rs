@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use actix_web::{App as ActixApp, HttpResponse, HttpServer, web};
 use clap::Parser;
 use common::cast::Person;
+use common::ceiling::{self, Place};
 use common::http::{Http, request};
 use common::own::Own;
 use common::socket::Socket;
@@ -47,34 +48,60 @@ fn main() -> Outcome<()> {
     common::runtime()?.block_on(async {
         let own = Own::sqlite().await?;
         let empty = empty_server(own.running.app().clone())?;
-        cast::tenant(own.address, "send-0").await?;
-        let mut places = Vec::new();
-        // Several tenants, since one may fill only a quarter of the queue.
-        for tenant in 0..8 {
-            let slug = format!("send-{tenant}");
-            if tenant > 0 {
-                cast::tenant(own.address, &slug).await?;
-            }
-            let visitors = cast::visitors(own.address, &slug, arguments.conversations / 8).await?;
-            let rooms = cast::conversations(own.address, &visitors).await?;
-            places.extend(visitors.into_iter().zip(rooms));
-        }
-        let places: Places = Arc::new(places);
+        let places = places(&own, arguments.conversations).await?;
+        // The statements have a store of their own: the server would have to look for what it was not told.
+        let bare = Own::sqlite().await?;
+        let actors = actors(&bare, arguments.conversations).await?;
 
         let (mut ceiling, mut rest, mut sockets) = (Vec::new(), Vec::new(), Vec::new());
+        let mut statements = Vec::new();
         for _ in 0..arguments.rounds {
             ceiling.push(over_rest(empty, &places, &arguments).await?);
             rest.push(over_rest(own.address, &places, &arguments).await?);
+            let (app, actors, seconds) = (bare.running.app().clone(), actors.clone(), arguments.seconds);
+            let alone = move || ceiling::statements(&app, &actors, BATCH, seconds, TEXT);
+            statements.push(tokio::task::spawn_blocking(alone).await??);
             sockets.push(over_sockets(own.address, &places, &arguments).await?);
         }
         let share = 100.0 * median(&rest) / median(&ceiling);
         say(format!("send: durable messages over {} conversations, SQLite FULL", places.len()));
         say(format!("  REST          {:>8.0}/s", median(&rest)));
         say(format!("  empty handler {:>8.0}/s: {share:.0} % (must >= 15 %, aim >= 30 %)", median(&ceiling)));
+        let share = 100.0 * median(&sockets) / median(&statements);
         say(format!("  socket fleet  {:>8.0}/s", median(&sockets)));
+        say(format!(
+            "  statements    {:>8.0}/s: {share:.0} % (must >= 60 %, aim >= 80 %)",
+            median(&statements)
+        ));
         own.running.stop().await?;
+        bare.running.stop().await?;
         Ok(())
     })
+}
+
+/// Eight tenants, since one may fill only a quarter of the queue.
+const TENANTS: usize = 8;
+/// The largest batch of a lane.
+const BATCH: usize = 256;
+const TEXT: &str = "Hello, where is my parcel? 你好，我的包裹在哪里？";
+
+async fn places(own: &Own, conversations: usize) -> Outcome<Places> {
+    let mut places = Vec::new();
+    for tenant in 0..TENANTS {
+        let slug = format!("send-{tenant}");
+        cast::tenant(own.address, &slug).await?;
+        let visitors = cast::visitors(own.address, &slug, conversations / TENANTS).await?;
+        let rooms = cast::conversations(own.address, &visitors).await?;
+        places.extend(visitors.into_iter().zip(rooms));
+    }
+    Ok(Arc::new(places))
+}
+
+async fn actors(own: &Own, conversations: usize) -> Outcome<Arc<Vec<Place>>> {
+    let auth = &own.running.app().auth;
+    let places = places(own, conversations).await?;
+    let actor = |(visitor, room): &(Person, String)| Ok((auth.verify(&visitor.token)?.actor, room.parse()?));
+    Ok(Arc::new(places.iter().map(actor).collect::<Outcome<_>>()?))
 }
 
 /// The ceiling: reads the body, checks the token, answers.
@@ -106,7 +133,7 @@ fn key() -> String {
 fn message() -> Value {
     json!({
         "client_msg_id": key(), "kind": "text",
-        "content": { "text": "Hello, where is my parcel? 你好，我的包裹在哪里？" },
+        "content": { "text": TEXT },
     })
 }
 
@@ -148,14 +175,17 @@ async fn over_rest(server: SocketAddr, places: &Places, arguments: &Arguments) -
 async fn over_sockets(server: SocketAddr, places: &Places, arguments: &Arguments) -> Outcome<f64> {
     let sent = Arc::new(AtomicU64::new(0));
     let ready = Arc::new(tokio::sync::Barrier::new(places.len() + 1));
+    let doors = Arc::new(tokio::sync::Semaphore::new(32));
     let seconds = Duration::from_secs_f64(arguments.seconds);
     let mut tasks = tokio::task::JoinSet::new();
     for place in 0..places.len() {
-        let (places, sent, ready) = (places.clone(), sent.clone(), ready.clone());
+        let (places, sent, ready, doors) = (places.clone(), sent.clone(), ready.clone(), doors.clone());
         tasks.spawn(async move {
             let (visitor, room) = &places[place];
+            let door = doors.acquire().await?;
             let mut socket = Socket::open(server, None, "/api/v1/ws", 2_048).await?;
             socket.hello(&visitor.token, "bench").await?;
+            drop(door);
             ready.wait().await;
             let until = Instant::now() + seconds;
             while Instant::now() < until {

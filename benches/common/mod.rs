@@ -4,6 +4,7 @@
 #![allow(dead_code, missing_docs, reason = "each bench uses its part; these are programs, not a library")]
 
 pub mod cast;
+pub mod ceiling;
 pub mod child;
 pub mod databases;
 pub mod http;

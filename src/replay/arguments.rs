@@ -12,10 +12,11 @@ pub struct Arguments {
     /// Without it, a few built-in ones in Chinese and English are played.
     pub file: Option<PathBuf>,
 
-    /// The server to play against, such as http://127.0.0.1:8080 (plain http only). Without it, a server of its own
-    /// is started: on DATABASE_URL when that is set, else on a temporary SQLite file.
-    #[arg(long, value_parser = plain_http)]
-    pub url: Option<String>,
+    /// The server to play against, such as http://127.0.0.1:8080 (plain http only). Several processes on one database:
+    /// give each; every request and every connection goes to any of them. Without it, a server of its own is started:
+    /// on DATABASE_URL when that is set, else on a temporary SQLite file.
+    #[arg(long, value_parser = plain_http, value_delimiter = ',')]
+    pub url: Vec<String>,
 
     /// The platform key with which tenants are made (with --url; not needed where sign-up is open).
     #[arg(long, env = "DESKWIRE_PLATFORM_KEY", hide_env_values = true)]

@@ -82,11 +82,11 @@ pub fn play(arguments: &Arguments, progress: &mut (dyn Write + Send)) -> Result<
         .map_err(|cause| format!("no runtime: {cause}"))?;
     runtime.block_on(async {
         let name = format!("r{:08x}", rand::rng().random::<u32>());
-        let own = match &arguments.url {
-            Some(_) => None,
-            None => Some(OwnServer::start(&name).await.map_err(|cause| cause.to_string())?),
+        let own = match arguments.url.is_empty() {
+            true => Some(OwnServer::start(&name).await.map_err(|cause| cause.to_string())?),
+            false => None,
         };
-        let url = own.as_ref().map_or_else(|| arguments.url.clone().unwrap_or_default(), OwnServer::url);
+        let urls = own.as_ref().map_or_else(|| arguments.url.clone(), |own| vec![own.url()]);
         let plays = arguments
             .dialogues
             .map_or(dialogues.len(), |wanted| usize::try_from(wanted).unwrap_or(usize::MAX));
@@ -100,7 +100,7 @@ pub fn play(arguments: &Arguments, progress: &mut (dyn Write + Send)) -> Result<
             pace: pace::Pace::new(arguments.rate),
             history: Arc::default(),
         });
-        let played = drama(arguments, &run, &url, progress).await;
+        let played = drama(arguments, &run, urls, progress).await;
         if let Some(own) = own
             && let Err(cause) = own.stop().await
         {
@@ -114,7 +114,7 @@ pub fn play(arguments: &Arguments, progress: &mut (dyn Write + Send)) -> Result<
 async fn drama(
     arguments: &Arguments,
     run: &Arc<Run>,
-    url: &str,
+    urls: Vec<String>,
     progress: &mut (dyn Write + Send),
 ) -> Result<Report, Failure> {
     let mut tell = |text: String| {
@@ -123,8 +123,9 @@ async fn drama(
         }
     };
     let many = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    let site = Site::new(url, arguments.sources).map_err(Failure::Over)?;
-    tell(format!("setting the stage at {url}"));
+    let server = urls.join(" ");
+    tell(format!("setting the stage at {server}"));
+    let site = Site::new(urls, arguments.sources).map_err(Failure::Over)?;
     let key = arguments.platform_key.as_ref().map(|key| key.expose());
     let (mut tenants, mut agents) = (Vec::new(), Vec::new());
     for number in 0..many(arguments.tenants) {
@@ -175,7 +176,7 @@ async fn drama(
         device.stop().await;
     }
     let mut report = Report {
-        server: url.to_owned(),
+        server,
         visitors: arguments.visitors,
         agents: arguments.agents,
         tenants: arguments.tenants,

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rand::RngExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -16,8 +17,8 @@ use crate::replay::history::Id;
 /// The server, and the connections to it that all members share.
 #[derive(Debug, Clone)]
 pub struct Site {
-    /// `http://host:port`.
-    base: Arc<str>,
+    /// `http://host:port` of each process.
+    bases: Arc<[String]>,
     /// One for each source address.
     clients: Arc<[(Option<IpAddr>, reqwest::Client)]>,
 }
@@ -26,8 +27,8 @@ pub struct Site {
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 impl Site {
-    /// Connections to this base URL from so many source addresses (0: the system's choice).
-    pub fn new(base: &str, sources: u8) -> Result<Self, String> {
+    /// Connections to these base URLs (at least one) from so many source addresses (0: the system's choice).
+    pub fn new(bases: Vec<String>, sources: u8) -> Result<Self, String> {
         let mut addresses: Vec<_> =
             (0..sources).map(|source| Some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2 + source)))).collect();
         if addresses.is_empty() {
@@ -39,12 +40,18 @@ impl Site {
         let clients: Result<Vec<_>, _> =
             addresses.into_iter().map(|address| client(address).map(|client| (address, client))).collect();
         let clients = clients.map_err(|cause| format!("cannot make an HTTP client: {cause}"))?;
-        Ok(Self { base: base.into(), clients: clients.into() })
+        Ok(Self { bases: bases.into(), clients: clients.into() })
     }
 
-    /// `host:port`, and the source address of the n-th member.
+    /// Any of the processes.
+    fn base(&self) -> &str {
+        &self.bases[rand::rng().random_range(0..self.bases.len())]
+    }
+
+    /// `host:port` of any of the processes, and the source address of the n-th member.
     pub fn socket_address(&self, number: usize) -> (&str, Option<IpAddr>) {
-        let host = self.base.strip_prefix("http://").unwrap_or(&self.base);
+        let base = self.base();
+        let host = base.strip_prefix("http://").unwrap_or(base);
         (host, self.clients[number % self.clients.len()].0)
     }
 
@@ -58,7 +65,7 @@ impl Site {
         body: Option<&Value>,
     ) -> Result<String, Failure> {
         let client = &self.clients[number % self.clients.len()].1;
-        let mut request = client.request(method, format!("{}/api/v1{path}", self.base));
+        let mut request = client.request(method, format!("{}/api/v1{path}", self.base()));
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
