@@ -2,33 +2,12 @@
 #![cfg(feature = "sqlite")]
 
 use deskwire::db::DatabaseKind;
-use deskwire::kernel::Clock;
 use serde_json::json;
 
 use crate::harness::audit::audit;
 use crate::harness::personas::message;
 use crate::harness::process::{Process, finish};
-use crate::harness::seed::{Seed, seed};
-use crate::harness::{Client, TestDatabase, block_on};
-
-/// People of a tenant in the store of another process, with tokens that it accepts.
-async fn people_of(process: &Process, database: &TestDatabase) -> (Seed, Client) {
-    let clock = Clock::default();
-    let first = clock.now().0 << 21;
-    let seed = seed(&mut database.connect(), &(0..7).map(|at| first + at).collect::<Vec<_>>(), clock.now().0);
-    let client = process.client();
-    let body = json!({"tenant": seed.slug()});
-    let visitor = client.post("/visitors", body).await.ok();
-    let token = find_token(&visitor).unwrap_or_else(|| panic!("no access token in {visitor}"));
-    (seed, client.with_token(token))
-}
-
-fn find_token(value: &serde_json::Value) -> Option<String> {
-    if let Some(token) = value.get("access_token").and_then(|token| token.as_str()) {
-        return Some(token.to_owned());
-    }
-    value.as_object()?.values().find_map(find_token)
-}
+use crate::harness::{TestDatabase, block_on};
 
 /// F22: the disk is full, then it is not. Writes are refused with a code that says so, reads go on, the process
 /// lives, and what was refused is accepted later under the same key.
@@ -37,7 +16,7 @@ fn a_full_disk_refuses_writes_and_loses_nothing() {
     block_on(async {
         let database = TestDatabase::migrated(DatabaseKind::Sqlite);
         let process = Process::serve_with_file_limit(&database.url, 2_000_000);
-        let (_, visitor) = people_of(&process, &database).await;
+        let visitor = process.client().with_token(process.visitor_token(&database.seed().slug()).await);
         let room = visitor.open("hello").await;
         let path = format!("/conversations/{room}/messages");
         let words = "x".repeat(16_000);
@@ -71,7 +50,7 @@ fn a_restore_resets_every_cursor() {
     block_on(async {
         let database = TestDatabase::migrated(DatabaseKind::Sqlite);
         let process = Process::serve(&database.url);
-        let (_, visitor) = people_of(&process, &database).await;
+        let visitor = process.client().with_token(process.visitor_token(&database.seed().slug()).await);
         let room = visitor.open("hello").await;
         for number in 0..20 {
             visitor.send(&room, &number.to_string()).await;

@@ -19,6 +19,7 @@ mod differential;
 mod disk;
 mod documents;
 mod errors;
+mod fail_points;
 mod faults;
 mod feed;
 mod flood;

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use deskwire::db::DatabaseKind;
+use serde_json::{Value, json};
 
 use super::app::PLATFORM_KEY;
 use super::client::Client;
@@ -109,6 +110,17 @@ impl Process {
         Client { http, base: self.base(), token: None, actor: None }
     }
 
+    /// Signs a new visitor of this tenant in; gives its access token.
+    pub async fn visitor_token(&self, slug: &str) -> String {
+        let answer = self.client().post("/visitors", json!({ "tenant": slug })).await.ok();
+        find_token(&answer).unwrap_or_else(|| panic!("no access token in {answer}"))
+    }
+
+    /// Waits until the process has ended by itself.
+    pub fn wait(mut self) {
+        self.child.wait().unwrap();
+    }
+
     /// kill -9.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
@@ -143,6 +155,13 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+fn find_token(value: &Value) -> Option<String> {
+    match value.get("access_token").and_then(Value::as_str) {
+        Some(token) => Some(token.to_owned()),
+        None => value.as_object()?.values().find_map(find_token),
     }
 }
 

@@ -4,11 +4,12 @@ use std::sync::OnceLock;
 
 use deskwire::db::AnyConnection;
 use deskwire::db::schema::{auth_session, member, tenant, tenant_log};
-use deskwire::kernel::{MemberId, SessionId, TenantId};
+use deskwire::kernel::id::first_id_at;
+use deskwire::kernel::{Clock, MemberId, SessionId, TenantId};
 use deskwire::members::model::{Actor, Role};
 use diesel::prelude::*;
 
-use super::TestApp;
+use super::{TestApp, TestDatabase};
 
 /// The password of every seeded member of the staff.
 pub const PASSWORD: &str = "correct horse battery";
@@ -60,6 +61,16 @@ impl TestApp {
         tokio::task::spawn_blocking(move || add_member(&mut connection, tenant, id, role, None, now))
             .await
             .unwrap()
+    }
+}
+
+impl TestDatabase {
+    /// A tenant and its people in a database that no server of this process uses.
+    pub fn seed(&self) -> Seed {
+        let now = Clock::default().now().0;
+        // Ids of no node that a process could lease at this time: an hour ago.
+        let first = first_id_at(now - 3_600_000);
+        seed(&mut self.connect(), &(0..7).map(|at| first + at).collect::<Vec<_>>(), now)
     }
 }
 
