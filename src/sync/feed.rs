@@ -23,8 +23,14 @@ use super::cursor::Cursor;
 
 /// How many rows are read at once.
 const CHUNK: i64 = 250;
-/// After so many rows that did not match, the page ends.
+/// How many revs one statement looks at: a narrow range, so that every database walks the index of revs from its
+/// start and none sorts what lies beyond.
+const WINDOW: i64 = 5_000;
+/// After so many rows the page ends, whether they matched or not. A window counts as some rows, also when it is
+/// empty.
 const SCAN: usize = 5_000;
+/// As how many rows a window counts.
+const WINDOW_COUNTS: usize = 250;
 
 /// One page of the feed. Administrators only.
 pub async fn feed(app: &App, actor: Actor, query: FeedQuery) -> Result<FeedPage> {
@@ -68,9 +74,11 @@ impl Scan {
         let mut place = (after, i64::MAX, i64::MAX);
         let mut scanned = 0;
         loop {
-            let rows = chunk(connection, tenant, place, self.head)?;
-            let last_chunk = (rows.len() as i64) < CHUNK;
+            let until = self.head.min(place.0.saturating_add(WINDOW));
+            let rows = chunk(connection, tenant, place, until)?;
+            let exhausted = (rows.len() as i64) < CHUNK;
             self.learn_rooms(connection, tenant, &rows)?;
+            scanned += WINDOW_COUNTS;
             for row in rows {
                 // Both limits take effect between revs only.
                 if row.rev > place.0 && place.0 > after && (found.len() >= self.limit || scanned >= SCAN) {
@@ -82,8 +90,11 @@ impl Scan {
                     found.push(row);
                 }
             }
-            if last_chunk {
-                return Ok((found, self.head.max(after)));
+            if exhausted {
+                if until >= self.head || found.len() >= self.limit || scanned >= SCAN {
+                    return Ok((found, until.max(after)));
+                }
+                place = (until, i64::MAX, i64::MAX);
             }
         }
     }
@@ -115,18 +126,18 @@ impl Scan {
     }
 }
 
-/// The next rows after a place `(rev, conversation, seq)`, up to the head.
+/// The next rows after a place `(rev, conversation, seq)`, up to a rev.
 fn chunk(
     connection: &mut AnyConnection,
     tenant: TenantId,
     (rev, id, seq): (i64, i64, i64),
-    head: i64,
+    until: i64,
 ) -> Result<Vec<EntryRow>> {
     let later_in_room = group_message::conversation_id.eq(id).and(group_message::seq.gt(seq));
     let later_in_rev = group_message::conversation_id.gt(id).or(later_in_room);
     Ok(group_message::table
         .filter(group_message::tenant_id.eq(tenant))
-        .filter(group_message::rev.ge(rev).and(group_message::rev.le(head)))
+        .filter(group_message::rev.ge(rev).and(group_message::rev.le(until)))
         .filter(group_message::rev.gt(rev).or(later_in_rev))
         .order((group_message::rev.asc(), group_message::conversation_id.asc(), group_message::seq.asc()))
         .limit(CHUNK)
