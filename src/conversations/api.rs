@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::http::page::PageQuery;
 use crate::kernel::{AssignmentId, ConversationId, MemberId, Millis};
+use crate::messages::api::MessageContent;
 use crate::messages::model::{Entry, EntryKind};
 
 use super::model::{
@@ -38,8 +39,8 @@ pub struct FirstMessage {
     pub client_msg_id: String,
     /// `text`, `card` or `custom`.
     pub kind: EntryKind,
-    /// By kind: TextContent, CardContent or CustomContent.
-    #[schema(value_type = Object, example = json!({"text": "hello"}))]
+    /// By kind.
+    #[schema(value_type = MessageContent, example = json!({"text": "hello"}))]
     pub content: serde_json::Value,
     /// The entry of the open conversation that this message answers.
     #[serde(default)]

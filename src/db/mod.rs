@@ -13,6 +13,7 @@ pub mod instance;
 pub mod migrate;
 pub mod node;
 pub mod schema;
+pub mod snapshot;
 pub mod types;
 pub mod write_queue;
 

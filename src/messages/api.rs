@@ -4,7 +4,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::{ConversationId, MemberId, Millis};
 
-use super::model::{Entry, EntryKind, EntryRow, RevisionRow};
+use super::model::{CardContent, CustomContent, Entry, EntryKind, EntryRow, RevisionRow, TextContent};
+
+/// What a message says, by its kind. Shown in the documents; bodies are checked by `Body::parse`, which says where
+/// exactly one is wrong.
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum MessageContent {
+    /// Of kind `text`.
+    Text(TextContent),
+    /// Of kind `card`.
+    Card(CardContent),
+    /// Of kind `custom`.
+    Custom(CustomContent),
+}
 
 /// A message that is to be sent.
 #[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
@@ -16,8 +29,8 @@ pub struct SendMessage {
     pub client_msg_id: String,
     /// `text`, `card` or `custom`.
     pub kind: EntryKind,
-    /// By kind: TextContent, CardContent or CustomContent.
-    #[schema(value_type = Object, example = json!({"text": "hello"}))]
+    /// By kind.
+    #[schema(value_type = MessageContent, example = json!({"text": "hello"}))]
     pub content: serde_json::Value,
     /// The entry of the same log that this message answers.
     #[serde(default)]
@@ -33,8 +46,8 @@ pub struct SendMessage {
 pub struct EditMessage {
     /// The kind of the message; an edit keeps it.
     pub kind: EntryKind,
-    /// By kind: TextContent, CardContent or CustomContent.
-    #[schema(value_type = Object, example = json!({"text": "hello!"}))]
+    /// By kind.
+    #[schema(value_type = MessageContent, example = json!({"text": "hello!"}))]
     pub content: serde_json::Value,
 }
 
@@ -123,7 +136,7 @@ pub struct Revision {
     /// The kind of the message.
     pub kind: EntryKind,
     /// The words that were replaced.
-    #[schema(value_type = Object)]
+    #[schema(value_type = MessageContent)]
     pub content: serde_json::Value,
     /// Who replaced them.
     pub replaced_by: MemberId,

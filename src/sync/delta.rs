@@ -10,11 +10,11 @@ use diesel::prelude::*;
 use crate::conversations::model::{MemberType, ParticipantRow};
 use crate::db::AnyConnection;
 use crate::db::schema::{conversation, conversation_member};
+use crate::db::snapshot::snapshot;
 use crate::journal::history;
 use crate::kernel::{ConversationId, MemberId, Result, TenantId};
 
 use super::model::InboxRow;
-use super::snapshot::snapshot;
 use super::store;
 
 /// How many candidates one of the three walks reads at most. One command gives at most some hundred rows one rev, so

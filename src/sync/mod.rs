@@ -13,7 +13,6 @@ pub mod feed;
 pub mod model;
 pub mod routes;
 pub mod service;
-pub mod snapshot;
 pub mod store;
 pub mod unread;
 pub mod verify;

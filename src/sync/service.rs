@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::conversations::access;
 use crate::conversations::model::ConversationKind;
 use crate::db::AnyConnection;
+use crate::db::snapshot::snapshot;
 use crate::http::page;
 use crate::journal::{Action, Command, history};
 use crate::kernel::{Code, ConversationId, Error, Result};
@@ -14,7 +15,6 @@ use super::api::{
     InboxPage, InboxQuery, MarkUnread, ReadPosition, ReportDelivered, ReportRead, SyncPage, SyncQuery,
 };
 use super::cursor::Cursor;
-use super::snapshot::snapshot;
 use super::store;
 
 /// Says how far a log is read. Moves forward only; a position that advances nothing is answered without a command.

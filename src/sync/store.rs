@@ -10,12 +10,12 @@ use crate::conversations::store as conversations;
 use crate::conversations::view::{Cards, CustomerView, StaffView, View};
 use crate::db::AnyConnection;
 use crate::db::schema::{conversation, conversation_member};
+use crate::db::snapshot::snapshot;
 use crate::kernel::{ConversationId, MemberId, Result, TenantId};
 use crate::messages::model::{Entry, EntryRow};
 use crate::messages::store as messages;
 
 use super::model::{InboxRow, Notes, Peers};
-use super::snapshot::snapshot;
 use super::unread::{self, Counts, Fast};
 
 pub use super::delta::{Delta, delta};

@@ -8,10 +8,10 @@ use diesel::prelude::*;
 use crate::conversations::model::{ConversationKind, ConversationRow, ParticipantRow};
 use crate::db::AnyConnection;
 use crate::db::schema::{conversation, conversation_member, group_message};
+use crate::db::snapshot::snapshot;
 use crate::kernel::{ConversationId, Result, TenantId};
 use crate::messages::model::{EntryKind, MESSAGE};
 
-use super::snapshot::snapshot;
 use super::{store, unread};
 
 /// How many conversations are judged at once.

@@ -1,6 +1,8 @@
 //! The tenant's feed: every entry once, in commit order, and notes only for those who ask by name.
 
+use deskwire::db::schema::tenant_log;
 use deskwire::members::model::Role;
+use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use crate::harness::client::Client;
@@ -48,6 +50,21 @@ on_every_database! {
         assert_ne!(first, second);
         let (closed, _) = follow(&desk.admin, "kind=text&limit=1", None).await;
         assert_eq!(closed.len(), 2);
+    }
+
+    /// Reads and other changes take revs without entries: a long stretch of them ends no feed and hides nothing.
+    async fn a_stretch_without_entries_is_passed(app: TestApp) {
+        let desk = app.desk().await;
+        let room = desk.open_and_claim("before").await;
+        diesel::update(tenant_log::table.filter(tenant_log::tenant_id.eq(desk.tenant)))
+            .set(tenant_log::rev.eq(tenant_log::rev + 120_000))
+            .execute(&mut app.database().connect())
+            .unwrap();
+        desk.visitor.send(&room, "after").await;
+        let (texts, cursor) = follow(&desk.admin, "kind=text&limit=1", None).await;
+        let texts: Vec<_> = texts.iter().map(|entry| entry["content"]["text"].clone()).collect();
+        assert_eq!(texts, ["before", "after"]);
+        assert_eq!(follow(&desk.admin, "limit=1", Some(&cursor)).await, (Vec::new(), cursor));
     }
 
     /// Only administrators follow a whole tenant.

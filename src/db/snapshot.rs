@@ -1,10 +1,10 @@
-//! One state for several reads. An inbox row is put together from several statements; without a snapshot a commit in
-//! between could make a row that never was, with a rev that claims it is the newest.
+//! One state for several reads. What is put together from several statements (an inbox row) could otherwise be a state
+//! that never was, with a rev that claims it is the newest.
 
 use diesel::connection::{SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 
-use crate::db::AnyConnection;
+use super::AnyConnection;
 use crate::kernel::Result;
 
 type Manager = <AnyConnection as Connection>::TransactionManager;
