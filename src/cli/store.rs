@@ -9,10 +9,10 @@ use super::say;
 use crate::app::App;
 use crate::auth::Auth;
 use crate::db::connection::Purpose;
+use crate::db::snapshot::snapshot;
 use crate::db::{DatabaseKind, Target, migrate};
 use crate::kernel::{Clock, Code, Error, Result};
 use crate::settings::Settings;
-use crate::sync::snapshot::snapshot;
 use crate::sync::verify::recompute_all;
 
 /// Arguments of `migrate`.
