@@ -38,7 +38,25 @@ pub fn document() -> OpenApi {
     document.paths.paths.values_mut().flat_map(operations).for_each(complete);
     let schemas = document.components.iter_mut().flat_map(|components| components.schemas.values_mut());
     schemas.for_each(open_objects);
+    name_items(&mut document);
     document
+}
+
+/// Lets lists of pages refer to their rows by name: a generic page holds its row in full, which generators would
+/// give a type of its own.
+fn name_items(document: &mut OpenApi) {
+    let Some(components) = &mut document.components else { return };
+    let known = components.schemas.clone();
+    for schema in components.schemas.values_mut() {
+        let RefOr::T(Schema::Object(object)) = schema else { continue };
+        for property in object.properties.values_mut() {
+            let RefOr::T(Schema::Array(array)) = property else { continue };
+            let ArrayItems::RefOrSchema(items) = &mut array.items else { continue };
+            if let Some((name, _)) = known.iter().find(|(_, one)| **one == **items) {
+                **items = Ref::from_schema_name(name).into();
+            }
+        }
+    }
 }
 
 /// Says of objects that are described by no field that they hold anything: generators take them for empty else.

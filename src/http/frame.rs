@@ -82,6 +82,9 @@ async fn framed(
     }
     let template = template.as_deref().unwrap_or("none");
     if let Some(app) = &app {
+        if status == StatusCode::GONE {
+            app.metrics.cursors_refused.inc();
+        }
         app.metrics.request(method.as_str(), template, status.as_u16(), started.elapsed());
     }
     let cause = match &answer {
