@@ -98,6 +98,8 @@ counters! {
     deferred,
     /// Entries that a server sent again.
     resent,
+    /// Access tokens renewed on a live socket.
+    renewals,
     /// Holes that a client closed by pulling.
     pulls,
     /// Times that a server announced dropped frames.

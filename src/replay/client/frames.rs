@@ -1,5 +1,7 @@
 //! What each frame from the server means for the view. Owns the reading of frames; sends only through the line.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::backoff::Failure;
@@ -8,6 +10,12 @@ use super::fact::{Fact, id};
 use super::line::{End, Line, Waiting, bye};
 use super::view::{Applied, Row};
 use crate::replay::history::{Id, count};
+
+/// How long the token is still good, by the server's own clock.
+fn lifetime(ready: &Value) -> Option<Duration> {
+    let time = |name: &str| ready[name].as_str()?.parse::<jiff::Timestamp>().ok();
+    Duration::try_from(time("token_expires_at")?.duration_since(time("now")?)).ok()
+}
 
 impl Line {
     /// Handles one frame; returns how the connection ends, if it does.
@@ -57,8 +65,9 @@ impl Line {
     fn ready(&mut self, frame: &Value) {
         let data = &frame["data"];
         if let Some(interval) = data["ping_interval_ms"].as_u64() {
-            self.silence = std::time::Duration::from_millis(interval * 2 + 15_000);
+            self.silence = Duration::from_millis(interval * 2 + 15_000);
         }
+        self.token = lifetime(data).map(|lifetime| (lifetime, Instant::now() + lifetime.mul_f64(0.7)));
         if let Some(request) = frame["reply_to"].as_str() {
             self.pending.remove(request);
         }
@@ -203,7 +212,7 @@ impl Line {
         let code = data["code"].as_str().unwrap_or("error").to_owned();
         let failure = Failure::Refused {
             retryable: data["retryable"].as_bool().unwrap_or(false),
-            retry_after: data["retry_after_ms"].as_u64().map(std::time::Duration::from_millis),
+            retry_after: data["retry_after_ms"].as_u64().map(Duration::from_millis),
             detail: data.clone(),
             code: code.clone(),
         };

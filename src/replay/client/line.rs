@@ -78,6 +78,8 @@ pub(super) struct Line {
     next_request: u64,
     pub(super) silence: Duration,
     pub(super) live: bool,
+    /// How long an access token is good for, and when the present one is due to be renewed in place.
+    pub(super) token: Option<(Duration, Instant)>,
 }
 
 type Stream = WebSocketStream<TcpStream>;
@@ -100,6 +102,7 @@ impl Line {
             next_request: 0,
             silence: Duration::from_secs(60),
             live: false,
+            token: None,
         }
     }
 
@@ -246,9 +249,25 @@ impl Line {
                         return End::Lost(Failure::Unknown("the server has fallen silent".to_owned()));
                     }
                     self.pull_what_is_behind();
+                    if let Err(failure) = self.renew_in_place().await {
+                        return End::Lost(failure);
+                    }
                 }
             }
         }
+    }
+
+    /// Shows the server a fresh access token before the present one ends, on the same connection.
+    async fn renew_in_place(&mut self) -> Result<(), Failure> {
+        if let (Some((lifetime, due)), true) = (self.token, self.live)
+            && Instant::now() >= due
+        {
+            self.renew().await?;
+            count(&self.shared.history.counters.renewals);
+            self.token = Some((lifetime, Instant::now() + lifetime.mul_f64(0.7)));
+            self.ask("auth", &json!({ "token": self.shared.rest.access_token() }), Waiting::Nobody);
+        }
+        Ok(())
     }
 
     fn hello(&mut self) {
