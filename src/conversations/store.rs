@@ -139,6 +139,15 @@ pub fn list(
     limit: i64,
 ) -> Result<Vec<ConversationRow>> {
     match reach {
+        Reach::Tenant if filter.agent_id.is_some() && filter.status.is_none() => {
+            // The index of an agent's conversations is in order of id within each state.
+            let mut rows = Vec::new();
+            for status in ConversationStatus::ALL {
+                let one = Filter { status: Some(*status), ..filter.clone() };
+                rows.extend(of_tenant(connection, tenant, &one, before, limit)?);
+            }
+            Ok(newest(rows, limit))
+        }
         Reach::Tenant => of_tenant(connection, tenant, filter, before, limit),
         Reach::Customer(member) => {
             if filter.customer_id.is_some_and(|asked| asked != member) {
@@ -160,12 +169,17 @@ pub fn list(
                 let waiting = Filter { status: Some(ConversationStatus::Open), ..filter.clone() };
                 rows.extend(of_tenant(connection, tenant, &waiting, before, limit)?);
             }
-            rows.sort_by_key(|row| std::cmp::Reverse(row.id));
-            rows.dedup_by_key(|row| row.id);
-            rows.truncate(usize::try_from(limit).unwrap_or_default());
-            Ok(rows)
+            Ok(newest(rows, limit))
         }
     }
+}
+
+/// Merges several walks.
+fn newest(mut rows: Vec<ConversationRow>, limit: i64) -> Vec<ConversationRow> {
+    rows.sort_by_key(|row| std::cmp::Reverse(row.id));
+    rows.dedup_by_key(|row| row.id);
+    rows.truncate(usize::try_from(limit).unwrap_or_default());
+    rows
 }
 
 /// Adds what a [`Filter`] says to a query that has `conversation` in it.

@@ -127,6 +127,50 @@ on_every_database! {
         assert_eq!(members["data"][0]["delivered_seq"], seq);
     }
 
+    /// However many write meanwhile, every row that is handed out is one state that was: its counts and its unread
+    /// follow from the log up to its own head.
+    async fn a_row_is_never_of_two_states(app: TestApp) {
+        let desk = app.desk().await;
+        let room = desk.open_and_claim("hello").await;
+        let path = format!("/conversations/{room}");
+        let asking = async {
+            for index in 0..60 {
+                desk.visitor.send(&room, &format!("question {index}")).await;
+            }
+        };
+        let answering = async {
+            for index in 0..40 {
+                desk.agent.send(&room, &format!("answer {index}")).await;
+                if index % 3 == 0 {
+                    let seq = index * 2;
+                    desk.agent.post(&format!("{path}/read"), json!({"seq": seq})).await.ok();
+                }
+            }
+        };
+        let watching = async {
+            let mut rows = Vec::new();
+            for _ in 0..60 {
+                rows.push(row(&desk.agent, &room).await);
+            }
+            rows
+        };
+        let ((), (), rows) = futures_util::join!(asking, answering, watching);
+        let log = desk.agent.log(&room).await;
+        for row in rows {
+            let messages = |from: &Value, others: bool| {
+                log.iter()
+                    .filter(|entry| entry["seq"].as_i64() > from.as_i64())
+                    .filter(|entry| entry["seq"].as_i64() <= row["seq"].as_i64())
+                    .filter(|entry| entry["message_type"] == "message")
+                    .filter(|entry| !others || entry["sender"]["id"] != desk.agent.id())
+                    .count()
+            };
+            assert_eq!(row["msg_count"], messages(&json!(0), false), "{row}");
+            assert_eq!(row["unread"], messages(&row["read_seq"], true), "{row}");
+            assert_eq!(row["last_entry"]["seq"], row["seq"], "{row}");
+        }
+    }
+
     /// After a long random life of many conversations the fast path, the definition and the kept counts agree.
     async fn nothing_drifts_in_a_random_life(app: TestApp) {
         let desk = app.desk().await;
