@@ -1,6 +1,6 @@
 //! Coming in with a name and a password, and changing the password.
 
-use super::attempts::Attempt;
+use super::attempts::{Attempt, Lock};
 use super::password::Password;
 use super::sessions::{self, Caller, Tokens};
 use super::store::{self, Account};
@@ -31,13 +31,16 @@ pub async fn login(app: &App, given: Credentials, caller: &Caller) -> Result<Tok
     let name = login_name(&given.name);
     let attempt =
         app.auth.attempts().begin(account_key(&given.tenant, &name), caller.address, app.clock.now())?;
-    let (slug, now) = (given.tenant.clone(), app.clock.now());
-    let account = app.db.write(move |connection| store::count_attempt(connection, &slug, &name, now)).await?;
+    let (slug, now, counts) = (given.tenant.clone(), app.clock.now(), !attempt.is_locked());
+    let account =
+        app.db.write(move |connection| store::count_attempt(connection, &slug, &name, counts, now)).await?;
     let hash = account.as_ref().and_then(|account| account.member.password_hash.clone());
-    let fits = app.auth.passwords().verify(&given.password, hash).await?;
-    let account = judge(app, attempt, account.filter(|_| fits))?;
+    let fits = app.auth.passwords().verify(&given.password, hash.clone()).await?;
+    let locked = account.as_ref().is_some_and(|account| account.locked);
+    let wrong = || Error::new(Code::InvalidCredentials, Code::InvalidCredentials.meaning());
+    judge(app, attempt, hash.as_deref(), fits, locked, wrong)?;
 
-    let Account { mut member, tenant_status, .. } = account;
+    let Account { mut member, tenant_status, .. } = account.ok_or_else(wrong)?;
     sessions::admit(&member, tenant_status, now)?;
     let session =
         sessions::begin(app, member.tenant_id, member.id, member.role, given.device.as_deref(), caller)?;
@@ -48,17 +51,29 @@ pub async fn login(app: &App, given: Credentials, caller: &Caller) -> Result<Tok
     sessions::keep(app, session, member, true).await
 }
 
-/// Ends an attempt: a wrong password counts, a right one opens unless there is a lock.
-fn judge(app: &App, attempt: Attempt, right: Option<Account>) -> Result<Account> {
-    let Some(account) = right else {
-        attempt.failed(app.clock.now());
-        return Err(Error::new(Code::InvalidCredentials, Code::InvalidCredentials.meaning()));
-    };
-    if attempt.locked || account.locked {
-        return Err(Error::new(Code::AccountLocked, Code::AccountLocked.meaning()));
+/// Ends an attempt: a wrong password counts, a right one opens unless there is a lock, of which only the right
+/// password is told, and not too often.
+fn judge(
+    app: &App,
+    attempt: Attempt,
+    password_hash: Option<&str>,
+    fits: bool,
+    account_locked: bool,
+    wrong: impl Fn() -> Error,
+) -> Result<()> {
+    match attempt.lock(password_hash) {
+        _ if !fits => {
+            attempt.failed(password_hash, app.clock.now());
+            Err(wrong())
+        }
+        Lock::Silent => Err(wrong()),
+        Lock::Told => Err(Error::new(Code::AccountLocked, Code::AccountLocked.meaning())),
+        Lock::Open if account_locked => Err(Error::new(Code::AccountLocked, Code::AccountLocked.meaning())),
+        Lock::Open => {
+            attempt.succeeded();
+            Ok(())
+        }
     }
-    attempt.succeeded();
-    Ok(account)
 }
 
 /// The name under which failures of an account are counted in memory; short, however long the names are that were
@@ -90,10 +105,11 @@ pub async fn change_password(
     let now = app.clock.now();
     let key = format!("{}#{}", actor.tenant, actor.member);
     let attempt = app.auth.attempts().begin(key, caller.address, now)?;
+    let counts = !attempt.is_locked();
     let (hash, locked) = app
         .db
         .write(move |connection| {
-            let locked = store::count_for(connection, actor.tenant, actor.member, now)?;
+            let locked = counts && store::count_for(connection, actor.tenant, actor.member, now)?;
             let member =
                 members::find(connection, actor.tenant, actor.member)?.ok_or_else(Error::not_found)?;
             Ok((member.password_hash, locked))
@@ -102,14 +118,9 @@ pub async fn change_password(
     if hash.is_none() {
         return Err(Error::new(Code::Forbidden, "this account has no password"));
     }
-    if !app.auth.passwords().verify(&current, hash).await? {
-        attempt.failed(app.clock.now());
-        return Err(Error::field("/current_password", "invalid", "this is not the present password"));
-    }
-    if attempt.locked || locked {
-        return Err(Error::new(Code::AccountLocked, Code::AccountLocked.meaning()));
-    }
-    attempt.succeeded();
+    let fits = app.auth.passwords().verify(&current, hash.clone()).await?;
+    let wrong = || Error::field("/current_password", "invalid", "this is not the present password");
+    judge(app, attempt, hash.as_deref(), fits, locked, wrong)?;
     let hash = app.auth.passwords().hash(&new).await?;
     app.db
         .write(move |connection| {

@@ -186,12 +186,13 @@ pub struct Account {
     pub locked: bool,
 }
 
-/// Finds an account by slug and login name and counts an attempt before its password is checked. A name that does
-/// not exist runs the same statements.
+/// Finds an account by slug and login name and, unless the address is locked anyway, counts an attempt before its
+/// password is checked. A name that does not exist runs the same statements.
 pub fn count_attempt(
     connection: &mut AnyConnection,
     slug: &str,
     login_name: &str,
+    counts: bool,
     now: Millis,
 ) -> Result<Option<Account>> {
     let found: Option<(TenantId, TenantStatus)> = tenant::table
@@ -208,7 +209,7 @@ pub fn count_attempt(
         .first(connection)
         .optional()?;
     let member_id = member.as_ref().map_or(MemberId(0), |member| member.id);
-    let locked = count_for(connection, tenant_id, member_id, now)?;
+    let locked = counts && count_for(connection, tenant_id, member_id, now)?;
     Ok(member.map(|member| Account { member, tenant_status, locked }))
 }
 

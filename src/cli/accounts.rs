@@ -25,6 +25,10 @@ const FIRST_ADMIN: &str = "admin";
 pub enum Tenant {
     /// Make a tenant with its first administrator.
     Create(CreateTenant),
+    /// Close a tenant for all its members, at once; nothing is lost.
+    Suspend(NamedTenant),
+    /// Open a suspended tenant again.
+    Resume(NamedTenant),
 }
 
 /// What can be done with administrators.
@@ -58,6 +62,16 @@ pub struct CreateTenant {
     settings: Settings,
 }
 
+/// A tenant by its name.
+#[derive(Debug, Args)]
+pub struct NamedTenant {
+    /// The tenant's slug.
+    slug: String,
+
+    #[command(flatten)]
+    settings: Settings,
+}
+
 /// An account by its names.
 #[derive(Debug, Args)]
 pub struct Account {
@@ -77,7 +91,21 @@ pub struct Account {
 
 /// Does what was asked about tenants.
 pub fn tenant(command: Tenant) -> Result<()> {
-    let Tenant::Create(arguments) = command;
+    match command {
+        Tenant::Create(arguments) => create_tenant(arguments),
+        Tenant::Suspend(tenant) => set_suspended(tenant, true),
+        Tenant::Resume(tenant) => set_suspended(tenant, false),
+    }
+}
+
+fn set_suspended(tenant: NamedTenant, suspended: bool) -> Result<()> {
+    let slug = tenant.slug.clone();
+    store::with_app(tenant.settings, async move |app| tenants::set_suspended(&app, &slug, suspended).await)?;
+    say(format_args!("tenant {} is {}", tenant.slug, if suspended { "suspended" } else { "open" }));
+    Ok(())
+}
+
+fn create_tenant(arguments: CreateTenant) -> Result<()> {
     let (password, made) = password(arguments.password_stdin)?;
     let new = NewTenant {
         slug: arguments.slug.clone(),

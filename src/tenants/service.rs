@@ -5,9 +5,11 @@ use super::store::{self, TenantRow};
 use crate::app::App;
 use crate::auth::password::Password;
 use crate::auth::permission::{Operation, require};
+use crate::auth::sessions::change_access;
 use crate::db::types::Json;
+use crate::journal::AccessChange;
 use crate::kernel::text::is_key;
-use crate::kernel::{Error, Result, TenantId};
+use crate::kernel::{Code, Error, MemberId, Result, SessionId, TenantId};
 use crate::members::model::{Actor, Role};
 use crate::members::profile::Checker;
 use crate::members::service::{NewMember, prepare};
@@ -122,4 +124,15 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
             store::find(connection, actor.tenant)
         })
         .await
+}
+
+/// Suspends a tenant or opens it again; for the operator, who stands above all tenants.
+pub async fn set_suspended(app: &App, slug: &str, suspended: bool) -> Result<TenantRow> {
+    let name = slug.to_owned();
+    let tenant = app.db.read(move |connection| store::find_by_slug(connection, &name)).await?;
+    let tenant = tenant.ok_or_else(|| Error::new(Code::NotFound, "there is no such tenant"))?;
+    // No member does this; ids of 0 belong to nobody.
+    let operator = Actor { tenant: tenant.id, member: MemberId(0), role: Role::Admin, session: SessionId(0) };
+    change_access(app, operator, AccessChange::Tenant { suspended }).await?;
+    app.db.read(move |connection| store::find(connection, tenant.id)).await
 }
