@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
+use actix_web::rt::net::TcpStream;
 use actix_web::{App as ActixApp, HttpServer, web};
 use tokio::task::JoinHandle;
 use utoipa_actix_web::AppExt;
@@ -23,6 +24,23 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long requests that are under way may take once the sockets are gone, in seconds.
 const STOP_SECONDS: u64 = 5;
+
+/// How long a peer may leave bytes unacknowledged, or its window shut, until the connection is cut.
+#[cfg(target_os = "linux")]
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// A peer that is gone, or never reads, would otherwise hold its connection's buffers for as long as the kernel keeps
+/// trying: a quarter of an hour, or for ever.
+#[cfg(target_os = "linux")]
+fn give_up_on_silence(stream: &TcpStream) {
+    if let Err(cause) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(SILENCE)) {
+        log::debug!(target: "deskwire::http", "the connection keeps the system's patience: {cause}");
+    }
+}
+
+/// Other systems keep their own patience.
+#[cfg(not(target_os = "linux"))]
+fn give_up_on_silence(_stream: &TcpStream) {}
 
 /// A server that runs.
 pub struct Running {
@@ -78,6 +96,13 @@ pub async fn start(app: Arc<App>) -> Result<Running> {
         .client_request_timeout(HEAD_TIMEOUT)
         .keep_alive(KEEP_ALIVE)
         .shutdown_timeout(STOP_SECONDS)
+        .on_connect(|connection, _| {
+            if let Some(stream) = connection.downcast_ref::<TcpStream>() {
+                // Small frames go out at once. A connection that refuses is already gone.
+                let _ = stream.set_nodelay(true);
+                give_up_on_silence(stream);
+            }
+        })
         .listen(listener)
         .map_err(failed)?
         .run();

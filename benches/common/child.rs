@@ -36,6 +36,9 @@ impl Served {
             .env("DESKWIRE_REQUESTS_PER_SECOND", "0")
             .env("DESKWIRE_ANONYMOUS_PER_MINUTE", "0")
             .env("DESKWIRE_SOCKETS_PER_ADDRESS", "1000000")
+            // One reader: each connection to SQLite maps and caches the whole file, which would count as memory of
+            // the sockets whose hello read it.
+            .env("DESKWIRE_POOL_SIZE", "1")
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -1,5 +1,7 @@
 //! Frames as text: each is serialised once and its bytes are shared by all sockets that get it.
 
+use std::cell::RefCell;
+
 use bytestring::ByteString;
 use serde::Serialize;
 
@@ -18,9 +20,28 @@ struct Envelope<'a, T> {
     data: &'a T,
 }
 
+/// A worker's scratch paper never keeps more than this.
+const SCRATCH: usize = 65_536;
+
+thread_local! {
+    static PAPER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Written on the worker's scratch paper and copied once, so that a frame takes its own size and no more: strings
+/// that grow leave holes between the buffers of connections, and holes are what idle sockets would pay for.
 fn encode<T: Serialize>(envelope: &Envelope<'_, T>) -> ByteString {
-    // Our own types always serialise: no map of theirs has keys that are no strings.
-    serde_json::to_string(envelope).unwrap_or_default().into()
+    PAPER.with_borrow_mut(|paper| {
+        paper.clear();
+        // Our own types always serialise: no map of theirs has keys that are no strings.
+        if let Err(cause) = serde_json::to_writer(&mut *paper, envelope) {
+            log::error!(target: "deskwire::gateway", "a frame could not be written: {cause}");
+        }
+        let frame = ByteString::from(std::str::from_utf8(paper).unwrap_or_default());
+        if paper.capacity() > SCRATCH {
+            *paper = Vec::new();
+        }
+        frame
+    })
 }
 
 /// A frame that answers nothing and moves no cursor.

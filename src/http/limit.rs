@@ -95,7 +95,8 @@ impl Limiter {
     pub fn new(settings: &Settings) -> Self {
         let rate = |amount: u32, per: i64, burst: i64| {
             let amount = i64::from(amount);
-            (amount > 0).then(|| Rate { interval: per / amount, burst: (amount * burst).max(1) })
+            // An interval of nothing would leave no room at all.
+            (amount > 0).then(|| Rate { interval: (per / amount).max(1), burst: (amount * burst).max(1) })
         };
         Self {
             start: Instant::now(),
