@@ -13,6 +13,7 @@ mod harness;
 
 mod auth;
 mod canaries;
+mod command_line;
 mod conversations;
 mod crash;
 mod differential;
@@ -28,6 +29,7 @@ mod journal_lanes;
 mod members;
 mod messages;
 mod migrations;
+mod operations;
 mod reading;
 mod revocation;
 mod socket_access;
