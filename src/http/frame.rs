@@ -179,16 +179,22 @@ pub async fn limit(request: ServiceRequest, next: Next<impl MessageBody + 'stati
     Ok(response)
 }
 
+/// Routes that need no token. A token does not lift their limit by address: else every visitor that somebody makes
+/// would let it make more.
+const ANONYMOUS: &[&str] =
+    &["/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/tenants", "/api/v1/visitors"];
+
 fn verdict(request: &ServiceRequest) -> Option<super::limit::Verdict> {
     let app = request.app_data::<web::Data<App>>()?;
     let limiter = request.app_data::<web::Data<Limiter>>()?;
-    let path = request.path();
+    // The path as the routes see it: the raw one may hide what it is behind %-escapes.
+    let path = request.match_info().as_str();
     // Sockets have limits of their own (`gateway`); documents and probes are prepared or tiny.
     if !path.starts_with("/api/v1/") || path == "/api/v1/ws" || path.ends_with("api.json") {
         return None;
     }
     let verified = bearer(request.request()).ok().and_then(|token| app.auth.verify(token).ok());
-    match verified {
+    match verified.filter(|_| !ANONYMOUS.contains(&path)) {
         Some(verified) => {
             let key = Key::Member(verified.actor.tenant, verified.actor.member);
             // The extractors need not judge the token a second time.
