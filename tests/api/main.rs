@@ -30,6 +30,7 @@ mod members;
 mod messages;
 mod migrations;
 mod operations;
+mod permissions;
 mod reading;
 mod revocation;
 mod socket_access;

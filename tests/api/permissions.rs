@@ -1,0 +1,174 @@
+//! The table of rights at the door: what each role gets from each operation on one conversation that an agent
+//! serves, and on the tenant. Each cell has a conversation of its own. An operation that is not in the table fails
+//! the test.
+
+use std::collections::BTreeSet;
+
+use deskwire::members::model::Role;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::personas::message;
+use crate::harness::{Client, Desk, TestApp};
+
+/// Statuses in the order: nobody, the customer, another visitor, the serving agent, another agent, a supervisor, an
+/// administrator. 404 = may not see it, 403 = may see it and not do it, or is in a role that never may, whatever is
+/// there.
+type Row = (&'static str, &'static str, fn(&Place) -> Value, [u16; 7]);
+
+/// What the requests of one cell name.
+struct Place {
+    agent: String,
+    second_agent: String,
+}
+
+fn nothing(_: &Place) -> Value {
+    Value::Null
+}
+
+const ROWS: &[Row] = &[
+    ("GET", "/conversations", nothing, [401, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/conversations/{id}", nothing, [401, 200, 404, 200, 404, 200, 200]),
+    ("PATCH", "/conversations/{id}", |_| json!({"subject": "s"}), [401, 403, 403, 200, 404, 200, 200]),
+    ("POST", "/conversations/{id}/claim", nothing, [401, 403, 403, 200, 409, 409, 409]),
+    (
+        "POST",
+        "/conversations/{id}/assign",
+        |at| json!({"agent_id": at.second_agent}),
+        [401, 403, 403, 403, 404, 200, 200],
+    ),
+    ("POST", "/conversations/{id}/release", |_| json!({}), [401, 403, 403, 200, 404, 200, 200]),
+    ("POST", "/conversations/{id}/close", |_| json!({}), [401, 200, 404, 200, 404, 200, 200]),
+    ("POST", "/conversations/{id}/reopen", nothing, [401, 409, 404, 409, 404, 409, 409]),
+    ("GET", "/conversations/{id}/members", nothing, [401, 200, 404, 200, 404, 200, 200]),
+    (
+        "POST",
+        "/conversations/{id}/members",
+        |at| json!({"member_id": at.second_agent}),
+        [401, 403, 403, 200, 404, 200, 200],
+    ),
+    ("DELETE", "/conversations/{id}/members/{member_id}", nothing, [401, 403, 403, 409, 404, 409, 409]),
+    ("GET", "/conversations/{id}/assignments", nothing, [401, 403, 403, 403, 404, 200, 200]),
+    ("POST", "/conversations/{id}/messages", |_| message("m"), [401, 201, 404, 201, 404, 403, 403]),
+    ("GET", "/conversations/{id}/messages", nothing, [401, 200, 404, 200, 404, 200, 200]),
+    ("GET", "/conversations/{id}/entries", nothing, [401, 200, 404, 200, 404, 200, 200]),
+    ("GET", "/conversations/{id}/messages/{seq}", nothing, [401, 200, 404, 200, 404, 200, 200]),
+    (
+        "PATCH",
+        "/conversations/{id}/messages/{seq}",
+        |_| json!({"kind": "text", "content": {"text": "e"}}),
+        [401, 200, 404, 403, 404, 403, 403],
+    ),
+    ("DELETE", "/conversations/{id}/messages/{seq}", nothing, [401, 200, 404, 403, 404, 200, 200]),
+    ("GET", "/conversations/{id}/messages/{seq}/revisions", nothing, [401, 403, 404, 403, 404, 200, 200]),
+    ("POST", "/conversations/{id}/notes", |_| message("n"), [401, 403, 403, 201, 404, 201, 201]),
+    ("GET", "/conversations/{id}/notes", nothing, [401, 403, 403, 200, 404, 200, 200]),
+    ("POST", "/conversations/{id}/read", |_| json!({"seq": 2}), [401, 200, 404, 200, 404, 403, 403]),
+    ("POST", "/conversations/{id}/mark_unread", |_| json!({"seq": 1}), [401, 200, 404, 200, 404, 403, 403]),
+    ("POST", "/conversations/{id}/delivered", |_| json!({"seq": 2}), [401, 204, 404, 204, 404, 403, 403]),
+    ("GET", "/inbox", nothing, [401, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/sync", nothing, [401, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/entries", nothing, [401, 403, 403, 403, 403, 403, 200]),
+    ("GET", "/me", nothing, [401, 200, 200, 200, 200, 200, 200]),
+    ("PATCH", "/me", |_| json!({"avatar": ""}), [401, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/auth/sessions", nothing, [401, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/tenant", nothing, [401, 200, 200, 200, 200, 200, 200]),
+    ("PATCH", "/tenant", |_| json!({"name": "Shop"}), [401, 403, 403, 403, 403, 403, 200]),
+    ("GET", "/identity-keys", nothing, [401, 403, 403, 403, 403, 403, 200]),
+    (
+        "POST",
+        "/identity-keys",
+        |_| json!({"kid": message("")["client_msg_id"]}),
+        [401, 403, 403, 403, 403, 403, 201],
+    ),
+    ("GET", "/members", nothing, [401, 403, 403, 200, 200, 200, 200]),
+    ("GET", "/members/{agent}", nothing, [401, 403, 403, 404, 404, 200, 200]),
+    ("PATCH", "/members/{agent}", |_| json!({"nickname": "n"}), [401, 403, 403, 404, 404, 403, 200]),
+    ("POST", "/members/{agent}/unlock", nothing, [401, 403, 403, 403, 403, 403, 204]),
+];
+
+/// Operations whose outcome does not depend on a role's reach: public ones, those on the caller's own session, and
+/// those whose own tests judge them.
+const ELSEWHERE: &[&str] = &[
+    "POST /conversations",
+    "POST /auth/login",
+    "POST /auth/refresh",
+    "POST /auth/logout",
+    "PUT /auth/password",
+    "DELETE /auth/sessions",
+    "DELETE /auth/sessions/{id}",
+    "POST /members",
+    "PUT /members/{id}/password",
+    "DELETE /members/{id}",
+    "DELETE /identity-keys/{id}",
+    "POST /tenants",
+    "POST /visitors",
+    "POST /visitors/identify",
+    "GET /ws",
+    "GET /openapi.json",
+    "GET /asyncapi.json",
+];
+
+on_every_database! {
+    /// Every cell of the table.
+    async fn every_role_gets_what_the_table_says(app: TestApp) {
+        let desk = app.desk().await;
+        let place = Place { agent: desk.agent.id(), second_agent: desk.second_agent.id() };
+        let mut wrong = Vec::new();
+        for (method, path, body, expected) in ROWS {
+            let mut got = [0; 7];
+            for (column, status) in got.iter_mut().enumerate() {
+                let (room, client) = served(&app, &desk, column).await;
+                let target = app.seed_member(desk.tenant, Role::Agent).await.member.to_string();
+                let filled = path
+                    .replace("{id}", &room)
+                    .replace("{member_id}", &place.agent)
+                    .replace("{agent}", &target)
+                    .replace("{seq}", "2");
+                let body = Some(body(&place)).filter(|body| !body.is_null());
+                *status = client.call(method.parse::<Method>().unwrap(), &filled, body).await.status;
+            }
+            if got != *expected {
+                wrong.push(format!("{method} {path}: expected {expected:?}, got {got:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}
+
+/// A conversation of a new visitor that the agent serves, and the caller of this column.
+async fn served(app: &TestApp, desk: &Desk, column: usize) -> (String, Client) {
+    let visitor = app.client_of(app.seed_member(desk.tenant, Role::Customer).await);
+    let room = visitor.open("hello").await;
+    desk.agent.claim(&room).await;
+    let caller = match column {
+        0 => desk.anonymous.clone(),
+        1 => visitor,
+        2 => desk.second_visitor.clone(),
+        3 => desk.agent.clone(),
+        4 => desk.second_agent.clone(),
+        5 => desk.supervisor.clone(),
+        _ => desk.admin.clone(),
+    };
+    (room, caller)
+}
+
+/// A new operation has to say who may use it.
+#[test]
+fn every_operation_is_in_the_table() {
+    let document: Value = serde_json::from_str(include_str!("../../openapi/openapi.json")).unwrap();
+    let mut missing = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let Some(path) = path.strip_prefix("/api/v1") else { continue };
+        for method in operations.as_object().unwrap().keys().filter(|key| *key != "parameters") {
+            let name = format!("{} {path}", method.to_uppercase());
+            let listed = ROWS.iter().any(|(method, path, _, _)| {
+                name == format!("{method} {}", path.replace("/members/{agent}", "/members/{id}"))
+            });
+            if !listed && !ELSEWHERE.contains(&name.as_str()) {
+                missing.insert(name);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "not in the table: {missing:?}");
+}
