@@ -113,3 +113,37 @@ CREATE TABLE assignment (
 );
 CREATE INDEX assignment_conversation_id_id ON assignment (conversation_id, id);
 CREATE INDEX assignment_agent_id_id ON assignment (tenant_id, agent_id, id);
+
+-- What the planner should believe, for it gathers no statistics by itself: a tenant has very many rows, a room and a
+-- member few. Without this, SQLite guesses ten rows for "this tenant" and prefers reading the tenant's whole index to
+-- looking up more than a handful of ids. Rows, then rows for each longer prefix of the index's columns.
+ANALYZE sqlite_schema;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('conversation', 'conversation_kind_id', '1000000 50000 50000 1 noskipscan'),
+    ('conversation', 'conversation_customer_id_id', '1000000 50000 3 1 noskipscan'),
+    ('conversation', 'conversation_agent_id_status_id', '1000000 50000 2000 500 1 noskipscan'),
+    ('conversation', 'conversation_status_id', '1000000 50000 20000 1 noskipscan'),
+    ('conversation', 'conversation_open_key', '50000 2500 1 noskipscan'),
+    ('conversation_member', 'conversation_member', '2000000 2 1'),
+    ('conversation_member', 'conversation_member_rev', '2000000 100000 2 noskipscan'),
+    ('conversation_member', 'conversation_member_member_id_rev', '2000000 20 1 noskipscan'),
+    ('conversation_member', 'conversation_member_member_id_active_last_rev', '2000000 20 10 1 noskipscan'),
+    ('conversation_member', 'conversation_member_member_id_active_conversation_id', '2000000 20 10 1 noskipscan'),
+    ('group_message', 'group_message', '10000000 20 1'),
+    ('group_message', 'group_message_rev', '10000000 500000 2 noskipscan'),
+    ('group_message', 'group_message_client_msg_id', '10000000 20 10 1 noskipscan'),
+    ('assignment', 'assignment_conversation_id_id', '1000000 2 1 noskipscan'),
+    ('assignment', 'assignment_agent_id_id', '1000000 50000 1000 1 noskipscan'),
+    ('member', 'member_login_name', '10000 500 1 noskipscan'),
+    ('member', 'member_external_id', '100000 5000 1 noskipscan'),
+    ('member', 'member_role_status_id', '1000000 50000 25000 20000 1 noskipscan'),
+    ('member', 'member_status_id', '1000000 50000 40000 1 noskipscan'),
+    ('member', 'member_email', '1000000 50000 5000 noskipscan'),
+    ('member', 'member_mobile', '1000000 50000 5000 noskipscan'),
+    ('member', 'member_parent_id', '1000000 50000 1000 noskipscan'),
+    ('member', 'member_rev', '1000000 50000 2 noskipscan'),
+    ('member', 'member_merged_into', '1000000 2 noskipscan'),
+    ('member', 'member_updated_at', '1000000 1 noskipscan'),
+    ('auth_session', 'auth_session_member_id', '1000000 50000 2 noskipscan'),
+    ('auth_session', 'auth_session_rev', '1000000 50000 10 noskipscan'),
+    ('auth_session', 'auth_session_revoked_at', '1000000 1000 noskipscan');
