@@ -204,3 +204,56 @@ fn verdict(request: &ServiceRequest) -> Option<super::limit::Verdict> {
         None => limiter.take(Key::address(client_ip(request.request(), &app.settings))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{REQUEST_ID, frame};
+    use actix_web::middleware::from_fn;
+    use actix_web::{App, HttpResponse, test, web};
+
+    #[allow(clippy::panic, reason = "what the frame is there for")]
+    async fn panics() -> HttpResponse {
+        panic!("inner words")
+    }
+
+    async fn answered(path: &str) -> (u16, String, serde_json::Value) {
+        let app = test::init_service(
+            App::new()
+                .route("/panics", web::get().to(panics))
+                .route("/bare", web::get().to(|| async { HttpResponse::ImATeapot().body("inner words") }))
+                .wrap(from_fn(frame)),
+        )
+        .await;
+        let request = test::TestRequest::get().uri(path).insert_header((REQUEST_ID, "r-1")).to_request();
+        let response = match test::try_call_service(&app, request).await {
+            Ok(response) => response.into_parts().1.map_into_boxed_body(),
+            Err(error) => error.error_response(),
+        };
+        let status = response.status().as_u16();
+        let id = response.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let body = actix_web::body::to_bytes(response.into_body()).await.unwrap_or_default();
+        (status, id.unwrap_or_default(), serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    #[actix_web::test]
+    async fn a_panic_is_a_problem_without_inner_words() {
+        let (status, id, problem) = answered("/panics").await;
+        assert_eq!((status, id.as_str()), (500, "r-1"));
+        assert_eq!(
+            (problem["code"].as_str(), problem["request_id"].as_str()),
+            (Some("internal"), Some("r-1"))
+        );
+        assert!(!problem.to_string().contains("inner words"));
+    }
+
+    #[actix_web::test]
+    async fn bare_refusals_become_problems() {
+        for (path, code) in
+            [("/bare", "invalid_parameter"), ("/nothing", "not_found"), ("/a%00b", "invalid_parameter")]
+        {
+            let (_, id, problem) = answered(path).await;
+            assert_eq!((id.as_str(), problem["code"].as_str()), ("r-1", Some(code)), "{path}");
+            assert!(!problem.to_string().contains("inner words"));
+        }
+    }
+}
