@@ -10,7 +10,6 @@ use diesel::PgConnection;
 #[cfg(feature = "sqlite")]
 use diesel::SqliteConnection;
 use diesel::connection::SimpleConnection;
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::kernel::{Code, Error, Result};
 
@@ -277,111 +276,6 @@ impl r2d2::ManageConnection for Manager {
     fn has_broken(&self, connection: &mut AnyConnection) -> bool {
         use diesel::r2d2::R2D2Connection;
         std::thread::panicking() || connection.is_broken()
-    }
-}
-
-/// What a database error means for the one who holds it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    /// Another transaction was in the way: the same work may succeed at once (deadlock, serialization, locks).
-    Conflict,
-    /// The connection is gone; whether the last statement took effect is unknown.
-    Connection,
-    /// The store cannot take writes (full disk, read-only, starting up).
-    Storage,
-    /// A unique index refused a row.
-    Unique,
-    /// Anything else: the statement itself.
-    Statement,
-}
-
-/// Reads a Diesel error. The kinds that Diesel does not name are told by the databases' own messages
-/// (PostgreSQL 40P01, 55P03, 57014, 57P0x, 53100; MySQL 1205, 1213, 2006, 2013, 1021; SQLite BUSY, FULL, IOERR).
-pub fn trouble(error: &DieselError) -> Trouble {
-    let DieselError::DatabaseError(kind, information) = error else {
-        return match error {
-            DieselError::BrokenTransactionManager => Trouble::Connection,
-            DieselError::RollbackErrorOnCommit { commit_error, .. } => trouble(commit_error),
-            _ => Trouble::Statement,
-        };
-    };
-    match kind {
-        DatabaseErrorKind::UniqueViolation => return Trouble::Unique,
-        DatabaseErrorKind::SerializationFailure => return Trouble::Conflict,
-        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
-            return Trouble::Connection;
-        }
-        DatabaseErrorKind::ReadOnlyTransaction => return Trouble::Storage,
-        _ => {}
-    }
-    let message = information.message().to_lowercase();
-    let any = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
-    if any(&[
-        "deadlock",
-        "lock wait timeout",
-        "lock timeout",
-        "database is locked",
-        "statement timeout",
-        "could not obtain lock",
-        "record has changed since",
-    ]) {
-        Trouble::Conflict
-    } else if any(&[
-        "server has gone away",
-        "lost connection",
-        "server closed the connection",
-        "connection not open",
-        "terminating connection",
-        "connection was killed",
-        "no connection to the server",
-        "commands out of sync",
-        "could not receive data",
-        "could not send data",
-        "connection refused",
-        "broken pipe",
-        "connection reset",
-        "connection timed out",
-        "is shutting down",
-        "shutdown in progress",
-    ]) {
-        Trouble::Connection
-    } else if any(&[
-        "disk is full",
-        "disk full",
-        "no space left",
-        "disk i/o error",
-        "readonly database",
-        "read only",
-        "read-only",
-        "unable to open database",
-        "could not extend file",
-        "table is full",
-        "the database system is",
-    ]) {
-        Trouble::Storage
-    } else {
-        Trouble::Statement
-    }
-}
-
-impl From<DieselError> for Error {
-    #[track_caller]
-    fn from(cause: DieselError) -> Self {
-        let error = match trouble(&cause) {
-            Trouble::Conflict => Error::new(Code::Busy, Code::Busy.meaning()).retry_after(500),
-            Trouble::Connection | Trouble::Storage => {
-                Error::new(Code::StorageUnavailable, Code::StorageUnavailable.meaning()).retry_after(2_000)
-            }
-            Trouble::Unique | Trouble::Statement => Error::internal("a statement failed"),
-        };
-        error.caused_by(cause)
-    }
-}
-
-impl Error {
-    /// The database's part in this error, if it has one.
-    pub fn trouble(&self) -> Option<Trouble> {
-        self.source.as_ref()?.downcast_ref::<DieselError>().map(trouble)
     }
 }
 

@@ -14,6 +14,7 @@ pub mod migrate;
 pub mod node;
 pub mod schema;
 pub mod snapshot;
+pub mod trouble;
 pub mod types;
 pub mod write_queue;
 
@@ -23,7 +24,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use diesel::Connection;
 use tokio::sync::Semaphore;
 
-pub use connection::{AnyConnection, DatabaseKind, Durability, Target, Trouble};
+pub use connection::{AnyConnection, DatabaseKind, Durability, Target};
+pub use trouble::Trouble;
 
 use crate::kernel::{Code, Error, Result};
 use connection::{Manager, POOL_WAIT, Purpose};

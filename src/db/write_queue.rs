@@ -36,7 +36,7 @@ where
     F: FnMut(&mut AnyConnection) -> Result<T> + Send,
 {
     fn run(&mut self, connection: &mut AnyConnection) -> Result<bool> {
-        use super::connection::Trouble;
+        use super::trouble::Trouble;
         let result = (self.closure)(connection);
         if let Err(error) = &result
             && matches!(error.trouble(), Some(Trouble::Conflict | Trouble::Connection | Trouble::Storage))

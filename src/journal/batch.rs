@@ -16,7 +16,7 @@ use super::queue::Pending;
 use super::store::transaction::{self, Wait};
 use super::store::{flush, load};
 use super::world::World;
-use crate::db::connection::trouble;
+use crate::db::trouble::trouble;
 use crate::db::write_queue::WriteJob;
 use crate::db::{AnyConnection, Trouble};
 use crate::kernel::id::first_id_at;

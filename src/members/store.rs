@@ -117,7 +117,7 @@ pub fn insert(connection: &mut AnyConnection, row: &MemberRow) -> Result<()> {
 }
 
 fn taken(cause: diesel::result::Error) -> Error {
-    match crate::db::connection::trouble(&cause) {
+    match crate::db::trouble::trouble(&cause) {
         Trouble::Unique => Error::new(Code::NameTaken, Code::NameTaken.meaning()).caused_by(cause),
         _ => cause.into(),
     }

@@ -4,8 +4,8 @@ use diesel::prelude::*;
 
 use super::model::{TenantSettings, TenantStatus};
 use crate::db::AnyConnection;
-use crate::db::connection::{Trouble, trouble};
 use crate::db::schema::{tenant, tenant_log};
+use crate::db::trouble::{Trouble, trouble};
 use crate::db::types::{Json, json_text};
 use crate::kernel::{Code, Error, Millis, Result, TenantId};
 
