@@ -47,8 +47,9 @@ pub fn pump(hub: &Rc<Hub>, id: TenantId) {
             continue;
         }
         tenant.delivering = true;
+        let whose = (id, tenant.generation);
         drop(tenants);
-        let work = with_rows(hub.clone(), id, group, pairs, cards);
+        let work = with_rows(hub.clone(), whose, group, pairs, cards);
         actix_web::rt::spawn(tokio::task::unconstrained(Box::pin(work)));
         return;
     }
@@ -65,7 +66,7 @@ pub struct Loaded {
 
 async fn with_rows(
     hub: Rc<Hub>,
-    id: TenantId,
+    (id, generation): (TenantId, u64),
     group: Vec<Arc<Changes>>,
     pairs: Vec<Pair>,
     members: Vec<MemberId>,
@@ -83,10 +84,10 @@ async fn with_rows(
             Loaded::default()
         }
     };
-    if let Some(tenant) = hub.tenants.borrow_mut().get_mut(&id) {
+    hub.with_tenant(id, generation, |tenant| {
         deliver(&hub, tenant, &group, &loaded);
         tenant.delivering = false;
-    }
+    });
     pump(&hub, id);
 }
 

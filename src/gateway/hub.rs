@@ -40,6 +40,8 @@ const TICK: Duration = Duration::from_millis(super::protocol::limits::READ_COLLE
 /// A tenant with sockets on this worker.
 #[derive(Default)]
 pub struct Tenant {
+    /// Tells this one from an earlier one of the same tenant, whose tasks may still run.
+    pub generation: u64,
     /// Where this worker stands in the tenant's log.
     pub follower: Follower,
     /// While it is here, the tail looks for what other processes commit for the tenant.
@@ -72,6 +74,7 @@ pub struct Hub {
     pub busy: RefCell<Vec<Rc<Socket>>>,
     /// The server shuts down.
     pub draining: Cell<bool>,
+    generations: Cell<u64>,
 }
 
 thread_local! {
@@ -91,6 +94,7 @@ impl Hub {
                     sockets: RefCell::default(),
                     busy: RefCell::default(),
                     draining: Cell::new(false),
+                    generations: Cell::new(0),
                 });
                 hubs.push(Rc::downgrade(&hub));
                 let feed = app.feed.subscribe(FEED_CAPACITY);
@@ -215,7 +219,10 @@ impl Hub {
     pub fn register(&self, socket: &Rc<Socket>, actor: Actor, seat: Seat, expires_at: crate::kernel::Millis) {
         socket.sign_in(actor, seat, expires_at);
         let mut tenants = self.tenants.borrow_mut();
-        let tenant = tenants.entry(actor.tenant).or_default();
+        let tenant = tenants.entry(actor.tenant).or_insert_with(|| {
+            self.generations.set(self.generations.get() + 1);
+            Tenant { generation: self.generations.get(), ..Tenant::default() }
+        });
         tenant.members.entry(actor.member).or_insert_with(|| Vec::with_capacity(1)).push(socket.clone());
     }
 
@@ -225,8 +232,10 @@ impl Hub {
         if is_set(self) {
             return Ok(());
         }
+        // With one process on the store, what it committed last is the head. Others commit without telling for as
+        // long as nobody here follows the tenant.
         let mut head = self.app.feed.committed(id);
-        if head == 0 {
+        if head == 0 || self.app.db.kind().is_server() {
             let read = move |connection: &mut crate::db::AnyConnection| {
                 crate::journal::history::head(connection, id)
             };
@@ -281,6 +290,16 @@ impl Hub {
     /// The opaque text of a place in a tenant's log.
     pub fn cursor(&self, rev: i64) -> String {
         Cursor::new(&self.app.epoch, rev.max(0)).to_string()
+    }
+
+    /// Works on a tenant, unless it went away meanwhile or is another generation.
+    pub fn with_tenant<T>(
+        &self,
+        id: TenantId,
+        generation: u64,
+        work: impl FnOnce(&mut Tenant) -> T,
+    ) -> Option<T> {
+        self.tenants.borrow_mut().get_mut(&id).filter(|tenant| tenant.generation == generation).map(work)
     }
 
     /// Every socket of the worker that is not closing.

@@ -6,53 +6,48 @@ use std::time::Duration;
 
 use super::access;
 use super::follow::Plan;
-use super::hub::Hub;
+use super::hub::{Hub, Tenant};
 use crate::journal::history;
 use crate::kernel::TenantId;
 
 /// Starts a repair up to this rev, unless one runs.
 pub fn start(hub: &Rc<Hub>, id: TenantId, to: i64) {
-    let begun = hub.tenants.borrow_mut().get_mut(&id).is_some_and(|tenant| tenant.follower.begin_repair());
-    if begun {
-        hub.app.metrics.repairs.inc();
-        actix_web::rt::spawn(tokio::task::unconstrained(Box::pin(run(hub.clone(), id, to))));
-    }
+    let begun = hub.tenants.borrow_mut().get_mut(&id).and_then(|tenant| {
+        let generation = tenant.generation;
+        tenant.follower.begin_repair().then_some(generation)
+    });
+    let Some(generation) = begun else { return };
+    hub.app.metrics.repairs.inc();
+    actix_web::rt::spawn(tokio::task::unconstrained(Box::pin(run(hub.clone(), id, generation, to))));
 }
 
-async fn run(hub: Rc<Hub>, id: TenantId, mut to: i64) {
+async fn run(hub: Rc<Hub>, id: TenantId, generation: u64, mut to: i64) {
     let mut wait = Duration::from_millis(100);
     loop {
-        let plan = match hub.tenants.borrow().get(&id) {
-            Some(tenant) => tenant.follower.plan(to),
-            None => return,
-        };
+        let Some(plan) = hub.with_tenant(id, generation, |tenant| tenant.follower.plan(to)) else { return };
         match plan {
             Plan::Done => {
-                let (ready, missing) = match hub.tenants.borrow_mut().get_mut(&id) {
-                    Some(tenant) => tenant.follower.end_repair(),
-                    None => return,
-                };
+                let ended = hub.with_tenant(id, generation, |tenant| tenant.follower.end_repair());
+                let Some((ready, missing)) = ended else { return };
                 ready.into_iter().for_each(|changes| hub.ready(id, changes));
                 match missing {
                     Some(more) => to = more,
                     None => return,
                 }
-                let again =
-                    hub.tenants.borrow_mut().get_mut(&id).is_some_and(|one| one.follower.begin_repair());
-                if !again {
+                if hub.with_tenant(id, generation, |tenant| tenant.follower.begin_repair()) != Some(true) {
                     return;
                 }
             }
             Plan::Jump(head) => {
-                jump(&hub, id, head).await;
+                jump(&hub, id, generation, head).await;
             }
             Plan::Read(from, until) => {
                 let read =
                     hub.app.db.read(move |connection| history::changes(connection, id, from, until)).await;
                 match read {
                     Ok(changes) => {
-                        if let Some(tenant) = hub.tenants.borrow_mut().get_mut(&id) {
-                            tenant.follower.repaired(until);
+                        if hub.with_tenant(id, generation, |one| one.follower.repaired(until)).is_none() {
+                            return;
                         }
                         hub.ready(id, std::sync::Arc::new(changes));
                         wait = Duration::from_millis(100);
@@ -69,7 +64,7 @@ async fn run(hub: Rc<Hub>, id: TenantId, mut to: i64) {
 }
 
 /// Too much was missed to replay it: everybody of the tenant is told to sync, and whoever may no longer be here goes.
-async fn jump(hub: &Rc<Hub>, id: TenantId, head: i64) {
+async fn jump(hub: &Rc<Hub>, id: TenantId, generation: u64, head: i64) {
     log::warn!(target: "deskwire::gateway", "tenant {id}: too far behind, going on after rev {head}");
     // Revocations lie in the hole as well; the judge of tokens reads them from the store by itself.
     if let Err(error) = hub.app.auth.catch_up(&hub.app.db).await {
@@ -77,8 +72,10 @@ async fn jump(hub: &Rc<Hub>, id: TenantId, head: i64) {
         tokio::time::sleep(Duration::from_secs(1)).await;
         return;
     }
-    let mut tenants = hub.tenants.borrow_mut();
-    let Some(tenant) = tenants.get_mut(&id) else { return };
+    hub.with_tenant(id, generation, |tenant| go_on_after(tenant, head));
+}
+
+fn go_on_after(tenant: &mut Tenant, head: i64) {
     tenant.follower.repaired(head);
     let missed_from = tenant.delivered + 1;
     tenant.delivered = tenant.delivered.max(head);
