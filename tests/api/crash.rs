@@ -4,11 +4,12 @@
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use deskwire::db::DatabaseKind;
 use deskwire::sync::verify;
 
 use crate::harness::audit::audit;
 use crate::harness::process::{Process, kills, program};
-use crate::harness::{PLATFORM_KEY, TestDatabase};
+use crate::harness::{PLATFORM_KEY, TestDatabase, servers};
 
 on_every_database! {
     /// `DESKWIRE_TEST_KILLS` says how often (3 when absent). No acknowledged message is lost or doubled, every client's
@@ -60,4 +61,67 @@ fn seed() -> u64 {
     let seed = seed.unwrap_or_else(|| u64::from(std::process::id()));
     eprintln!("DESKWIRE_TEST_SEED={seed}");
     seed
+}
+
+/// Two processes on one database server; one is stopped for longer than the server lets it hold a lock, then goes on.
+/// Clients of both find everything as it should be.
+fn a_frozen_process_and_its_sister(kind: DatabaseKind) {
+    if !servers::available(kind) {
+        return;
+    }
+    let database = TestDatabase::migrated(kind);
+    let (frozen, sister) = (Process::serve(&database.url), Process::serve(&database.url));
+    let arguments = [
+        "replay",
+        "--url",
+        &frozen.base(),
+        "--url",
+        &sister.base(),
+        "--platform-key",
+        PLATFORM_KEY,
+        "--visitors",
+        "12",
+        "--agents",
+        "2",
+        "--tenants",
+        "2",
+        "--rate",
+        "40",
+        "--reconnects",
+        "0.05",
+        "--patience",
+        "90",
+        "--quiet",
+        "--dialogues",
+        "60",
+    ];
+    let mut replay =
+        program(&arguments, &database.url).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The schedule of the fault: under load, and for longer than the ten seconds that the server allows.
+    std::thread::sleep(Duration::from_millis(1_500));
+    if replay.try_wait().unwrap().is_some() {
+        panic!("replay ended before the fault: {}", told(&replay.wait_with_output().unwrap()));
+    }
+    frozen.freeze();
+    std::thread::sleep(Duration::from_secs(12));
+    frozen.thaw();
+    let output = replay.wait_with_output().unwrap();
+    assert!(output.status.success(), "replay says {}", told(&output));
+    for process in [frozen, sister] {
+        assert_eq!(process.terminate(), Some(0));
+    }
+    audit(&mut database.connect());
+    assert_eq!(verify::recompute_all(&mut database.connect(), None).unwrap().drift, 0);
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_frozen_process_on_postgresql() {
+    a_frozen_process_and_its_sister(DatabaseKind::Postgresql);
+}
+
+#[cfg(feature = "mysql")]
+#[test]
+fn a_frozen_process_on_mysql() {
+    a_frozen_process_and_its_sister(DatabaseKind::Mysql);
 }

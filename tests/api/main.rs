@@ -26,6 +26,7 @@ mod feed;
 mod flood;
 mod journal;
 mod journal_lanes;
+mod lag;
 mod members;
 mod messages;
 mod migrations;
