@@ -82,6 +82,11 @@ fn too_large(limit: usize) -> Error {
 /// Parses one JSON value; the frames of sockets are read by the same rules.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     refuse_nul(bytes)?;
+    // A list would be taken for the fields of a struct in their order, which is nobody's interface.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(|cause| malformed(&cause))?;
+        return Err(Error::field("", "invalid", "expected an object, not a list"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|cause| {
         let path = cause.path().iter().map(segment).collect::<String>();
@@ -201,7 +206,7 @@ mod tests {
         );
         assert_eq!(refused(r#"{"name":"a","lines":[{"count":1,"z":2}]}"#), told("/lines/0/z", "unknown"));
         assert_eq!(refused(r#"{"name":"a\u0000","lines":[]}"#), told("/name", "invalid"));
-        assert_eq!(refused("[]").0, "validation_failed");
+        assert_eq!(refused(r#" ["a",[]]"#).0, "validation_failed");
     }
 
     #[test]
