@@ -6,6 +6,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 # Dependencies first: they change seldom, so their layer is kept.
+COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir -p src benches tests/api \
  && echo 'fn main() {}' > src/main.rs && touch src/lib.rs tests/api/main.rs \
