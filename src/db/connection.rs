@@ -261,21 +261,31 @@ impl Manager {
     }
 }
 
+/// A connection of a pool.
+pub struct Pooled {
+    /// The connection.
+    pub connection: AnyConnection,
+    /// Something failed on it that may mean that its server is gone: it is tried before it is used again. (Diesel
+    /// itself notices lost connections within transactions only, so they would stay in the pool and fail for ever.)
+    pub doubtful: bool,
+}
+
 impl r2d2::ManageConnection for Manager {
-    type Connection = AnyConnection;
+    type Connection = Pooled;
     type Error = Error;
 
-    fn connect(&self) -> Result<AnyConnection> {
-        self.target.connect(self.purpose)
+    fn connect(&self) -> Result<Pooled> {
+        Ok(Pooled { connection: self.target.connect(self.purpose)?, doubtful: false })
     }
 
-    fn is_valid(&self, connection: &mut AnyConnection) -> Result<()> {
-        connection.batch_execute("SELECT 1").map_err(Error::from)
+    fn is_valid(&self, pooled: &mut Pooled) -> Result<()> {
+        pooled.connection.batch_execute("SELECT 1").map_err(Error::from)
     }
 
-    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
+    fn has_broken(&self, pooled: &mut Pooled) -> bool {
         use diesel::r2d2::R2D2Connection;
-        std::thread::panicking() || connection.is_broken()
+        let lost = std::mem::take(&mut pooled.doubtful) && self.is_valid(pooled).is_err();
+        std::thread::panicking() || lost || pooled.connection.is_broken()
     }
 }
 

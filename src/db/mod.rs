@@ -104,14 +104,14 @@ impl Db {
         let pool = self.readers.clone();
         blocking(move || {
             let _permit = permit;
-            read(&mut *get(&pool)?)
+            with(&pool, read)
         })
         .await
     }
 
     /// [`Db::read`] for threads that may block.
     pub fn read_blocking<T>(&self, read: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
-        read(&mut *get(&self.readers)?)
+        with(&self.readers, read)
     }
 
     /// Runs a write in a transaction and returns after the commit. The closure may run several times, waits for
@@ -129,16 +129,17 @@ impl Db {
         let pool = pool.clone();
         blocking(move || {
             let _permit = permit;
-            let mut connection = get(&pool)?;
-            for attempt in 1.. {
-                match connection.transaction(|connection| write(connection)) {
-                    Err(error) if error.trouble() == Some(Trouble::Conflict) && attempt < ATTEMPTS => {
-                        std::thread::sleep(std::time::Duration::from_millis(5 << attempt));
+            with(&pool, |connection| {
+                for attempt in 1.. {
+                    match connection.transaction(|connection| write(connection)) {
+                        Err(error) if error.trouble() == Some(Trouble::Conflict) && attempt < ATTEMPTS => {
+                            std::thread::sleep(std::time::Duration::from_millis(5 << attempt));
+                        }
+                        done => return done,
                     }
-                    done => return done,
                 }
-            }
-            Err(stopped())
+                Err(stopped())
+            })
         })
         .await
     }
@@ -153,7 +154,7 @@ impl Db {
             None => self.queue.push(write)?.blocking_recv().map_err(|_| stopped())?,
             Some((pool, _)) => {
                 let mut write = write;
-                get(pool)?.transaction(|connection| write(connection))
+                with(pool, |connection| connection.transaction(|connection| write(connection)))
             }
         }
     }
@@ -181,12 +182,16 @@ impl Db {
     }
 }
 
-fn get(pool: &r2d2::Pool<Manager>) -> Result<r2d2::PooledConnection<Manager>> {
-    pool.get().map_err(|cause| {
+/// Lends a pooled connection. After a failure of ours or of the database it is tried before it is used again.
+fn with<T>(pool: &r2d2::Pool<Manager>, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
+    let mut pooled = pool.get().map_err(|cause| {
         Error::new(Code::StorageUnavailable, "the database does not answer")
             .retry_after(2_000)
             .caused_by(cause)
-    })
+    })?;
+    let done = work(&mut pooled.connection);
+    pooled.doubtful = done.as_ref().is_err_and(|error| error.code.status() >= 500);
+    done
 }
 
 /// Runs blocking work off the async workers.
