@@ -1,8 +1,6 @@
 //! One connection to one of three databases. Owns the choice by URL scheme, the settings that every connection
 //! gets, and the mapping of database errors to ours. Does not own pools or transactions (`db`).
 
-use std::time::Duration;
-
 #[cfg(feature = "mysql")]
 use diesel::MysqlConnection;
 #[cfg(feature = "postgres")]
@@ -246,51 +244,6 @@ fn with_default_option(url: &str, name: &str, value: &str) -> String {
     let separator = if url.contains('?') { '&' } else { '?' };
     format!("{url}{separator}{name}={value}")
 }
-
-/// Makes r2d2 open connections by scheme, since a derived `establish` would try one database after the other.
-#[derive(Clone)]
-pub struct Manager {
-    target: Target,
-    purpose: Purpose,
-}
-
-impl Manager {
-    /// A manager of connections to this target.
-    pub fn new(target: Target, purpose: Purpose) -> Self {
-        Self { target, purpose }
-    }
-}
-
-/// A connection of a pool.
-pub struct Pooled {
-    /// The connection.
-    pub connection: AnyConnection,
-    /// Something failed on it that may mean that its server is gone: it is tried before it is used again. (Diesel
-    /// itself notices lost connections within transactions only, so they would stay in the pool and fail for ever.)
-    pub doubtful: bool,
-}
-
-impl r2d2::ManageConnection for Manager {
-    type Connection = Pooled;
-    type Error = Error;
-
-    fn connect(&self) -> Result<Pooled> {
-        Ok(Pooled { connection: self.target.connect(self.purpose)?, doubtful: false })
-    }
-
-    fn is_valid(&self, pooled: &mut Pooled) -> Result<()> {
-        pooled.connection.batch_execute("SELECT 1").map_err(Error::from)
-    }
-
-    fn has_broken(&self, pooled: &mut Pooled) -> bool {
-        use diesel::r2d2::R2D2Connection;
-        let lost = std::mem::take(&mut pooled.doubtful) && self.is_valid(pooled).is_err();
-        std::thread::panicking() || lost || pooled.connection.is_broken()
-    }
-}
-
-/// How long a caller waits for a pooled connection before it is told `busy`.
-pub const POOL_WAIT: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,7 @@ pub mod dialect;
 pub mod instance;
 pub mod migrate;
 pub mod node;
+pub mod pool;
 pub mod schema;
 pub mod snapshot;
 pub mod trouble;
@@ -28,7 +29,8 @@ pub use connection::{AnyConnection, DatabaseKind, Durability, Target};
 pub use trouble::Trouble;
 
 use crate::kernel::{Code, Error, Result};
-use connection::{Manager, POOL_WAIT, Purpose};
+use connection::Purpose;
+use pool::{POOL_WAIT, Pool};
 use write_queue::WriteQueue;
 
 /// How often a write that met a conflict is tried in all.
@@ -38,10 +40,10 @@ const ATTEMPTS: u32 = 4;
 #[derive(Clone)]
 pub struct Db {
     target: Target,
-    readers: r2d2::Pool<Manager>,
+    readers: Pool,
     read_permits: Arc<Semaphore>,
     /// On servers; on SQLite writes go through the queue.
-    writers: Option<(r2d2::Pool<Manager>, Arc<Semaphore>)>,
+    writers: Option<(Pool, Arc<Semaphore>)>,
     queue: Arc<WriteQueue>,
     /// How often somebody had to wait for a connection.
     waits: Arc<AtomicU64>,
@@ -50,16 +52,7 @@ pub struct Db {
 impl Db {
     /// Opens the pools. The store must be migrated; a server that does not answer is told within seconds.
     pub fn open(target: &Target, pool_size: u32) -> Result<Self> {
-        let pool = |purpose, size| {
-            r2d2::Pool::builder()
-                .max_size(size)
-                .min_idle(Some(0))
-                .test_on_check_out(false)
-                .connection_timeout(POOL_WAIT)
-                .error_handler(Box::new(QuietPool))
-                .build(Manager::new(target.clone(), purpose))
-                .map_err(|cause| Error::new(Code::StorageUnavailable, format!("no connection: {cause}")))
-        };
+        let pool = |purpose, size| Pool::new(target, purpose, size);
         // The pool would try for long and hide the reason, so the first connection is opened here.
         drop(target.connect(Purpose::Read)?);
         let permits = |size: u32| Arc::new(Semaphore::new(size as usize));
@@ -104,14 +97,14 @@ impl Db {
         let pool = self.readers.clone();
         blocking(move || {
             let _permit = permit;
-            with(&pool, read)
+            pool.run(read)
         })
         .await
     }
 
     /// [`Db::read`] for threads that may block.
     pub fn read_blocking<T>(&self, read: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
-        with(&self.readers, read)
+        self.readers.run(read)
     }
 
     /// Runs a write in a transaction and returns after the commit. The closure may run several times, waits for
@@ -129,17 +122,15 @@ impl Db {
         let pool = pool.clone();
         blocking(move || {
             let _permit = permit;
-            with(&pool, |connection| {
-                for attempt in 1.. {
-                    match connection.transaction(|connection| write(connection)) {
-                        Err(error) if error.trouble() == Some(Trouble::Conflict) && attempt < ATTEMPTS => {
-                            std::thread::sleep(std::time::Duration::from_millis(5 << attempt));
-                        }
-                        done => return done,
+            for attempt in 1.. {
+                match pool.run(|connection| connection.transaction(|connection| write(connection))) {
+                    Err(error) if error.trouble() == Some(Trouble::Conflict) && attempt < ATTEMPTS => {
+                        std::thread::sleep(std::time::Duration::from_millis(5 << attempt));
                     }
+                    done => return done,
                 }
-                Err(stopped())
-            })
+            }
+            Err(stopped())
         })
         .await
     }
@@ -154,7 +145,7 @@ impl Db {
             None => self.queue.push(write)?.blocking_recv().map_err(|_| stopped())?,
             Some((pool, _)) => {
                 let mut write = write;
-                with(pool, |connection| connection.transaction(|connection| write(connection)))
+                pool.run(|connection| connection.transaction(|connection| write(connection)))
             }
         }
     }
@@ -177,21 +168,8 @@ impl Db {
 
     /// How many pooled connections are in use and how many exist.
     pub fn pool_state(&self) -> (u32, u32) {
-        let state = self.readers.state();
-        (state.connections - state.idle_connections, state.connections)
+        self.readers.state()
     }
-}
-
-/// Lends a pooled connection. After a failure of ours or of the database it is tried before it is used again.
-fn with<T>(pool: &r2d2::Pool<Manager>, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
-    let mut pooled = pool.get().map_err(|cause| {
-        Error::new(Code::StorageUnavailable, "the database does not answer")
-            .retry_after(2_000)
-            .caused_by(cause)
-    })?;
-    let done = work(&mut pooled.connection);
-    pooled.doubtful = done.as_ref().is_err_and(|error| error.code.status() >= 500);
-    done
 }
 
 /// Runs blocking work off the async workers.
@@ -203,13 +181,4 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send
 
 fn stopped() -> Error {
     Error::new(Code::Draining, "the server is stopping")
-}
-
-#[derive(Debug)]
-struct QuietPool;
-
-impl r2d2::HandleError<Error> for QuietPool {
-    fn handle_error(&self, error: Error) {
-        log::warn!(target: "deskwire::db", "pool: {error}");
-    }
 }
