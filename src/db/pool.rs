@@ -101,7 +101,12 @@ impl r2d2::ManageConnection for Manager {
     fn connect(&self) -> Result<Pooled> {
         // Read before the connection is opened: one that is lost meanwhile must not look new.
         let generation = self.generation.load(Ordering::SeqCst);
-        Ok(Pooled { connection: self.target.connect(self.purpose)?, generation, lost: false, doubtful: false })
+        Ok(Pooled {
+            connection: self.target.connect(self.purpose)?,
+            generation,
+            lost: false,
+            doubtful: false,
+        })
     }
 
     fn is_valid(&self, pooled: &mut Pooled) -> Result<()> {
