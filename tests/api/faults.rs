@@ -57,6 +57,8 @@ on_servers! {
             sent += 30;
             let answers = app.submit_all(commands).await;
             assert_eq!(proxy.cut(), round + 1, "the fault did not happen");
+            let unknown = app.journal.statistics().unknown_commits.load(std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(unknown, u64::from(round) + 1, "the lane did not have to look the commit up");
             let store = app.audit().await;
             for answer in answers {
                 let reply = answer.unwrap();

@@ -59,7 +59,9 @@ fn forward(mut client: TcpStream, mut server: TcpStream, armed: &AtomicU32, done
             _ => break,
         };
         let bytes = &buffer[..size];
-        let commits = bytes.windows(6).any(|part| part == b"COMMIT");
+        // The statement, and not the isolation level READ COMMITTED at a BEGIN.
+        let begins = |at: usize| bytes[at..].starts_with(b"COMMIT") && !bytes[at..].starts_with(b"COMMITTED");
+        let commits = (0..size).any(begins);
         let late = commits
             && armed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         if late {
