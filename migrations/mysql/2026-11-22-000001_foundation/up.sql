@@ -75,6 +75,7 @@ CREATE TABLE member (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE UNIQUE INDEX member_login_name ON member (tenant_id, login_name);
 CREATE UNIQUE INDEX member_external_id ON member (tenant_id, external_id);
+CREATE INDEX member_id ON member (tenant_id, id);
 CREATE INDEX member_role_status_id ON member (tenant_id, role, status, id);
 CREATE INDEX member_status_id ON member (tenant_id, status, id);
 CREATE INDEX member_email ON member (tenant_id, email);

@@ -70,6 +70,7 @@ CREATE TABLE member (
 );
 CREATE UNIQUE INDEX member_login_name ON member (tenant_id, login_name) WHERE login_name IS NOT NULL;
 CREATE UNIQUE INDEX member_external_id ON member (tenant_id, external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX member_id ON member (tenant_id, id);
 CREATE INDEX member_role_status_id ON member (tenant_id, role, status, id);
 CREATE INDEX member_status_id ON member (tenant_id, status, id);
 CREATE INDEX member_email ON member (tenant_id, email);

@@ -136,6 +136,7 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('assignment', 'assignment_agent_id_id', '1000000 50000 1000 1 noskipscan'),
     ('member', 'member_login_name', '10000 500 1 noskipscan'),
     ('member', 'member_external_id', '100000 5000 1 noskipscan'),
+    ('member', 'member_id', '1000000 50000 1 noskipscan'),
     ('member', 'member_role_status_id', '1000000 50000 25000 20000 1 noskipscan'),
     ('member', 'member_status_id', '1000000 50000 40000 1 noskipscan'),
     ('member', 'member_email', '1000000 50000 5000 noskipscan'),

@@ -178,6 +178,7 @@ fn load_members(connection: &mut AnyConnection, world: &mut World, wanted: &Want
     if !wanted.sessions.is_empty() {
         let members: Vec<MemberId> = wanted.sessions.iter().copied().collect();
         let sessions: Vec<(MemberId, SessionId)> = on!(connection, inner => auth_session::table
+            .filter(auth_session::tenant_id.eq_any(world.tenants.keys().copied().collect::<Vec<_>>()))
             .filter(auth_session::member_id.eq_any(&members))
             .filter(auth_session::revoked_at.is_null())
             .order(auth_session::id.asc())
