@@ -35,27 +35,39 @@ pub fn flush(connection: &mut AnyConnection, world: &World) -> Result<()> {
     flush_revs(connection, world)
 }
 
-fn insert_conversations(connection: &mut AnyConnection, rows: &[&ConversationRow]) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    match connection {
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(inner) => {
-            for row in rows {
-                diesel::insert_into(conversation::table).values(*row).execute(inner)?;
+/// Inserts many rows: one statement on the servers, one cached statement a row on SQLite, where nothing travels.
+macro_rules! insert_many {
+    ($connection:expr, $table:ident, $rows:expr) => {{
+        let rows = $rows;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        match $connection {
+            #[cfg(feature = "sqlite")]
+            AnyConnection::Sqlite(inner) => {
+                for row in rows {
+                    diesel::insert_into($table::table).values(*row).execute(inner)?;
+                }
+            }
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgresql(inner) => {
+                diesel::insert_into($table::table).values(rows.to_vec()).execute(inner)?;
+            }
+            #[cfg(feature = "mysql")]
+            AnyConnection::Mysql(inner) => {
+                diesel::insert_into($table::table).values(rows.to_vec()).execute(inner)?;
             }
         }
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgresql(inner) => {
-            diesel::insert_into(conversation::table).values(rows.to_vec()).execute(inner)?;
-        }
-        #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(inner) => {
-            diesel::insert_into(conversation::table).values(rows.to_vec()).execute(inner)?;
-        }
-    }
-    Ok(())
+        Ok(())
+    }};
+}
+
+fn insert_conversations(connection: &mut AnyConnection, rows: &[&ConversationRow]) -> Result<()> {
+    insert_many!(connection, conversation, rows)
+}
+
+fn insert_entries(connection: &mut AnyConnection, rows: &[&EntryRow]) -> Result<()> {
+    insert_many!(connection, group_message, rows)
 }
 
 /// Every column in the tuple takes the value of the row that was offered.
@@ -140,29 +152,6 @@ fn flush_participants(connection: &mut AnyConnection, world: &World) -> Result<(
         AnyConnection::Mysql(inner) => {
             let rows: Vec<_> = created.into_iter().chain(changed).collect();
             super::mysql_upsert::participants(inner, &rows)?;
-        }
-    }
-    Ok(())
-}
-
-fn insert_entries(connection: &mut AnyConnection, rows: &[&EntryRow]) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    match connection {
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(inner) => {
-            for row in rows {
-                diesel::insert_into(group_message::table).values(*row).execute(inner)?;
-            }
-        }
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgresql(inner) => {
-            diesel::insert_into(group_message::table).values(rows.to_vec()).execute(inner)?;
-        }
-        #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(inner) => {
-            diesel::insert_into(group_message::table).values(rows.to_vec()).execute(inner)?;
         }
     }
     Ok(())
