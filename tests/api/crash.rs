@@ -106,7 +106,9 @@ fn a_frozen_process_and_its_sister(kind: DatabaseKind) {
     std::thread::sleep(Duration::from_secs(12));
     frozen.thaw();
     let output = replay.wait_with_output().unwrap();
-    assert!(output.status.success(), "replay says {}", told(&output));
+    // 2 means that a client ran out of patience while its server stood still, which breaks no promise; 1 means that one
+    // was broken.
+    assert!(matches!(output.status.code(), Some(0 | 2)), "replay says {}", told(&output));
     for process in [frozen, sister] {
         assert_eq!(process.terminate(), Some(0));
     }

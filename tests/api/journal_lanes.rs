@@ -71,6 +71,20 @@ on_every_database! {
         assert_eq!(log_of(&app, &seed, room).await, expected);
     }
 
+    /// Who claims joins at the head, so nothing is new to it; its answer tells the visitor all the same that the staff
+    /// has read what was there.
+    async fn an_answer_says_that_the_staff_has_read(app: TestApp) {
+        let seed = app.seed().await;
+        let room = open(&app, &seed).await;
+        submit(&app, seed.agent, Action::Claim { conversation: room }).await.unwrap();
+        let answer = Action::Send { room: Room::Log(room), draft: draft("a1", "yes?"), read_seq: Some(3) };
+        let rev = submit(&app, seed.agent, answer).await.unwrap().rev;
+        let tenant = seed.tenant;
+        let read = move |connection: &mut deskwire::db::AnyConnection| history::changes(connection, tenant, rev, rev);
+        let changes = app.db.read(read).await.unwrap();
+        assert_eq!(changes.rooms[&room].conversation.staff_read_seq, 3);
+    }
+
     /// COMMIT took effect but its answer was lost: the command is acknowledged and stored once.
     async fn a_lost_answer_to_commit_is_found_out(app: TestApp) {
         let seed = app.seed().await;

@@ -84,22 +84,26 @@ impl Deciding<'_> {
         self.require_position(front)
     }
 
-    /// Moves the actor's read position forward; the side's position on the conversation follows.
+    /// Moves the actor's read position forward, and the side's position on the conversation. The two are apart when
+    /// the actor joined at the head: then nothing is new to itself, but its side has only now read what was there.
     pub(super) fn advance_read(&mut self, front: ConversationId, seq: i64) -> Result<bool> {
         let member = self.actor.member;
         let seq = seq.min(self.room(front)?.seq);
-        if self.participant(front, member).is_none_or(|row| row.read_seq >= seq) {
+        let Some(own) = self.participant(front, member).map(|row| row.read_seq) else { return Ok(false) };
+        let staff = self.actor.role.is_staff();
+        let room = self.room(front)?;
+        let side = if staff { room.staff_read_seq } else { room.customer_read_seq };
+        if own >= seq && side >= seq {
             return Ok(false);
         }
         let rev = self.rev();
         if let Some(row) = self.participant_mut(front, member) {
-            row.read_seq = seq;
+            row.read_seq = own.max(seq);
             row.rev = rev;
         }
-        let staff = self.actor.role.is_staff();
         let room = self.room_mut(front)?;
         let position = if staff { &mut room.staff_read_seq } else { &mut room.customer_read_seq };
-        *position = (*position).max(seq);
+        *position = side.max(seq);
         room.rev = rev;
         Ok(true)
     }
