@@ -16,7 +16,7 @@
 //! | [`settings`] | every flag and variable |
 //! | [`db`] | connections to three databases, migrations, the second door for writing ([`db::Db::write`]) |
 //! | [`auth`] | tokens, sessions, revocation, the one table of rights ([`auth::permission`]) |
-//! | [`tenants`], [`members`] | merchants, accounts |
+//! | [`tenants`], [`members`], [`visitors`] | merchants, accounts, visitors and how they are recognised |
 //! | [`conversations`], [`messages`] | what rooms and entries are, their routes and reads |
 //! | [`journal`] | the first door for writing: commands, rules, lanes, the feed to readers |
 //! | [`sync`] | reading positions, exact unread, inbox, deltas, the tenant's feed |
