@@ -9,7 +9,7 @@ use crate::db::{Db, Target};
 use crate::gateway::Gateway;
 use crate::journal::Journal;
 use crate::journal::feed::Feed;
-use crate::kernel::shutdown::Shutdown;
+use crate::kernel::tasks::Tasks;
 use crate::kernel::{Clock, IdGenerator, Result};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
@@ -36,8 +36,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Which history the store holds; cursors embed it.
     pub epoch: String,
-    /// Tells every task to finish.
-    pub shutdown: Shutdown,
+    /// The long-lived tasks, and the signal that ends them.
+    pub tasks: Tasks,
     lease: Mutex<Lease>,
 }
 
@@ -60,34 +60,39 @@ impl App {
             usize::from(settings.database.lanes),
         )?;
         let metrics = Metrics::new()?;
-        let shutdown = Shutdown::default();
+        let tasks = Tasks::default();
         let gateway = Gateway::default();
-        Ok(Self { settings, clock, ids, db, auth, journal, feed, gateway, metrics, epoch, shutdown, lease })
+        Ok(Self { settings, clock, ids, db, auth, journal, feed, gateway, metrics, epoch, tasks, lease })
     }
 
     /// Starts what runs beside the requests: the tail of other processes' commits and the renewal of the node
     /// number. Ends by `shutdown`. Must be called on a tokio runtime.
     pub fn spawn_tasks(self: &Arc<Self>) {
-        tokio::spawn(crate::cluster::tail::run(self.db.clone(), self.feed.clone(), self.shutdown.clone()));
-        tokio::spawn(crate::auth::revocation::follow(self.clone()));
+        let (db, feed, shutdown) = (self.db.clone(), self.feed.clone(), self.tasks.shutdown().clone());
+        self.tasks
+            .spawn("tail", move || crate::cluster::tail::run(db.clone(), feed.clone(), shutdown.clone()));
         let app = self.clone();
-        tokio::spawn(async move {
-            // Looked at often and renewed seldom: when the machine's clock is set forward, the lease has run out at
-            // once and nothing can be written until it is renewed.
-            while !app.shutdown.is_triggered() {
-                tokio::select! {
-                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
-                    () = app.shutdown.triggered() => return,
-                }
-                if app.ids.lease_left() > LEASE_MS / 4 * 3 {
-                    continue;
-                }
-                let renewing = app.clone();
-                if let Err(error) = crate::db::blocking(move || renewing.renew_lease()).await {
-                    log::warn!(target: "deskwire::app", "the node number could not be renewed: {error}");
-                }
+        self.tasks.spawn("revocations", move || crate::auth::revocation::follow(app.clone()));
+        let app = self.clone();
+        self.tasks.spawn("node_lease", move || app.clone().keep_lease());
+    }
+
+    /// Renews the node number until shutdown. It looks often and renews seldom: when the machine's clock is set
+    /// forward, the lease has run out at once and nothing can be written until it is renewed.
+    async fn keep_lease(self: Arc<Self>) {
+        while !self.tasks.shutdown().is_cancelled() {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                () = self.tasks.shutdown().cancelled() => return,
             }
-        });
+            if self.ids.lease_left() > LEASE_MS / 4 * 3 {
+                continue;
+            }
+            let renewing = self.clone();
+            if let Err(error) = crate::db::blocking(move || renewing.renew_lease()).await {
+                log::warn!(target: "deskwire::app", "the node number could not be renewed: {error}");
+            }
+        }
     }
 
     fn renew_lease(&self) -> Result<()> {
@@ -97,7 +102,7 @@ impl App {
 
     /// Finishes the batches that are under way, ends the lanes and gives the node number back. Blocks.
     pub fn close(&self) {
-        self.shutdown.trigger();
+        self.tasks.shutdown().cancel();
         self.journal.stop();
         let lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = lease.release(self.db.target()) {

@@ -39,15 +39,19 @@ async fn healthz() -> web::Json<Health> {
 
 /// Tell whether the process should get work
 ///
-/// Ready means: the database answers and has every migration, the lanes run, and the server is not shutting down.
+/// Ready means: the database answers and has every migration, the lanes and every long-lived task run, and the server
+/// is not shutting down.
 #[utoipa::path(tag = "service", security(()), responses((status = 200, description = "It should.", body = Health)))]
 #[get("/readyz")]
 async fn readyz(app: web::Data<App>) -> Result<web::Json<Health>> {
-    if app.shutdown.is_triggered() {
+    if app.tasks.shutdown().is_cancelled() {
         return Err(Error::new(Code::Draining, Code::Draining.meaning()));
     }
     if app.journal.statistics().lanes_alive.load(Ordering::Relaxed) < app.journal.lanes() {
-        return Err(Error::internal("a lane has ended"));
+        return Err(Error::new(Code::Unready, "a lane has ended"));
+    }
+    if let Some(name) = app.tasks.down() {
+        return Err(Error::new(Code::Unready, format!("the task {name} is restarting")));
     }
     let current = app.db.read(crate::db::migrate::is_current).await?;
     if !current {
@@ -66,7 +70,7 @@ async fn readyz(app: web::Data<App>) -> Result<web::Json<Health>> {
 )]
 #[get("/metrics")]
 async fn metrics(app: web::Data<App>) -> Result<HttpResponse> {
-    app.metrics.collect(&app.journal, &app.db);
+    app.metrics.collect(&app.journal, &app.db, &app.tasks);
     let text = app.metrics.render()?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))

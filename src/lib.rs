@@ -12,10 +12,11 @@
 //! ## Rooms, in reading order
 //! | room | owns |
 //! |---|---|
-//! | [`kernel`] | ids, time, errors and their codes, secrets, text rules, shutdown |
+//! | [`kernel`] | ids, time, errors and their codes, secrets, text rules, supervised tasks |
 //! | [`settings`] | every flag and variable |
 //! | [`db`] | connections to three databases, migrations, the second door for writing ([`db::Db::write`]) |
-//! | [`auth`] | tokens, sessions, revocation, the one table of rights ([`auth::permission`]) |
+//! | [`domain`] | actors, members, tenants, conversations, entries, content: types and rules without I/O; the one table of rights ([`domain::permission`]) |
+//! | [`auth`] | tokens, sessions, revocation |
 //! | [`tenants`], [`members`], [`visitors`] | merchants, accounts, visitors and how they are recognised |
 //! | [`conversations`], [`messages`] | what rooms and entries are, their routes and reads |
 //! | [`journal`] | the first door for writing: commands, rules, lanes, the feed to readers |
@@ -59,6 +60,8 @@
 pub mod kernel;
 
 pub mod settings;
+
+pub mod domain;
 
 pub mod db;
 

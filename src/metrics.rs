@@ -13,6 +13,7 @@ use prometheus::{
 
 use crate::db::Db;
 use crate::journal::Journal;
+use crate::kernel::tasks::Tasks;
 use crate::kernel::{Error, Result};
 
 /// The numbers of one server. Cloning shares them.
@@ -91,6 +92,8 @@ metrics! {
     unknown_commits: IntCounter "deskwire_unknown_commits_total" ();
     /// Commands that waited for a tenant held by another process.
     skips: IntCounter "deskwire_skipped_commands_total" ();
+    /// Restarts of long-lived tasks that panicked, by task.
+    task_restarts: IntCounterVec "deskwire_task_restarts_total" ("task");
     /// Live sockets.
     sockets: IntGauge "deskwire_sockets" ();
     /// Sockets that resumed from a cursor.
@@ -123,8 +126,8 @@ impl Metrics {
         self.request_seconds.with_label_values(&[method, route]).observe(took.as_secs_f64());
     }
 
-    /// Takes over what the lanes and the pool counted until now.
-    pub fn collect(&self, journal: &Journal, db: &Db) {
+    /// Takes over what the lanes, the pool and the supervised tasks counted until now.
+    pub fn collect(&self, journal: &Journal, db: &Db, tasks: &Tasks) {
         let statistics = journal.statistics();
         let counters = [
             (&self.batches, &statistics.batches),
@@ -136,6 +139,10 @@ impl Metrics {
         ];
         for (counter, counted) in counters {
             counter.inc_by(counted.load(Ordering::Relaxed).saturating_sub(counter.get()));
+        }
+        for (task, restarts) in tasks.restarts() {
+            let counter = self.task_restarts.with_label_values(&[task]);
+            counter.inc_by(restarts.saturating_sub(counter.get()));
         }
         let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.last_batch.set(gauge(statistics.last_batch.load(Ordering::Relaxed)));

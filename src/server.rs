@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::documents::Documents;
 use crate::http::fallback::{RouteTable, fallback};
 use crate::http::limit::Limiter;
-use crate::http::{cors, frame, parameters};
+use crate::http::{cors, middleware, parameters};
 use crate::kernel::{Code, Error, Result};
 
 /// How long a connection may take to send a request's head.
@@ -84,9 +84,9 @@ pub async fn start(app: Arc<App>) -> Result<Running> {
             .map(|app| app.configure(crate::documents::page))
             .into_app()
             .default_service(web::to(fallback))
-            .wrap(from_fn(frame::limit))
+            .wrap(from_fn(middleware::limit))
             .wrap(cors::middleware(settings))
-            .wrap(from_fn(frame::frame))
+            .wrap(from_fn(middleware::request))
     };
     let server = HttpServer::new(factory)
         .disable_signals()
@@ -119,7 +119,7 @@ impl Running {
 
     /// Sends the sockets away, lets requests that are under way finish, and returns when nothing runs any more.
     pub async fn stop(self) -> Result<()> {
-        self.app.shutdown.trigger();
+        self.app.tasks.shutdown().cancel();
         let patience = self.app.settings.drain_seconds + STOP_SECONDS;
         self.app.gateway.drained(Duration::from_secs(patience)).await;
         self.handle.stop(true).await;

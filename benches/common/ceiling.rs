@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use deskwire::app::App;
 use deskwire::db::connection::Purpose;
+use deskwire::domain::actor::Actor;
+use deskwire::domain::content::Body;
 use deskwire::journal::decide::decide;
 use deskwire::journal::store::transaction::{self, Wait};
 use deskwire::journal::store::{flush, load};
-use deskwire::journal::world::World;
+use deskwire::journal::working_set::WorkingSet;
 use deskwire::journal::{Action, Command, Draft, Room};
 use deskwire::kernel::{ConversationId, TenantId};
-use deskwire::members::model::Actor;
-use deskwire::messages::model::Body;
 
 use super::Outcome;
 
@@ -44,7 +44,7 @@ pub fn statements(app: &Arc<App>, places: &[Place], batch: usize, seconds: f64, 
         let tenants: Vec<TenantId> = tenants.into_iter().collect();
 
         let begin = Instant::now();
-        let mut world = World::new(app.clock.now().0, app.ids.clone());
+        let mut world = WorkingSet::new(app.clock.now().0, app.ids.clone());
         transaction::begin(&mut connection)?;
         let revs = transaction::lock_tenants(&mut connection, &tenants, Wait::Skip)?;
         load::load(&mut connection, &mut world, &revs, &references)?;

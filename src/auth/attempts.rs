@@ -47,9 +47,9 @@ pub enum Lock {
     /// It is.
     Open,
     /// It is not, and who knows the password may be told so.
-    Told,
+    LockedVisible,
     /// It is not, and nobody is told anything.
-    Silent,
+    LockedHidden,
 }
 
 impl Record {
@@ -85,8 +85,8 @@ impl Attempts {
         }
         let lock = match record.failures >= FAILURES_MAX {
             false => Lock::Open,
-            true if record.while_locked < TOLD_MAX => Lock::Told,
-            true => Lock::Silent,
+            true if record.while_locked < TOLD_MAX => Lock::LockedVisible,
+            true => Lock::LockedHidden,
         };
         if lock == Lock::Open && record.failures + record.running >= FAILURES_MAX {
             return Err(Error::new(Code::RateLimited, "too many sign-ins at once").retry_after(1_000));
@@ -185,11 +185,11 @@ mod tests {
             assert_eq!(attempt.lock(HASH), Lock::Open);
             attempt.failed(HASH, Millis(round));
         }
-        assert_eq!(begin(HERE, 5)?.lock(HASH), Lock::Told);
+        assert_eq!(begin(HERE, 5)?.lock(HASH), Lock::LockedVisible);
         assert_eq!(begin(HERE, 5)?.lock(Some("a newer hash")), Lock::Open);
         begin(HERE, 6)?.failed(HASH, Millis(6));
         assert_eq!(begin(THERE, 6)?.lock(HASH), Lock::Open, "its owner comes from elsewhere");
-        assert_eq!(begin(HERE, LOCK_MS + 3)?.lock(HASH), Lock::Told);
+        assert_eq!(begin(HERE, LOCK_MS + 3)?.lock(HASH), Lock::LockedVisible);
         assert_eq!(
             begin(HERE, LOCK_MS + 4)?.lock(HASH),
             Lock::Open,
@@ -211,7 +211,7 @@ mod tests {
             assert_eq!(attempt.lock(newer), Lock::Open);
             attempt.failed(newer, Millis(0));
         }
-        assert_eq!(begin()?.lock(newer), Lock::Told);
+        assert_eq!(begin()?.lock(newer), Lock::LockedVisible);
         Ok(())
     }
 
@@ -223,9 +223,9 @@ mod tests {
             begin()?.failed(HASH, Millis(0));
         }
         for _ in 0..TOLD_MAX {
-            assert_eq!(begin()?.lock(HASH), Lock::Told);
+            assert_eq!(begin()?.lock(HASH), Lock::LockedVisible);
         }
-        assert_eq!(begin()?.lock(HASH), Lock::Silent);
+        assert_eq!(begin()?.lock(HASH), Lock::LockedHidden);
         attempts.forget("shop/eva");
         assert_eq!(begin()?.lock(HASH), Lock::Open);
         Ok(())

@@ -10,9 +10,10 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
 use super::tokens::Verified;
 use crate::app::App;
+use crate::domain::actor::Actor;
+use crate::domain::member::Role;
 use crate::kernel::secret::{Secret, token_hash};
 use crate::kernel::{Code, Error, Millis, Result};
-use crate::members::model::{Actor, Role};
 
 /// Anybody with a valid access token.
 #[derive(Debug, Clone, Copy)]

@@ -12,7 +12,6 @@ pub mod api;
 pub mod attempts;
 pub mod extract;
 pub mod password;
-pub mod permission;
 pub mod refresh;
 pub mod revocation;
 pub mod secrets;
@@ -26,18 +25,18 @@ use std::sync::Arc;
 
 pub use api::routes;
 pub use extract::{Admin, Authenticated, Staff, Supervisor};
-pub use revocation::Barred;
+pub use revocation::DenyReason;
 pub use tokens::Verified;
 
 use crate::db::{Db, Target};
+use crate::domain::actor::Actor;
 use crate::journal::feed::AccessNotice;
 use crate::kernel::secret::{Secret, Vault};
 use crate::kernel::{Clock, Millis, Result, TenantId};
-use crate::members::model::Actor;
 use crate::settings::Settings;
 use attempts::Attempts;
 use password::Passwords;
-use refresh::Mint;
+use refresh::RefreshTokenIssuer;
 use revocation::Revocations;
 use tokens::Keys;
 
@@ -51,7 +50,7 @@ struct Inner {
     clock: Clock,
     keys: Keys,
     vault: Vault,
-    mint: Mint,
+    refresh_tokens: RefreshTokenIssuer,
     passwords: Passwords,
     attempts: Attempts,
     revocations: Revocations,
@@ -73,7 +72,7 @@ impl Auth {
                 clock: clock.clone(),
                 keys: Keys::new(&secrets.jwt_keys, lifetime),
                 vault: Vault::new(&secrets.master_key),
-                mint: Mint::new(&secrets.master_key),
+                refresh_tokens: RefreshTokenIssuer::new(&secrets.master_key),
                 passwords: Passwords::new(settings.bcrypt_cost),
                 attempts: Attempts::default(),
                 revocations: Revocations::new(lifetime * 1_000),
@@ -98,7 +97,7 @@ impl Auth {
     }
 
     /// Why somebody who came in earlier may not stay; `None` when it may. In memory.
-    pub fn barred(&self, actor: &Actor) -> Option<Barred> {
+    pub fn barred(&self, actor: &Actor) -> Option<DenyReason> {
         self.inner.revocations.barred(actor)
     }
 
@@ -108,8 +107,8 @@ impl Auth {
     }
 
     /// Makes and reads refresh tokens.
-    pub fn mint(&self) -> &Mint {
-        &self.inner.mint
+    pub fn refresh_tokens(&self) -> &RefreshTokenIssuer {
+        &self.inner.refresh_tokens
     }
 
     /// Hashes and checks passwords.

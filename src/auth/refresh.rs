@@ -23,7 +23,7 @@ const RANDOM_LENGTH: usize = 43;
 const MARK_LENGTH: usize = 22;
 
 /// Makes tokens and reads them.
-pub struct Mint {
+pub struct RefreshTokenIssuer {
     key: EncodingKey,
 }
 
@@ -38,8 +38,8 @@ pub struct Presented {
     pub genuine: bool,
 }
 
-impl Mint {
-    /// A mint whose mark is derived from the master key.
+impl RefreshTokenIssuer {
+    /// A refresh_tokens whose mark is derived from the master key.
     pub fn new(master: &Secret) -> Self {
         let mut digest = Sha256::new();
         digest.update(b"deskwire refresh v1\0");
@@ -134,17 +134,17 @@ mod tests {
 
     #[test]
     fn a_token_is_known_again_and_made_up_text_is_not() -> Result<()> {
-        let mint = Mint::new(&Secret::new("master"));
-        let (token, hash) = mint.issue(SessionId(7))?;
-        let read = mint.read(token.expose())?;
+        let refresh_tokens = RefreshTokenIssuer::new(&Secret::new("master"));
+        let (token, hash) = refresh_tokens.issue(SessionId(7))?;
+        let read = refresh_tokens.read(token.expose())?;
         assert_eq!(read, Some(Presented { session: SessionId(7), hash, genuine: true }));
         let made_up = format!("dwr_7_{}", "x".repeat(65));
-        assert_eq!(mint.read(&made_up)?.map(|read| read.genuine), Some(false));
+        assert_eq!(refresh_tokens.read(&made_up)?.map(|read| read.genuine), Some(false));
         let moved = token.expose().replace("dwr_7_", "dwr_8_");
-        assert_eq!(mint.read(&moved)?.map(|read| read.genuine), Some(false));
+        assert_eq!(refresh_tokens.read(&moved)?.map(|read| read.genuine), Some(false));
         for text in ["", "dwr_", "dwr_7_short", "dwr_x_", "Bearer", "dwr_7_密密密密密密密密密密密密密密密密"]
         {
-            assert_eq!(mint.read(text)?, None, "{text}");
+            assert_eq!(refresh_tokens.read(text)?, None, "{text}");
         }
         Ok(())
     }

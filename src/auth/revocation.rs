@@ -16,10 +16,11 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::db::AnyConnection;
 use crate::db::schema::{auth_session, member, tenant};
+use crate::domain::actor::Actor;
+use crate::domain::member::{MemberStatus, Role};
+use crate::domain::tenant::TenantStatus;
 use crate::journal::feed::{AccessNotice, AccessState, FeedItem};
 use crate::kernel::{Code, Error, MemberId, Millis, Result, SessionId, TenantId};
-use crate::members::model::{Actor, MemberStatus, Role};
-use crate::tenants::model::TenantStatus;
 
 /// How far a look at the store reaches back behind the last one, in milliseconds.
 const MARGIN_MS: i64 = 10_000;
@@ -34,7 +35,7 @@ pub struct Revocations {
 #[derive(Default)]
 struct State {
     sessions: HashMap<SessionId, Millis>,
-    members: HashMap<MemberId, Standing>,
+    members: HashMap<MemberId, MemberAccess>,
     suspended: HashSet<TenantId>,
     /// Moves with every notice about a tenant, so that a look that began earlier does not undo it.
     notices: u64,
@@ -44,7 +45,7 @@ struct State {
 
 /// Why somebody with a valid token may not (or no longer) be here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Barred {
+pub enum DenyReason {
     /// The tenant is suspended.
     TenantSuspended,
     /// The account is disabled or deleted.
@@ -57,25 +58,25 @@ pub enum Barred {
     SessionRevoked,
 }
 
-impl From<Barred> for Error {
-    fn from(barred: Barred) -> Self {
+impl From<DenyReason> for Error {
+    fn from(barred: DenyReason) -> Self {
         match barred {
-            Barred::TenantSuspended => Error::new(Code::TenantSuspended, Code::TenantSuspended.meaning()),
-            Barred::AccountDisabled => Error::new(Code::AccountDisabled, Code::AccountDisabled.meaning()),
-            Barred::IdentityChanged => {
+            DenyReason::TenantSuspended => Error::new(Code::TenantSuspended, Code::TenantSuspended.meaning()),
+            DenyReason::AccountDisabled => Error::new(Code::AccountDisabled, Code::AccountDisabled.meaning()),
+            DenyReason::IdentityChanged => {
                 Error::new(Code::SessionRevoked, "the visitor was recognised as another member")
             }
-            Barred::RoleChanged => {
+            DenyReason::RoleChanged => {
                 Error::new(Code::TokenExpired, "the member's role changed: refresh the token")
             }
-            Barred::SessionRevoked => Error::new(Code::SessionRevoked, Code::SessionRevoked.meaning()),
+            DenyReason::SessionRevoked => Error::new(Code::SessionRevoked, Code::SessionRevoked.meaning()),
         }
     }
 }
 
 /// How a member whose role or state changed lately stands now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Standing {
+struct MemberAccess {
     role: Role,
     barred: bool,
     merged: bool,
@@ -95,7 +96,7 @@ pub struct Look {
 #[derive(Debug, Default)]
 pub struct Found {
     sessions: Vec<(SessionId, Millis)>,
-    members: Vec<(MemberId, Standing)>,
+    members: Vec<(MemberId, MemberAccess)>,
     suspended: Vec<TenantId>,
 }
 
@@ -106,22 +107,22 @@ impl Revocations {
     }
 
     /// Why the actor of a valid token may not be here; `None` when it may.
-    pub fn barred(&self, actor: &Actor) -> Option<Barred> {
+    pub fn barred(&self, actor: &Actor) -> Option<DenyReason> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         if state.suspended.contains(&actor.tenant) {
-            return Some(Barred::TenantSuspended);
+            return Some(DenyReason::TenantSuspended);
         }
         match state.members.get(&actor.member) {
-            Some(standing) if standing.barred => return Some(Barred::AccountDisabled),
-            Some(standing) if standing.merged => return Some(Barred::IdentityChanged),
+            Some(access) if access.barred => return Some(DenyReason::AccountDisabled),
+            Some(access) if access.merged => return Some(DenyReason::IdentityChanged),
             _ => {}
         }
         // A session that is over cannot be refreshed, so it is told before a role that can.
         if state.sessions.contains_key(&actor.session) {
-            return Some(Barred::SessionRevoked);
+            return Some(DenyReason::SessionRevoked);
         }
-        let other_role = |standing: &Standing| standing.role != actor.role;
-        state.members.get(&actor.member).filter(|standing| other_role(standing)).map(|_| Barred::RoleChanged)
+        let other_role = |access: &MemberAccess| access.role != actor.role;
+        state.members.get(&actor.member).filter(|access| other_role(access)).map(|_| DenyReason::RoleChanged)
     }
 
     /// Takes in the notices of a commit.
@@ -138,8 +139,8 @@ impl Revocations {
                 AccessState::Member { member, role, status, deleted, merged_into } => {
                     let barred = *deleted || *status == MemberStatus::Disabled;
                     let merged = merged_into.is_some();
-                    let standing = Standing { role: *role, barred, merged, changed_at: now };
-                    state.members.insert(*member, standing);
+                    let access = MemberAccess { role: *role, barred, merged, changed_at: now };
+                    state.members.insert(*member, access);
                 }
                 AccessState::Tenant { suspended } => {
                     state.notices += 1;
@@ -166,10 +167,10 @@ impl Revocations {
         let oldest = look.began.plus(-self.lifetime - MARGIN_MS);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.sessions.extend(found.sessions);
-        for (member, standing) in found.members {
-            let known = state.members.entry(member).or_insert(standing);
-            if known.changed_at <= standing.changed_at {
-                *known = standing;
+        for (member, access) in found.members {
+            let known = state.members.entry(member).or_insert(access);
+            if known.changed_at <= access.changed_at {
+                *known = access;
             }
         }
         if state.notices == look.notices {
@@ -178,7 +179,7 @@ impl Revocations {
         // Set only now, so that a look that failed is made again as a whole.
         state.looked_at = Some(look.began);
         state.sessions.retain(|_, at| *at >= oldest);
-        state.members.retain(|_, standing| standing.changed_at >= oldest);
+        state.members.retain(|_, access| access.changed_at >= oldest);
     }
 }
 
@@ -216,7 +217,7 @@ pub fn read(connection: &mut AnyConnection, since: Millis) -> Result<Found> {
             .map(|(id, role, status, deleted_at, merged_into, changed_at)| {
                 let barred = deleted_at.is_some() || status == MemberStatus::Disabled;
                 let merged = merged_into.is_some();
-                (id, Standing { role, barred, merged, changed_at: Millis(changed_at) })
+                (id, MemberAccess { role, barred, merged, changed_at: Millis(changed_at) })
             })
             .collect(),
         suspended,
@@ -231,7 +232,7 @@ pub async fn follow(app: Arc<App>) {
     let mut next = Instant::now();
     loop {
         tokio::select! {
-            () = app.shutdown.triggered() => return,
+            () = app.tasks.shutdown().cancelled() => return,
             item = feed.recv() => match item {
                 Some(FeedItem::Changes(changes)) => app.auth.notice(changes.tenant, &changes.access),
                 // Somebody else committed: look soon, though not after each of its commits.
@@ -269,7 +270,7 @@ mod tests {
         let now = Millis(1_000_000);
         assert_eq!(revocations.barred(&actor(Role::Agent)), None);
         revocations.notice(TenantId(1), &[member(Role::Supervisor, MemberStatus::Enabled)], now);
-        assert_eq!(revocations.barred(&actor(Role::Agent)), Some(Barred::RoleChanged));
+        assert_eq!(revocations.barred(&actor(Role::Agent)), Some(DenyReason::RoleChanged));
         assert_eq!(revocations.barred(&actor(Role::Supervisor)), None);
         let session = AccessState::SessionRevoked {
             member: MemberId(2),
@@ -277,12 +278,12 @@ mod tests {
             reason: "revoked".to_owned(),
         };
         revocations.notice(TenantId(1), &[AccessNotice { rev: 2, change: session }], now);
-        assert_eq!(revocations.barred(&actor(Role::Supervisor)), Some(Barred::SessionRevoked));
+        assert_eq!(revocations.barred(&actor(Role::Supervisor)), Some(DenyReason::SessionRevoked));
         revocations.notice(TenantId(1), &[member(Role::Supervisor, MemberStatus::Disabled)], now);
-        assert_eq!(revocations.barred(&actor(Role::Supervisor)), Some(Barred::AccountDisabled));
+        assert_eq!(revocations.barred(&actor(Role::Supervisor)), Some(DenyReason::AccountDisabled));
         let suspend = AccessNotice { rev: 3, change: AccessState::Tenant { suspended: true } };
         revocations.notice(TenantId(1), &[suspend], now);
-        assert_eq!(revocations.barred(&actor(Role::Supervisor)), Some(Barred::TenantSuspended));
+        assert_eq!(revocations.barred(&actor(Role::Supervisor)), Some(DenyReason::TenantSuspended));
     }
 
     #[test]
@@ -293,7 +294,7 @@ mod tests {
         let suspend = AccessNotice { rev: 3, change: AccessState::Tenant { suspended: true } };
         revocations.notice(TenantId(1), &[suspend], now);
         revocations.apply(look, Found::default());
-        assert_eq!(revocations.barred(&actor(Role::Agent)), Some(Barred::TenantSuspended));
+        assert_eq!(revocations.barred(&actor(Role::Agent)), Some(DenyReason::TenantSuspended));
         revocations.apply(revocations.look(now), Found::default());
         assert_eq!(revocations.barred(&actor(Role::Agent)), None);
     }
@@ -303,7 +304,7 @@ mod tests {
         let revocations = Revocations::new(900_000);
         let found = Found { sessions: vec![(SessionId(3), Millis(0))], ..Found::default() };
         revocations.apply(revocations.look(Millis(900_000)), found);
-        assert_eq!(revocations.barred(&actor(Role::Agent)), Some(Barred::SessionRevoked));
+        assert_eq!(revocations.barred(&actor(Role::Agent)), Some(DenyReason::SessionRevoked));
         revocations.apply(revocations.look(Millis(911_000)), Found::default());
         assert_eq!(revocations.barred(&actor(Role::Agent)), None);
     }

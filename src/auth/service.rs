@@ -5,10 +5,10 @@ use super::password::Password;
 use super::sessions::{self, Caller, Tokens};
 use super::store::{self, Account};
 use crate::app::App;
+use crate::domain::actor::Actor;
 use crate::kernel::secret::token_hash;
 use crate::kernel::text::{is_key, login_name};
 use crate::kernel::{Code, Error, Result};
-use crate::members::model::Actor;
 use crate::members::store as members;
 
 /// What somebody says to come in.
@@ -66,8 +66,8 @@ fn judge(
             attempt.failed(password_hash, app.clock.now());
             Err(wrong())
         }
-        Lock::Silent => Err(wrong()),
-        Lock::Told => Err(Error::new(Code::AccountLocked, Code::AccountLocked.meaning())),
+        Lock::LockedHidden => Err(wrong()),
+        Lock::LockedVisible => Err(Error::new(Code::AccountLocked, Code::AccountLocked.meaning())),
         Lock::Open if account_locked => Err(Error::new(Code::AccountLocked, Code::AccountLocked.meaning())),
         Lock::Open => {
             attempt.succeeded();

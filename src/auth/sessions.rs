@@ -8,13 +8,14 @@ use std::net::IpAddr;
 use super::refresh::Presented;
 use super::store::{self, SessionRow, Use};
 use crate::app::App;
+use crate::domain::actor::Actor;
+use crate::domain::member::{MemberStatus, Role};
+use crate::domain::tenant::TenantStatus;
 use crate::http::page::{Page, PageQuery};
 use crate::journal::{AccessChange, Action, Command, Reply};
 use crate::kernel::secret::Secret;
 use crate::kernel::{Code, Error, Millis, Result, SessionId, TenantId};
-use crate::members::model::{Actor, MemberStatus, Role};
 use crate::members::store::MemberRow;
-use crate::tenants::model::TenantStatus;
 
 /// Live sessions that one member may have.
 pub const SESSIONS_MAX: i64 = 100;
@@ -81,7 +82,7 @@ pub fn begin(
 ) -> Result<NewSession> {
     let now = app.clock.now();
     let id = SessionId(app.ids.next()?);
-    let (refresh_token, hash) = app.auth.mint().issue(id)?;
+    let (refresh_token, hash) = app.auth.refresh_tokens().issue(id)?;
     let row = SessionRow {
         id,
         tenant_id: tenant,
@@ -170,9 +171,9 @@ enum Renewal {
 /// `account_disabled`, `tenant_suspended`.
 pub async fn refresh(app: &App, token: &Secret, caller: &Caller) -> Result<Tokens> {
     let invalid = || Error::new(Code::TokenInvalid, Code::TokenInvalid.meaning());
-    let presented = app.auth.mint().read(token.expose())?.ok_or_else(invalid)?;
+    let presented = app.auth.refresh_tokens().read(token.expose())?.ok_or_else(invalid)?;
     let session = presented.session;
-    let (successor, hash) = app.auth.mint().issue(session)?;
+    let (successor, hash) = app.auth.refresh_tokens().issue(session)?;
     let now = app.clock.now();
     let ip = caller.address.to_string();
     let days = (app.settings.staff_session_days, app.settings.visitor_session_days);
@@ -224,7 +225,7 @@ fn renew(
 
 /// Gives the holder of a live session one more refresh token of it, for a member that changed underneath.
 pub async fn extend(app: &App, actor: Actor, caller: &Caller) -> Result<Tokens> {
-    let (token, hash) = app.auth.mint().issue(actor.session)?;
+    let (token, hash) = app.auth.refresh_tokens().issue(actor.session)?;
     let now = app.clock.now();
     let expires_at = lives_until(app, actor.role, now);
     let used = Use { ip: caller.address.to_string(), at: now, expires_at };

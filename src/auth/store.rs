@@ -8,9 +8,9 @@ use diesel::prelude::*;
 use super::refresh::Family;
 use crate::db::AnyConnection;
 use crate::db::schema::{auth_session, member, tenant};
+use crate::domain::tenant::TenantStatus;
 use crate::kernel::{MemberId, Millis, Result, SessionId, TenantId};
 use crate::members::store::MemberRow;
-use crate::tenants::model::TenantStatus;
 
 /// Consecutive failures after which an account is locked for every address.
 pub const ACCOUNT_FAILURES_MAX: i32 = 50;

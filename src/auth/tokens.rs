@@ -7,9 +7,10 @@
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::actor::Actor;
+use crate::domain::member::Role;
 use crate::kernel::secret::Secret;
 use crate::kernel::{Code, Error, MemberId, Millis, Result, SessionId, TenantId};
-use crate::members::model::{Actor, Role};
 
 /// What an access token says.
 #[derive(Debug, Serialize, Deserialize)]

@@ -8,18 +8,18 @@ use std::time::Duration;
 use crate::db::Db;
 use crate::journal::feed::Feed;
 use crate::journal::history;
-use crate::kernel::shutdown::Shutdown;
+use tokio_util::sync::CancellationToken;
 
 const ON_SERVERS: Duration = Duration::from_millis(250);
 const ON_SQLITE: Duration = Duration::from_secs(1);
 
 /// Follows the store until shutdown.
-pub async fn run(db: Db, feed: Feed, shutdown: Shutdown) {
+pub async fn run(db: Db, feed: Feed, shutdown: CancellationToken) {
     let interval = if db.kind().is_server() { ON_SERVERS } else { ON_SQLITE };
-    while !shutdown.is_triggered() {
+    while !shutdown.is_cancelled() {
         tokio::select! {
             () = tokio::time::sleep(interval) => {}
-            () = shutdown.triggered() => return,
+            () = shutdown.cancelled() => return,
         }
         let tenants = feed.followed();
         if tenants.is_empty() {

@@ -3,13 +3,13 @@
 //! Invariants: a stranger learns nothing, not even that the id exists; a backstage room is seen exactly by the staff
 //! who see its parent.
 
-use crate::auth::permission::{self, Operation, Standing};
 use crate::db::AnyConnection;
+use crate::domain::actor::Actor;
+use crate::domain::permission::{self, Operation, Relation};
 use crate::kernel::{ConversationId, Error, Result};
-use crate::members::model::Actor;
 
-use super::model::{ConversationKind, ConversationRow, ParticipantRow};
 use super::store;
+use crate::domain::conversation::{ConversationKind, ConversationRow, ParticipantRow};
 
 /// A conversation that the actor may see.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub struct Access {
     /// The actor's own row, also when it has left; of a backstage room, the row in the parent.
     pub participant: Option<ParticipantRow>,
     /// Viewer or insider; never a stranger.
-    pub standing: Standing,
+    pub relation: Relation,
 }
 
 impl Access {
@@ -32,7 +32,7 @@ impl Access {
 
     /// Checks one more right than that of reading: 403 when the actor may see the room but not do this.
     pub fn check(&self, actor: &Actor, operation: Operation) -> Result<()> {
-        permission::check(actor, self.standing, operation)
+        permission::check(actor, self.relation, operation)
     }
 }
 
@@ -50,9 +50,9 @@ pub fn load(connection: &mut AnyConnection, actor: &Actor, id: ConversationId) -
     };
     let front = parent.as_ref().unwrap_or(&conversation);
     let participant = store::participant(connection, tenant, front.id, actor.member)?;
-    let standing = permission::standing(actor, front, participant.as_ref());
-    if standing == Standing::Stranger {
+    let relation = permission::relation(actor, front, participant.as_ref());
+    if relation == Relation::Stranger {
         return Err(Error::not_found());
     }
-    Ok(Access { conversation, parent, participant, standing })
+    Ok(Access { conversation, parent, participant, relation })
 }

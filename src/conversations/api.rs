@@ -2,17 +2,17 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::domain::entry::{Entry, EntryKind};
 use crate::http::page::PageQuery;
 use crate::kernel::{AssignmentId, ConversationId, MemberId, Millis};
 use crate::messages::api::MessageContent;
-use crate::messages::model::{Entry, EntryKind};
 
-use super::model::{
+use super::service::Opened;
+use super::view::{Card, Cards, View};
+use crate::domain::conversation::{
     AssignmentEnd, AssignmentReason, AssignmentRow, CloseReason, ConversationStatus, MemberType,
     ParticipantRow, Priority,
 };
-use super::service::Opened;
-use super::view::{Card, Cards, View};
 
 /// A conversation that is to be opened.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]

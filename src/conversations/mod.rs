@@ -9,7 +9,6 @@
 
 pub mod access;
 pub mod api;
-pub mod model;
 pub mod routes;
 pub mod service;
 pub mod store;

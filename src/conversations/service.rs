@@ -6,21 +6,22 @@
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::auth::permission::{self, Operation, Scope};
+use crate::domain::actor::Actor;
+use crate::domain::entry::EntryRow;
+use crate::domain::member::Role;
+use crate::domain::permission::{self, Operation, Scope};
 use crate::http::page::Page;
 use crate::journal::{Action, Command, Reply};
 use crate::kernel::{ConversationId, Error, MemberId, Result};
-use crate::members::model::{Actor, Role};
-use crate::messages::model::EntryRow;
 use crate::messages::service::draft;
 
 use super::access;
 use super::api::{
     Assignment, CloseConversation, ListConversations, OpenConversation, Participant, UpdateConversation,
 };
-use super::model::{CloseReason, ConversationRow, Priority};
 use super::store::{self, Filter, Reach};
 use super::view::{Cards, View};
+use crate::domain::conversation::{CloseReason, ConversationRow, Priority};
 
 /// Longest subject, in characters.
 pub const SUBJECT_MAX: usize = 200;

@@ -6,7 +6,7 @@ use crate::db::AnyConnection;
 use crate::db::schema::{assignment, conversation, conversation_member};
 use crate::kernel::{ConversationId, MemberId, Result, TenantId};
 
-use super::model::{
+use crate::domain::conversation::{
     AssignmentRow, ConversationKind, ConversationRow, ConversationStatus, ParticipantRow, Priority,
 };
 

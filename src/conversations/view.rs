@@ -8,10 +8,12 @@ use serde::Serialize;
 
 use crate::db::AnyConnection;
 use crate::db::schema::member;
+use crate::domain::member::Role;
 use crate::kernel::{ConversationId, MemberId, Millis, Result, TenantId};
-use crate::members::model::Role;
 
-use super::model::{CloseReason, ConversationKind, ConversationRow, ConversationStatus, Priority};
+use crate::domain::conversation::{
+    CloseReason, ConversationKind, ConversationRow, ConversationStatus, Priority,
+};
 
 /// What everybody in a conversation may know of a member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]

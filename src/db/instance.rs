@@ -22,7 +22,7 @@ pub fn epoch(target: &Target, clock: &Clock) -> Result<String> {
     match diesel::insert_into(instance::table).values(row).execute(&mut connection) {
         Ok(_) => {}
         // Another process was first; its epoch holds.
-        Err(cause) if super::trouble::trouble(&cause) == super::Trouble::Unique => {}
+        Err(cause) if super::error_kind::error_kind(&cause) == super::DbErrorKind::Unique => {}
         Err(cause) => return Err(cause.into()),
     }
     Ok(read(&mut connection)?.unwrap_or_default())

@@ -9,13 +9,13 @@
 
 pub mod connection;
 pub mod dialect;
+pub mod error_kind;
 pub mod instance;
 pub mod migrate;
 pub mod node;
 pub mod pool;
 pub mod schema;
 pub mod snapshot;
-pub mod trouble;
 pub mod types;
 pub mod write_queue;
 
@@ -26,7 +26,7 @@ use diesel::Connection;
 use tokio::sync::Semaphore;
 
 pub use connection::{AnyConnection, DatabaseKind, Durability, Target};
-pub use trouble::Trouble;
+pub use error_kind::DbErrorKind;
 
 use crate::kernel::{Code, Error, Result};
 use connection::Purpose;
@@ -124,7 +124,7 @@ impl Db {
             let _permit = permit;
             for attempt in 1.. {
                 match pool.run(|connection| connection.transaction(|connection| write(connection))) {
-                    Err(error) if error.trouble() == Some(Trouble::Conflict) && attempt < ATTEMPTS => {
+                    Err(error) if error.error_kind() == Some(DbErrorKind::Conflict) && attempt < ATTEMPTS => {
                         std::thread::sleep(std::time::Duration::from_millis(5 << attempt));
                     }
                     done => return done,

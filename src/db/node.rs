@@ -84,7 +84,7 @@ impl Lease {
         match diesel::insert_into(node::table).values(row).execute(connection) {
             Ok(_) => Ok(true),
             // Another process inserted the number between the count and the insert.
-            Err(cause) if super::trouble::trouble(&cause) == super::Trouble::Unique => Ok(false),
+            Err(cause) if super::error_kind::error_kind(&cause) == super::DbErrorKind::Unique => Ok(false),
             Err(cause) => Err(cause.into()),
         }
     }

@@ -12,7 +12,7 @@ use diesel::connection::SimpleConnection;
 use diesel::r2d2::R2D2Connection;
 
 use super::connection::{AnyConnection, Purpose, Target};
-use super::trouble::Trouble;
+use super::error_kind::DbErrorKind;
 use crate::kernel::{Code, Error, Result};
 
 /// How long a caller waits for a pooled connection before it is told `busy`.
@@ -47,7 +47,7 @@ impl Pool {
         let mut pooled = self.fresh()?;
         let done = work(&mut pooled.connection);
         match &done {
-            Err(error) if error.trouble() == Some(Trouble::Connection) => {
+            Err(error) if error.error_kind() == Some(DbErrorKind::Connection) => {
                 pooled.lost = true;
                 self.generation.fetch_add(1, Ordering::SeqCst);
             }

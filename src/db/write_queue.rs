@@ -36,10 +36,13 @@ where
     F: FnMut(&mut AnyConnection) -> Result<T> + Send,
 {
     fn run(&mut self, connection: &mut AnyConnection) -> Result<bool> {
-        use super::trouble::Trouble;
+        use super::error_kind::DbErrorKind;
         let result = (self.closure)(connection);
         if let Err(error) = &result
-            && matches!(error.trouble(), Some(Trouble::Conflict | Trouble::Connection | Trouble::Storage))
+            && matches!(
+                error.error_kind(),
+                Some(DbErrorKind::Conflict | DbErrorKind::Connection | DbErrorKind::Storage)
+            )
         {
             return Err(result.err().unwrap_or_else(|| Error::internal("a write failed")));
         }

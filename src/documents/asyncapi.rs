@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 
 use super::client_rules::CLIENT_RULES;
 use super::tables;
+use crate::domain::member::Role;
 use crate::gateway::protocol::close::CLOSE_CODES;
 use crate::gateway::protocol::limits::limits;
 use crate::gateway::protocol::{CLIENT_FRAMES, FrameType, SERVER_FRAMES, SUB_PROTOCOL, schemas};
 use crate::kernel::Code;
-use crate::members::model::Role;
 use crate::settings::Settings;
 
 const CHANNEL: &str = "#/channels/socket";

@@ -1,10 +1,10 @@
 //! The tables that both documents show, as Markdown: error codes, rights, entry kinds. Owns their form; the rows
 //! come from the code that obeys them.
 
-use crate::auth::permission::{Operation, scope};
+use crate::domain::entry::EntryKind;
+use crate::domain::member::Role;
+use crate::domain::permission::{Operation, scope};
 use crate::kernel::Code;
-use crate::members::model::Role;
-use crate::messages::model::EntryKind;
 
 /// Every error code.
 pub fn error_codes() -> String {

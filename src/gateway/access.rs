@@ -3,9 +3,9 @@
 use super::hub::Tenant;
 use super::protocol::close;
 use super::socket::Socket;
-use crate::auth::Barred;
+use crate::auth::DenyReason;
+use crate::domain::member::MemberStatus;
 use crate::journal::feed::{AccessNotice, AccessState};
-use crate::members::model::MemberStatus;
 
 /// Closes the sockets that may no longer be here. A changed role means: refresh the token and come again.
 pub fn apply(tenant: &Tenant, notice: &AccessNotice) {
@@ -43,11 +43,11 @@ pub fn bar(socket: &Socket) -> bool {
         return false;
     };
     let (code, reason) = match barred {
-        Barred::TenantSuspended => (close::FORBIDDEN, "tenant_suspended"),
-        Barred::AccountDisabled => (close::FORBIDDEN, "account_disabled"),
-        Barred::IdentityChanged => (close::KICKED, "identity_changed"),
-        Barred::RoleChanged => (close::TOKEN_EXPIRED, "role_changed"),
-        Barred::SessionRevoked => (close::KICKED, "session_revoked"),
+        DenyReason::TenantSuspended => (close::FORBIDDEN, "tenant_suspended"),
+        DenyReason::AccountDisabled => (close::FORBIDDEN, "account_disabled"),
+        DenyReason::IdentityChanged => (close::KICKED, "identity_changed"),
+        DenyReason::RoleChanged => (close::TOKEN_EXPIRED, "role_changed"),
+        DenyReason::SessionRevoked => (close::KICKED, "session_revoked"),
     };
     socket.close(code, reason);
     true

@@ -12,8 +12,8 @@ use super::protocol::client::{Position, Read};
 use super::protocol::server::ReadReply;
 use super::socket::Socket;
 use super::{typing, wire};
+use crate::domain::actor::Actor;
 use crate::kernel::Result;
-use crate::members::model::Actor;
 use crate::sync::api::{ReportDelivered, ReportRead};
 use crate::sync::service;
 

@@ -13,11 +13,11 @@ use super::protocol::server::{AuthReply, MessageReply, PullReply, ReadReply, Syn
 use super::protocol::{FrameId, close};
 use super::socket::Socket;
 use super::wire;
+use crate::domain::actor::Actor;
+use crate::domain::entry::{Entry, EntryRow};
 use crate::journal::{Reply, Room};
 use crate::kernel::{Code, ConversationId, Error, Millis, Result};
-use crate::members::model::Actor;
 use crate::messages::api::{EditMessage, LogQuery, SendMessage};
-use crate::messages::model::{Entry, EntryRow};
 use crate::messages::service as messages;
 use crate::messages::store::Which;
 use crate::sync::api::SyncQuery;

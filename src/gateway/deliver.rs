@@ -14,13 +14,13 @@ use bytestring::ByteString;
 use super::hub::{Hub, Tenant};
 use super::protocol::server::{Reset, ResetReason};
 use super::{access, watch, wire};
-use crate::conversations::model::{ConversationKind, ParticipantRow};
 use crate::conversations::view::Cards;
 use crate::db::AnyConnection;
+use crate::domain::conversation::{ConversationKind, ParticipantRow};
+use crate::domain::entry::{Entry, EntryRow};
 use crate::journal::Changes;
 use crate::journal::feed::{AccessNotice, AccessState, RoomState};
 use crate::kernel::{ConversationId, MemberId, TenantId};
-use crate::messages::model::{Entry, EntryRow};
 use crate::sync::model::InboxRow;
 use crate::sync::store::rows_for;
 

@@ -22,15 +22,15 @@ use super::protocol::close;
 use super::socket::{Phase, Socket};
 use super::{deliver, repair, sweep, wire};
 use crate::app::App;
+use crate::domain::actor::Actor;
 use crate::journal::Changes;
 use crate::journal::feed::{Ephemeral, FeedItem, Following};
 use crate::kernel::{ConversationId, MemberId, Result, TenantId};
-use crate::members::model::Actor;
 use crate::sync::cursor::Cursor;
 
 use super::protocol::limits::TYPING_TTL_MS;
 use super::protocol::server::{MemberPosition, Receipt, TypingNotice};
-use super::registry::Seat;
+use super::registry::DeviceSlot;
 
 /// Items of the feed that may wait for one worker; what does not fit is read from the store.
 const FEED_CAPACITY: usize = 1_024;
@@ -216,8 +216,14 @@ impl Hub {
     }
 
     /// Somebody signed in on a socket: from now on its frames are held for it.
-    pub fn register(&self, socket: &Rc<Socket>, actor: Actor, seat: Seat, expires_at: crate::kernel::Millis) {
-        socket.sign_in(actor, seat, expires_at);
+    pub fn register(
+        &self,
+        socket: &Rc<Socket>,
+        actor: Actor,
+        slot: DeviceSlot,
+        expires_at: crate::kernel::Millis,
+    ) {
+        socket.sign_in(actor, slot, expires_at);
         let mut tenants = self.tenants.borrow_mut();
         let tenant = tenants.entry(actor.tenant).or_insert_with(|| {
             self.generations.set(self.generations.get() + 1);

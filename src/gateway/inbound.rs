@@ -106,7 +106,7 @@ fn dispatch(socket: &Rc<Socket>, envelope: Envelope) -> Result<()> {
         return heartbeat(socket, kind, &envelope);
     }
     if kind == "hello" {
-        if socket.phase.get() != Phase::Fresh {
+        if socket.phase.get() != Phase::AwaitingHello {
             return Err(Error::new(
                 Code::Unsupported,
                 "hello is said once on a socket; renew the token with auth",

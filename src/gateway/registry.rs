@@ -48,7 +48,7 @@ impl Gateway {
     }
 
     /// Takes a place for a socket from this address; none when the address has `cap` already.
-    pub fn enter(&self, address: IpAddr, cap: usize) -> Option<Place> {
+    pub fn enter(&self, address: IpAddr, cap: usize) -> Option<ConnectionPermit> {
         let mut addresses = lock(&self.shared.addresses);
         let count = addresses.entry(address).or_insert(0);
         if *count >= cap {
@@ -56,28 +56,28 @@ impl Gateway {
         }
         *count += 1;
         self.shared.open.fetch_add(1, Ordering::SeqCst);
-        Some(Place { gateway: self.clone(), address })
+        Some(ConnectionPermit { gateway: self.clone(), address })
     }
 
     /// Gives a device's place to this socket, which replaces the device's older one; none when the member has `cap`
     /// other devices connected.
-    pub fn seat(
+    pub fn slot(
         &self,
         tenant: TenantId,
         member: MemberId,
         device: &Arc<str>,
         socket: i64,
         cap: usize,
-    ) -> Option<Seat> {
+    ) -> Option<DeviceSlot> {
         let mut devices = lock(&self.shared.devices);
-        let seats = devices.entry((tenant, member)).or_default();
-        let full = seats.len() >= cap;
-        match seats.iter_mut().find(|(one, _)| one == device) {
-            Some(seat) => seat.1 = seat.1.max(socket),
+        let slots = devices.entry((tenant, member)).or_default();
+        let full = slots.len() >= cap;
+        match slots.iter_mut().find(|(one, _)| one == device) {
+            Some(slot) => slot.1 = slot.1.max(socket),
             None if full => return None,
-            None => seats.push((device.clone(), socket)),
+            None => slots.push((device.clone(), socket)),
         }
-        Some(Seat { gateway: self.clone(), tenant, member, device: device.clone(), socket })
+        Some(DeviceSlot { gateway: self.clone(), tenant, member, device: device.clone(), socket })
     }
 
     /// Returns when no socket is open any more, or after `patience`.
@@ -100,12 +100,12 @@ impl Gateway {
 
 /// One socket's place; given back when dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct ConnectionPermit {
     gateway: Gateway,
     address: IpAddr,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let shared = &self.gateway.shared;
         {
@@ -122,9 +122,9 @@ impl Drop for Place {
     }
 }
 
-/// One device's seat; given back when dropped, unless a newer socket took it.
+/// One device's slot; given back when dropped, unless a newer socket took it.
 #[derive(Debug)]
-pub struct Seat {
+pub struct DeviceSlot {
     gateway: Gateway,
     tenant: TenantId,
     member: MemberId,
@@ -133,22 +133,22 @@ pub struct Seat {
     socket: i64,
 }
 
-impl Seat {
-    /// Whether a newer socket of the same device has taken the seat.
+impl DeviceSlot {
+    /// Whether a newer socket of the same device has taken the slot.
     pub fn is_taken(&self) -> bool {
         let devices = lock(&self.gateway.shared.devices);
-        let seats = devices.get(&(self.tenant, self.member));
-        !seats.is_some_and(|seats| seats.iter().any(|seat| seat.0 == self.device && seat.1 == self.socket))
+        let slots = devices.get(&(self.tenant, self.member));
+        !slots.is_some_and(|slots| slots.iter().any(|slot| slot.0 == self.device && slot.1 == self.socket))
     }
 }
 
-impl Drop for Seat {
+impl Drop for DeviceSlot {
     fn drop(&mut self) {
         let mut devices = lock(&self.gateway.shared.devices);
         let key = (self.tenant, self.member);
-        if let Some(seats) = devices.get_mut(&key) {
-            seats.retain(|seat| seat.0 != self.device || seat.1 != self.socket);
-            if seats.is_empty() {
+        if let Some(slots) = devices.get_mut(&key) {
+            slots.retain(|slot| slot.0 != self.device || slot.1 != self.socket);
+            if slots.is_empty() {
                 devices.remove(&key);
             }
         }
@@ -176,18 +176,19 @@ mod tests {
     #[test]
     fn a_device_keeps_its_seat_when_it_comes_again() {
         let gateway = Gateway::default();
-        let seat =
-            |device: &str, socket| gateway.seat(TenantId(1), MemberId(2), &Arc::from(device), socket, 2);
-        let old = seat("phone", 1);
-        let new = seat("phone", 2);
-        let other = seat("laptop", 3);
+        let slot =
+            |device: &str, socket| gateway.slot(TenantId(1), MemberId(2), &Arc::from(device), socket, 2);
+        let old = slot("phone", 1);
+        let new = slot("phone", 2);
+        let other = slot("laptop", 3);
         assert!(
-            old.as_ref().is_some_and(Seat::is_taken) && new.as_ref().is_some_and(|seat| !seat.is_taken())
+            old.as_ref().is_some_and(DeviceSlot::is_taken)
+                && new.as_ref().is_some_and(|slot| !slot.is_taken())
         );
-        assert!(other.is_some() && seat("tablet", 4).is_none());
+        assert!(other.is_some() && slot("tablet", 4).is_none());
         drop(old);
-        assert!(seat("tablet", 4).is_none(), "the newer socket of the phone still sits there");
+        assert!(slot("tablet", 4).is_none(), "the newer socket of the phone still sits there");
         drop(new);
-        assert!(seat("tablet", 4).is_some());
+        assert!(slot("tablet", 4).is_some());
     }
 }

@@ -23,7 +23,7 @@ use crate::kernel::{Code, Error, Result, text};
 
 /// Answers a hello in a task of its own.
 pub fn start(socket: &Rc<Socket>, id: Option<FrameId>, hello: Hello) {
-    socket.phase.set(Phase::Greeting);
+    socket.phase.set(Phase::Resuming);
     socket.look_at.set(Instant::now() + Duration::from_secs(1));
     let socket = socket.clone();
     actix_web::rt::spawn(Box::pin(async move {
@@ -54,14 +54,14 @@ async fn greet(socket: &Rc<Socket>, hello: Hello) -> std::result::Result<(), (Er
     let actor = verified.actor;
     let device: Arc<str> = hello.device.as_str().into();
     let cap = app.settings.sockets_per_member;
-    let Some(seat) = app.gateway.seat(actor.tenant, actor.member, &device, socket.id, cap) else {
+    let Some(slot) = app.gateway.slot(actor.tenant, actor.member, &device, socket.id, cap) else {
         let error = Error::new(Code::LimitReached, format!("a member has at most {cap} sockets"));
         return Err((error, close::CONNECTION_LIMIT));
     };
-    if socket.phase.get() != Phase::Greeting {
+    if socket.phase.get() != Phase::Resuming {
         return Ok(());
     }
-    hub.register(socket, actor, seat, verified.expires_at);
+    hub.register(socket, actor, slot, verified.expires_at);
     let newer = u64::try_from(socket.id).unwrap_or_default();
     app.feed.ephemeral(Ephemeral::Replaced {
         tenant: actor.tenant,
@@ -103,7 +103,7 @@ fn check(hello: &Hello) -> Result<()> {
 
 /// Says everything in one go: nothing can come in between, since the worker does nothing else meanwhile.
 fn finish(socket: &Rc<Socket>, verified: &Verified, missed: Missed) {
-    if socket.phase.get() != Phase::Greeting {
+    if socket.phase.get() != Phase::Resuming {
         return;
     }
     let hub = &socket.hub;

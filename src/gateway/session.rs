@@ -93,7 +93,7 @@ impl Future for SessionTask {
 impl Drop for SessionTask {
     fn drop(&mut self) {
         let socket = &self.socket;
-        if socket.phase.get() != Phase::Fresh {
+        if socket.phase.get() != Phase::AwaitingHello {
             collect::finish(socket);
         }
         socket.hub.remove(socket);

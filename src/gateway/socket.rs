@@ -23,18 +23,19 @@ use super::pending::Pending;
 use super::protocol::CloseCode;
 use super::protocol::limits::{HELLO_SECONDS, frame_rate};
 use super::protocol::server::{Bye, Lag};
-use super::registry::{Place, Seat};
+use super::registry::{ConnectionPermit, DeviceSlot};
 use super::wire;
+use crate::domain::actor::Actor;
+use crate::domain::member::Role;
 use crate::kernel::{ConversationId, Millis};
-use crate::members::model::{Actor, Role};
 
 /// Where a socket is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// It has not said hello.
-    Fresh,
+    AwaitingHello,
     /// Its hello is being answered; durable frames are held back.
-    Greeting,
+    Resuming,
     /// It follows.
     Live,
     /// `bye` has been said.
@@ -82,8 +83,8 @@ pub struct Socket {
     closing: Cell<Option<CloseCode>>,
     connection: RefCell<Option<actix_ws::Session>>,
     waker: RefCell<Option<Waker>>,
-    seat: RefCell<Option<Seat>>,
-    _place: Place,
+    slot: RefCell<Option<DeviceSlot>>,
+    _permit: ConnectionPermit,
 }
 
 /// What became of writing.
@@ -99,13 +100,13 @@ pub enum Written {
 
 impl Socket {
     /// A socket that has just connected.
-    pub fn new(id: i64, hub: Rc<Hub>, connection: actix_ws::Session, place: Place) -> Rc<Self> {
+    pub fn new(id: i64, hub: Rc<Hub>, connection: actix_ws::Session, place: ConnectionPermit) -> Rc<Self> {
         let now = Instant::now();
         let (rate, burst) = frame_rate(&hub.app.settings, Role::Customer);
         hub.app.metrics.sockets.inc();
         Rc::new(Self {
             id,
-            phase: Cell::new(Phase::Fresh),
+            phase: Cell::new(Phase::AwaitingHello),
             actor: Cell::new(None),
             token_expires_at: Cell::new(Millis(i64::MAX)),
             covered: Cell::new(0),
@@ -125,30 +126,30 @@ impl Socket {
             closing: Cell::new(None),
             connection: RefCell::new(Some(connection)),
             waker: RefCell::new(None),
-            seat: RefCell::new(None),
+            slot: RefCell::new(None),
             hub,
-            _place: place,
+            _permit: place,
         })
     }
 
     /// Signs somebody in; durable frames are held back until [`Socket::release`].
-    pub fn sign_in(&self, actor: Actor, seat: Seat, expires_at: Millis) {
+    pub fn sign_in(&self, actor: Actor, slot: DeviceSlot, expires_at: Millis) {
         let (rate, burst) = frame_rate(&self.hub.app.settings, actor.role);
         *self.bucket.borrow_mut() = Bucket::new(rate, burst, Instant::now());
         self.actor.set(Some(actor));
         self.token_expires_at.set(expires_at);
-        *self.seat.borrow_mut() = Some(seat);
+        *self.slot.borrow_mut() = Some(slot);
         *self.held.borrow_mut() = Some(Box::default());
     }
 
     /// The device, once somebody is signed in.
     pub fn device(&self) -> Option<Arc<str>> {
-        self.seat.borrow().as_ref().map(|seat| seat.device.clone())
+        self.slot.borrow().as_ref().map(|slot| slot.device.clone())
     }
 
     /// Whether a newer socket of the same device is connected to this process.
     pub fn is_replaced(&self) -> bool {
-        self.seat.borrow().as_ref().is_some_and(Seat::is_taken)
+        self.slot.borrow().as_ref().is_some_and(DeviceSlot::is_taken)
     }
 
     /// Whether commands are taken.
@@ -172,7 +173,7 @@ impl Socket {
     pub fn durable(&self, rev: i64, conversation: ConversationId, bytes: ByteString) {
         let item = Item { bytes, class: Class::Durable { rev, conversation } };
         match self.phase.get() {
-            Phase::Greeting => {
+            Phase::Resuming => {
                 if let Some(held) = self.held.borrow_mut().as_mut() {
                     held.push(item);
                 }
@@ -185,7 +186,7 @@ impl Socket {
     /// Notes that durable frames from `rev` on could not be sent; without a conversation, of any.
     pub fn miss(&self, rev: i64, conversation: Option<ConversationId>) {
         match self.phase.get() {
-            Phase::Greeting => {
+            Phase::Resuming => {
                 if let Some(held) = self.held.borrow_mut().as_mut() {
                     held.drop_durable(rev, conversation);
                 }
@@ -351,11 +352,11 @@ impl Socket {
         self.wake();
     }
 
-    /// The task has ended: gives back the device's seat.
+    /// The task has ended: gives back the device's slot.
     pub fn leave(&self) {
         self.phase.set(Phase::Closing);
         *self.connection.borrow_mut() = None;
-        *self.seat.borrow_mut() = None;
+        *self.slot.borrow_mut() = None;
         self.hub.app.metrics.sockets.dec();
     }
 }

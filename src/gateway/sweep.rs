@@ -16,7 +16,7 @@ const GOODBYE: Duration = Duration::from_secs(STALL_SECONDS);
 
 /// One look.
 pub fn tick(hub: &Rc<Hub>) {
-    if hub.app.shutdown.is_triggered() && !hub.draining.replace(true) {
+    if hub.app.tasks.shutdown().is_cancelled() && !hub.draining.replace(true) {
         drain::start(hub);
     }
     collect::flush(hub);
@@ -38,14 +38,14 @@ fn look(socket: &Rc<Socket>, now: Instant) {
         return;
     }
     match socket.phase.get() {
-        Phase::Fresh => {
+        Phase::AwaitingHello => {
             let end = socket.opened_at + Duration::from_secs(HELLO_SECONDS);
             match now >= end {
                 true => socket.close(close::HELLO_TIMEOUT, close::HELLO_TIMEOUT.name),
                 false => socket.look_at.set(end),
             }
         }
-        Phase::Greeting => socket.look_at.set(now + Duration::from_secs(1)),
+        Phase::Resuming => socket.look_at.set(now + Duration::from_secs(1)),
         Phase::Closing => {
             if socket.closed_at.get().is_none_or(|at| now >= at + GOODBYE) {
                 socket.cut();

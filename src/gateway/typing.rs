@@ -11,13 +11,13 @@ use super::protocol::FrameId;
 use super::protocol::client::Typing;
 use super::socket::Socket;
 use super::wire;
-use crate::auth::permission::Operation;
-use crate::conversations::model::{ConversationKind, MemberType};
 use crate::conversations::{access, store};
 use crate::db::AnyConnection;
+use crate::domain::actor::Actor;
+use crate::domain::conversation::{ConversationKind, MemberType};
+use crate::domain::permission::Operation;
 use crate::journal::feed::Ephemeral;
 use crate::kernel::{ConversationId, MemberId, Result};
-use crate::members::model::Actor;
 
 /// Somebody types, or stopped.
 pub fn typing(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Typing) {

@@ -33,7 +33,7 @@ pub async fn open_socket(
     payload: web::Payload,
     app: web::Data<App>,
 ) -> Result<HttpResponse> {
-    if app.shutdown.is_triggered() {
+    if app.tasks.shutdown().is_cancelled() {
         return Err(Error::new(Code::Draining, Code::Draining.meaning()).retry_after(1_000));
     }
     check_origin(&request, &app.settings.allowed_origins)?;

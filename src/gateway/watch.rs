@@ -15,16 +15,16 @@ use super::protocol::limits::WATCHES;
 use super::protocol::server::{QueueNotice, Receipt, Reset, ResetReason, WatchReply, Watched};
 use super::socket::Socket;
 use super::{collect, wire};
-use crate::auth::permission::{self, Standing};
 use crate::conversations::access;
-use crate::conversations::model::{ConversationKind, ConversationStatus};
 use crate::conversations::view::StaffView;
 use crate::db::AnyConnection;
+use crate::domain::actor::Actor;
+use crate::domain::conversation::{ConversationKind, ConversationStatus};
+use crate::domain::entry::EntryKind;
+use crate::domain::permission::{self, Relation};
 use crate::journal::Changes;
 use crate::journal::feed::RoomState;
 use crate::kernel::{Code, ConversationId, Error, Result};
-use crate::members::model::Actor;
-use crate::messages::model::EntryKind;
 
 /// Positions that are remembered for one tenant at most.
 const REMEMBERED: usize = 10_000;
@@ -150,7 +150,7 @@ pub fn may_see(actor: &Actor, room: &RoomState, backstage: bool) -> bool {
         return actor.role.is_staff();
     }
     let participant = room.participants.iter().find(|one| one.member_id == actor.member);
-    permission::standing(actor, &room.conversation, participant) != Standing::Stranger
+    permission::relation(actor, &room.conversation, participant) != Relation::Stranger
 }
 
 /// What a room's change means beyond its entries: watches that end, receipts, the waiting list.

@@ -24,13 +24,13 @@ struct Envelope<'a, T> {
 const SCRATCH: usize = 65_536;
 
 thread_local! {
-    static PAPER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static ENCODE_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Written on the worker's scratch paper and copied once, so that a frame takes its own size and no more: strings
 /// that grow leave holes between the buffers of connections, and holes are what idle sockets would pay for.
 fn encode<T: Serialize>(envelope: &Envelope<'_, T>) -> ByteString {
-    PAPER.with_borrow_mut(|paper| {
+    ENCODE_BUFFER.with_borrow_mut(|paper| {
         paper.clear();
         // Our own types always serialise: no map of theirs has keys that are no strings.
         if let Err(cause) = serde_json::to_writer(&mut *paper, envelope) {

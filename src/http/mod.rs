@@ -4,9 +4,9 @@
 pub mod client_ip;
 pub mod cors;
 pub mod fallback;
-pub mod frame;
 pub mod json;
 pub mod limit;
+pub mod middleware;
 pub mod page;
 pub mod parameters;
 pub mod problem;

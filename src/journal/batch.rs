@@ -15,10 +15,10 @@ use super::feed::{Changes, Ephemeral};
 use super::queue::Pending;
 use super::store::transaction::{self, Wait};
 use super::store::{flush, load};
-use super::world::World;
-use crate::db::trouble::trouble;
+use super::working_set::WorkingSet;
+use crate::db::error_kind::error_kind;
 use crate::db::write_queue::WriteJob;
-use crate::db::{AnyConnection, Trouble};
+use crate::db::{AnyConnection, DbErrorKind};
 use crate::kernel::id::first_id_at;
 use crate::kernel::{Clock, Error, IdGenerator, Result, TenantId};
 
@@ -106,7 +106,7 @@ pub fn attempt(
             Err(Failure::Unknown { batch, tenants, done: Box::new(done.done) })
         }
         Ok(()) => Ok(done.done),
-        Err(error) if trouble(&error) == Trouble::Connection => {
+        Err(error) if error_kind(&error) == DbErrorKind::Connection => {
             Err(Failure::Unknown { batch, tenants, done: Box::new(done.done) })
         }
         Err(error) => {
@@ -131,7 +131,7 @@ fn work(
 ) -> Result<(Worked, Vec<TenantId>)> {
     let tenants: Vec<TenantId> =
         commands.iter().map(Pending::tenant).collect::<BTreeSet<_>>().into_iter().collect();
-    let mut world = World::new(context.clock.now().0, context.ids.clone());
+    let mut set = WorkingSet::new(context.clock.now().0, context.ids.clone());
     let mut answers = Vec::with_capacity(commands.len());
     let mut locked = Vec::new();
     if !tenants.is_empty() {
@@ -142,11 +142,11 @@ fn work(
             .filter(|pending| revs.contains_key(&pending.tenant()))
             .map(|pending| &pending.command)
             .collect();
-        load::load(connection, &mut world, &revs, &runnable)?;
+        load::load(connection, &mut set, &revs, &runnable)?;
         for pending in commands {
             let known = revs.contains_key(&pending.tenant());
             answers.push(match known {
-                true => Some(decide(&mut world, &pending.command)),
+                true => Some(decide(&mut set, &pending.command)),
                 // After a blocking wait, who is not there does not exist.
                 false if wait != Wait::Skip => Some(Err(Error::not_found())),
                 false => None,
@@ -156,14 +156,14 @@ fn work(
     for job in jobs.iter_mut() {
         run_job(connection, job.as_mut())?;
     }
-    let changes = world.changes();
-    let ephemeral = delivered(&world);
+    let changes = set.changes();
+    let ephemeral = delivered(&set);
     let writes = jobs.len() + changes.len() + ephemeral.len();
     if writes > 0 {
-        flush::flush(connection, &world)?;
+        flush::flush(connection, &set)?;
         transaction::write_receipt(connection, batch)?;
         if context.forget_receipts {
-            transaction::forget_receipts(connection, first_id_at(world.now - RECEIPT_MS))?;
+            transaction::forget_receipts(connection, first_id_at(set.now - RECEIPT_MS))?;
         }
     }
     Ok((Worked { done: Done { answers, changes, ephemeral }, writes }, locked))
@@ -191,12 +191,12 @@ fn run_job(connection: &mut AnyConnection, job: &mut dyn WriteJob) -> Result<()>
     }
 }
 
-fn delivered(world: &World) -> Vec<Ephemeral> {
-    let moved = world.delivered.iter();
+fn delivered(set: &WorkingSet) -> Vec<Ephemeral> {
+    let moved = set.delivered.iter();
     moved
         .filter_map(|(room, member, seq)| {
-            let row = world.conversations.get(room)?;
-            let recipients = world.participants_of(*room).filter(|one| one.is_in()).map(|one| one.member_id);
+            let row = set.conversations.get(room)?;
+            let recipients = set.participants_of(*room).filter(|one| one.is_in()).map(|one| one.member_id);
             Some(Ephemeral::Delivered {
                 tenant: row.tenant_id,
                 conversation: *room,

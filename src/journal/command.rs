@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::conversations::model::{CloseReason, Priority};
+use crate::domain::actor::Actor;
+use crate::domain::content::Body;
+use crate::domain::conversation::{CloseReason, Priority};
+use crate::domain::entry::EntryRow;
+use crate::domain::member::{MemberStatus, Role};
 use crate::kernel::{ConversationId, MemberId, SessionId};
-use crate::members::model::{Actor, MemberStatus, Role};
-use crate::messages::model::{Body, EntryRow};
 
 /// One thing that a member wants done to a tenant's log.
 #[derive(Debug, Clone)]

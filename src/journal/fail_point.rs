@@ -1,4 +1,4 @@
-//! Places where tests make the writing fail as the world does: a killed process, a lost answer, a dropped
+//! Places where tests make the writing fail as the set does: a killed process, a lost answer, a dropped
 //! publication. Compiled into debug builds only; a release build cannot be told to fail.
 
 /// A row of the crash table.

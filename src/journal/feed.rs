@@ -10,10 +10,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::mpsc;
 
-use crate::conversations::model::{ConversationRow, ParticipantRow};
+use crate::domain::conversation::{ConversationRow, ParticipantRow};
+use crate::domain::entry::EntryRow;
+use crate::domain::member::{MemberStatus, Role};
 use crate::kernel::{ConversationId, MemberId, SessionId, TenantId};
-use crate::members::model::{MemberStatus, Role};
-use crate::messages::model::EntryRow;
 
 /// Everything that one tenant's readers must learn from revs `rev_from..=rev_to`, without holes.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl RoomState {
     /// The participants who are to receive this entry: those who are in, and those who left with or after it. Of a
     /// backstage room, staff only.
     pub fn recipients<'a>(&'a self, entry: &'a EntryRow) -> impl Iterator<Item = &'a ParticipantRow> {
-        use crate::conversations::model::{ConversationKind, MemberType};
+        use crate::domain::conversation::{ConversationKind, MemberType};
         let backstage = self.conversation.kind == ConversationKind::Backstage;
         self.participants.iter().filter(move |one| match backstage {
             true => one.is_in() && one.member_type != MemberType::Customer,

@@ -11,14 +11,14 @@ use std::sync::Arc;
 use diesel::prelude::*;
 
 use super::feed::{AccessNotice, AccessState, Changes, RoomState};
-use crate::conversations::model::{ConversationRow, ParticipantRow};
 use crate::db::AnyConnection;
 use crate::db::schema::{
     auth_session, conversation, conversation_member, group_message, member, tenant, tenant_log,
 };
+use crate::domain::conversation::{ConversationRow, ParticipantRow};
+use crate::domain::entry::EntryRow;
+use crate::domain::member::{MemberStatus, Role};
 use crate::kernel::{ConversationId, MemberId, Result, SessionId, TenantId};
-use crate::members::model::{MemberStatus, Role};
-use crate::messages::model::EntryRow;
 use crate::on;
 
 /// The tenant's last committed rev; 0 for an unknown tenant.

@@ -17,7 +17,7 @@ use super::statistics::Statistics;
 use super::store::transaction::{self, Wait};
 use crate::db::connection::Purpose;
 use crate::db::write_queue::{WriteJob, WriteQueue};
-use crate::db::{AnyConnection, Target, Trouble};
+use crate::db::{AnyConnection, DbErrorKind, Target};
 use crate::kernel::{Clock, Code, Error, IdGenerator, Result, TenantId};
 
 /// Tries of a batch that meets conflicts before it is split.
@@ -83,21 +83,21 @@ impl Lane {
                 },
                 Err(Failure::Nothing(error)) => error,
             };
-            match error.trouble() {
-                Some(Trouble::Conflict) if wait == Wait::Short => {
+            match error.error_kind() {
+                Some(DbErrorKind::Conflict) if wait == Wait::Short => {
                     return self.set_aside(commands, jobs);
                 }
-                Some(Trouble::Conflict) if round < ATTEMPTS => {
+                Some(DbErrorKind::Conflict) if round < ATTEMPTS => {
                     Statistics::add(&self.statistics.retries, 1);
                     std::thread::sleep(Duration::from_millis(u64::from(2 * round)));
                     continue;
                 }
                 // A fresh connection tells a restarted database from a dead one.
-                Some(Trouble::Connection) if round < ATTEMPTS => {
+                Some(DbErrorKind::Connection) if round < ATTEMPTS => {
                     self.connection = None;
                     continue;
                 }
-                Some(Trouble::Connection | Trouble::Storage) => {
+                Some(DbErrorKind::Connection | DbErrorKind::Storage) => {
                     self.connection = None;
                     return refuse(commands, jobs, &error);
                 }

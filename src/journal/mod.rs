@@ -4,7 +4,7 @@
 //! Owns commands, their rules, lanes, batches and what readers are told. Does not own who asks (`auth`), how it
 //! looks (`conversations`, `messages`, `sync`) or who is connected (`gateway`).
 //!
-//! Read in this order: `command` (what can be asked), `decide` (the rules, pure), `world` (their working set),
+//! Read in this order: `command` (what can be asked), `decide` (the rules, pure), `set` (their working set),
 //! `store` (its statements), `batch` and `lane` (the shell), `feed` (to the readers), `history` (the repair path).
 //!
 //! Invariants: an acknowledged command is committed (P1); one entry per (conversation, sender, client_msg_id) (P2);
@@ -20,7 +20,7 @@ mod lane;
 mod queue;
 pub mod statistics;
 pub mod store;
-pub mod world;
+pub mod working_set;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

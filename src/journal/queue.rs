@@ -220,8 +220,9 @@ pub const SKIP_PATIENCE: Duration = Duration::from_secs(3);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::actor::Actor;
+    use crate::domain::member::Role;
     use crate::kernel::{ConversationId, MemberId, SessionId};
-    use crate::members::model::{Actor, Role};
 
     fn command(tenant: i64) -> Command {
         let actor =

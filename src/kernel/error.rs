@@ -83,6 +83,7 @@ codes! {
     Busy "busy" 503 true "The write queue or the database is busy; repeat with the same client_msg_id.";
     StorageUnavailable "storage_unavailable" 503 true "The database cannot be reached or cannot write (full disk, read-only).";
     Draining "draining" 503 true "The server is shutting down: connect again.";
+    Unready "unready" 503 true "A part of the server is being restarted: try again.";
 }
 
 impl fmt::Display for Code {

@@ -1,11 +1,11 @@
-//! Ground that every room stands on: ids, time, errors, secrets, text rules, shutdown. Knows no room, no table
+//! Ground that every room stands on: ids, time, errors, secrets, text rules, supervised tasks. Knows no room, no table
 //! and no web framework.
 
 pub mod clock;
 pub mod error;
 pub mod id;
 pub mod secret;
-pub mod shutdown;
+pub mod tasks;
 pub mod text;
 pub mod trace;
 

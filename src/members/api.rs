@@ -5,13 +5,13 @@ use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::model::{MemberStatus, Role};
 use super::service::{self, NewMember, Patch};
 use super::store::Filter;
 use super::view::MemberView;
 use crate::app::App;
 use crate::auth::password::Password;
 use crate::auth::{Admin, Authenticated, Staff};
+use crate::domain::member::{MemberStatus, Role};
 use crate::http::json::Body;
 use crate::http::page::{Page, PageQuery};
 use crate::kernel::{MemberId, Millis, Result, text};

@@ -7,7 +7,6 @@
 //! parent's; nobody can take the own rights away, so a tenant keeps an administrator.
 
 pub mod api;
-pub mod model;
 pub mod profile;
 pub mod service;
 pub mod store;

@@ -1,13 +1,14 @@
 //! What is done with accounts. Usable without HTTP: the command line calls it too.
 
-use super::model::{Actor, MemberStatus, Role};
 use super::profile::{Checker, NAME_MAX, NICKNAME_MAX};
 use super::store::{self, Filter, MemberChange, MemberRow};
 use crate::app::App;
 use crate::auth::password::Password;
-use crate::auth::permission::{Operation, Scope, require};
 use crate::auth::{service as sign_in, sessions};
 use crate::db::types::{Json, json_text};
+use crate::domain::actor::Actor;
+use crate::domain::member::{MemberStatus, Role};
+use crate::domain::permission::{Operation, Scope, require};
 use crate::http::page::{Page, PageQuery};
 use crate::journal::AccessChange;
 use crate::kernel::{Code, Error, MemberId, Millis, Result, SessionId, TenantId};

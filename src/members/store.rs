@@ -5,10 +5,11 @@
 
 use diesel::prelude::*;
 
-use super::model::{Actor, MemberStatus, Role};
 use crate::db::schema::member;
 use crate::db::types::{Json, json_text};
-use crate::db::{AnyConnection, Trouble};
+use crate::db::{AnyConnection, DbErrorKind};
+use crate::domain::actor::Actor;
+use crate::domain::member::{MemberStatus, Role};
 use crate::kernel::{Code, Error, MemberId, Millis, Result, SessionId, TenantId};
 
 /// A row of `member`.
@@ -117,8 +118,8 @@ pub fn insert(connection: &mut AnyConnection, row: &MemberRow) -> Result<()> {
 }
 
 fn taken(cause: diesel::result::Error) -> Error {
-    match crate::db::trouble::trouble(&cause) {
-        Trouble::Unique => Error::new(Code::NameTaken, Code::NameTaken.meaning()).caused_by(cause),
+    match crate::db::error_kind::error_kind(&cause) {
+        DbErrorKind::Unique => Error::new(Code::NameTaken, Code::NameTaken.meaning()).caused_by(cause),
         _ => cause.into(),
     }
 }

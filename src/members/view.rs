@@ -3,8 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::model::{MemberStatus, Role};
 use super::store::MemberRow;
+use crate::domain::member::{MemberStatus, Role};
 use crate::kernel::{MemberId, Millis};
 
 /// An account: visitor, agent, supervisor or administrator.

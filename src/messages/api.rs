@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::{ConversationId, MemberId, Millis};
 
-use super::model::{CardContent, CustomContent, Entry, EntryKind, EntryRow, RevisionRow, TextContent};
+use crate::domain::content::{CardContent, CustomContent, TextContent};
+use crate::domain::entry::{Entry, EntryKind, EntryRow, RevisionRow};
 
 /// What a message says, by its kind. Shown in the documents; bodies are checked by `Body::parse`, which says where
 /// exactly one is wrong.
@@ -166,8 +167,8 @@ pub struct Revisions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::entry::MESSAGE;
     use crate::kernel::TenantId;
-    use crate::messages::model::MESSAGE;
 
     fn rows(seqs: std::ops::RangeInclusive<i64>) -> Vec<EntryRow> {
         seqs.map(|seq| EntryRow {

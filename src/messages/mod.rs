@@ -6,8 +6,6 @@
 //! Invariants: an entry is the same object for every reader; the words of a recalled message are in no entry.
 
 pub mod api;
-pub mod body;
-pub mod model;
 pub mod routes;
 pub mod service;
 pub mod store;

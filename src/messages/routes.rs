@@ -10,9 +10,9 @@ use crate::journal::Room;
 use crate::kernel::{ConversationId, Result};
 
 use super::api::{EditMessage, LogPage, LogQuery, Revisions, SendMessage, SentMessage};
-use super::model::Entry;
 use super::service::{self, Sent};
 use super::store::Which;
+use crate::domain::entry::Entry;
 
 /// The routes of this room.
 pub fn routes(config: &mut ServiceConfig<'_>) {

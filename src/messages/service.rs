@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::conversations::access;
-use crate::conversations::model::ConversationKind;
+use crate::domain::actor::Actor;
+use crate::domain::conversation::ConversationKind;
 use crate::journal::{Action, Command, Draft, Reply, Room};
 use crate::kernel::{Code, ConversationId, Error, Result, text};
-use crate::members::model::Actor;
 
 use super::api::{EditMessage, LogPage, LogQuery, SendMessage};
-use super::model::{Body, Entry, EntryKind, EntryRow, MESSAGE, RevisionRow};
 use super::store::{self, Which};
+use crate::domain::content::Body;
+use crate::domain::entry::{Entry, EntryKind, EntryRow, MESSAGE, RevisionRow};
 
 /// Most revisions that are shown of one message.
 const REVISIONS_MAX: i64 = 200;
@@ -122,7 +123,7 @@ pub async fn revisions(
     conversation: ConversationId,
     seq: i64,
 ) -> Result<Vec<RevisionRow>> {
-    use crate::auth::permission::Operation;
+    use crate::domain::permission::Operation;
     app.db
         .read(move |connection| {
             let access = access::load(connection, &actor, conversation)?;
@@ -168,7 +169,7 @@ fn backstage(
     actor: &Actor,
     front: ConversationId,
 ) -> Result<Option<ConversationId>> {
-    use crate::auth::permission::Operation;
+    use crate::domain::permission::Operation;
     let access = access::load(connection, actor, front)?;
     if access.conversation.kind != ConversationKind::Support {
         return Err(Error::not_found());

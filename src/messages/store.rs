@@ -10,7 +10,7 @@ use crate::db::AnyConnection;
 use crate::db::schema::{group_message, message_revision};
 use crate::kernel::{ConversationId, Result, TenantId};
 
-use super::model::{EntryRow, MESSAGE, RevisionRow};
+use crate::domain::entry::{EntryRow, MESSAGE, RevisionRow};
 
 /// How many pairs one statement asks a server for.
 const PAIRS: usize = 200;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::messages::model::TEXT_MAX;
+use crate::domain::content::TEXT_MAX;
 
 /// Who speaks a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -117,7 +117,7 @@ pub struct History {
     done: Mutex<Vec<Done>>,
     acknowledgements: Mutex<Vec<Duration>>,
     deliveries: Mutex<Vec<Duration>>,
-    trouble: Mutex<Vec<String>>,
+    error_kind: Mutex<Vec<String>>,
     /// What happened how often.
     pub counters: Counters,
 }
@@ -195,9 +195,9 @@ impl History {
 
     /// Something went wrong that is no violation of a promise but ends or hampers the run.
     pub fn complain(&self, text: impl Into<String>) {
-        let mut trouble = lock(&self.trouble);
-        if trouble.len() < 1_000 {
-            trouble.push(text.into());
+        let mut error_kind = lock(&self.error_kind);
+        if error_kind.len() < 1_000 {
+            error_kind.push(text.into());
         }
     }
 
@@ -222,8 +222,8 @@ impl History {
     }
 
     /// What went wrong.
-    pub fn trouble(&self) -> Vec<String> {
-        lock(&self.trouble).clone()
+    pub fn error_kind(&self) -> Vec<String> {
+        lock(&self.error_kind).clone()
     }
 }
 

@@ -186,7 +186,7 @@ async fn drama(
         acknowledgement: Percentiles::default(),
         delivery: Percentiles::default(),
         counts: std::collections::BTreeMap::new(),
-        trouble: Vec::new(),
+        error_kind: Vec::new(),
         violations,
     };
     report.fill(&run.history, took);
@@ -205,6 +205,6 @@ fn status(run: &Run) -> String {
         count(&counters.cuts),
         count(&counters.drops),
         count(&counters.unknown),
-        run.history.trouble().len(),
+        run.history.error_kind().len(),
     )
 }

@@ -32,7 +32,7 @@ pub struct Report {
     /// What happened how often.
     pub counts: std::collections::BTreeMap<&'static str, u64>,
     /// What went wrong without breaking a promise: the run is not a proof.
-    pub trouble: Vec<String>,
+    pub error_kind: Vec<String>,
     /// Broken promises.
     pub violations: Vec<Violation>,
 }
@@ -75,12 +75,12 @@ impl Report {
         self.counts = history.counters.all().into_iter().collect();
         self.seconds = took.as_secs_f64();
         self.messages_per_second = acknowledged.len() as f64 / self.seconds.max(0.001);
-        self.trouble = history.trouble();
+        self.error_kind = history.error_kind();
     }
 
     /// Whether all went as it should.
     pub fn is_clean(&self) -> bool {
-        self.violations.is_empty() && self.trouble.is_empty()
+        self.violations.is_empty() && self.error_kind.is_empty()
     }
 
     /// The table.
@@ -130,8 +130,8 @@ impl Report {
             count("lags"),
             count("resets")
         )?;
-        writeln!(out, "trouble          {}", self.trouble.len())?;
-        self.trouble.iter().take(SHOWN).try_for_each(|one| writeln!(out, "  {one}"))?;
+        writeln!(out, "error_kind          {}", self.error_kind.len())?;
+        self.error_kind.iter().take(SHOWN).try_for_each(|one| writeln!(out, "  {one}"))?;
         writeln!(out, "violations       {}", self.violations.len())?;
         self.violations.iter().take(SHOWN).try_for_each(|one| writeln!(out, "  {} {}", one.promise, one.what))
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::messages::model::{Entry, EntryKind};
+use crate::domain::entry::{Entry, EntryKind};
 
 use super::model::InboxRow;
 

@@ -7,10 +7,10 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use crate::conversations::model::{MemberType, ParticipantRow};
 use crate::db::AnyConnection;
 use crate::db::schema::{conversation, conversation_member};
 use crate::db::snapshot::snapshot;
+use crate::domain::conversation::{MemberType, ParticipantRow};
 use crate::journal::history;
 use crate::kernel::{ConversationId, MemberId, Result, TenantId};
 

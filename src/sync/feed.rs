@@ -8,15 +8,15 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use crate::app::App;
-use crate::auth::permission::{self, Operation};
-use crate::conversations::model::ConversationKind;
 use crate::db::AnyConnection;
 use crate::db::schema::{conversation, group_message};
+use crate::domain::actor::Actor;
+use crate::domain::conversation::ConversationKind;
+use crate::domain::entry::{Entry, EntryKind, EntryRow};
+use crate::domain::permission::{self, Operation};
 use crate::http::page;
 use crate::journal::history;
 use crate::kernel::{ConversationId, Result, TenantId};
-use crate::members::model::Actor;
-use crate::messages::model::{Entry, EntryKind, EntryRow};
 
 use super::api::{FeedPage, FeedQuery, Include};
 use super::cursor::Cursor;

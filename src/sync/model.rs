@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::conversations::view::View;
+use crate::domain::entry::Entry;
 use crate::kernel::ConversationId;
-use crate::messages::model::Entry;
 
 /// How far both sides have come. A read position says "everything up to here".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]

@@ -2,13 +2,13 @@
 
 use crate::app::App;
 use crate::conversations::access;
-use crate::conversations::model::ConversationKind;
 use crate::db::AnyConnection;
 use crate::db::snapshot::snapshot;
+use crate::domain::actor::Actor;
+use crate::domain::conversation::ConversationKind;
 use crate::http::page;
 use crate::journal::{Action, Command, history};
 use crate::kernel::{Code, ConversationId, Error, Result};
-use crate::members::model::Actor;
 use crate::messages::service::position;
 
 use super::api::{

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use crate::conversations::model::{ConversationRow, MemberType, ParticipantRow};
 use crate::conversations::store as conversations;
 use crate::conversations::view::{Cards, CustomerView, StaffView, View};
 use crate::db::AnyConnection;
 use crate::db::schema::{conversation, conversation_member};
 use crate::db::snapshot::snapshot;
+use crate::domain::conversation::{ConversationRow, MemberType, ParticipantRow};
+use crate::domain::entry::{Entry, EntryRow};
 use crate::kernel::{ConversationId, MemberId, Result, TenantId};
-use crate::messages::model::{Entry, EntryRow};
 use crate::messages::store as messages;
 
 use super::model::{InboxRow, Notes, Peers};

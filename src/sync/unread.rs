@@ -8,8 +8,8 @@ use diesel::prelude::*;
 
 use crate::db::AnyConnection;
 use crate::db::schema::group_message;
+use crate::domain::entry::MESSAGE;
 use crate::kernel::{ConversationId, MemberId, Result, TenantId};
-use crate::messages::model::MESSAGE;
 
 /// Counting ends here: 100 means "100 or more".
 pub const CAP: i64 = 100;

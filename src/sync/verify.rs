@@ -5,12 +5,12 @@
 use diesel::dsl::max;
 use diesel::prelude::*;
 
-use crate::conversations::model::{ConversationKind, ConversationRow, ParticipantRow};
 use crate::db::AnyConnection;
 use crate::db::schema::{conversation, conversation_member, group_message};
 use crate::db::snapshot::snapshot;
+use crate::domain::conversation::{ConversationKind, ConversationRow, ParticipantRow};
+use crate::domain::entry::{EntryKind, MESSAGE};
 use crate::kernel::{ConversationId, Result, TenantId};
-use crate::messages::model::{EntryKind, MESSAGE};
 
 use super::{store, unread};
 

@@ -6,13 +6,13 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::identity_keys::{self, IdentityKeyRow};
-use super::model::{TenantSettings, TenantStatus};
 use super::service::{self, NewTenant, Patch};
 use super::store::TenantRow;
 use crate::app::App;
 use crate::auth::extract::carries_key;
 use crate::auth::password::Password;
 use crate::auth::{Admin, Authenticated};
+use crate::domain::tenant::{TenantSettings, TenantStatus};
 use crate::http::json::Body;
 use crate::http::page::Page;
 use crate::kernel::{Code, Error, IdentityKeyId, Millis, Result, TenantId};

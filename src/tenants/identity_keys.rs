@@ -3,14 +3,14 @@
 use diesel::prelude::*;
 
 use crate::app::App;
-use crate::auth::permission::{Operation, require};
 use crate::db::AnyConnection;
+use crate::db::error_kind::{DbErrorKind, error_kind};
 use crate::db::schema::identity_key;
-use crate::db::trouble::{Trouble, trouble};
+use crate::domain::actor::Actor;
+use crate::domain::permission::{Operation, require};
 use crate::kernel::secret::{Secret, random_key};
 use crate::kernel::text::is_key;
 use crate::kernel::{Code, Error, IdentityKeyId, Millis, Result, TenantId};
-use crate::members::model::Actor;
 
 /// How many keys of a tenant may be live at once.
 pub const LIVE_MAX: i64 = 10;
@@ -70,7 +70,7 @@ fn insert(connection: &mut AnyConnection, row: &IdentityKeyRow) -> Result<()> {
     }
     match diesel::insert_into(identity_key::table).values(row).execute(connection) {
         Ok(_) => Ok(()),
-        Err(cause) if trouble(&cause) == Trouble::Unique => {
+        Err(cause) if error_kind(&cause) == DbErrorKind::Unique => {
             Err(Error::new(Code::NameTaken, "the key id is in use").caused_by(cause))
         }
         Err(cause) => Err(cause.into()),

@@ -6,7 +6,6 @@
 
 pub mod api;
 pub mod identity_keys;
-pub mod model;
 pub mod service;
 pub mod store;
 

@@ -1,16 +1,17 @@
 //! What is done with tenants. Usable without HTTP: the command line calls it too.
 
-use super::model::{TenantSettings, TenantStatus};
 use super::store::{self, TenantRow};
 use crate::app::App;
 use crate::auth::password::Password;
-use crate::auth::permission::{Operation, require};
 use crate::auth::sessions::change_access;
 use crate::db::types::Json;
+use crate::domain::actor::Actor;
+use crate::domain::member::Role;
+use crate::domain::permission::{Operation, require};
+use crate::domain::tenant::{TenantSettings, TenantStatus};
 use crate::journal::AccessChange;
 use crate::kernel::text::is_key;
 use crate::kernel::{Code, Error, MemberId, Result, SessionId, TenantId};
-use crate::members::model::{Actor, Role};
 use crate::members::profile::Checker;
 use crate::members::service::{NewMember, prepare};
 use crate::members::store::{self as members, MemberRow};

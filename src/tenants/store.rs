@@ -2,11 +2,11 @@
 
 use diesel::prelude::*;
 
-use super::model::{TenantSettings, TenantStatus};
 use crate::db::AnyConnection;
+use crate::db::error_kind::{DbErrorKind, error_kind};
 use crate::db::schema::{tenant, tenant_log};
-use crate::db::trouble::{Trouble, trouble};
 use crate::db::types::{Json, json_text};
+use crate::domain::tenant::{TenantSettings, TenantStatus};
 use crate::kernel::{Code, Error, Millis, Result, TenantId};
 
 /// A row of `tenant`.
@@ -41,8 +41,8 @@ pub fn insert(connection: &mut AnyConnection, row: &TenantRow) -> Result<()> {
         ))
         .execute(connection);
     if let Err(cause) = inserted {
-        return Err(match trouble(&cause) {
-            Trouble::Unique => Error::new(Code::NameTaken, "the slug is in use").caused_by(cause),
+        return Err(match error_kind(&cause) {
+            DbErrorKind::Unique => Error::new(Code::NameTaken, "the slug is in use").caused_by(cause),
             _ => cause.into(),
         });
     }

@@ -6,14 +6,15 @@ use crate::auth::service::check_device;
 use crate::auth::sessions::{self, Caller, Tokens, change_access};
 use crate::auth::store as session_store;
 use crate::db::AnyConnection;
+use crate::domain::actor::Actor;
+use crate::domain::member::Role;
+use crate::domain::tenant::TenantStatus;
 use crate::journal::AccessChange;
 use crate::kernel::secret::Secret;
 use crate::kernel::{Code, Error, Millis, Result};
-use crate::members::model::{Actor, Role};
 use crate::members::service::{NewMember, prepare};
 use crate::members::store::{self as members, MemberChange, MemberRow};
 use crate::tenants::identity_keys;
-use crate::tenants::model::TenantStatus;
 use crate::tenants::store as tenants;
 
 /// Somebody new at a tenant's door.

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use deskwire::members::model::Role;
+use deskwire::domain::member::Role;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 
-use deskwire::conversations::model::{AssignmentRow, CloseReason, Priority};
 use deskwire::db::schema::{assignment, message_revision};
 use deskwire::db::{AnyConnection, DatabaseKind};
+use deskwire::domain::actor::Actor;
+use deskwire::domain::content::Body;
+use deskwire::domain::conversation::{AssignmentRow, CloseReason, Priority};
+use deskwire::domain::entry::{EntryKind, RevisionRow};
 use deskwire::journal::{Action, Command, Draft, Room};
 use deskwire::kernel::ConversationId;
-use deskwire::members::model::Actor;
-use deskwire::messages::model::{Body, EntryKind, RevisionRow};
 use diesel::prelude::*;
 use serde_json::json;
 

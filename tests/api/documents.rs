@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use deskwire::auth::permission::Operation;
 use deskwire::documents;
+use deskwire::domain::entry::EntryKind;
+use deskwire::domain::permission::Operation;
 use deskwire::gateway::protocol::close::CLOSE_CODES;
 use deskwire::gateway::protocol::{CLIENT_FRAMES, SERVER_FRAMES};
 use deskwire::kernel::Code;
-use deskwire::messages::model::EntryKind;
 use deskwire::metrics::Metrics;
 use serde_json::Value;
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use deskwire::db::DatabaseKind;
 use deskwire::db::connection::Purpose;
 use deskwire::db::schema::tenant_log;
+use deskwire::domain::member::Role;
 use deskwire::journal::Command;
 use deskwire::kernel::{Clock, Code};
-use deskwire::members::model::Role;
 use diesel::connection::{Connection, TransactionManager};
 use diesel::prelude::*;
 

@@ -1,7 +1,7 @@
 //! The tenant's feed: every entry once, in commit order, and notes only for those who ask by name.
 
 use deskwire::db::schema::tenant_log;
-use deskwire::members::model::Role;
+use deskwire::domain::member::Role;
 use diesel::prelude::*;
 use serde_json::{Value, json};
 

@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use deskwire::db::DatabaseKind;
+use deskwire::domain::member::Role;
 use deskwire::journal::fail_point::{FailAction, FailPoint};
 use deskwire::journal::{Command, history};
 use deskwire::kernel::Code;
-use deskwire::members::model::Role;
 
 use crate::harness::commands::{claim, close, note, open, read, send};
 use crate::harness::{TestApp, eventually, poison};

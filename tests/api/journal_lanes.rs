@@ -1,12 +1,13 @@
 //! The journal through its own door: one conversation's life, retries, and what goes wrong between decision and
 //! publication.
 
-use deskwire::conversations::model::CloseReason;
+use deskwire::domain::actor::Actor;
+use deskwire::domain::content::Body;
+use deskwire::domain::conversation::CloseReason;
+use deskwire::domain::entry::EntryKind;
 use deskwire::journal::fail_point::{FailAction, FailPoint};
 use deskwire::journal::{Action, Command, Draft, Reply, Room, history};
 use deskwire::kernel::{Code, ConversationId, Result};
-use deskwire::members::model::Actor;
-use deskwire::messages::model::{Body, EntryKind};
 
 use crate::harness::{Seed, TestApp};
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use deskwire::members::model::Role;
+use deskwire::domain::member::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 

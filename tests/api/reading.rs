@@ -1,6 +1,6 @@
 //! Reading: what is unread follows from positions alone, and positions of two devices cannot race.
 
-use deskwire::members::model::Role;
+use deskwire::domain::member::Role;
 use deskwire::sync::verify;
 use futures_util::future::join_all;
 use serde_json::{Value, json};

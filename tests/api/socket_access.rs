@@ -1,8 +1,8 @@
 //! Sockets: who may be there, what one may see, and what ends it.
 
+use deskwire::domain::member::{MemberStatus, Role};
 use deskwire::journal::{AccessChange, Action, Command};
 use deskwire::kernel::{ConversationId, MemberId};
-use deskwire::members::model::{MemberStatus, Role};
 use serde_json::{Value, json};
 
 use crate::harness::{Client, Desk, Socket, TestApp};

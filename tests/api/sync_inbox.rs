@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deskwire::members::model::Role;
+use deskwire::domain::member::Role;
 use deskwire::sync::cursor::Cursor;
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! P7: every operation of the OpenAPI document, called by every role of another tenant with this tenant's ids. What
 //! is somebody else's answers as if it were not there, shows nothing and changes nothing.
 
-use deskwire::conversations::model::ParticipantRow;
 use deskwire::db::schema::{auth_session, identity_key, member};
+use deskwire::domain::conversation::ParticipantRow;
 use diesel::prelude::*;
 use reqwest::Method;
 use serde_json::{Value, json};

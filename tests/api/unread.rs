@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use deskwire::conversations::model::CloseReason;
+use deskwire::domain::actor::Actor;
+use deskwire::domain::content::Body;
+use deskwire::domain::conversation::CloseReason;
+use deskwire::domain::entry::MESSAGE;
+use deskwire::domain::member::Role;
 use deskwire::journal::{Action, Command, Draft, Room};
 use deskwire::kernel::{ConversationId, MemberId};
-use deskwire::members::model::{Actor, Role};
-use deskwire::messages::model::{Body, MESSAGE};
 use deskwire::sync::{store, verify};
 
 use crate::harness::TestApp;

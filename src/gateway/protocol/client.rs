@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::domain::entry::EntryKind;
 use crate::kernel::ConversationId;
-use crate::messages::model::EntryKind;
 
 /// A conversation and the last entry of it that the client has without a hole before it.
 pub type Position = (ConversationId, i64);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::members::model::Role;
+use crate::domain::member::Role;
 use crate::settings::Settings;
 
 /// A client that has not said hello after so many seconds is closed.
@@ -79,13 +79,13 @@ pub fn limits(settings: &Settings, role: Role) -> Vec<Limit> {
         (
             "text",
             "bytes of UTF-8",
-            crate::messages::model::TEXT_MAX as u64,
+            crate::domain::content::TEXT_MAX as u64,
             "The text of a message; JSON escapes do not count.",
         ),
         (
             "custom",
             "bytes of JSON",
-            crate::messages::model::CUSTOM_MAX as u64,
+            crate::domain::content::CUSTOM_MAX as u64,
             "The content of a custom message.",
         ),
         (

@@ -184,7 +184,7 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
     );
     add!(
         Ready,
-        crate::messages::model::Entry,
+        crate::domain::entry::Entry,
         Entries,
         Live,
         Receipt,

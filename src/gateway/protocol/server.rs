@@ -5,9 +5,9 @@ use utoipa::ToSchema;
 
 use super::limits::Limit;
 use crate::conversations::view::StaffView;
+use crate::domain::entry::Entry;
+use crate::domain::member::Role;
 use crate::kernel::{ConversationId, FieldError, MemberId, Millis};
-use crate::members::model::Role;
-use crate::messages::model::Entry;
 use crate::sync::model::InboxRow;
 use crate::text_enum;
 

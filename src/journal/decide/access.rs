@@ -3,18 +3,18 @@
 
 use serde_json::json;
 
-use super::Deciding;
-use crate::conversations::model::{CloseReason, ConversationStatus, MemberType, support_open_key};
+use super::CommandContext;
+use crate::domain::conversation::{CloseReason, ConversationStatus, MemberType, support_open_key};
+use crate::domain::entry::EntryKind;
+use crate::domain::member::{MemberStatus, Role};
 use crate::journal::command::{AccessChange, Reply};
-use crate::journal::world::RevokedSession;
+use crate::journal::working_set::RevokedSession;
 use crate::kernel::{Code, ConversationId, Error, MemberId, Result, SessionId};
-use crate::members::model::{MemberStatus, Role};
-use crate::messages::model::EntryKind;
 
 /// Most conversations that one command moves to a recognised customer.
 pub const MERGE_MAX: usize = 100;
 
-impl Deciding<'_> {
+impl CommandContext<'_> {
     pub(super) fn access(&mut self, change: &AccessChange) -> Result<Reply> {
         match change {
             AccessChange::RevokeSessions { member, only, except, reason } => {
@@ -38,14 +38,14 @@ impl Deciding<'_> {
     }
 
     fn revoke(&mut self, member: MemberId, which: impl Fn(SessionId) -> bool, reason: &'static str) {
-        let sessions = self.world.sessions.get(&member).cloned().unwrap_or_default();
+        let sessions = self.set.sessions.get(&member).cloned().unwrap_or_default();
         let ended: Vec<_> = sessions.iter().copied().filter(|session| which(*session)).collect();
         for session in &ended {
             let rev = self.rev();
             let (tenant, session) = (self.tenant, *session);
-            self.world.revoked_sessions.push(RevokedSession { session, member, tenant, reason, rev });
+            self.set.revoked_sessions.push(RevokedSession { session, member, tenant, reason, rev });
         }
-        if let Some(live) = self.world.sessions.get_mut(&member) {
+        if let Some(live) = self.set.sessions.get_mut(&member) {
             live.retain(|session| !ended.contains(session));
         }
     }
@@ -65,12 +65,12 @@ impl Deciding<'_> {
             return Ok(());
         }
         let rev = self.rev();
-        if let Some(facts) = self.world.members.get_mut(&member) {
+        if let Some(facts) = self.set.members.get_mut(&member) {
             facts.role = role;
             facts.status = status;
             facts.deleted = deleted;
         }
-        self.world.changed_members.insert(member, rev);
+        self.set.changed_members.insert(member, rev);
         if deleted || status == MemberStatus::Disabled {
             self.revoke(member, |_| true, if deleted { "deleted" } else { "disabled" });
         }
@@ -79,21 +79,21 @@ impl Deciding<'_> {
 
     fn suspend(&mut self, suspended: bool) {
         let tenant = self.tenant;
-        if self.world.tenants.get(&tenant).is_some_and(|facts| facts.suspended == suspended) {
+        if self.set.tenants.get(&tenant).is_some_and(|facts| facts.suspended == suspended) {
             return;
         }
         let rev = self.rev();
-        if let Some(facts) = self.world.tenants.get_mut(&tenant) {
+        if let Some(facts) = self.set.tenants.get_mut(&tenant) {
             facts.suspended = suspended;
         }
-        self.world.changed_tenants.insert(tenant, rev);
+        self.set.changed_tenants.insert(tenant, rev);
     }
 
     /// An anonymous visitor turned out to be a known customer: its rooms change customer by an entry, senders keep
     /// their stamp, and of two open conversations the anonymous one closes.
     fn merge(&mut self, from: MemberId, into: MemberId) -> Result<Reply> {
         let source = self.facts(from).ok_or_else(Error::not_found)?;
-        let target = self.facts(into).filter(|facts| facts.is_usable(self.world.now));
+        let target = self.facts(into).filter(|facts| facts.is_usable(self.set.now));
         let target =
             target.ok_or_else(|| Error::new(Code::AccountDisabled, Code::AccountDisabled.meaning()))?;
         if source.role != Role::Customer || target.role != Role::Customer || from == into {
@@ -102,17 +102,17 @@ impl Deciding<'_> {
         if source.merged_into.is_some_and(|known| known != into) {
             return Err(Error::new(Code::SessionRevoked, "this visitor was recognised as somebody else"));
         }
-        let rooms = self.world.owned.get(&from).cloned().unwrap_or_default();
+        let rooms = self.set.owned.get(&from).cloned().unwrap_or_default();
         let more = rooms.len() > MERGE_MAX;
         for room in rooms.into_iter().take(MERGE_MAX) {
             self.move_room(room, from, into)?;
         }
         if !more {
             let rev = self.rev();
-            if let Some(facts) = self.world.members.get_mut(&from) {
+            if let Some(facts) = self.set.members.get_mut(&from) {
                 facts.merged_into = Some(into);
             }
-            self.world.changed_members.insert(from, rev);
+            self.set.changed_members.insert(from, rev);
             self.revoke(from, |_| true, "merged");
         }
         Ok(Reply { more, ..Reply::default() })
@@ -124,7 +124,7 @@ impl Deciding<'_> {
         }
         let (tenant, key) = (self.tenant, support_open_key(into));
         let open = self.room(front)?.status != Some(ConversationStatus::Closed);
-        if open && self.world.open.contains_key(&(tenant, key.clone())) {
+        if open && self.set.open.contains_key(&(tenant, key.clone())) {
             self.end(front, CloseReason::Merged)?;
         }
         let card = self.public_card(into);
@@ -134,8 +134,8 @@ impl Deciding<'_> {
         room.version += 1;
         if let Some(old) = room.open_key.take() {
             room.open_key = Some(key.clone());
-            self.world.open.remove(&(tenant, old));
-            self.world.open.insert((tenant, key), front);
+            self.set.open.remove(&(tenant, old));
+            self.set.open.insert((tenant, key), front);
         }
         self.leave(front, from)?;
         self.enter(front, into, MemberType::Customer)

@@ -2,15 +2,15 @@
 
 use serde_json::json;
 
-use super::{Deciding, about};
-use crate::auth::permission::Operation;
-use crate::conversations::model::Priority;
+use super::{CommandContext, about};
 use crate::db::types::json_text;
+use crate::domain::conversation::Priority;
+use crate::domain::entry::EntryKind;
+use crate::domain::permission::Operation;
 use crate::journal::command::Reply;
 use crate::kernel::{ConversationId, Result};
-use crate::messages::model::EntryKind;
 
-impl Deciding<'_> {
+impl CommandContext<'_> {
     pub(super) fn update(
         &mut self,
         front: ConversationId,

@@ -4,31 +4,37 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Deciding;
-use crate::conversations::model::{
+use super::CommandContext;
+use crate::domain::content::Body;
+use crate::domain::conversation::{
     ConversationKind, ConversationRow, ConversationStatus, MemberType, Priority,
 };
+use crate::domain::entry::{EntryKind, EntryRow, MESSAGE, NOTICE};
 use crate::kernel::{ConversationId, MemberId, Result};
-use crate::messages::model::{Body, EntryKind, EntryRow, MESSAGE, NOTICE};
 
 /// A message on its way into the log.
-pub(super) struct Words<'a> {
+pub(super) struct NewMessage<'a> {
     pub(super) body: &'a Body,
     pub(super) client_msg_id: &'a str,
     pub(super) reply_to_seq: Option<i64>,
 }
 
-impl Deciding<'_> {
+impl CommandContext<'_> {
     /// Appends a message of the actor.
     pub(super) fn append_message(
         &mut self,
         room: ConversationId,
-        words: &Words<'_>,
+        message: &NewMessage<'_>,
     ) -> Result<Arc<EntryRow>> {
-        let entry =
-            self.append(room, words.body.kind, words.body.content.clone(), words.reply_to_seq, Some(words))?;
-        let key = (room, self.actor.member, words.client_msg_id.to_owned());
-        self.world.keys.insert(key, entry.seq);
+        let entry = self.append(
+            room,
+            message.body.kind,
+            message.body.content.clone(),
+            message.reply_to_seq,
+            Some(message),
+        )?;
+        let key = (room, self.actor.member, message.client_msg_id.to_owned());
+        self.set.keys.insert(key, entry.seq);
         Ok(entry)
     }
 
@@ -49,9 +55,9 @@ impl Deciding<'_> {
         kind: EntryKind,
         content: String,
         ref_seq: Option<i64>,
-        words: Option<&Words<'_>>,
+        message: Option<&NewMessage<'_>>,
     ) -> Result<Arc<EntryRow>> {
-        let (rev, now) = (self.rev(), self.world.now);
+        let (rev, now) = (self.rev(), self.set.now);
         let (name, avatar) = match self.facts(self.actor.member) {
             Some(facts) => (facts.nickname.clone(), facts.avatar.clone()),
             None => (String::new(), String::new()),
@@ -76,8 +82,8 @@ impl Deciding<'_> {
             sender_role: Some(role),
             sender_name: name,
             sender_avatar: avatar,
-            client_msg_id: words.map(|words| words.client_msg_id.to_owned()),
-            body_hash: words.map(|words| words.body.hash(words.reply_to_seq)),
+            client_msg_id: message.map(|message| message.client_msg_id.to_owned()),
+            body_hash: message.map(|message| message.body.hash(message.reply_to_seq)),
             content,
             ref_seq,
             msg_count: row.msg_count,
@@ -86,8 +92,8 @@ impl Deciding<'_> {
             edited_at: None,
             recalled_at: None,
         };
-        self.world.appended.push((room, entry.seq));
-        self.world.entries.insert((room, entry.seq), entry.clone());
+        self.set.appended.push((room, entry.seq));
+        self.set.entries.insert((room, entry.seq), entry.clone());
         self.touch_rows_of_closed(room)?;
         Ok(Arc::new(entry))
     }
@@ -101,7 +107,7 @@ impl Deciding<'_> {
         }
         let (rev, last_rev) = (self.rev(), self.room(front)?.last_rev);
         let rows: Vec<_> = self
-            .world
+            .set
             .participants_of(front)
             .filter(|row| row.is_in() && !(backstage && row.member_type == MemberType::Customer))
             .map(|row| row.member_id)
@@ -121,15 +127,15 @@ impl Deciding<'_> {
         if let Some(id) = parent.backstage_id {
             return Ok(id);
         }
-        let id = ConversationId(self.world.ids.next()?);
+        let id = ConversationId(self.set.ids.next()?);
         let row = new_room(self, id, ConversationKind::Backstage);
-        self.world.conversations.insert(id, ConversationRow { parent_id: Some(front), ..row });
-        self.world.created_conversations.insert(id);
+        self.set.conversations.insert(id, ConversationRow { parent_id: Some(front), ..row });
+        self.set.created_conversations.insert(id);
         self.room_mut(front)?.backstage_id = Some(id);
         // The staff's inbox rows name the room behind, so they change; the visitor's does not.
         let rev = self.rev();
         let staff: Vec<_> = self
-            .world
+            .set
             .participants_of(front)
             .filter(|row| row.is_in() && row.member_type != MemberType::Customer)
             .map(|row| row.member_id)
@@ -166,11 +172,11 @@ impl Deciding<'_> {
 
 /// A room without anything in it.
 pub(super) fn new_room(
-    deciding: &Deciding<'_>,
+    deciding: &CommandContext<'_>,
     id: ConversationId,
     kind: ConversationKind,
 ) -> ConversationRow {
-    let now = deciding.world.now;
+    let now = deciding.set.now;
     ConversationRow {
         id,
         tenant_id: deciding.tenant,

@@ -1,13 +1,13 @@
 //! Who is in a conversation: entering, leaving, and the commands that add and remove staff.
 
-use super::{Deciding, MEMBERS_MAX, about, wrong_state};
-use crate::auth::permission::{self, Operation, Scope};
-use crate::conversations::model::{ConversationStatus, MemberType, ParticipantRow};
+use super::{CommandContext, MEMBERS_MAX, about, wrong_state};
+use crate::domain::conversation::{ConversationStatus, MemberType, ParticipantRow};
+use crate::domain::entry::EntryKind;
+use crate::domain::permission::{self, Operation, Scope};
 use crate::journal::command::Reply;
 use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
-use crate::messages::model::EntryKind;
 
-impl Deciding<'_> {
+impl CommandContext<'_> {
     /// Puts a member into a room: with a new row, or with the row of an earlier stay. Reading starts at the head.
     pub(super) fn enter(
         &mut self,
@@ -15,7 +15,7 @@ impl Deciding<'_> {
         member: MemberId,
         member_type: MemberType,
     ) -> Result<()> {
-        let (rev, now, head) = (self.rev(), self.world.now, self.room(front)?.seq);
+        let (rev, now, head) = (self.rev(), self.set.now, self.room(front)?.seq);
         let active = self.room(front)?.status != Some(ConversationStatus::Closed);
         let last_rev = self.room(front)?.last_rev;
         if let Some(row) = self.participant_mut(front, member) {
@@ -48,8 +48,8 @@ impl Deciding<'_> {
             rev,
             created_at: now,
         };
-        self.world.participants.insert((front, member), row);
-        self.world.created_participants.insert((front, member));
+        self.set.participants.insert((front, member), row);
+        self.set.created_participants.insert((front, member));
         Ok(())
     }
 
@@ -72,7 +72,7 @@ impl Deciding<'_> {
 
     /// A usable member of the staff, named in a request.
     pub(super) fn require_staff(&self, member: MemberId, pointer: &'static str) -> Result<()> {
-        let now = self.world.now;
+        let now = self.set.now;
         let usable = self.facts(member).is_some_and(|facts| facts.role.is_staff() && facts.is_usable(now));
         if usable {
             Ok(())
@@ -92,7 +92,7 @@ impl Deciding<'_> {
         if room.status == Some(ConversationStatus::Closed) {
             return Err(wrong_state(room, "a closed conversation takes no new members"));
         }
-        let staff = self.world.participants_of(front).filter(|row| row.is_in()).count();
+        let staff = self.set.participants_of(front).filter(|row| row.is_in()).count();
         if staff > MEMBERS_MAX {
             return Err(Error::new(
                 Code::LimitReached,

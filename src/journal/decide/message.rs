@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::log::Words;
-use super::{Deciding, about};
-use crate::auth::permission::{Operation, Standing};
-use crate::conversations::model::{ConversationStatus, support_open_key};
+use super::log::NewMessage;
+use super::{CommandContext, about};
+use crate::domain::content::Body;
+use crate::domain::conversation::{ConversationStatus, support_open_key};
+use crate::domain::entry::{EntryKind, EntryRow, MESSAGE, RevisionRow};
+use crate::domain::permission::{Operation, Relation};
 use crate::journal::command::{Draft, Reply, Room};
 use crate::kernel::{Code, ConversationId, Error, Result};
-use crate::messages::model::{Body, EntryKind, EntryRow, MESSAGE, RevisionRow};
 
-impl Deciding<'_> {
+impl CommandContext<'_> {
     pub(super) fn send(&mut self, room: Room, draft: &Draft, read_seq: Option<i64>) -> Result<Reply> {
         let (front, log) = self.resolve(room)?;
         if let Some(log) = log
@@ -38,7 +39,7 @@ impl Deciding<'_> {
             return Err(Error::field("/reply_to_seq", "out_of_range", "there is no such entry in this log"));
         }
         let log = if backstage { self.backstage(front)? } else { front };
-        let words = Words {
+        let words = NewMessage {
             body: &draft.body,
             client_msg_id: &draft.client_msg_id,
             reply_to_seq: draft.reply_to_seq,
@@ -66,7 +67,7 @@ impl Deciding<'_> {
     pub(super) fn duplicate(&self, log: ConversationId, draft: &Draft) -> Result<Option<Reply>> {
         for sender in self.selves() {
             let key = (log, sender, draft.client_msg_id.clone());
-            let Some(entry) = self.world.keys.get(&key).and_then(|seq| self.world.entries.get(&(log, *seq)))
+            let Some(entry) = self.set.keys.get(&key).and_then(|seq| self.set.entries.get(&(log, *seq)))
             else {
                 continue;
             };
@@ -89,7 +90,7 @@ impl Deciding<'_> {
         let error =
             Error::new(Code::ConversationClosed, "the conversation is closed").with("status", room.status);
         let key = room.customer_id.map(support_open_key);
-        match key.and_then(|key| self.world.open.get(&(self.tenant, key))) {
+        match key.and_then(|key| self.set.open.get(&(self.tenant, key))) {
             Some(open) => Err(error.with("open_conversation_id", open)),
             None => Err(error),
         }
@@ -167,14 +168,14 @@ impl Deciding<'_> {
     }
 
     fn require_insider(&self, front: ConversationId, log: ConversationId) -> Result<()> {
-        if front == log && self.standing(front)? != Standing::Insider {
+        if front == log && self.relation(front)? != Relation::Insider {
             return Err(Error::new(Code::NotAMember, Code::NotAMember.meaning()));
         }
         Ok(())
     }
 
     fn message(&self, log: ConversationId, seq: i64) -> Result<EntryRow> {
-        let entry = self.world.entries.get(&(log, seq)).filter(|entry| entry.message_type == MESSAGE);
+        let entry = self.set.entries.get(&(log, seq)).filter(|entry| entry.message_type == MESSAGE);
         entry.cloned().ok_or_else(Error::not_found)
     }
 
@@ -189,11 +190,11 @@ impl Deciding<'_> {
     fn require_window(
         &self,
         entry: &EntryRow,
-        window: impl Fn(&crate::journal::world::TenantFacts) -> i64,
+        window: impl Fn(&crate::journal::working_set::TenantFacts) -> i64,
         what: &str,
     ) -> Result<()> {
-        let window = self.world.tenants.get(&self.tenant).map_or(0, window);
-        if self.world.now - entry.created_at <= window {
+        let window = self.set.tenants.get(&self.tenant).map_or(0, window);
+        if self.set.now - entry.created_at <= window {
             return Ok(());
         }
         let detail = format!("a message can be {what} for {} s after it was sent", window / 1_000);
@@ -202,10 +203,10 @@ impl Deciding<'_> {
 
     /// Puts new words in the place of old ones, which only supervisors can read from now on.
     fn rewrite(&mut self, mut entry: EntryRow, notice_seq: i64, content: String, recalled: bool) -> EntryRow {
-        let now = self.world.now;
+        let now = self.set.now;
         let key = (entry.conversation_id, entry.seq);
         let replaced = std::mem::replace(&mut entry.content, content);
-        self.world.revisions.push(RevisionRow {
+        self.set.revisions.push(RevisionRow {
             conversation_id: entry.conversation_id,
             seq: entry.seq,
             revision: notice_seq,
@@ -220,8 +221,8 @@ impl Deciding<'_> {
         } else {
             entry.edited_at = Some(now);
         }
-        self.world.rewritten.insert(key);
-        self.world.entries.insert(key, entry.clone());
+        self.set.rewritten.insert(key);
+        self.set.entries.insert(key, entry.clone());
         entry
     }
 }

@@ -17,18 +17,18 @@ mod serve;
 mod tests;
 
 use super::command::{Action, Command, Reply};
-use super::world::{MemberFacts, World};
-use crate::auth::permission::{self, Operation, Standing};
-use crate::conversations::model::{ConversationRow, ParticipantRow};
+use super::working_set::{MemberFacts, WorkingSet};
+use crate::domain::actor::Actor;
+use crate::domain::conversation::{ConversationRow, ParticipantRow};
+use crate::domain::permission::{self, Operation, Relation};
 use crate::kernel::{Code, ConversationId, Error, MemberId, Result, TenantId};
-use crate::members::model::Actor;
 
 /// Most staff that a conversation can have.
 pub const MEMBERS_MAX: usize = 200;
 
 /// Decides one command and, if it holds, changes the working set.
-pub fn decide(world: &mut World, command: &Command) -> Result<Reply> {
-    let mut deciding = Deciding::begin(world, command)?;
+pub fn decide(set: &mut WorkingSet, command: &Command) -> Result<Reply> {
+    let mut deciding = CommandContext::begin(set, command)?;
     let mut reply = match &command.action {
         Action::Open { customer, subject, message } => deciding.open(*customer, subject, message.as_ref()),
         Action::Send { room, draft, read_seq } => deciding.send(*room, draft, *read_seq),
@@ -56,8 +56,8 @@ pub fn decide(world: &mut World, command: &Command) -> Result<Reply> {
 }
 
 /// One command under way.
-struct Deciding<'w> {
-    world: &'w mut World,
+struct CommandContext<'w> {
+    set: &'w mut WorkingSet,
     tenant: TenantId,
     /// The actor with its present role.
     actor: Actor,
@@ -65,23 +65,23 @@ struct Deciding<'w> {
     rev: Option<i64>,
 }
 
-impl<'w> Deciding<'w> {
-    fn begin(world: &'w mut World, command: &Command) -> Result<Self> {
+impl<'w> CommandContext<'w> {
+    fn begin(set: &'w mut WorkingSet, command: &Command) -> Result<Self> {
         let mut actor = command.actor;
-        let tenant = world.tenants.get(&actor.tenant).ok_or_else(Error::not_found)?;
+        let tenant = set.tenants.get(&actor.tenant).ok_or_else(Error::not_found)?;
         let access = matches!(command.action, Action::Access(_));
         // Changes of access were authorised by the caller, which may be the operator's command line.
         if !access {
             if tenant.suspended {
                 return Err(Error::new(Code::TenantSuspended, Code::TenantSuspended.meaning()));
             }
-            let now = world.now;
-            let facts = world.members.get(&actor.member).filter(|facts| facts.tenant == actor.tenant);
+            let now = set.now;
+            let facts = set.members.get(&actor.member).filter(|facts| facts.tenant == actor.tenant);
             let facts = facts.filter(|facts| facts.is_usable(now));
             let disabled = || Error::new(Code::AccountDisabled, Code::AccountDisabled.meaning());
             actor.role = facts.ok_or_else(disabled)?.role;
         }
-        Ok(Self { tenant: actor.tenant, world, actor, rev: None })
+        Ok(Self { tenant: actor.tenant, set, actor, rev: None })
     }
 
     /// The command's rev: the tenant's next one, taken once.
@@ -89,7 +89,7 @@ impl<'w> Deciding<'w> {
         if let Some(rev) = self.rev {
             return rev;
         }
-        let next = match self.world.tenants.get_mut(&self.tenant) {
+        let next = match self.set.tenants.get_mut(&self.tenant) {
             Some(tenant) => {
                 tenant.rev += 1;
                 tenant.rev
@@ -101,31 +101,31 @@ impl<'w> Deciding<'w> {
     }
 
     fn facts(&self, member: MemberId) -> Option<&MemberFacts> {
-        self.world.members.get(&member).filter(|facts| facts.tenant == self.tenant)
+        self.set.members.get(&member).filter(|facts| facts.tenant == self.tenant)
     }
 
     /// A room of this tenant.
     fn room(&self, id: ConversationId) -> Result<&ConversationRow> {
-        let row = self.world.conversations.get(&id).filter(|row| row.tenant_id == self.tenant);
+        let row = self.set.conversations.get(&id).filter(|row| row.tenant_id == self.tenant);
         row.ok_or_else(Error::not_found)
     }
 
     fn room_mut(&mut self, id: ConversationId) -> Result<&mut ConversationRow> {
-        self.world.touch_conversation(id);
+        self.set.touch_conversation(id);
         let tenant = self.tenant;
-        let row = self.world.conversations.get_mut(&id).filter(|row| row.tenant_id == tenant);
+        let row = self.set.conversations.get_mut(&id).filter(|row| row.tenant_id == tenant);
         row.ok_or_else(Error::not_found)
     }
 
     fn participant(&self, room: ConversationId, member: MemberId) -> Option<&ParticipantRow> {
-        self.world.participants.get(&(room, member))
+        self.set.participants.get(&(room, member))
     }
 
     fn participant_mut(&mut self, room: ConversationId, member: MemberId) -> Option<&mut ParticipantRow> {
-        if self.world.participants.contains_key(&(room, member)) {
-            self.world.touch_participant((room, member));
+        if self.set.participants.contains_key(&(room, member)) {
+            self.set.touch_participant((room, member));
         }
-        self.world.participants.get_mut(&(room, member))
+        self.set.participants.get_mut(&(room, member))
     }
 
     /// The front room of an id: itself, or the parent of a backstage room.
@@ -134,22 +134,22 @@ impl<'w> Deciding<'w> {
     }
 
     /// How the actor stands to a front room.
-    fn standing(&self, front: ConversationId) -> Result<Standing> {
+    fn relation(&self, front: ConversationId) -> Result<Relation> {
         let participant = self.participant(front, self.actor.member);
-        Ok(permission::standing(&self.actor, self.room(front)?, participant))
+        Ok(permission::relation(&self.actor, self.room(front)?, participant))
     }
 
     /// Checks one right on one front room.
-    fn require(&self, front: ConversationId, operation: Operation) -> Result<Standing> {
-        let standing = self.standing(front)?;
-        permission::check(&self.actor, standing, operation)?;
-        Ok(standing)
+    fn require(&self, front: ConversationId, operation: Operation) -> Result<Relation> {
+        let relation = self.relation(front)?;
+        permission::check(&self.actor, relation, operation)?;
+        Ok(relation)
     }
 
     /// The actor and everybody who was recognised as the actor: the senders that count as oneself.
     fn selves(&self) -> Vec<MemberId> {
         let mut selves = vec![self.actor.member];
-        if let Some(merged) = self.world.merged.get(&self.actor.member) {
+        if let Some(merged) = self.set.merged.get(&self.actor.member) {
             selves.extend(merged);
         }
         selves

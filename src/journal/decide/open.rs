@@ -3,17 +3,17 @@
 use serde_json::json;
 
 use super::log::new_room;
-use super::{Deciding, about};
-use crate::auth::permission::{self, Operation, Scope};
-use crate::conversations::model::{
+use super::{CommandContext, about};
+use crate::domain::conversation::{
     ConversationKind, ConversationRow, ConversationStatus, MemberType, support_open_key,
 };
+use crate::domain::entry::EntryKind;
+use crate::domain::member::Role;
+use crate::domain::permission::{self, Operation, Scope};
 use crate::journal::command::{Draft, Reply, Room};
 use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
-use crate::members::model::Role;
-use crate::messages::model::EntryKind;
 
-impl Deciding<'_> {
+impl CommandContext<'_> {
     pub(super) fn open(
         &mut self,
         customer: MemberId,
@@ -30,14 +30,14 @@ impl Deciding<'_> {
         {
             return Err(Error::new(Code::Forbidden, "a visitor can open only its own conversation"));
         }
-        let now = self.world.now;
+        let now = self.set.now;
         let usable =
             self.facts(customer).filter(|facts| facts.role == Role::Customer && facts.is_usable(now));
         if usable.is_none() {
             return Err(Error::field("/customer_id", "invalid", "there is no such customer"));
         }
         let open_key = support_open_key(customer);
-        let found = self.world.open.get(&(self.tenant, open_key.clone())).copied();
+        let found = self.set.open.get(&(self.tenant, open_key.clone())).copied();
         // A new conversation comes into being only with a message that will be accepted.
         if let Some(draft) = message
             && draft.reply_to_seq.is_some()
@@ -61,12 +61,12 @@ impl Deciding<'_> {
 
     /// An opening that is repeated after the conversation was closed finds what the first one made.
     fn earlier_opening(&self, customer: MemberId, draft: &Draft) -> Result<Option<Reply>> {
-        let Some(newest) = self.world.newest.get(&customer).copied() else { return Ok(None) };
+        let Some(newest) = self.set.newest.get(&customer).copied() else { return Ok(None) };
         self.duplicate(newest, draft)
     }
 
     fn make(&mut self, customer: MemberId, subject: &str, open_key: String) -> Result<ConversationId> {
-        let id = ConversationId(self.world.ids.next()?);
+        let id = ConversationId(self.set.ids.next()?);
         let row = ConversationRow {
             customer_id: Some(customer),
             status: Some(ConversationStatus::Open),
@@ -74,10 +74,10 @@ impl Deciding<'_> {
             open_key: Some(open_key.clone()),
             ..new_room(self, id, ConversationKind::Support)
         };
-        self.world.conversations.insert(id, row);
-        self.world.created_conversations.insert(id);
-        self.world.open.insert((self.tenant, open_key), id);
-        self.world.newest.insert(customer, id);
+        self.set.conversations.insert(id, row);
+        self.set.created_conversations.insert(id);
+        self.set.open.insert((self.tenant, open_key), id);
+        self.set.newest.insert(customer, id);
         self.append_notice(id, EntryKind::Opened, &json!({}), None)?;
         self.enter(id, customer, MemberType::Customer)?;
         if customer != self.actor.member {

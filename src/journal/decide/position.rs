@@ -3,12 +3,12 @@
 //! Invariants: `read` only moves forward within its version; `mark_unread` starts a new version; both stay within
 //! what the member was there for and the head. A position that does not move writes nothing.
 
-use super::{Deciding, about};
-use crate::auth::permission::{Operation, Standing};
+use super::{CommandContext, about};
+use crate::domain::permission::{Operation, Relation};
 use crate::journal::command::Reply;
 use crate::kernel::{Code, ConversationId, Error, Result};
 
-impl Deciding<'_> {
+impl CommandContext<'_> {
     pub(super) fn read(&mut self, log: ConversationId, seq: i64, read_ver: Option<i64>) -> Result<Reply> {
         let front = self.front(log)?;
         if front != log {
@@ -64,16 +64,16 @@ impl Deciding<'_> {
                 false => &mut room.customer_delivered_seq,
             };
             *position = (*position).max(seq);
-            self.world.delivered.push((front, member, seq));
+            self.set.delivered.push((front, member, seq));
         }
         Ok(about(front))
     }
 
     fn require_position(&self, front: ConversationId) -> Result<()> {
-        match self.standing(front)? {
-            Standing::Stranger => Err(Error::not_found()),
-            Standing::Viewer => Err(Error::new(Code::NotAMember, Code::NotAMember.meaning())),
-            Standing::Insider => Ok(()),
+        match self.relation(front)? {
+            Relation::Stranger => Err(Error::not_found()),
+            Relation::Viewer => Err(Error::new(Code::NotAMember, Code::NotAMember.meaning())),
+            Relation::Insider => Ok(()),
         }
     }
 

@@ -10,19 +10,19 @@
 
 use serde_json::json;
 
-use super::{Deciding, about, wrong_state};
-use crate::auth::permission::Operation;
-use crate::conversations::model::{
+use super::{CommandContext, about, wrong_state};
+use crate::domain::conversation::{
     AssignmentEnd, AssignmentReason, AssignmentRow, CloseReason, ConversationStatus, MemberType,
     support_open_key,
 };
+use crate::domain::entry::EntryKind;
+use crate::domain::member::Role;
+use crate::domain::permission::Operation;
 use crate::journal::command::Reply;
-use crate::journal::world::EndedAssignment;
+use crate::journal::working_set::EndedAssignment;
 use crate::kernel::{AssignmentId, Code, ConversationId, Error, MemberId, Result};
-use crate::members::model::Role;
-use crate::messages::model::EntryKind;
 
-impl Deciding<'_> {
+impl CommandContext<'_> {
     pub(super) fn claim(&mut self, front: ConversationId) -> Result<Reply> {
         self.support(front)?;
         // Who lost a race sees the holder instead of a bare 404: the conversation was visible while it waited.
@@ -66,11 +66,11 @@ impl Deciding<'_> {
         why: AssignmentReason,
         note: &str,
     ) -> Result<()> {
-        let assignment = AssignmentId(self.world.ids.next()?);
+        let assignment = AssignmentId(self.set.ids.next()?);
         if !note.is_empty() {
             self.backstage(front)?;
         }
-        let (now, tenant) = (self.world.now, self.tenant);
+        let (now, tenant) = (self.set.now, self.tenant);
         let previous = self.room(front)?.agent_id.filter(|previous| *previous != agent);
         let card = self.public_card(agent);
         self.append_notice(front, EntryKind::Assigned, &card, None)?;
@@ -86,7 +86,7 @@ impl Deciding<'_> {
         room.assigned_at = Some(now);
         room.version += 1;
         self.enter(front, agent, MemberType::Manager)?;
-        self.world.assignments.push(AssignmentRow {
+        self.set.assignments.push(AssignmentRow {
             id: assignment,
             tenant_id: tenant,
             conversation_id: front,
@@ -103,9 +103,9 @@ impl Deciding<'_> {
 
     /// Ends the assignment that holds now, be it stored or made earlier in this batch.
     fn end_assignment(&mut self, front: ConversationId, reason: AssignmentEnd) {
-        let at = self.world.now;
+        let at = self.set.now;
         let fresh = self
-            .world
+            .set
             .assignments
             .iter_mut()
             .find(|row| row.conversation_id == front && row.ended_at.is_none());
@@ -114,7 +114,7 @@ impl Deciding<'_> {
                 row.ended_at = Some(at);
                 row.end_reason = Some(reason);
             }
-            None => self.world.ended_assignments.push(EndedAssignment { conversation: front, at, reason }),
+            None => self.set.ended_assignments.push(EndedAssignment { conversation: front, at, reason }),
         }
     }
 
@@ -169,7 +169,7 @@ impl Deciding<'_> {
 
     /// Closes a room that is not closed.
     pub(super) fn end(&mut self, front: ConversationId, reason: CloseReason) -> Result<()> {
-        let now = self.world.now;
+        let now = self.set.now;
         self.append_notice(front, EntryKind::Closed, &json!({ "reason": reason }), None)?;
         if self.room(front)?.status == Some(ConversationStatus::Pending) {
             self.end_assignment(front, AssignmentEnd::Close);
@@ -182,7 +182,7 @@ impl Deciding<'_> {
         room.version += 1;
         let last_rev = room.last_rev;
         if let Some(key) = room.open_key.take() {
-            self.world.open.remove(&(tenant, key));
+            self.set.open.remove(&(tenant, key));
         }
         self.set_active(front, false, last_rev)
     }
@@ -191,7 +191,7 @@ impl Deciding<'_> {
     fn set_active(&mut self, front: ConversationId, active: bool, last_rev: i64) -> Result<()> {
         let rev = self.rev();
         let members: Vec<_> =
-            self.world.participants_of(front).filter(|row| row.is_in()).map(|row| row.member_id).collect();
+            self.set.participants_of(front).filter(|row| row.is_in()).map(|row| row.member_id).collect();
         for member in members {
             if let Some(row) = self.participant_mut(front, member) {
                 row.active = active;
@@ -215,7 +215,7 @@ impl Deciding<'_> {
         }
         let key = room.customer_id.map(support_open_key);
         if let Some(key) = &key
-            && let Some(open) = self.world.open.get(&(self.tenant, key.clone()))
+            && let Some(open) = self.set.open.get(&(self.tenant, key.clone()))
         {
             let error =
                 Error::new(Code::OpenConversationExists, "the customer has another open conversation");
@@ -233,7 +233,7 @@ impl Deciding<'_> {
         room.open_key = key.clone();
         let last_rev = room.last_rev;
         if let Some(key) = key {
-            self.world.open.insert((tenant, key), front);
+            self.set.open.insert((tenant, key), front);
         }
         self.set_active(front, true, last_rev)?;
         if let Some(row) = previous.and_then(|agent| self.participant_mut(front, agent))

@@ -6,33 +6,33 @@
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
-use crate::conversations::model::{ConversationRow, ParticipantRow};
 use crate::db::AnyConnection;
 use crate::db::schema::{
     assignment, auth_session, conversation, conversation_member, group_message, member, message_revision,
     tenant, tenant_log,
 };
-use crate::journal::world::World;
+use crate::domain::conversation::{ConversationRow, ParticipantRow};
+use crate::domain::entry::{EntryRow, RevisionRow};
+use crate::journal::working_set::WorkingSet;
 use crate::kernel::{Error, Result, TenantId};
-use crate::messages::model::{EntryRow, RevisionRow};
 use crate::on;
 
-/// Writes everything that is marked in the world.
-pub fn flush(connection: &mut AnyConnection, world: &World) -> Result<()> {
+/// Writes everything that is marked in the set.
+pub fn flush(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
     let mut changed: Vec<&ConversationRow> =
-        world.changed_conversations.iter().filter_map(|id| world.conversations.get(id)).collect();
+        set.changed_conversations.iter().filter_map(|id| set.conversations.get(id)).collect();
     changed.sort_by_key(|row| (row.open_key.is_some(), row.id));
     update_conversations(connection, &changed)?;
     let created: Vec<&ConversationRow> =
-        world.created_conversations.iter().filter_map(|id| world.conversations.get(id)).collect();
+        set.created_conversations.iter().filter_map(|id| set.conversations.get(id)).collect();
     insert_conversations(connection, &created)?;
-    flush_participants(connection, world)?;
-    let entries: Vec<&EntryRow> = world.appended.iter().filter_map(|key| world.entries.get(key)).collect();
+    flush_participants(connection, set)?;
+    let entries: Vec<&EntryRow> = set.appended.iter().filter_map(|key| set.entries.get(key)).collect();
     insert_entries(connection, &entries)?;
-    flush_rewritten(connection, world)?;
-    flush_assignments(connection, world)?;
-    flush_access(connection, world)?;
-    flush_revs(connection, world)
+    flush_rewritten(connection, set)?;
+    flush_assignments(connection, set)?;
+    flush_access(connection, set)?;
+    flush_revs(connection, set)
 }
 
 /// Inserts many rows: one statement on the servers, one cached statement a row on SQLite, where nothing travels.
@@ -121,11 +121,11 @@ fn update_conversations(connection: &mut AnyConnection, rows: &[&ConversationRow
     Ok(())
 }
 
-fn flush_participants(connection: &mut AnyConnection, world: &World) -> Result<()> {
+fn flush_participants(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
     let rows = |keys: &std::collections::BTreeSet<_>| -> Vec<&ParticipantRow> {
-        keys.iter().filter_map(|key| world.participants.get(key)).collect()
+        keys.iter().filter_map(|key| set.participants.get(key)).collect()
     };
-    let (created, changed) = (rows(&world.created_participants), rows(&world.changed_participants));
+    let (created, changed) = (rows(&set.created_participants), rows(&set.changed_participants));
     match connection {
         #[cfg(feature = "sqlite")]
         AnyConnection::Sqlite(inner) => {
@@ -158,9 +158,9 @@ fn flush_participants(connection: &mut AnyConnection, world: &World) -> Result<(
 }
 
 /// Edits and recalls are rare: one statement each.
-fn flush_rewritten(connection: &mut AnyConnection, world: &World) -> Result<()> {
-    for key in world.rewritten.iter().filter(|key| !world.appended.contains(key)) {
-        let Some(row) = world.entries.get(key) else { continue };
+fn flush_rewritten(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
+    for key in set.rewritten.iter().filter(|key| !set.appended.contains(key)) {
+        let Some(row) = set.entries.get(key) else { continue };
         let target = group_message::table
             .filter(group_message::conversation_id.eq(key.0))
             .filter(group_message::seq.eq(key.1));
@@ -172,7 +172,7 @@ fn flush_rewritten(connection: &mut AnyConnection, world: &World) -> Result<()> 
             ))
             .execute(connection)?;
     }
-    for row in &world.revisions {
+    for row in &set.revisions {
         insert_revision(connection, row)?;
     }
     Ok(())
@@ -183,8 +183,8 @@ fn insert_revision(connection: &mut AnyConnection, row: &RevisionRow) -> Result<
     Ok(())
 }
 
-fn flush_assignments(connection: &mut AnyConnection, world: &World) -> Result<()> {
-    for ended in &world.ended_assignments {
+fn flush_assignments(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
+    for ended in &set.ended_assignments {
         let target = assignment::table
             .filter(assignment::conversation_id.eq(ended.conversation))
             .filter(assignment::ended_at.is_null());
@@ -192,24 +192,24 @@ fn flush_assignments(connection: &mut AnyConnection, world: &World) -> Result<()
             .set((assignment::ended_at.eq(ended.at), assignment::end_reason.eq(ended.reason)))
             .execute(connection)?;
     }
-    for row in &world.assignments {
+    for row in &set.assignments {
         on!(connection, inner => diesel::insert_into(assignment::table).values(row).execute(inner))?;
     }
     Ok(())
 }
 
-fn flush_access(connection: &mut AnyConnection, world: &World) -> Result<()> {
-    for revoked in &world.revoked_sessions {
+fn flush_access(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
+    for revoked in &set.revoked_sessions {
         diesel::update(auth_session::table.filter(auth_session::id.eq(revoked.session)))
             .set((
-                auth_session::revoked_at.eq(world.now),
+                auth_session::revoked_at.eq(set.now),
                 auth_session::revoke_reason.eq(revoked.reason),
                 auth_session::rev.eq(revoked.rev),
             ))
             .execute(connection)?;
     }
-    for (id, rev) in &world.changed_members {
-        let Some(facts) = world.members.get(id) else { continue };
+    for (id, rev) in &set.changed_members {
+        let Some(facts) = set.members.get(id) else { continue };
         let target = member::table.filter(member::id.eq(id));
         diesel::update(target)
             .set((
@@ -217,35 +217,35 @@ fn flush_access(connection: &mut AnyConnection, world: &World) -> Result<()> {
                 member::status.eq(facts.status),
                 member::merged_into.eq(facts.merged_into),
                 member::rev.eq(rev),
-                member::updated_at.eq(world.now),
+                member::updated_at.eq(set.now),
             ))
             .execute(connection)?;
         if facts.deleted {
             // The names become free for others; the row stays for the log's sake.
             diesel::update(target.filter(member::deleted_at.is_null()))
                 .set((
-                    member::deleted_at.eq(world.now),
+                    member::deleted_at.eq(set.now),
                     member::login_name.eq(None::<String>),
                     member::external_id.eq(None::<String>),
                 ))
                 .execute(connection)?;
         }
     }
-    for (id, rev) in &world.changed_tenants {
-        let suspended = world.tenants.get(id).is_some_and(|facts| facts.suspended);
+    for (id, rev) in &set.changed_tenants {
+        let suspended = set.tenants.get(id).is_some_and(|facts| facts.suspended);
         diesel::update(tenant::table.filter(tenant::id.eq(id)))
             .set((
                 tenant::status.eq(if suspended { "suspended" } else { "active" }),
                 tenant::rev.eq(rev),
-                tenant::updated_at.eq(world.now),
+                tenant::updated_at.eq(set.now),
             ))
             .execute(connection)?;
     }
     Ok(())
 }
 
-fn flush_revs(connection: &mut AnyConnection, world: &World) -> Result<()> {
-    let mut moved: Vec<(TenantId, i64)> = world
+fn flush_revs(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
+    let mut moved: Vec<(TenantId, i64)> = set
         .tenants
         .iter()
         .filter(|(_, facts)| facts.rev > facts.rev_before)

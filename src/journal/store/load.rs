@@ -6,28 +6,28 @@ use std::collections::{BTreeSet, HashMap};
 use diesel::prelude::*;
 
 use super::lookup::{Key, entries_at, entries_by_key};
-use crate::conversations::model::{ConversationRow, ConversationStatus, ParticipantRow, support_open_key};
 use crate::db::AnyConnection;
 use crate::db::schema::{auth_session, conversation, conversation_member, member, tenant};
+use crate::domain::conversation::{ConversationRow, ConversationStatus, ParticipantRow, support_open_key};
 use crate::journal::command::{AccessChange, Action, Command, Draft, Room};
 use crate::journal::decide::MERGE_MAX;
-use crate::journal::world::{MemberFacts, TenantFacts, World};
+use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::kernel::{ConversationId, MemberId, Result, SessionId, TenantId};
 use crate::on;
 
-/// Fills the world for these commands. `revs` are the locked tenants.
+/// Fills the set for these commands. `revs` are the locked tenants.
 pub fn load(
     connection: &mut AnyConnection,
-    world: &mut World,
+    set: &mut WorkingSet,
     revs: &HashMap<TenantId, i64>,
     commands: &[&Command],
 ) -> Result<()> {
     let wanted = Wanted::of(commands);
-    load_tenants(connection, world, revs)?;
-    load_members(connection, world, &wanted)?;
-    load_rooms(connection, world, &wanted)?;
-    load_participants(connection, world)?;
-    load_entries(connection, world, commands)?;
+    load_tenants(connection, set, revs)?;
+    load_members(connection, set, &wanted)?;
+    load_rooms(connection, set, &wanted)?;
+    load_participants(connection, set)?;
+    load_entries(connection, set, commands)?;
     Ok(())
 }
 
@@ -112,7 +112,7 @@ pub const RECALL_WINDOW_SECONDS: i64 = 120;
 
 fn load_tenants(
     connection: &mut AnyConnection,
-    world: &mut World,
+    set: &mut WorkingSet,
     revs: &HashMap<TenantId, i64>,
 ) -> Result<()> {
     let ids: Vec<TenantId> = revs.keys().copied().collect();
@@ -123,7 +123,7 @@ fn load_tenants(
     for (id, status, settings) in rows {
         let windows: Windows = serde_json::from_str(&settings).unwrap_or_default();
         let rev = revs.get(&id).copied().unwrap_or(0);
-        world.tenants.insert(
+        set.tenants.insert(
             id,
             TenantFacts {
                 rev,
@@ -140,8 +140,8 @@ fn load_tenants(
 type MemberColumns = (
     MemberId,
     TenantId,
-    crate::members::model::Role,
-    crate::members::model::MemberStatus,
+    crate::domain::member::Role,
+    crate::domain::member::MemberStatus,
     Option<i64>,
     Option<i64>,
     String,
@@ -149,7 +149,7 @@ type MemberColumns = (
     Option<MemberId>,
 );
 
-fn load_members(connection: &mut AnyConnection, world: &mut World, wanted: &Wanted) -> Result<()> {
+fn load_members(connection: &mut AnyConnection, set: &mut WorkingSet, wanted: &Wanted) -> Result<()> {
     let ids: Vec<MemberId> = wanted.members.iter().copied().collect();
     let rows: Vec<MemberColumns> = on!(connection, inner => member::table
         .filter(member::id.eq_any(&ids))
@@ -160,10 +160,10 @@ fn load_members(connection: &mut AnyConnection, world: &mut World, wanted: &Want
         let deleted = deleted_at.is_some();
         let facts =
             MemberFacts { id, tenant, role, status, deleted, expires_at, nickname, avatar, merged_into };
-        world.members.insert(id, facts);
+        set.members.insert(id, facts);
     }
     let customers: Vec<MemberId> =
-        world.members.values().filter(|facts| !facts.role.is_staff()).map(|facts| facts.id).collect();
+        set.members.values().filter(|facts| !facts.role.is_staff()).map(|facts| facts.id).collect();
     if !customers.is_empty() {
         let merged: Vec<(Option<MemberId>, MemberId)> = on!(connection, inner => member::table
             .filter(member::merged_into.eq_any(&customers))
@@ -171,34 +171,34 @@ fn load_members(connection: &mut AnyConnection, world: &mut World, wanted: &Want
             .load(inner))?;
         for (into, from) in merged {
             if let Some(into) = into {
-                world.merged.entry(into).or_default().push(from);
+                set.merged.entry(into).or_default().push(from);
             }
         }
     }
     if !wanted.sessions.is_empty() {
         let members: Vec<MemberId> = wanted.sessions.iter().copied().collect();
         let sessions: Vec<(MemberId, SessionId)> = on!(connection, inner => auth_session::table
-            .filter(auth_session::tenant_id.eq_any(world.tenants.keys().copied().collect::<Vec<_>>()))
+            .filter(auth_session::tenant_id.eq_any(set.tenants.keys().copied().collect::<Vec<_>>()))
             .filter(auth_session::member_id.eq_any(&members))
             .filter(auth_session::revoked_at.is_null())
             .order(auth_session::id.asc())
             .select((auth_session::member_id, auth_session::id))
             .load(inner))?;
         for (member, session) in sessions {
-            world.sessions.entry(member).or_default().push(session);
+            set.sessions.entry(member).or_default().push(session);
         }
     }
     Ok(())
 }
 
-fn load_rooms(connection: &mut AnyConnection, world: &mut World, wanted: &Wanted) -> Result<()> {
+fn load_rooms(connection: &mut AnyConnection, set: &mut WorkingSet, wanted: &Wanted) -> Result<()> {
     let mut ids = wanted.rooms.clone();
     if !wanted.openers.is_empty() {
         let customers: Vec<MemberId> = wanted.openers.iter().copied().collect();
         let newest: Vec<(Option<MemberId>, Option<ConversationId>)> =
             on!(connection, inner => conversation::table
             .filter(conversation::customer_id.eq_any(&customers))
-            .filter(conversation::tenant_id.eq_any(world.tenants.keys().copied().collect::<Vec<_>>()))
+            .filter(conversation::tenant_id.eq_any(set.tenants.keys().copied().collect::<Vec<_>>()))
             .group_by(conversation::customer_id)
             .select((conversation::customer_id, diesel::dsl::max(conversation::id)))
             .load::<(Option<MemberId>, Option<i64>)>(inner))?
@@ -207,7 +207,7 @@ fn load_rooms(connection: &mut AnyConnection, world: &mut World, wanted: &Wanted
             .collect();
         for (customer, id) in newest {
             if let (Some(customer), Some(id)) = (customer, id) {
-                world.newest.insert(customer, id);
+                set.newest.insert(customer, id);
                 ids.insert(id);
             }
         }
@@ -215,29 +215,28 @@ fn load_rooms(connection: &mut AnyConnection, world: &mut World, wanted: &Wanted
     for owner in &wanted.owners {
         let rooms: Vec<ConversationId> = conversation::table
             .filter(conversation::customer_id.eq(owner))
-            .filter(conversation::tenant_id.eq_any(world.tenants.keys().copied().collect::<Vec<_>>()))
+            .filter(conversation::tenant_id.eq_any(set.tenants.keys().copied().collect::<Vec<_>>()))
             .order(conversation::id.asc())
             .limit(MERGE_MAX as i64 + 1)
             .select(conversation::id)
             .load(connection)?;
         ids.extend(&rooms);
-        world.owned.insert(*owner, rooms);
+        set.owned.insert(*owner, rooms);
     }
-    fetch_rooms(connection, world, ids)?;
+    fetch_rooms(connection, set, ids)?;
     // Behind and in front: a backstage room is judged by its parent, and notes go to the room behind.
     let related: BTreeSet<ConversationId> =
-        world.conversations.values().flat_map(|row| [row.parent_id, row.backstage_id]).flatten().collect();
-    fetch_rooms(connection, world, related)?;
-    load_open(connection, world, wanted)
+        set.conversations.values().flat_map(|row| [row.parent_id, row.backstage_id]).flatten().collect();
+    fetch_rooms(connection, set, related)?;
+    load_open(connection, set, wanted)
 }
 
 fn fetch_rooms(
     connection: &mut AnyConnection,
-    world: &mut World,
+    set: &mut WorkingSet,
     ids: BTreeSet<ConversationId>,
 ) -> Result<()> {
-    let ids: Vec<ConversationId> =
-        ids.into_iter().filter(|id| !world.conversations.contains_key(id)).collect();
+    let ids: Vec<ConversationId> = ids.into_iter().filter(|id| !set.conversations.contains_key(id)).collect();
     if ids.is_empty() {
         return Ok(());
     }
@@ -245,13 +244,13 @@ fn fetch_rooms(
         .filter(conversation::id.eq_any(&ids))
         .select(ConversationRow::as_select())
         .load(inner))?;
-    world.conversations.extend(rows.into_iter().map(|row| (row.id, row)));
+    set.conversations.extend(rows.into_iter().map(|row| (row.id, row)));
     Ok(())
 }
 
 /// The open conversations of those who open one, reopen one, or write to a closed one.
-fn load_open(connection: &mut AnyConnection, world: &mut World, wanted: &Wanted) -> Result<()> {
-    let closed = world
+fn load_open(connection: &mut AnyConnection, set: &mut WorkingSet, wanted: &Wanted) -> Result<()> {
+    let closed = set
         .conversations
         .values()
         .filter(|row| row.status == Some(ConversationStatus::Closed))
@@ -259,28 +258,28 @@ fn load_open(connection: &mut AnyConnection, world: &mut World, wanted: &Wanted)
     let keys: BTreeSet<String> = wanted.openers.iter().copied().chain(closed).map(support_open_key).collect();
     if !keys.is_empty() {
         let keys: Vec<String> = keys.into_iter().collect();
-        let tenants: Vec<TenantId> = world.tenants.keys().copied().collect();
+        let tenants: Vec<TenantId> = set.tenants.keys().copied().collect();
         let rows: Vec<ConversationRow> = on!(connection, inner => conversation::table
             .filter(conversation::tenant_id.eq_any(&tenants))
             .filter(conversation::open_key.eq_any(&keys))
             .select(ConversationRow::as_select())
             .load(inner))?;
         for row in rows {
-            world.conversations.entry(row.id).or_insert(row);
+            set.conversations.entry(row.id).or_insert(row);
         }
     }
-    let open: Vec<_> = world
+    let open: Vec<_> = set
         .conversations
         .values()
         .filter_map(|row| row.open_key.clone().map(|key| ((row.tenant_id, key), row.id)))
         .collect();
-    world.open.extend(open);
+    set.open.extend(open);
     Ok(())
 }
 
-fn load_participants(connection: &mut AnyConnection, world: &mut World) -> Result<()> {
+fn load_participants(connection: &mut AnyConnection, set: &mut WorkingSet) -> Result<()> {
     let fronts: Vec<ConversationId> =
-        world.conversations.values().filter(|row| row.parent_id.is_none()).map(|row| row.id).collect();
+        set.conversations.values().filter(|row| row.parent_id.is_none()).map(|row| row.id).collect();
     if fronts.is_empty() {
         return Ok(());
     }
@@ -288,11 +287,11 @@ fn load_participants(connection: &mut AnyConnection, world: &mut World) -> Resul
         .filter(conversation_member::conversation_id.eq_any(&fronts))
         .select(ParticipantRow::as_select())
         .load(inner))?;
-    world.participants.extend(rows.into_iter().map(|row| ((row.conversation_id, row.member_id), row)));
+    set.participants.extend(rows.into_iter().map(|row| ((row.conversation_id, row.member_id), row)));
     Ok(())
 }
 
-fn load_entries(connection: &mut AnyConnection, world: &mut World, commands: &[&Command]) -> Result<()> {
+fn load_entries(connection: &mut AnyConnection, set: &mut WorkingSet, commands: &[&Command]) -> Result<()> {
     let mut keys: BTreeSet<Key> = BTreeSet::new();
     let mut places: BTreeSet<(ConversationId, i64)> = BTreeSet::new();
     for command in commands {
@@ -301,16 +300,14 @@ fn load_entries(connection: &mut AnyConnection, world: &mut World, commands: &[&
             Action::Send { room, draft, .. } => {
                 let log = match room {
                     Room::Log(log) => Some(*log),
-                    Room::BackstageOf(front) => {
-                        world.conversations.get(front).and_then(|row| row.backstage_id)
-                    }
+                    Room::BackstageOf(front) => set.conversations.get(front).and_then(|row| row.backstage_id),
                 };
-                add_keys(world, &mut keys, log, actor, draft);
+                add_keys(set, &mut keys, log, actor, draft);
             }
             Action::Open { customer, message: Some(draft), .. } => {
-                add_keys(world, &mut keys, world.newest.get(customer).copied(), actor, draft);
-                let open = world.open.get(&(command.actor.tenant, support_open_key(*customer)));
-                add_keys(world, &mut keys, open.copied(), actor, draft);
+                add_keys(set, &mut keys, set.newest.get(customer).copied(), actor, draft);
+                let open = set.open.get(&(command.actor.tenant, support_open_key(*customer)));
+                add_keys(set, &mut keys, open.copied(), actor, draft);
             }
             Action::Edit { conversation, seq, .. } | Action::Recall { conversation, seq } => {
                 places.insert((*conversation, *seq));
@@ -318,30 +315,30 @@ fn load_entries(connection: &mut AnyConnection, world: &mut World, commands: &[&
             _ => {}
         }
     }
-    let keys: Vec<Key> = keys.into_iter().filter(|key| world.conversations.contains_key(&key.0)).collect();
+    let keys: Vec<Key> = keys.into_iter().filter(|key| set.conversations.contains_key(&key.0)).collect();
     for row in entries_by_key(connection, &keys)? {
         if let (Some(sender), Some(key)) = (row.sender_id, row.client_msg_id.clone()) {
-            world.keys.insert((row.conversation_id, sender, key), row.seq);
+            set.keys.insert((row.conversation_id, sender, key), row.seq);
         }
-        world.entries.insert((row.conversation_id, row.seq), row);
+        set.entries.insert((row.conversation_id, row.seq), row);
     }
     let places: Vec<_> =
-        places.into_iter().filter(|place| world.conversations.contains_key(&place.0)).collect();
+        places.into_iter().filter(|place| set.conversations.contains_key(&place.0)).collect();
     for row in entries_at(connection, &places)? {
-        world.entries.insert((row.conversation_id, row.seq), row);
+        set.entries.insert((row.conversation_id, row.seq), row);
     }
     Ok(())
 }
 
 fn add_keys(
-    world: &World,
+    set: &WorkingSet,
     keys: &mut BTreeSet<Key>,
     log: Option<ConversationId>,
     actor: MemberId,
     draft: &Draft,
 ) {
     let Some(log) = log else { return };
-    let merged = world.merged.get(&actor).into_iter().flatten().copied();
+    let merged = set.merged.get(&actor).into_iter().flatten().copied();
     for sender in std::iter::once(actor).chain(merged) {
         keys.insert((log, sender, draft.client_msg_id.clone()));
     }

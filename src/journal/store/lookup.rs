@@ -5,8 +5,8 @@ use diesel::prelude::*;
 
 use crate::db::AnyConnection;
 use crate::db::schema::group_message;
+use crate::domain::entry::EntryRow;
 use crate::kernel::{ConversationId, MemberId};
-use crate::messages::model::EntryRow;
 
 const COLUMNS: &str = "m.conversation_id, m.seq, m.tenant_id, m.rev, m.message_type, m.kind, m.sender_id, \
      m.sender_role, m.sender_name, m.sender_avatar, m.client_msg_id, m.body_hash, m.content, m.ref_seq, \

@@ -6,7 +6,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
-use crate::conversations::model::{ConversationRow, ParticipantRow};
+use crate::domain::conversation::{ConversationRow, ParticipantRow};
 
 macro_rules! bulk_upsert {
     ($(#[$meta:meta])* $name:ident of $row:ty, $table:literal,

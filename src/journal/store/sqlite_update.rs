@@ -7,7 +7,7 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use diesel::sqlite::Sqlite;
 
-use crate::conversations::model::{ConversationRow, ParticipantRow};
+use crate::domain::conversation::{ConversationRow, ParticipantRow};
 
 macro_rules! cached_update {
     ($(#[$meta:meta])* $name:ident of $row:ty, $table:literal,

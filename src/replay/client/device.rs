@@ -15,7 +15,7 @@ use crate::replay::history::{History, Id};
 
 /// Where the socket stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum LinkState {
     /// Not connected, or not live yet.
     Down,
     /// Live: everything up to now was replayed.
@@ -41,7 +41,7 @@ pub struct Shared {
     /// Counts the changes of the view.
     pub changes: watch::Sender<u64>,
     /// Where the socket stands.
-    pub standing: watch::Sender<Standing>,
+    pub link_state: watch::Sender<LinkState>,
 }
 
 impl Shared {
@@ -84,7 +84,7 @@ impl Device {
             watches_waiting: plan.waiting.is_some(),
             view: Mutex::new(View::new(plan.member)),
             changes: watch::Sender::new(0),
-            standing: watch::Sender::new(Standing::Down),
+            link_state: watch::Sender::new(LinkState::Down),
         });
         let (asks, asked) = mpsc::channel(64);
         tokio::spawn(Line::new(shared.clone(), asked, plan.waiting).run());
@@ -149,7 +149,7 @@ impl Device {
                 if let Some(found) = look(&self.shared.view()) {
                     return Ok(found);
                 }
-                if let Standing::Over(cause) = &*self.shared.standing.borrow() {
+                if let LinkState::Over(cause) = &*self.shared.link_state.borrow() {
                     return Err(Failure::Over(cause.clone()));
                 }
                 if changes.changed().await.is_err() {
@@ -165,11 +165,11 @@ impl Device {
 
     /// Waits until the socket is live.
     pub async fn live(&self, limit: Duration) -> Result<(), Failure> {
-        let mut standing = self.shared.standing.subscribe();
-        let wait = standing.wait_for(|standing| *standing != Standing::Down);
+        let mut link_state = self.shared.link_state.subscribe();
+        let wait = link_state.wait_for(|link_state| *link_state != LinkState::Down);
         match tokio::time::timeout(limit, wait).await {
-            Ok(Ok(standing)) => match &*standing {
-                Standing::Over(cause) => Err(Failure::Over(cause.clone())),
+            Ok(Ok(link_state)) => match &*link_state {
+                LinkState::Over(cause) => Err(Failure::Over(cause.clone())),
                 _ => Ok(()),
             },
             _ => Err(Failure::Over(format!("not live within {} s", limit.as_secs()))),

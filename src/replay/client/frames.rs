@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::backoff::Failure;
-use super::device::Standing;
+use super::device::LinkState;
 use super::fact::{Fact, id};
 use super::line::{End, Line, Waiting, bye};
 use super::view::{Applied, Row};
@@ -87,7 +87,7 @@ impl Line {
             self.ask("watch", &json!({ "waiting": true }), Waiting::Nobody);
         }
         self.pull_what_is_behind();
-        self.shared.standing.send_replace(Standing::Live);
+        self.shared.link_state.send_replace(LinkState::Live);
         self.changed();
     }
 

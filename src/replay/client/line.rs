@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
 use super::backoff::{Backoff, Failure};
-use super::device::{Shared, Standing};
+use super::device::{LinkState, Shared};
 use super::view::Log;
 use crate::replay::history::{Id, count};
 
@@ -112,7 +112,7 @@ impl Line {
         let cause = loop {
             let end = self.session().await;
             let was_live = std::mem::take(&mut self.live);
-            self.shared.standing.send_replace(Standing::Down);
+            self.shared.link_state.send_replace(LinkState::Down);
             self.forget_pending();
             if was_live {
                 backoff.calm();
@@ -148,7 +148,7 @@ impl Line {
         if cause != "stopped" {
             self.shared.history.complain(format!("{}: {cause}", self.shared.name));
         }
-        self.shared.standing.send_replace(Standing::Over(cause));
+        self.shared.link_state.send_replace(LinkState::Over(cause));
         self.shared.changes.send_modify(|changes| *changes += 1);
     }
 

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use deskwire::conversations::model::{ConversationKind, ConversationRow, ConversationStatus, ParticipantRow};
 use deskwire::db::AnyConnection;
 use deskwire::db::schema::{assignment, conversation, conversation_member, group_message, tenant_log};
+use deskwire::domain::conversation::{ConversationKind, ConversationRow, ConversationStatus, ParticipantRow};
+use deskwire::domain::entry::{EntryKind, EntryRow, MESSAGE};
 use deskwire::kernel::{ConversationId, MemberId, TenantId};
-use deskwire::messages::model::{EntryKind, EntryRow, MESSAGE};
 use diesel::prelude::*;
 
 use super::TestApp;

@@ -1,6 +1,6 @@
 //! A client of the REST interface, and what it is answered.
 
-use deskwire::members::model::Actor;
+use deskwire::domain::actor::Actor;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -1,10 +1,10 @@
 //! Commands for the journal's door, short enough to read a test by.
 
-use deskwire::conversations::model::CloseReason;
+use deskwire::domain::actor::Actor;
+use deskwire::domain::content::Body;
+use deskwire::domain::conversation::CloseReason;
 use deskwire::journal::{Action, Command, Draft, Reply, Room};
 use deskwire::kernel::{ConversationId, Result};
-use deskwire::members::model::Actor;
-use deskwire::messages::model::Body;
 
 use super::TestApp;
 

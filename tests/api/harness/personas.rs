@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use deskwire::auth::Auth;
+use deskwire::domain::actor::Actor;
 use deskwire::kernel::TenantId;
-use deskwire::members::model::Actor;
 use serde_json::{Value, json};
 
 use super::TestApp;

@@ -4,9 +4,10 @@ use std::sync::OnceLock;
 
 use deskwire::db::AnyConnection;
 use deskwire::db::schema::{auth_session, member, tenant, tenant_log};
+use deskwire::domain::actor::Actor;
+use deskwire::domain::member::Role;
 use deskwire::kernel::id::first_id_at;
 use deskwire::kernel::{Clock, MemberId, SessionId, TenantId};
-use deskwire::members::model::{Actor, Role};
 use diesel::prelude::*;
 
 use super::{TestApp, TestDatabase};

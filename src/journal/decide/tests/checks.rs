@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::SECRET;
-use crate::conversations::model::{
+use crate::domain::conversation::{
     ConversationKind, ConversationRow, ConversationStatus, MemberType, ParticipantRow, Priority,
 };
-use crate::journal::world::{MemberFacts, TenantFacts, World};
+use crate::domain::entry::{EntryKind, EntryRow, MESSAGE};
+use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::kernel::{ConversationId, MemberId, TenantId};
-use crate::messages::model::{EntryKind, EntryRow, MESSAGE};
 
 /// Everything that a command may change, in an order that can be compared.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,28 +23,28 @@ pub(super) struct Picture {
     pub(super) marks: [usize; 12],
 }
 
-pub(super) fn picture(world: &World) -> Picture {
+pub(super) fn picture(set: &WorkingSet) -> Picture {
     Picture {
-        tenants: world.tenants.iter().map(|(id, facts)| (id.0, facts.clone())).collect(),
-        members: world.members.iter().map(|(id, facts)| (id.0, facts.clone())).collect(),
-        rooms: world.conversations.iter().map(|(id, row)| (*id, row.clone())).collect(),
-        participants: world.participants.clone(),
-        entries: world.entries.iter().map(|(key, row)| (*key, row.clone())).collect(),
-        keys: world.keys.iter().map(|(key, seq)| (key.clone(), *seq)).collect(),
-        open: world.open.iter().map(|(key, id)| (key.clone(), *id)).collect(),
+        tenants: set.tenants.iter().map(|(id, facts)| (id.0, facts.clone())).collect(),
+        members: set.members.iter().map(|(id, facts)| (id.0, facts.clone())).collect(),
+        rooms: set.conversations.iter().map(|(id, row)| (*id, row.clone())).collect(),
+        participants: set.participants.clone(),
+        entries: set.entries.iter().map(|(key, row)| (*key, row.clone())).collect(),
+        keys: set.keys.iter().map(|(key, seq)| (key.clone(), *seq)).collect(),
+        open: set.open.iter().map(|(key, id)| (key.clone(), *id)).collect(),
         marks: [
-            world.appended.len(),
-            world.rewritten.len(),
-            world.revisions.len(),
-            world.created_conversations.len(),
-            world.changed_conversations.len(),
-            world.created_participants.len(),
-            world.changed_participants.len(),
-            world.assignments.len(),
-            world.ended_assignments.len(),
-            world.revoked_sessions.len(),
-            world.changed_members.len(),
-            world.delivered.len(),
+            set.appended.len(),
+            set.rewritten.len(),
+            set.revisions.len(),
+            set.created_conversations.len(),
+            set.changed_conversations.len(),
+            set.created_participants.len(),
+            set.changed_participants.len(),
+            set.assignments.len(),
+            set.ended_assignments.len(),
+            set.revoked_sessions.len(),
+            set.changed_members.len(),
+            set.delivered.len(),
         ],
     }
 }

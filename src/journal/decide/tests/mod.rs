@@ -9,10 +9,10 @@ mod step;
 use proptest::prelude::*;
 
 use super::decide;
-use crate::conversations::model::CloseReason;
+use crate::domain::conversation::CloseReason;
+use crate::domain::member::Role;
 use crate::journal::command::{Action, Command};
 use crate::kernel::{Code, TenantId};
-use crate::members::model::Role;
 use simulation::Simulation;
 use step::{draft, step};
 
@@ -60,17 +60,17 @@ fn openings_can_be_repeated() {
             message: Some(draft(1, 1, None)),
         },
     };
-    let first = decide(&mut simulation.world, &open).unwrap();
+    let first = decide(&mut simulation.set, &open).unwrap();
     let (room, entry) = (first.conversation.unwrap(), first.entry.unwrap());
-    let again = decide(&mut simulation.world, &open).unwrap();
+    let again = decide(&mut simulation.set, &open).unwrap();
     assert!(again.duplicate && !again.created && again.entry.unwrap().seq == entry.seq);
     let close = Action::Close { conversation: room, reason: CloseReason::Resolved, note: String::new() };
-    decide(&mut simulation.world, &Command { actor: simulation.people[0], action: close }).unwrap();
-    let late = decide(&mut simulation.world, &open).unwrap();
+    decide(&mut simulation.set, &Command { actor: simulation.people[0], action: close }).unwrap();
+    let late = decide(&mut simulation.set, &open).unwrap();
     assert!(late.duplicate && late.conversation == Some(room), "{late:?}");
     let mut other = open.clone();
     other.action =
         Action::Open { customer: visitor.member, subject: String::new(), message: Some(draft(1, 2, None)) };
-    let error = decide(&mut simulation.world, &other).unwrap_err();
+    let error = decide(&mut simulation.set, &other).unwrap_err();
     assert_eq!(error.code, Code::IdempotencyConflict);
 }

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use super::checks::{Held, Picture, check_logs, check_moves, check_owners, picture, serving, sync};
 use super::step::{Step, named_room};
 use super::{PEOPLE, RIVAL, SHOP};
-use crate::conversations::model::{ConversationKind, MemberType, ParticipantRow};
+use crate::domain::actor::Actor;
+use crate::domain::conversation::{ConversationKind, MemberType, ParticipantRow};
+use crate::domain::member::{MemberStatus, Role};
 use crate::journal::command::{Action, Command, Reply};
 use crate::journal::decide::decide;
-use crate::journal::world::{MemberFacts, TenantFacts, World};
+use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::kernel::{Clock, Code, ConversationId, Error, IdGenerator, MemberId, SessionId};
-use crate::members::model::{Actor, MemberStatus, Role};
 
 pub(super) struct Simulation {
-    pub(super) world: World,
+    pub(super) set: WorkingSet,
     pub(super) people: Vec<Actor>,
     /// Messages that were acknowledged, with their entry: what a client may send again for ever.
     pub(super) sent: Vec<(Command, ConversationId, i64)>,
@@ -29,7 +30,7 @@ impl Simulation {
         let clock = Clock::default();
         let ids = Arc::new(IdGenerator::new(clock));
         ids.lease(1, i64::MAX);
-        let mut world = World::new(1_000_000_000_000, ids);
+        let mut set = WorkingSet::new(1_000_000_000_000, ids);
         for tenant in [SHOP, RIVAL] {
             let facts = TenantFacts {
                 rev: 0,
@@ -38,7 +39,7 @@ impl Simulation {
                 edit_window_ms: 900_000,
                 recall_window_ms: 120_000,
             };
-            world.tenants.insert(tenant, facts);
+            set.tenants.insert(tenant, facts);
         }
         let mut people = Vec::new();
         for (index, (tenant, role)) in PEOPLE.into_iter().enumerate() {
@@ -54,29 +55,29 @@ impl Simulation {
                 avatar: String::new(),
                 merged_into: None,
             };
-            world.members.insert(id, facts);
-            world.sessions.insert(id, vec![SessionId(id.0)]);
+            set.members.insert(id, facts);
+            set.sessions.insert(id, vec![SessionId(id.0)]);
             people.push(Actor { tenant, member: id, role, session: SessionId(id.0) });
         }
-        Self { world, people, sent: Vec::new(), holding: HashMap::new(), clients: HashMap::new() }
+        Self { set, people, sent: Vec::new(), holding: HashMap::new(), clients: HashMap::new() }
     }
 
     /// The room with this number, backstage rooms included; an unknown one while there is none.
     pub(super) fn room(&self, number: usize) -> ConversationId {
-        let mut rooms: Vec<_> = self.world.conversations.keys().copied().collect();
+        let mut rooms: Vec<_> = self.set.conversations.keys().copied().collect();
         rooms.sort();
         if rooms.is_empty() { ConversationId(404) } else { rooms[number % rooms.len()] }
     }
 
     pub(super) fn front(&self, number: usize) -> ConversationId {
         let room = self.room(number);
-        self.world.conversations.get(&room).and_then(|row| row.parent_id).unwrap_or(room)
+        self.set.conversations.get(&room).and_then(|row| row.parent_id).unwrap_or(room)
     }
 
     pub(super) fn take(&mut self, step: &Step) {
         match step {
             Step::Commit => self.commit(),
-            Step::Wait { minutes } => self.world.now += minutes * 60_000,
+            Step::Wait { minutes } => self.set.now += minutes * 60_000,
             Step::Retry { which } => self.retry(*which),
             _ => {
                 if let Step::Merge { .. } = step {
@@ -90,20 +91,20 @@ impl Simulation {
     }
 
     pub(super) fn load_owned(&mut self) {
-        self.world.owned.clear();
-        let mut rows: Vec<_> = self.world.conversations.values().collect();
+        self.set.owned.clear();
+        let mut rows: Vec<_> = self.set.conversations.values().collect();
         rows.sort_by_key(|row| row.id);
         for row in rows {
             if let Some(customer) = row.customer_id {
-                self.world.owned.entry(customer).or_default().push(row.id);
+                self.set.owned.entry(customer).or_default().push(row.id);
             }
         }
     }
 
     pub(super) fn submit(&mut self, command: &Command) {
-        let before = picture(&self.world);
-        let result = decide(&mut self.world, command);
-        let after = picture(&self.world);
+        let before = picture(&self.set);
+        let result = decide(&mut self.set, command);
+        let after = picture(&self.set);
         match &result {
             Err(error) => {
                 assert_eq!(before, after, "a rejected command changed something: {command:?}: {error}");
@@ -145,11 +146,11 @@ impl Simulation {
         // An opening is known by the customer's newest conversation only: see `openings_can_be_repeated`.
         let Action::Send { draft, .. } = &command.action else { return };
         let key = draft.client_msg_id.clone();
-        let sender = self.world.members.get(&command.actor.member).expect("a member");
-        let usable = sender.is_usable(self.world.now);
-        let before = picture(&self.world);
-        let result = decide(&mut self.world, &command);
-        assert_eq!(before, picture(&self.world), "a retry of {key} changed something");
+        let sender = self.set.members.get(&command.actor.member).expect("a member");
+        let usable = sender.is_usable(self.set.now);
+        let before = picture(&self.set);
+        let result = decide(&mut self.set, &command);
+        assert_eq!(before, picture(&self.set), "a retry of {key} changed something");
         match result {
             Ok(reply) => {
                 let entry = reply.entry.clone().expect("the first answer's entry");
@@ -182,10 +183,10 @@ impl Simulation {
 
     pub(super) fn check_assignments(&self, after: &Picture) {
         let mut holding = self.holding.clone();
-        for ended in &self.world.ended_assignments {
+        for ended in &self.set.ended_assignments {
             assert!(holding.remove(&ended.conversation).is_some(), "an assignment ended twice");
         }
-        for row in self.world.assignments.iter().filter(|row| row.ended_at.is_none()) {
+        for row in self.set.assignments.iter().filter(|row| row.ended_at.is_none()) {
             assert_eq!(holding.insert(row.conversation_id, row.agent_id), None, "two assignments at once");
         }
         for room in after.rooms.values() {
@@ -195,7 +196,7 @@ impl Simulation {
 
     /// What the readers are told covers every rev of the batch and every new entry, in order.
     pub(super) fn check_changes(&self, after: &Picture) {
-        let told = self.world.changes();
+        let told = self.set.changes();
         for changes in &told {
             let facts = &after.tenants[&changes.tenant.0];
             assert_eq!((changes.rev_from, changes.rev_to), (facts.rev_before + 1, facts.rev));
@@ -213,39 +214,39 @@ impl Simulation {
             }
         }
         let entries: usize = told.iter().map(|changes| changes.entries.len()).sum();
-        assert_eq!(entries, self.world.appended.len());
+        assert_eq!(entries, self.set.appended.len());
     }
 
     /// Stores the batch, lets every second client sync, and checks that those that synced hold the truth.
     pub(super) fn commit(&mut self) {
-        let world = &mut self.world;
-        for facts in world.tenants.values_mut() {
+        let set = &mut self.set;
+        for facts in set.tenants.values_mut() {
             facts.rev_before = facts.rev;
         }
-        for ended in world.ended_assignments.drain(..) {
+        for ended in set.ended_assignments.drain(..) {
             self.holding.remove(&ended.conversation);
         }
-        for row in world.assignments.drain(..).filter(|row| row.ended_at.is_none()) {
+        for row in set.assignments.drain(..).filter(|row| row.ended_at.is_none()) {
             self.holding.insert(row.conversation_id, row.agent_id);
         }
-        world.merged.clear();
-        for facts in world.members.values() {
+        set.merged.clear();
+        for facts in set.members.values() {
             if let Some(into) = facts.merged_into {
-                world.merged.entry(into).or_default().push(facts.id);
+                set.merged.entry(into).or_default().push(facts.id);
             }
         }
-        world.appended.clear();
-        world.rewritten.clear();
-        world.revisions.clear();
-        world.created_conversations.clear();
-        world.changed_conversations.clear();
-        world.created_participants.clear();
-        world.changed_participants.clear();
-        world.revoked_sessions.clear();
-        world.changed_members.clear();
-        world.changed_tenants.clear();
-        world.delivered.clear();
-        let after = picture(&self.world);
+        set.appended.clear();
+        set.rewritten.clear();
+        set.revisions.clear();
+        set.created_conversations.clear();
+        set.changed_conversations.clear();
+        set.created_participants.clear();
+        set.changed_participants.clear();
+        set.revoked_sessions.clear();
+        set.changed_members.clear();
+        set.changed_tenants.clear();
+        set.delivered.clear();
+        let after = picture(&self.set);
         let head = after.tenants[&SHOP.0].rev;
         for actor in self.people.iter().filter(|actor| actor.tenant == SHOP) {
             let syncs = (head + actor.member.0) % 2 == 0;

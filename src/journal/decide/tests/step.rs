@@ -4,11 +4,11 @@ use proptest::prelude::*;
 
 use super::simulation::Simulation;
 use super::{PEOPLE, SECRET, SHOP};
-use crate::conversations::model::{CloseReason, Priority};
+use crate::domain::content::Body;
+use crate::domain::conversation::{CloseReason, Priority};
+use crate::domain::member::MemberStatus;
 use crate::journal::command::{AccessChange, Action, Command, Draft, Room};
 use crate::kernel::{ConversationId, MemberId};
-use crate::members::model::MemberStatus;
-use crate::messages::model::Body;
 
 /// One thing that happens. Numbers are taken modulo what there is.
 #[derive(Debug, Clone)]
@@ -171,8 +171,7 @@ impl Simulation {
             Step::Send { who, room, key, text, reply, read } => {
                 let room = self.room(room);
                 // What is said behind the scenes must stay there.
-                let backstage =
-                    self.world.conversations.get(&room).is_some_and(|row| row.parent_id.is_some());
+                let backstage = self.set.conversations.get(&room).is_some_and(|row| row.parent_id.is_some());
                 let draft = if backstage { secret(key) } else { draft(key, text, reply) };
                 by(who, Action::Send { room: Room::Log(room), draft, read_seq: read })
             }
@@ -183,7 +182,7 @@ impl Simulation {
             Step::Edit { who, room, seq, text } => {
                 let conversation = self.room(room);
                 let backstage =
-                    self.world.conversations.get(&conversation).is_some_and(|row| row.parent_id.is_some());
+                    self.set.conversations.get(&conversation).is_some_and(|row| row.parent_id.is_some());
                 let words = if backstage { format!("{SECRET} edited") } else { format!("edited {text}") };
                 by(who, Action::Edit { conversation, seq, body: Body::text(&words).unwrap() })
             }

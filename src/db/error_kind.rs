@@ -6,7 +6,7 @@ use crate::kernel::{Code, Error};
 
 /// What a database error means for the one who holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum DbErrorKind {
     /// Another transaction was in the way: the same work may succeed at once (deadlock, serialization, locks).
     Conflict,
     /// The connection is gone; whether the last statement took effect is unknown.
@@ -21,21 +21,21 @@ pub enum Trouble {
 
 /// Reads a Diesel error. The kinds that Diesel does not name are told by the databases' own messages
 /// (PostgreSQL 40P01, 55P03, 57014, 57P0x, 53100; MySQL 1205, 1213, 2006, 2013, 1021; SQLite BUSY, FULL, IOERR).
-pub fn trouble(error: &DieselError) -> Trouble {
+pub fn error_kind(error: &DieselError) -> DbErrorKind {
     let DieselError::DatabaseError(kind, information) = error else {
         return match error {
-            DieselError::BrokenTransactionManager => Trouble::Connection,
-            DieselError::RollbackErrorOnCommit { commit_error, .. } => trouble(commit_error),
-            _ => Trouble::Statement,
+            DieselError::BrokenTransactionManager => DbErrorKind::Connection,
+            DieselError::RollbackErrorOnCommit { commit_error, .. } => error_kind(commit_error),
+            _ => DbErrorKind::Statement,
         };
     };
     match kind {
-        DatabaseErrorKind::UniqueViolation => return Trouble::Unique,
-        DatabaseErrorKind::SerializationFailure => return Trouble::Conflict,
+        DatabaseErrorKind::UniqueViolation => return DbErrorKind::Unique,
+        DatabaseErrorKind::SerializationFailure => return DbErrorKind::Conflict,
         DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
-            return Trouble::Connection;
+            return DbErrorKind::Connection;
         }
-        DatabaseErrorKind::ReadOnlyTransaction => return Trouble::Storage,
+        DatabaseErrorKind::ReadOnlyTransaction => return DbErrorKind::Storage,
         _ => {}
     }
     let message = information.message().to_lowercase();
@@ -49,7 +49,7 @@ pub fn trouble(error: &DieselError) -> Trouble {
         "could not obtain lock",
         "record has changed since",
     ]) {
-        Trouble::Conflict
+        DbErrorKind::Conflict
     } else if any(&[
         "server has gone away",
         "lost connection",
@@ -68,7 +68,7 @@ pub fn trouble(error: &DieselError) -> Trouble {
         "is shutting down",
         "shutdown in progress",
     ]) {
-        Trouble::Connection
+        DbErrorKind::Connection
     } else if any(&[
         "disk is full",
         "disk full",
@@ -82,21 +82,21 @@ pub fn trouble(error: &DieselError) -> Trouble {
         "table is full",
         "the database system is",
     ]) {
-        Trouble::Storage
+        DbErrorKind::Storage
     } else {
-        Trouble::Statement
+        DbErrorKind::Statement
     }
 }
 
 impl From<DieselError> for Error {
     #[track_caller]
     fn from(cause: DieselError) -> Self {
-        let error = match trouble(&cause) {
-            Trouble::Conflict => Error::new(Code::Busy, Code::Busy.meaning()).retry_after(500),
-            Trouble::Connection | Trouble::Storage => {
+        let error = match error_kind(&cause) {
+            DbErrorKind::Conflict => Error::new(Code::Busy, Code::Busy.meaning()).retry_after(500),
+            DbErrorKind::Connection | DbErrorKind::Storage => {
                 Error::new(Code::StorageUnavailable, Code::StorageUnavailable.meaning()).retry_after(2_000)
             }
-            Trouble::Unique | Trouble::Statement => Error::internal("a statement failed"),
+            DbErrorKind::Unique | DbErrorKind::Statement => Error::internal("a statement failed"),
         };
         error.caused_by(cause)
     }
@@ -104,7 +104,7 @@ impl From<DieselError> for Error {
 
 impl Error {
     /// The database's part in this error, if it has one.
-    pub fn trouble(&self) -> Option<Trouble> {
-        self.source.as_ref()?.downcast_ref::<DieselError>().map(trouble)
+    pub fn error_kind(&self) -> Option<DbErrorKind> {
+        self.source.as_ref()?.downcast_ref::<DieselError>().map(error_kind)
     }
 }

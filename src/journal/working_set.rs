@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::feed::{AccessNotice, AccessState, Changes, RoomState};
-use crate::conversations::model::{AssignmentEnd, AssignmentRow, ConversationRow, ParticipantRow};
+use crate::domain::conversation::{AssignmentEnd, AssignmentRow, ConversationRow, ParticipantRow};
+use crate::domain::entry::{EntryRow, RevisionRow};
+use crate::domain::member::{MemberStatus, Role};
 use crate::kernel::{ConversationId, IdGenerator, MemberId, SessionId, TenantId};
-use crate::members::model::{MemberStatus, Role};
-use crate::messages::model::{EntryRow, RevisionRow};
 
 /// What the journal must know of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub struct EndedAssignment {
 
 /// The working set.
 #[derive(Debug)]
-pub struct World {
+pub struct WorkingSet {
     /// The batch's time, unix milliseconds. Order never depends on it.
     pub now: i64,
     /// Makes ids for new rooms and assignments.
@@ -142,7 +142,7 @@ pub struct World {
     pub delivered: Vec<(ConversationId, MemberId, i64)>,
 }
 
-impl World {
+impl WorkingSet {
     /// An empty working set.
     pub fn new(now: i64, ids: Arc<IdGenerator>) -> Self {
         Self {

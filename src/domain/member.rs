@@ -1,10 +1,9 @@
-//! What a member is: roles and states, and the actor on whose behalf a command runs. No I/O.
+//! Members: roles and states of accounts.
 
-use crate::kernel::{MemberId, SessionId, TenantId};
 use crate::text_enum;
 
 text_enum! {
-    /// What a member may do; see the table in `auth::permission`.
+    /// What a member may do; see the table in `domain::permission`.
     Role {
         /// A visitor.
         Customer = "customer",
@@ -37,17 +36,4 @@ text_enum! {
         /// It may not: sign-in is refused, live sessions are ended.
         Disabled = "disabled",
     }
-}
-
-/// On whose behalf something is done: a verified token's content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Actor {
-    /// The tenant; every query is scoped by it.
-    pub tenant: TenantId,
-    /// The member.
-    pub member: MemberId,
-    /// The member's role when the token was made; journal commands check the present one.
-    pub role: Role,
-    /// The signed-in device.
-    pub session: SessionId,
 }

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::model::EntryKind;
+use super::entry::EntryKind;
 use crate::kernel::{Error, Result, text};
 
 /// Longest text of a message, in bytes of UTF-8.

@@ -6,11 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::db::schema::{group_message, message_revision};
+use crate::domain::member::Role;
 use crate::kernel::{ConversationId, MemberId, Millis, TenantId};
-use crate::members::model::Role;
 use crate::text_enum;
-
-pub use super::body::{Body, CUSTOM_MAX, CardButton, CardContent, CustomContent, TEXT_MAX, TextContent};
 
 text_enum! {
     /// What an entry is. On read this list may grow.

@@ -29,7 +29,7 @@ const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json"
 type Answer = Result<ServiceResponse<BoxBody>, actix_web::Error>;
 
 /// The outermost middleware.
-pub async fn frame(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Answer {
+pub async fn request(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Answer {
     let started = Instant::now();
     let request_id: Arc<str> = match request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok())
     {
@@ -56,7 +56,7 @@ async fn framed(
             answer.map(|answer| answer.map(ServiceResponse::map_into_boxed_body))
         }
     };
-    let draining = app.as_ref().is_some_and(|app| app.shutdown.is_triggered());
+    let draining = app.as_ref().is_some_and(|app| app.tasks.shutdown().is_cancelled());
     let (mut answer, template) = match answer {
         Ok(Ok(response)) => {
             let response = as_problem(response);
@@ -207,7 +207,7 @@ fn verdict(request: &ServiceRequest) -> Option<super::limit::Verdict> {
 
 #[cfg(test)]
 mod tests {
-    use super::{REQUEST_ID, frame};
+    use super::{REQUEST_ID, request};
     use actix_web::middleware::from_fn;
     use actix_web::{App, HttpResponse, test, web};
 
@@ -221,11 +221,11 @@ mod tests {
             App::new()
                 .route("/panics", web::get().to(panics))
                 .route("/bare", web::get().to(|| async { HttpResponse::ImATeapot().body("inner words") }))
-                .wrap(from_fn(frame)),
+                .wrap(from_fn(request)),
         )
         .await;
-        let request = test::TestRequest::get().uri(path).insert_header((REQUEST_ID, "r-1")).to_request();
-        let response = match test::try_call_service(&app, request).await {
+        let get = test::TestRequest::get().uri(path).insert_header((REQUEST_ID, "r-1")).to_request();
+        let response = match test::try_call_service(&app, get).await {
             Ok(response) => response.into_parts().1.map_into_boxed_body(),
             Err(error) => error.error_response(),
         };

@@ -4,9 +4,10 @@
 //! Invariants: what an actor may not see answers 404, what it may see but not do answers 403; a role's row never
 //! reaches beyond its tenant, because every query and command carries the actor's tenant.
 
-use crate::conversations::model::{ConversationKind, ConversationRow, ConversationStatus, ParticipantRow};
+use crate::domain::actor::Actor;
+use crate::domain::conversation::{ConversationKind, ConversationRow, ConversationStatus, ParticipantRow};
+use crate::domain::member::Role;
 use crate::kernel::{Code, Error, Result};
-use crate::members::model::{Actor, Role};
 use crate::text_enum;
 
 text_enum! {
@@ -100,7 +101,7 @@ pub fn require(actor: &Actor, operation: Operation) -> Result<Scope> {
 
 /// How an actor stands to a conversation. For a backstage room, pass its parent and the parent's participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum Relation {
     /// It may not know that the conversation exists.
     Stranger,
     /// It may see it.
@@ -110,33 +111,33 @@ pub enum Standing {
 }
 
 /// How a member of this role stands to this conversation of its own tenant.
-pub fn standing(
+pub fn relation(
     actor: &Actor,
     conversation: &ConversationRow,
     participant: Option<&ParticipantRow>,
-) -> Standing {
+) -> Relation {
     if conversation.tenant_id != actor.tenant || conversation.kind == ConversationKind::Backstage {
-        return Standing::Stranger;
+        return Relation::Stranger;
     }
     if participant.is_some_and(|row| row.member_id == actor.member && row.is_in()) {
-        return Standing::Insider;
+        return Relation::Insider;
     }
     let visible = match scope(actor.role, Operation::ReadConversation) {
         Scope::Tenant => true,
         Scope::Visible => conversation.status == Some(ConversationStatus::Open),
         _ => false,
     };
-    if visible { Standing::Viewer } else { Standing::Stranger }
+    if visible { Relation::Viewer } else { Relation::Stranger }
 }
 
 /// Checks one operation on one conversation: 404 for strangers, 403 for those who may see but not do.
-pub fn check(actor: &Actor, standing: Standing, operation: Operation) -> Result<()> {
-    if standing == Standing::Stranger {
+pub fn check(actor: &Actor, relation: Relation, operation: Operation) -> Result<()> {
+    if relation == Relation::Stranger {
         return Err(Error::not_found());
     }
     match scope(actor.role, operation) {
         Scope::Never => Err(Error::new(Code::Forbidden, format!("a {} may not {operation}", actor.role))),
-        Scope::Own | Scope::Inside if standing < Standing::Insider => {
+        Scope::Own | Scope::Inside if relation < Relation::Insider => {
             Err(Error::new(Code::NotAMember, Code::NotAMember.meaning()))
         }
         _ => Ok(()),

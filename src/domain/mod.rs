@@ -1,0 +1,13 @@
+//! The domain: what conversations, entries, members and tenants are, and who may do what with them.
+//!
+//! Owns the rows that the journal keeps, their states, the content of messages and the one table of rights
+//! ([`permission`]). Types and rules only: no I/O, no HTTP, no sockets. It stands below the journal and every feature
+//! module, and uses only `kernel` and `db` (column types and the schema).
+
+pub mod actor;
+pub mod content;
+pub mod conversation;
+pub mod entry;
+pub mod member;
+pub mod permission;
+pub mod tenant;
