@@ -1,20 +1,21 @@
-//! One server: everything that its rooms share, built once. Owns start and stop; knows no feature.
+//! What the handlers of one server share: the handles of the layers below, built once. Owns the start and the end of
+//! the lanes and of the tasks that run beside the requests. Knows no feature.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::auth::Auth;
+use crate::connections::Connections;
 use crate::db::node::{LEASE_MS, Lease};
 use crate::db::{Db, Target};
-use crate::gateway::Gateway;
 use crate::journal::Journal;
 use crate::journal::feed::Feed;
 use crate::kernel::tasks::Tasks;
 use crate::kernel::{Clock, IdGenerator, Result};
 use crate::metrics::Metrics;
+use crate::security::Auth;
 use crate::settings::Settings;
 
-/// What the rooms share. Handlers receive it as `web::Data<App>`.
+/// The shared handles. Handlers receive it as `web::Data<App>`.
 pub struct App {
     /// What the service was told.
     pub settings: Settings,
@@ -24,14 +25,14 @@ pub struct App {
     pub ids: Arc<IdGenerator>,
     /// The store.
     pub db: Db,
-    /// Judges tokens.
+    /// Verifies tokens.
     pub auth: Auth,
     /// The writer of the log.
     pub journal: Journal,
     /// From commit to readers.
     pub feed: Feed,
     /// The live sockets of this process.
-    pub gateway: Gateway,
+    pub connections: Connections,
     /// Numbers for operators.
     pub metrics: Metrics,
     /// Which history the store holds; cursors embed it.
@@ -61,8 +62,8 @@ impl App {
         )?;
         let metrics = Metrics::new()?;
         let tasks = Tasks::default();
-        let gateway = Gateway::default();
-        Ok(Self { settings, clock, ids, db, auth, journal, feed, gateway, metrics, epoch, tasks, lease })
+        let connections = Connections::default();
+        Ok(Self { settings, clock, ids, db, auth, journal, feed, connections, metrics, epoch, tasks, lease })
     }
 
     /// Starts what runs beside the requests: the tail of other processes' commits and the renewal of the node
@@ -71,8 +72,11 @@ impl App {
         let (db, feed, shutdown) = (self.db.clone(), self.feed.clone(), self.tasks.shutdown().clone());
         self.tasks
             .spawn("tail", move || crate::cluster::tail::run(db.clone(), feed.clone(), shutdown.clone()));
-        let app = self.clone();
-        self.tasks.spawn("revocations", move || crate::auth::revocation::follow(app.clone()));
+        let (auth, db, feed) = (self.auth.clone(), self.db.clone(), self.feed.clone());
+        let shutdown = self.tasks.shutdown().clone();
+        self.tasks.spawn("revocations", move || {
+            crate::security::revocation::follow(auth.clone(), db.clone(), feed.clone(), shutdown.clone())
+        });
         let app = self.clone();
         self.tasks.spawn("node_lease", move || app.clone().keep_lease());
     }

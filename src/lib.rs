@@ -16,7 +16,8 @@
 //! | [`settings`] | every flag and variable |
 //! | [`db`] | connections to three databases, migrations, the second door for writing ([`db::Db::write`]) |
 //! | [`domain`] | actors, members, tenants, conversations, entries, content: types and rules without I/O; the one table of rights ([`domain::permission`]) |
-//! | [`auth`] | tokens, sessions, revocation |
+//! | [`security`] | tokens, passwords, the locks against guessing, revocations, secrets |
+//! | [`auth`] | sign-in, sessions, the caller of a request |
 //! | [`tenants`], [`members`], [`visitors`] | merchants, accounts, visitors and how they are recognised |
 //! | [`conversations`], [`messages`] | what rooms and entries are, their routes and reads |
 //! | [`journal`] | the first door for writing: commands, rules, lanes, the feed to readers |
@@ -65,6 +66,8 @@ pub mod domain;
 
 pub mod db;
 
+pub mod security;
+
 pub mod auth;
 
 pub mod tenants;
@@ -80,6 +83,8 @@ pub mod messages;
 pub mod journal;
 
 pub mod sync;
+
+pub mod connections;
 
 pub mod gateway;
 

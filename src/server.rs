@@ -66,7 +66,7 @@ pub async fn start(app: Arc<App>) -> Result<Running> {
     };
 
     app.spawn_tasks();
-    let documents = web::Data::new(Documents::new()?);
+    let documents = web::Data::new(Documents::new(crate::routes::configure)?);
     let table = web::Data::new(RouteTable::new(&documents.openapi));
     let limiter = web::Data::new(Limiter::new(settings));
     let shared = web::Data::from(app.clone());
@@ -121,7 +121,7 @@ impl Running {
     pub async fn stop(self) -> Result<()> {
         self.app.tasks.shutdown().cancel();
         let patience = self.app.settings.drain_seconds + STOP_SECONDS;
-        self.app.gateway.drained(Duration::from_secs(patience)).await;
+        self.app.connections.drained(Duration::from_secs(patience)).await;
         self.handle.stop(true).await;
         self.task
             .await

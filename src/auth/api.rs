@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::Authenticated;
-use super::password::Password;
 use super::service::{self, Credentials};
 use super::sessions::{self, Caller, Tokens};
 use super::store::SessionRow;
@@ -16,6 +15,7 @@ use crate::http::page::{Page, PageQuery};
 use crate::kernel::secret::Secret;
 use crate::kernel::{Millis, Result, SessionId};
 use crate::members::view::MemberView;
+use crate::security::password::Password;
 
 /// The routes of this room.
 pub fn routes(config: &mut ServiceConfig<'_>) {

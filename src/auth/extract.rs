@@ -5,15 +5,15 @@ use std::future::{Ready, ready};
 use std::ops::Deref;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
-use super::tokens::Verified;
 use crate::app::App;
 use crate::domain::actor::Actor;
 use crate::domain::member::Role;
+use crate::http::authorization::bearer;
 use crate::kernel::secret::{Secret, token_hash};
 use crate::kernel::{Code, Error, Millis, Result};
+use crate::security::tokens::Verified;
 
 /// Anybody with a valid access token.
 #[derive(Debug, Clone, Copy)]
@@ -45,11 +45,7 @@ impl FromRequest for Authenticated {
 }
 
 fn verify(request: &HttpRequest) -> Result<Verified> {
-    // The limit of requests by member judged it already.
-    if let Some(verified) = request.extensions().get::<Verified>() {
-        return Ok(*verified);
-    }
-    // The rate limit comes first and has judged the token already (`http::frame`).
+    // The rate limit comes first and has verified the token already (`http::middleware`).
     if let Some(verified) = request.extensions().get::<Verified>() {
         return Ok(*verified);
     }
@@ -57,21 +53,6 @@ fn verify(request: &HttpRequest) -> Result<Verified> {
         .app_data::<web::Data<App>>()
         .ok_or_else(|| Error::internal("the server was built without its App"))?;
     app.auth.verify(bearer(request)?)
-}
-
-/// The text after `Bearer` in the `Authorization` header.
-pub fn bearer(request: &HttpRequest) -> Result<&str> {
-    let header = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .ok_or_else(|| Error::new(Code::Unauthenticated, Code::Unauthenticated.meaning()))?;
-    header
-        .to_str()
-        .ok()
-        .and_then(|text| text.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim())
-        .ok_or_else(|| Error::new(Code::TokenInvalid, "expected Authorization: Bearer and a token"))
 }
 
 /// Whether the request carries this bearer key. Both sides are hashed first, so the comparison's time tells nothing.

@@ -1,7 +1,5 @@
 //! Coming in with a name and a password, and changing the password.
 
-use super::attempts::{Attempt, Lock};
-use super::password::Password;
 use super::sessions::{self, Caller, Tokens};
 use super::store::{self, Account};
 use crate::app::App;
@@ -10,6 +8,8 @@ use crate::kernel::secret::token_hash;
 use crate::kernel::text::{is_key, login_name};
 use crate::kernel::{Code, Error, Result};
 use crate::members::store as members;
+use crate::security::attempts::{Attempt, Lock};
+use crate::security::password::Password;
 
 /// What somebody says to come in.
 #[derive(Debug, Clone)]

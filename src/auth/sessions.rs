@@ -5,7 +5,6 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use std::future::{Ready, ready};
 use std::net::IpAddr;
 
-use super::refresh::Presented;
 use super::store::{self, SessionRow, Use};
 use crate::app::App;
 use crate::domain::actor::Actor;
@@ -16,6 +15,7 @@ use crate::journal::{AccessChange, Action, Command, Reply};
 use crate::kernel::secret::Secret;
 use crate::kernel::{Code, Error, Millis, Result, SessionId, TenantId};
 use crate::members::store::MemberRow;
+use crate::security::refresh::Presented;
 
 /// Live sessions that one member may have.
 pub const SESSIONS_MAX: i64 = 100;

@@ -5,12 +5,12 @@
 
 use diesel::prelude::*;
 
-use super::refresh::Family;
 use crate::db::AnyConnection;
 use crate::db::schema::{auth_session, member, tenant};
 use crate::domain::tenant::TenantStatus;
 use crate::kernel::{MemberId, Millis, Result, SessionId, TenantId};
 use crate::members::store::MemberRow;
+use crate::security::refresh::Family;
 
 /// Consecutive failures after which an account is locked for every address.
 pub const ACCOUNT_FAILURES_MAX: i32 = 50;
@@ -235,7 +235,7 @@ pub fn count_for(
     // The lock starts the count anew, so that it takes as many failures again to lengthen it.
     let until = match locked {
         true => locked_until,
-        false => Some(now.plus(super::attempts::LOCK_MS).0),
+        false => Some(now.plus(crate::security::attempts::LOCK_MS).0),
     };
     diesel::update(one())
         .set((member::login_fail_count.eq(0), member::locked_until.eq(until)))

@@ -8,10 +8,10 @@ use clap::{Args, Subcommand};
 
 use super::{say, store};
 use crate::app::App;
-use crate::auth::password::Password;
 use crate::kernel::secret::{Secret, random_key};
 use crate::kernel::{Code, Error, Result};
 use crate::members::service as members;
+use crate::security::password::Password;
 use crate::settings::Settings;
 use crate::tenants::service::{self as tenants, NewTenant};
 use crate::tenants::store as tenant_store;

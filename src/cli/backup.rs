@@ -63,7 +63,7 @@ pub fn backup(arguments: &Backup) -> Result<()> {
     sync(&partial)?;
     fs::rename(&partial, file).map_err(|cause| failed(file, cause))?;
     say(format_args!("backup of {} written to {}", target.address, file.display()));
-    let secrets = crate::auth::secrets::path(&arguments.settings, &target);
+    let secrets = crate::security::secrets::path(&arguments.settings, &target);
     if secrets.exists() {
         say(format_args!("keep {} with it: without it identity keys cannot be read", secrets.display()));
     }

@@ -9,7 +9,7 @@ use crate::settings::Settings;
 
 /// Prints the OpenAPI document.
 pub fn openapi() -> Result<()> {
-    say(documents::text(&documents::openapi::document())?.trim_end());
+    say(documents::text(&documents::openapi::document(crate::routes::configure))?.trim_end());
     Ok(())
 }
 

@@ -7,11 +7,11 @@ use diesel::connection::SimpleConnection;
 
 use super::say;
 use crate::app::App;
-use crate::auth::Auth;
 use crate::db::connection::Purpose;
 use crate::db::snapshot::snapshot;
 use crate::db::{DatabaseKind, Target, migrate};
 use crate::kernel::{Clock, Code, Error, Result};
+use crate::security::Auth;
 use crate::settings::Settings;
 use crate::sync::verify::recompute_all;
 

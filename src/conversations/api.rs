@@ -7,7 +7,7 @@ use crate::http::page::PageQuery;
 use crate::kernel::{AssignmentId, ConversationId, MemberId, Millis};
 use crate::messages::api::MessageContent;
 
-use super::service::Opened;
+use super::view::Opened;
 use super::view::{Card, Cards, View};
 use crate::domain::conversation::{
     AssignmentEnd, AssignmentReason, AssignmentRow, CloseReason, ConversationStatus, MemberType,

@@ -3,11 +3,8 @@
 //! Here input is checked and handed to the journal, which decides with the present state in hand. Each change answers
 //! the conversation as it stands afterwards.
 
-use std::sync::Arc;
-
 use crate::app::App;
 use crate::domain::actor::Actor;
-use crate::domain::entry::EntryRow;
 use crate::domain::member::Role;
 use crate::domain::permission::{self, Operation, Scope};
 use crate::http::page::Page;
@@ -20,7 +17,7 @@ use super::api::{
     Assignment, CloseConversation, ListConversations, OpenConversation, Participant, UpdateConversation,
 };
 use super::store::{self, Filter, Reach};
-use super::view::{Cards, View};
+use super::view::{Cards, Opened, View};
 use crate::domain::conversation::{CloseReason, ConversationRow, Priority};
 
 /// Longest subject, in characters.
@@ -33,19 +30,6 @@ pub const TAGS_MAX: usize = 20;
 pub const TAG_MAX: usize = 64;
 /// Most assignments that are shown of one conversation.
 const ASSIGNMENTS_MAX: i64 = 1_000;
-
-/// A conversation that was opened or found.
-#[derive(Debug, Clone)]
-pub struct Opened {
-    /// The conversation as the caller sees it.
-    pub conversation: View,
-    /// It was made now.
-    pub created: bool,
-    /// The first message, when one was given.
-    pub entry: Option<Arc<EntryRow>>,
-    /// The message had been sent before.
-    pub duplicate: bool,
-}
 
 /// Opens a customer's conversation, or finds the open one. A message is sent in either case.
 pub async fn open(app: &App, actor: Actor, input: OpenConversation) -> Result<Opened> {

@@ -2,12 +2,14 @@
 //! to leak through.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use diesel::prelude::*;
 use serde::Serialize;
 
 use crate::db::AnyConnection;
 use crate::db::schema::member;
+use crate::domain::entry::EntryRow;
 use crate::domain::member::Role;
 use crate::kernel::{ConversationId, MemberId, Millis, Result, TenantId};
 
@@ -224,4 +226,17 @@ impl View {
             Self::Customer(view) => view.id,
         }
     }
+}
+
+/// A conversation that was opened or found.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The conversation as the caller sees it.
+    pub conversation: View,
+    /// It was made now.
+    pub created: bool,
+    /// The first message, when one was given.
+    pub entry: Option<Arc<EntryRow>>,
+    /// The message had been sent before.
+    pub duplicate: bool,
 }

@@ -22,9 +22,9 @@ pub struct Documents {
 }
 
 impl Documents {
-    /// Generates the documents.
-    pub fn new() -> Result<Self> {
-        let openapi = openapi::document();
+    /// Generates the documents of the routes that `configure` mounts.
+    pub fn new(configure: impl FnOnce(&mut ServiceConfig<'_>)) -> Result<Self> {
+        let openapi = openapi::document(configure);
         let openapi_json = Bytes::from(text(&openapi)?);
         let asyncapi_json = Bytes::from(text(&asyncapi::document())?);
         Ok(Self { openapi, openapi_json, asyncapi_json })

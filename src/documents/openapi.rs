@@ -8,6 +8,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, Secur
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{ContentBuilder, InfoBuilder, License, OpenApi, Ref, RefOr, ResponseBuilder, Server};
 use utoipa_actix_web::AppExt;
+use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::tables;
 use crate::http::problem::Problem;
@@ -28,13 +29,10 @@ pub const TAGS: &[(&str, &str)] = &[
     ("service", "Probes, numbers, documents."),
 ];
 
-/// Builds the document.
-pub fn document() -> OpenApi {
-    let (_, mut document) = ActixApp::new()
-        .into_utoipa_app()
-        .openapi(base())
-        .configure(crate::routes::configure)
-        .split_for_parts();
+/// Builds the document of the routes that `configure` mounts.
+pub fn document(configure: impl FnOnce(&mut ServiceConfig<'_>)) -> OpenApi {
+    let (_, mut document) =
+        ActixApp::new().into_utoipa_app().openapi(base()).configure(configure).split_for_parts();
     document.paths.paths.values_mut().flat_map(operations).for_each(complete);
     let schemas = document.components.iter_mut().flat_map(|components| components.schemas.values_mut());
     schemas.for_each(open_objects);

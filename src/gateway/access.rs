@@ -3,9 +3,9 @@
 use super::hub::Tenant;
 use super::protocol::close;
 use super::socket::Socket;
-use crate::auth::DenyReason;
 use crate::domain::member::MemberStatus;
 use crate::journal::feed::{AccessNotice, AccessState};
+use crate::security::DenyReason;
 
 /// Closes the sockets that may no longer be here. A changed role means: refresh the token and come again.
 pub fn apply(tenant: &Tenant, notice: &AccessNotice) {

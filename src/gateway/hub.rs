@@ -30,7 +30,7 @@ use crate::sync::cursor::Cursor;
 
 use super::protocol::limits::TYPING_TTL_MS;
 use super::protocol::server::{MemberPosition, Receipt, TypingNotice};
-use super::registry::DeviceSlot;
+use crate::connections::DeviceSlot;
 
 /// Items of the feed that may wait for one worker; what does not fit is read from the store.
 const FEED_CAPACITY: usize = 1_024;

@@ -51,7 +51,7 @@ pub fn read(connection: &mut AnyConnection, actor: &Actor, epoch: &str, hello: &
     let reset = hello.cursor.is_some() && after.is_none();
     let (rows, rows_until, more) = match after {
         Some(after) => {
-            let delta = store::delta(connection, tenant, me, after, SYNC_ROWS)?;
+            let delta = crate::sync::delta::delta(connection, tenant, me, after, SYNC_ROWS)?;
             (delta.rows, delta.more.then_some(delta.cursor), delta.more)
         }
         None => {

@@ -1,7 +1,7 @@
 //! The gateway: live sockets at `/api/v1/ws`, sub-protocol `deskwire.v1`.
 //!
-//! Owns the frames, the close codes and the limits of the socket ([`protocol`]); who is connected ([`registry`],
-//! [`hub`]); how committed changes reach them ([`follow`], [`deliver`]); how a client that was away catches up
+//! Owns the frames, the close codes and the limits of the socket ([`protocol`]); who is connected on a worker
+//! ([`hub`]); how committed changes reach them ([`follow`], [`deliver`]); how a client that was away catches up
 //! ([`resume`]). Does not own what a command does: each calls the service function that REST calls ([`commands`]).
 //!
 //! The way of a frame in: [`upgrade`] → [`session`] (one small task a socket) → [`inbound`] → [`commands`] → a
@@ -24,7 +24,6 @@ mod missed;
 mod outbox;
 mod pending;
 pub mod protocol;
-mod registry;
 mod repair;
 mod resume;
 mod session;
@@ -35,7 +34,6 @@ mod upgrade;
 mod watch;
 mod wire;
 
-pub use registry::Gateway;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 /// The gateway's one route. It needs nothing but `web::Data<App>`: each worker makes its hub when its first socket

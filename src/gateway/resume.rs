@@ -16,10 +16,10 @@ use super::protocol::{CloseCode, FrameId, close};
 use super::socket::{Phase, Socket};
 use super::sweep::next_ping;
 use super::wire;
-use crate::auth::Verified;
 use crate::db::AnyConnection;
 use crate::journal::feed::Ephemeral;
 use crate::kernel::{Code, Error, Result, text};
+use crate::security::Verified;
 
 /// Answers a hello in a task of its own.
 pub fn start(socket: &Rc<Socket>, id: Option<FrameId>, hello: Hello) {
@@ -54,7 +54,7 @@ async fn greet(socket: &Rc<Socket>, hello: Hello) -> std::result::Result<(), (Er
     let actor = verified.actor;
     let device: Arc<str> = hello.device.as_str().into();
     let cap = app.settings.sockets_per_member;
-    let Some(slot) = app.gateway.slot(actor.tenant, actor.member, &device, socket.id, cap) else {
+    let Some(slot) = app.connections.slot(actor.tenant, actor.member, &device, socket.id, cap) else {
         let error = Error::new(Code::LimitReached, format!("a member has at most {cap} sockets"));
         return Err((error, close::CONNECTION_LIMIT));
     };

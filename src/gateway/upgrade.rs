@@ -40,11 +40,11 @@ pub async fn open_socket(
     check_protocol(&request)?;
     let settings = &app.settings;
     let address = client_ip(&request, settings);
-    let Some(place) = app.gateway.enter(address, settings.sockets_per_address) else {
+    let Some(place) = app.connections.enter(address, settings.sockets_per_address) else {
         let detail = format!("an address has at most {} sockets", settings.sockets_per_address);
         return Err(Error::new(Code::RateLimited, detail).retry_after(30_000));
     };
-    let id = app.gateway.next_id(app.clock.now());
+    let id = app.connections.next_id(app.clock.now());
     let (response, connection, stream) = actix_ws::handle_with_protocols(&request, payload, &[SUB_PROTOCOL])
         .map_err(|cause| Error::new(Code::InvalidParameter, format!("no WebSocket request: {cause}")))?;
     let limit = settings.frame_limit;

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::kernel::network::AddressBlock;
 use crate::kernel::{Code, Error, MemberId, TenantId};
 use crate::settings::Settings;
 
@@ -25,17 +26,14 @@ const SECOND: i64 = 1_000_000;
 pub enum Key {
     /// A signed-in member.
     Member(TenantId, MemberId),
-    /// An address without a valid token; the first 64 bits of an IPv6 address.
-    Address(u64),
+    /// An address without a valid token.
+    Address(AddressBlock),
 }
 
 impl Key {
     /// The key of an address.
     pub fn address(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(v4) => Self::Address(u64::from(v4.to_bits())),
-            IpAddr::V6(v6) => Self::Address((v6.to_bits() >> 64) as u64),
-        }
+        Self::Address(AddressBlock::of(address))
     }
 }
 
@@ -169,8 +167,8 @@ mod tests {
         settings.requests_per_second = 0;
         let limiter = Limiter::new(&settings);
         assert!(limiter.take_at(Key::Member(TenantId(1), MemberId(1)), 0).is_none());
-        for address in 0..(SHARDS * SHARD_LIMIT * 2) as u64 {
-            limiter.take_at(Key::Address(address), 0);
+        for address in 0..(SHARDS * SHARD_LIMIT * 2) as u32 {
+            limiter.take_at(Key::address(std::net::Ipv4Addr::from_bits(address).into()), 0);
         }
         let held: usize =
             limiter.shards.iter().filter_map(|shard| shard.lock().ok().map(|map| map.len())).sum();

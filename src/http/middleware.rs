@@ -15,11 +15,11 @@ use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 
+use super::authorization::bearer;
 use super::limit::{Key, Limiter};
 use super::problem::Problem;
 use super::{client_ip, parameters};
 use crate::app::App;
-use crate::auth::extract::bearer;
 use crate::kernel::text::is_key;
 use crate::kernel::{Code, Error, secret, trace};
 

@@ -1,6 +1,7 @@
 //! What every route shares: problems, bodies, pages, limits, request ids. Owns how HTTP looks on every route;
 //! knows no room and no table.
 
+pub mod authorization;
 pub mod client_ip;
 pub mod cors;
 pub mod fallback;

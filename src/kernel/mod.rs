@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod error;
 pub mod id;
+pub mod network;
 pub mod secret;
 pub mod tasks;
 pub mod text;

@@ -9,12 +9,12 @@ use super::service::{self, NewMember, Patch};
 use super::store::Filter;
 use super::view::MemberView;
 use crate::app::App;
-use crate::auth::password::Password;
 use crate::auth::{Admin, Authenticated, Staff};
 use crate::domain::member::{MemberStatus, Role};
 use crate::http::json::Body;
 use crate::http::page::{Page, PageQuery};
 use crate::kernel::{MemberId, Millis, Result, text};
+use crate::security::password::Password;
 
 /// The routes of this room.
 pub fn routes(config: &mut ServiceConfig<'_>) {

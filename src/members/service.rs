@@ -3,7 +3,6 @@
 use super::profile::{Checker, NAME_MAX, NICKNAME_MAX};
 use super::store::{self, Filter, MemberChange, MemberRow};
 use crate::app::App;
-use crate::auth::password::Password;
 use crate::auth::{service as sign_in, sessions};
 use crate::db::types::{Json, json_text};
 use crate::domain::actor::Actor;
@@ -12,6 +11,7 @@ use crate::domain::permission::{Operation, Scope, require};
 use crate::http::page::{Page, PageQuery};
 use crate::journal::AccessChange;
 use crate::kernel::{Code, Error, MemberId, Millis, Result, SessionId, TenantId};
+use crate::security::password::Password;
 
 /// How many conversations a new account accepts at once.
 pub const MAX_ACCEPT_DEFAULT: i32 = 10;

@@ -93,7 +93,7 @@ pub async fn delta(app: &App, actor: Actor, query: SyncQuery) -> Result<SyncPage
             });
         };
         let after = cursor.check(&epoch, head)?;
-        let delta = store::delta(connection, tenant, member, after, limit)?;
+        let delta = super::delta::delta(connection, tenant, member, after, limit)?;
         let cursor = Cursor::new(&epoch, delta.cursor).to_string();
         Ok(SyncPage { rows: delta.rows, cursor, more: delta.more, inbox_cursor: None, unread_total })
     })

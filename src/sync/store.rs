@@ -18,8 +18,6 @@ use crate::messages::store as messages;
 use super::model::{InboxRow, Notes, Peers};
 use super::unread::{self, Counts, Fast};
 
-pub use super::delta::{Delta, delta};
-
 /// Everything that rows of some conversations need, read at once.
 struct Page {
     conversations: HashMap<ConversationId, ConversationRow>,

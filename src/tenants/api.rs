@@ -10,13 +10,13 @@ use super::service::{self, NewTenant, Patch};
 use super::store::TenantRow;
 use crate::app::App;
 use crate::auth::extract::carries_key;
-use crate::auth::password::Password;
 use crate::auth::{Admin, Authenticated};
 use crate::domain::tenant::{TenantSettings, TenantStatus};
 use crate::http::json::Body;
 use crate::http::page::Page;
 use crate::kernel::{Code, Error, IdentityKeyId, Millis, Result, TenantId};
 use crate::members::view::MemberView;
+use crate::security::password::Password;
 
 /// The routes of this room.
 pub fn routes(config: &mut ServiceConfig<'_>) {

@@ -2,7 +2,6 @@
 
 use super::store::{self, TenantRow};
 use crate::app::App;
-use crate::auth::password::Password;
 use crate::auth::sessions::change_access;
 use crate::db::types::Json;
 use crate::domain::actor::Actor;
@@ -15,6 +14,7 @@ use crate::kernel::{Code, Error, MemberId, Result, SessionId, TenantId};
 use crate::members::profile::Checker;
 use crate::members::service::{NewMember, prepare};
 use crate::members::store::{self as members, MemberRow};
+use crate::security::password::Password;
 
 /// Longest name of a tenant, in characters.
 pub const NAME_MAX: usize = 200;

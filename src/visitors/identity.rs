@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::auth::tokens::hs256_only;
 use crate::kernel::secret::Secret;
 use crate::kernel::{Error, Millis, Result};
 use crate::members::profile::{Checker, NAME_MAX, NICKNAME_MAX};
+use crate::security::tokens::hs256_only;
 
 /// How far ahead a token may end, in milliseconds.
 pub const LIFETIME_MAX_MS: i64 = 24 * 60 * 60 * 1_000;

@@ -381,7 +381,7 @@ on_every_database! {
     /// The command line, which is another process, makes administrators and resets passwords beside a running
     /// server.
     async fn a_reset_password_ends_every_session(app: TestApp) {
-        use deskwire::auth::password::Password;
+        use deskwire::security::password::Password;
         use deskwire::members::service;
         let desk = app.desk().await;
         let password = || Password(Secret::new("set by the operator"));

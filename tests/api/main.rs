@@ -42,5 +42,6 @@ mod sync_inbox;
 mod tenancy;
 mod tenants;
 mod tidy;
+mod tidy_layers;
 mod unread;
 mod visitors;

@@ -208,7 +208,7 @@ fn sockets_are_counted_by_member_and_address() {
         sockets.push(desk.agent.socket_with(json!({"device": "two"})).await);
         assert_eq!(sockets[1].expect_close().await, 4506);
         crate::harness::eventually("the places of closed sockets are free", async || {
-            (app.gateway.open() == 2).then_some(())
+            (app.connections.open() == 2).then_some(())
         })
         .await;
         sockets.push(desk.visitor.socket().await);
@@ -259,7 +259,7 @@ fn half_a_frame_is_no_hello() {
         let text = String::from_utf8_lossy(&answer);
         assert!(text.starts_with("HTTP/1.1 101"), "{text}");
         assert!(text.contains("hello_timeout"), "{text}");
-        crate::harness::eventually("the place is free", async || (app.gateway.open() == 0).then_some(()))
+        crate::harness::eventually("the place is free", async || (app.connections.open() == 0).then_some(()))
             .await;
     });
 }

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use deskwire::auth::Auth;
 use deskwire::domain::actor::Actor;
 use deskwire::kernel::TenantId;
+use deskwire::security::Auth;
 use serde_json::{Value, json};
 
 use super::TestApp;

@@ -7,19 +7,20 @@
 //! later than the times in them and clocks of processes differ.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use diesel::prelude::*;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use crate::app::App;
-use crate::db::AnyConnection;
+use super::Auth;
 use crate::db::schema::{auth_session, member, tenant};
+use crate::db::{AnyConnection, Db};
 use crate::domain::actor::Actor;
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::tenant::TenantStatus;
-use crate::journal::feed::{AccessNotice, AccessState, FeedItem};
+use crate::journal::feed::{AccessNotice, AccessState, Feed, FeedItem};
 use crate::kernel::{Code, Error, MemberId, Millis, Result, SessionId, TenantId};
 
 /// How far a look at the store reaches back behind the last one, in milliseconds.
@@ -225,23 +226,23 @@ pub fn read(connection: &mut AnyConnection, since: Millis) -> Result<Found> {
 }
 
 /// Follows the feed and the store until the server stops. One task for each process.
-pub async fn follow(app: Arc<App>) {
-    let every = Duration::from_secs(if app.db.kind().is_server() { 1 } else { 2 });
+pub async fn follow(auth: Auth, db: Db, feed: Feed, shutdown: CancellationToken) {
+    let every = Duration::from_secs(if db.kind().is_server() { 1 } else { 2 });
     let at_least = Duration::from_millis(200);
-    let mut feed = app.feed.subscribe(1_024);
+    let mut feed = feed.subscribe(1_024);
     let mut next = Instant::now();
     loop {
         tokio::select! {
-            () = app.tasks.shutdown().cancelled() => return,
+            () = shutdown.cancelled() => return,
             item = feed.recv() => match item {
-                Some(FeedItem::Changes(changes)) => app.auth.notice(changes.tenant, &changes.access),
+                Some(FeedItem::Changes(changes)) => auth.notice(changes.tenant, &changes.access),
                 // Somebody else committed: look soon, though not after each of its commits.
                 Some(FeedItem::Behind) => next = next.min(Instant::now() + at_least),
                 Some(FeedItem::Ephemeral(_)) => {}
                 None => return,
             },
             () = tokio::time::sleep_until(next) => {
-                if let Err(error) = app.auth.catch_up(&app.db).await {
+                if let Err(error) = auth.catch_up(&db).await {
                     log::warn!(target: "deskwire::auth", "revocations could not be read, trying again: {error}");
                 }
                 next = Instant::now() + every;

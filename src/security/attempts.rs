@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::http::limit::Key;
+use crate::kernel::network::AddressBlock;
 use crate::kernel::{Code, Error, Millis, Result};
 
 /// Failures after which an account is locked for an address.
@@ -22,7 +22,7 @@ pub const TOLD_MAX: u32 = 5;
 pub const LOCK_MS: i64 = 15 * 60 * 1_000;
 const RECORDS_MAX: usize = 65_536;
 
-type Records = Mutex<HashMap<(String, Key), Record>>;
+type Records = Mutex<HashMap<(String, AddressBlock), Record>>;
 
 /// The counters of one process.
 #[derive(Debug, Default, Clone)]
@@ -62,7 +62,7 @@ impl Record {
 #[derive(Debug)]
 pub struct Attempt {
     records: Arc<Records>,
-    key: (String, Key),
+    key: (String, AddressBlock),
     lock: Lock,
     password: u64,
 }
@@ -71,7 +71,7 @@ impl Attempts {
     /// Begins an attempt on an account, which is named by what the client sent. Fails with `rate_limited` when so
     /// many attempts are under way that together they could be one failure too many.
     pub fn begin(&self, account: String, address: IpAddr, now: Millis) -> Result<Attempt> {
-        let key = (account, Key::address(address));
+        let key = (account, AddressBlock::of(address));
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         if records.len() >= RECORDS_MAX {
             records.retain(|_, record| record.is_current(now));

@@ -13,7 +13,7 @@ use crate::kernel::{MemberId, Millis, TenantId};
 
 /// The sockets of one process. Cloning shares it.
 #[derive(Debug, Clone, Default)]
-pub struct Gateway {
+pub struct Connections {
     shared: Arc<Shared>,
 }
 
@@ -32,7 +32,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Gateway {
+impl Connections {
     /// Sockets that are open in this process.
     pub fn open(&self) -> usize {
         self.shared.open.load(Ordering::SeqCst)
@@ -56,7 +56,7 @@ impl Gateway {
         }
         *count += 1;
         self.shared.open.fetch_add(1, Ordering::SeqCst);
-        Some(ConnectionPermit { gateway: self.clone(), address })
+        Some(ConnectionPermit { connections: self.clone(), address })
     }
 
     /// Gives a device's place to this socket, which replaces the device's older one; none when the member has `cap`
@@ -77,7 +77,7 @@ impl Gateway {
             None if full => return None,
             None => slots.push((device.clone(), socket)),
         }
-        Some(DeviceSlot { gateway: self.clone(), tenant, member, device: device.clone(), socket })
+        Some(DeviceSlot { connections: self.clone(), tenant, member, device: device.clone(), socket })
     }
 
     /// Returns when no socket is open any more, or after `patience`.
@@ -101,13 +101,13 @@ impl Gateway {
 /// One socket's place; given back when dropped.
 #[derive(Debug)]
 pub struct ConnectionPermit {
-    gateway: Gateway,
+    connections: Connections,
     address: IpAddr,
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let shared = &self.gateway.shared;
+        let shared = &self.connections.shared;
         {
             let mut addresses = lock(&shared.addresses);
             if let Some(count) = addresses.get_mut(&self.address) {
@@ -125,7 +125,7 @@ impl Drop for ConnectionPermit {
 /// One device's slot; given back when dropped, unless a newer socket took it.
 #[derive(Debug)]
 pub struct DeviceSlot {
-    gateway: Gateway,
+    connections: Connections,
     tenant: TenantId,
     member: MemberId,
     /// The device.
@@ -136,7 +136,7 @@ pub struct DeviceSlot {
 impl DeviceSlot {
     /// Whether a newer socket of the same device has taken the slot.
     pub fn is_taken(&self) -> bool {
-        let devices = lock(&self.gateway.shared.devices);
+        let devices = lock(&self.connections.shared.devices);
         let slots = devices.get(&(self.tenant, self.member));
         !slots.is_some_and(|slots| slots.iter().any(|slot| slot.0 == self.device && slot.1 == self.socket))
     }
@@ -144,7 +144,7 @@ impl DeviceSlot {
 
 impl Drop for DeviceSlot {
     fn drop(&mut self) {
-        let mut devices = lock(&self.gateway.shared.devices);
+        let mut devices = lock(&self.connections.shared.devices);
         let key = (self.tenant, self.member);
         if let Some(slots) = devices.get_mut(&key) {
             slots.retain(|slot| slot.0 != self.device || slot.1 != self.socket);
@@ -161,23 +161,23 @@ mod tests {
 
     #[test]
     fn addresses_are_capped_and_places_come_back() {
-        let gateway = Gateway::default();
+        let connections = Connections::default();
         let address = IpAddr::from([192, 0, 2, 1]);
-        let first = gateway.enter(address, 2);
-        let second = gateway.enter(address, 2);
-        assert!(first.is_some() && second.is_some() && gateway.enter(address, 2).is_none());
-        assert!(gateway.enter(IpAddr::from([192, 0, 2, 2]), 2).is_some());
+        let first = connections.enter(address, 2);
+        let second = connections.enter(address, 2);
+        assert!(first.is_some() && second.is_some() && connections.enter(address, 2).is_none());
+        assert!(connections.enter(IpAddr::from([192, 0, 2, 2]), 2).is_some());
         drop(first);
-        assert!(gateway.enter(address, 2).is_some());
+        assert!(connections.enter(address, 2).is_some());
         drop(second);
-        assert_eq!(gateway.open(), 0);
+        assert_eq!(connections.open(), 0);
     }
 
     #[test]
     fn a_device_keeps_its_seat_when_it_comes_again() {
-        let gateway = Gateway::default();
+        let connections = Connections::default();
         let slot =
-            |device: &str, socket| gateway.slot(TenantId(1), MemberId(2), &Arc::from(device), socket, 2);
+            |device: &str, socket| connections.slot(TenantId(1), MemberId(2), &Arc::from(device), socket, 2);
         let old = slot("phone", 1);
         let new = slot("phone", 2);
         let other = slot("laptop", 3);

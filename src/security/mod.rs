@@ -1,0 +1,136 @@
+//! What admits a caller: access tokens, refresh tokens, passwords, the locks against guessing, revocations, secrets.
+//!
+//! Owns their rules and what they keep in memory. Does not own the routes of sign-in (`auth`) or accounts (`members`),
+//! nor the writing of revocations: they take a rev, so they go through the journal like everything that live sockets
+//! must learn.
+//!
+//! Invariants: an access token is verified in memory, without the store; refresh tokens are kept as hashes only; a
+//! revocation holds in every process within about a second, because each one follows the store ([`revocation`]).
+
+pub mod attempts;
+pub mod password;
+pub mod refresh;
+pub mod revocation;
+pub mod secrets;
+pub mod tokens;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use revocation::DenyReason;
+pub use tokens::Verified;
+
+use crate::db::{Db, Target};
+use crate::domain::actor::Actor;
+use crate::journal::feed::AccessNotice;
+use crate::kernel::secret::{Secret, Vault};
+use crate::kernel::{Clock, Millis, Result, TenantId};
+use crate::settings::Settings;
+use attempts::Attempts;
+use password::Passwords;
+use refresh::RefreshTokenIssuer;
+use revocation::Revocations;
+use tokens::Keys;
+
+/// Verifies tokens and keeps what that needs in memory. Cloning shares it.
+#[derive(Clone)]
+pub struct Auth {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clock: Clock,
+    keys: Keys,
+    vault: Vault,
+    refresh_tokens: RefreshTokenIssuer,
+    passwords: Passwords,
+    attempts: Attempts,
+    revocations: Revocations,
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Auth(…)")
+    }
+}
+
+impl Auth {
+    /// Loads or makes the secrets. Fails by the setting's name when one is missing or wrong.
+    pub fn open(settings: &Settings, target: &Target, clock: &Clock) -> Result<Self> {
+        let secrets = secrets::load(settings, target)?;
+        let lifetime = settings.access_token_seconds;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                clock: clock.clone(),
+                keys: Keys::new(&secrets.jwt_keys, lifetime),
+                vault: Vault::new(&secrets.master_key),
+                refresh_tokens: RefreshTokenIssuer::new(&secrets.master_key),
+                passwords: Passwords::new(settings.bcrypt_cost),
+                attempts: Attempts::default(),
+                revocations: Revocations::new(lifetime * 1_000),
+            }),
+        })
+    }
+
+    /// Makes an access token. It never outlives `account_ends`, the end of the member's account.
+    pub fn sign(&self, actor: &Actor, account_ends: Option<Millis>) -> Result<(Secret, Millis)> {
+        self.inner.keys.sign(actor, self.inner.clock.now(), account_ends)
+    }
+
+    /// Verifies an access token: signature, expiry, and whether its session, member and tenant may still come in.
+    /// In memory. Errors: `token_invalid`, `token_expired`, `session_revoked`, `account_disabled`,
+    /// `tenant_suspended`.
+    pub fn verify(&self, access_token: &str) -> Result<Verified> {
+        let verified = self.inner.keys.verify(access_token, self.inner.clock.now())?;
+        match self.barred(&verified.actor) {
+            Some(barred) => Err(barred.into()),
+            None => Ok(verified),
+        }
+    }
+
+    /// Why somebody who came in earlier may not stay; `None` when it may. In memory.
+    pub fn barred(&self, actor: &Actor) -> Option<DenyReason> {
+        self.inner.revocations.barred(actor)
+    }
+
+    /// Seals what is kept at rest and read again.
+    pub fn vault(&self) -> &Vault {
+        &self.inner.vault
+    }
+
+    /// Makes and reads refresh tokens.
+    pub fn refresh_tokens(&self) -> &RefreshTokenIssuer {
+        &self.inner.refresh_tokens
+    }
+
+    /// Hashes and checks passwords.
+    pub fn passwords(&self) -> &Passwords {
+        &self.inner.passwords
+    }
+
+    /// Failed sign-ins, in memory.
+    pub fn attempts(&self) -> &Attempts {
+        &self.inner.attempts
+    }
+
+    /// Takes in what a committed change says about who may come in.
+    pub fn notice(&self, tenant: TenantId, notices: &[AccessNotice]) {
+        self.inner.revocations.notice(tenant, notices, self.inner.clock.now());
+    }
+
+    /// Reads from the store what was revoked since the last look, by whatever process.
+    pub async fn catch_up(&self, db: &Db) -> Result<()> {
+        let look = self.inner.revocations.look(self.inner.clock.now());
+        let found = db.read(move |connection| revocation::read(connection, look.since)).await?;
+        self.inner.revocations.apply(look, found);
+        Ok(())
+    }
+
+    /// [`Auth::catch_up`] for threads that may block.
+    pub fn catch_up_blocking(&self, db: &Db) -> Result<()> {
+        let look = self.inner.revocations.look(self.inner.clock.now());
+        let found = db.read_blocking(|connection| revocation::read(connection, look.since))?;
+        self.inner.revocations.apply(look, found);
+        Ok(())
+    }
+}
