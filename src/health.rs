@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::app::App;
+use crate::kernel::tasks::SETTLED;
 use crate::kernel::{Code, Error, Result};
 
 /// The routes of this room.
@@ -49,6 +50,9 @@ async fn readyz(app: web::Data<App>) -> Result<web::Json<Health>> {
     }
     if app.journal.statistics().lanes_alive.load(Ordering::Relaxed) < app.journal.lanes() {
         return Err(Error::new(Code::Unready, "a lane has ended"));
+    }
+    if app.journal.statistics().restarted_within(SETTLED) {
+        return Err(Error::new(Code::Unready, "a lane panicked and began anew"));
     }
     if let Some(name) = app.tasks.down() {
         return Err(Error::new(Code::Unready, format!("the task {name} is restarting")));

@@ -76,7 +76,7 @@ metrics! {
     request_seconds: HistogramVec "deskwire_http_request_seconds" (latencies(); "method", "route");
     /// Commands and closures that wait for a lane.
     lane_depth: IntGauge "deskwire_lane_depth" ();
-    /// Lanes that run.
+    /// Threads of lanes that run: one on SQLite, two for each lane on servers.
     lanes: IntGauge "deskwire_lanes" ();
     /// Committed batches.
     batches: IntCounter "deskwire_batches_total" ();
@@ -92,6 +92,8 @@ metrics! {
     unknown_commits: IntCounter "deskwire_unknown_commits_total" ();
     /// Commands that waited for a tenant held by another process.
     skips: IntCounter "deskwire_skipped_commands_total" ();
+    /// Panics in the rules of one command, which was refused.
+    command_panics: IntCounter "deskwire_command_panics_total" ();
     /// Restarts of long-lived tasks that panicked, by task.
     task_restarts: IntCounterVec "deskwire_task_restarts_total" ("task");
     /// Live sockets.
@@ -136,11 +138,13 @@ impl Metrics {
             (&self.batch_bisections, &statistics.bisections),
             (&self.unknown_commits, &statistics.unknown_commits),
             (&self.skips, &statistics.skips),
+            (&self.command_panics, &statistics.command_panics),
         ];
         for (counter, counted) in counters {
             counter.inc_by(counted.load(Ordering::Relaxed).saturating_sub(counter.get()));
         }
-        for (task, restarts) in tasks.restarts() {
+        let lanes = ("lane", statistics.lane_restarts.load(Ordering::Relaxed));
+        for (task, restarts) in tasks.restarts().into_iter().chain([lanes]) {
             let counter = self.task_restarts.with_label_values(&[task]);
             counter.inc_by(restarts.saturating_sub(counter.get()));
         }

@@ -31,6 +31,20 @@ mod any {
     }
 }
 
+impl AnyConnection {
+    /// Whether the database is a server that other processes may use at the same time.
+    pub fn is_server(&self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgresql(_) => true,
+            #[cfg(feature = "mysql")]
+            Self::Mysql(_) => true,
+        }
+    }
+}
+
 /// Which database a URL names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatabaseKind {
@@ -75,6 +89,13 @@ pub enum Durability {
     /// After the operating system has it (`synchronous=NORMAL`): survives kill -9, not power loss.
     Process,
 }
+
+/// How long a server may take to take a connection.
+#[cfg(feature = "mysql")]
+const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+/// Connections that may be under way to a MySQL server that does not answer; beyond it none is tried.
+#[cfg(feature = "mysql")]
+const LATE_CONNECTIONS: usize = 32;
 
 /// Where the data is: a parsed `DATABASE_URL`.
 #[derive(Clone)]
@@ -169,16 +190,51 @@ impl Target {
             #[cfg(feature = "postgres")]
             DatabaseKind::Postgresql => {
                 let url = with_default_option(&self.address, "connect_timeout", "5");
-                // A peer that went silent is noticed: 10 s is the longest that a lane waits for a dead server.
+                // A machine that went silent is noticed while something is under way to it, and while it is waited for.
                 let url = with_default_option(&url, "tcp_user_timeout", "10000");
+                let url = with_default_option(&url, "keepalives_idle", "10");
+                let url = with_default_option(&url, "keepalives_interval", "5");
+                let url = with_default_option(&url, "keepalives_count", "2");
                 PgConnection::establish(&url).map(AnyConnection::Postgresql).map_err(failed)
             }
             #[cfg(feature = "mysql")]
-            DatabaseKind::Mysql => {
-                MysqlConnection::establish(&self.address).map(AnyConnection::Mysql).map_err(failed)
-            }
+            DatabaseKind::Mysql => self.establish_mysql(failed),
             #[allow(unreachable_patterns, reason = "reachable when a feature is off")]
             _ => Err(Error::internal("this database was not compiled in")),
+        }
+    }
+
+    /// The client library would wait without end for a server that takes connections and says nothing, and Diesel
+    /// cannot set its time-outs. So a thread of its own opens the connection, and is left to itself when it is late.
+    #[cfg(feature = "mysql")]
+    fn establish_mysql(
+        &self,
+        failed: impl FnOnce(diesel::ConnectionError) -> Error,
+    ) -> Result<AnyConnection> {
+        use diesel::Connection;
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        static LATE: AtomicUsize = AtomicUsize::new(0);
+        let silent = || {
+            let detail = format!("{} takes connections and does not answer", self.display());
+            Error::new(Code::StorageUnavailable, detail).retry_after(2_000)
+        };
+        if LATE.load(Ordering::Relaxed) >= LATE_CONNECTIONS {
+            return Err(silent());
+        }
+        let address = self.address.clone();
+        let (opened, result) = std::sync::mpsc::sync_channel(1);
+        LATE.fetch_add(1, Ordering::Relaxed);
+        let spawned = std::thread::Builder::new().name("mysql-connect".to_owned()).spawn(move || {
+            let _ = opened.send(MysqlConnection::establish(&address));
+            LATE.fetch_sub(1, Ordering::Relaxed);
+        });
+        if let Err(cause) = spawned {
+            LATE.fetch_sub(1, Ordering::Relaxed);
+            return Err(Error::internal("a thread for a connection did not start").caused_by(cause));
+        }
+        match result.recv_timeout(CONNECT_TIMEOUT) {
+            Ok(established) => established.map(AnyConnection::Mysql).map_err(failed),
+            Err(_) => Err(silent()),
         }
     }
 
@@ -215,6 +271,9 @@ impl Target {
                     "SET lock_timeout = '5s'".to_owned(),
                     "SET client_min_messages = 'warning'".to_owned(),
                     "SET timezone = 'UTC'".to_owned(),
+                    // Errors that Diesel does not name are told by their text. Only some roles may set this; for the
+                    // others `lock_tenants` knows a lock that was not given without reading.
+                    "DO $$ BEGIN SET lc_messages = 'C'; EXCEPTION WHEN OTHERS THEN NULL; END $$".to_owned(),
                 ];
                 if purpose == Purpose::Read {
                     statements.push("SET default_transaction_read_only = on".to_owned());
@@ -227,6 +286,10 @@ impl Target {
                     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'".to_owned(),
                     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED".to_owned(),
                     "SET SESSION innodb_lock_wait_timeout = 5".to_owned(),
+                    "SET SESSION lc_messages = 'en_US'".to_owned(),
+                    // Each for its own server; the other one takes it for a comment.
+                    "/*M!100101 SET SESSION max_statement_time = 10 */".to_owned(),
+                    "/*!50708 SET SESSION max_execution_time = 10000 */".to_owned(),
                 ];
                 if purpose == Purpose::Write {
                     // MariaDB ends a transaction that a stopped process left open; on MySQL the variable does not

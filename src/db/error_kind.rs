@@ -1,4 +1,6 @@
-//! What database errors mean: the one place where three databases' messages are read.
+//! What database errors mean: the one place where three databases' messages are read. Diesel gives neither SQLSTATE
+//! nor error number, only a few kinds; so every connection asks for English messages, and where the statement alone
+//! says what an unnamed error means (a lock), its caller says so with [`lock_error`].
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
@@ -29,6 +31,10 @@ pub fn error_kind(error: &DieselError) -> DbErrorKind {
             _ => DbErrorKind::Statement,
         };
     };
+    error_kind_of(kind, information.message())
+}
+
+fn error_kind_of(kind: &DatabaseErrorKind, message: &str) -> DbErrorKind {
     match kind {
         DatabaseErrorKind::UniqueViolation => return DbErrorKind::Unique,
         DatabaseErrorKind::SerializationFailure => return DbErrorKind::Conflict,
@@ -38,7 +44,7 @@ pub fn error_kind(error: &DieselError) -> DbErrorKind {
         DatabaseErrorKind::ReadOnlyTransaction => return DbErrorKind::Storage,
         _ => {}
     }
-    let message = information.message().to_lowercase();
+    let message = message.to_lowercase();
     let any = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
     if any(&[
         "deadlock",
@@ -48,6 +54,8 @@ pub fn error_kind(error: &DieselError) -> DbErrorKind {
         "statement timeout",
         "could not obtain lock",
         "record has changed since",
+        "max_statement_time exceeded",
+        "maximum statement execution time exceeded",
     ]) {
         DbErrorKind::Conflict
     } else if any(&[
@@ -85,6 +93,20 @@ pub fn error_kind(error: &DieselError) -> DbErrorKind {
         DbErrorKind::Storage
     } else {
         DbErrorKind::Statement
+    }
+}
+
+/// Reads the error of a statement that does nothing but take locks: what Diesel does not name, in whatever language, is
+/// a lock that was not given.
+pub fn lock_error(error: DieselError) -> DieselError {
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::Unknown, information)
+            if error_kind_of(&DatabaseErrorKind::Unknown, information.message())
+                == DbErrorKind::Statement =>
+        {
+            DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, information)
+        }
+        other => other,
     }
 }
 

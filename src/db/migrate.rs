@@ -1,12 +1,14 @@
 //! Migrations: three embedded sets with equal names, applied under a lock so that processes that start together
-//! do not race.
+//! do not race. Invariant: without the lock nothing is applied.
+
+use std::time::Duration;
 
 use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::{AnyConnection, Purpose, Target};
-use crate::kernel::{Error, Result};
+use crate::kernel::{Code, Error, Result};
 
 #[cfg(feature = "sqlite")]
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -19,9 +21,17 @@ const MYSQL: EmbeddedMigrations = embed_migrations!("migrations/mysql");
 #[cfg(feature = "postgres")]
 const LOCK: i64 = 0x6465_736b_7769_7265;
 
+/// How long a process waits for another one that migrates.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Applies what is pending and returns the names that were applied.
 pub fn run_pending(target: &Target) -> Result<Vec<String>> {
-    with_lock(target, |connection| {
+    run_pending_within(target, PATIENCE)
+}
+
+/// [`run_pending`], with another patience for a process that migrates already. Errors: `busy` when it is over.
+pub fn run_pending_within(target: &Target, patience: Duration) -> Result<Vec<String>> {
+    with_lock(target, patience, |connection| {
         let ran = match connection {
             #[cfg(feature = "sqlite")]
             AnyConnection::Sqlite(inner) => names(inner.run_pending_migrations(SQLITE)),
@@ -36,7 +46,7 @@ pub fn run_pending(target: &Target) -> Result<Vec<String>> {
 
 /// Takes back everything, newest first, and returns the names.
 pub fn revert_all(target: &Target) -> Result<Vec<String>> {
-    with_lock(target, |connection| {
+    with_lock(target, PATIENCE, |connection| {
         let reverted = match connection {
             #[cfg(feature = "sqlite")]
             AnyConnection::Sqlite(inner) => names(inner.revert_all_migrations(SQLITE)),
@@ -109,30 +119,55 @@ fn names(ran: Ran<'_>) -> diesel::migration::Result<Vec<String>> {
     Ok(ran?.iter().map(ToString::to_string).collect())
 }
 
-fn with_lock<T>(target: &Target, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
+fn with_lock<T>(
+    target: &Target,
+    patience: Duration,
+    work: impl FnOnce(&mut AnyConnection) -> Result<T>,
+) -> Result<T> {
     let mut connection = target.connect(Purpose::Write)?;
-    lock(&mut connection)?;
+    lock(&mut connection, patience)?;
     let done = work(&mut connection);
     unlock(&mut connection, done.is_ok())?;
     done
 }
 
-fn lock(connection: &mut AnyConnection) -> Result<()> {
+fn lock(connection: &mut AnyConnection, patience: Duration) -> Result<()> {
     match connection {
         #[cfg(feature = "sqlite")]
         AnyConnection::Sqlite(inner) => {
             use diesel::connection::AnsiTransactionManager;
+            inner.batch_execute(&format!("PRAGMA busy_timeout = {}", patience.as_millis()))?;
             AnsiTransactionManager::begin_transaction_sql(inner, "BEGIN IMMEDIATE")?;
         }
         #[cfg(feature = "postgres")]
         AnyConnection::Postgresql(inner) => {
-            inner.batch_execute("SET lock_timeout = '60s'; SET statement_timeout = '10min'")?;
-            diesel::sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(inner)?;
+            let patience = patience.as_millis();
+            inner
+                .batch_execute(&format!("SET lock_timeout = {patience}; SET statement_timeout = '10min'"))?;
+            let locked = diesel::sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(inner);
+            locked.map_err(super::error_kind::lock_error)?;
         }
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(inner) => {
+            use diesel::sql_types::{BigInt, Nullable};
+            #[derive(diesel::QueryableByName)]
+            struct Lock {
+                #[diesel(sql_type = Nullable<BigInt>)]
+                taken: Option<i64>,
+            }
             inner.batch_execute("SET SESSION innodb_lock_wait_timeout = 60")?;
-            diesel::sql_query("DO GET_LOCK('deskwire.migrations', 60)").execute(inner)?;
+            inner.batch_execute("/*M!100101 SET SESSION max_statement_time = 600 */")?;
+            inner.batch_execute("/*!50708 SET SESSION max_execution_time = 600000 */")?;
+            // Such locks are the whole server's, so the name holds the database's.
+            let lock: Lock = diesel::sql_query(format!(
+                "SELECT CAST(GET_LOCK(CONCAT('deskwire.migrations.', MD5(DATABASE())), {}) AS SIGNED) AS taken",
+                patience.as_secs()
+            ))
+            .get_result(inner)?;
+            if lock.taken != Some(1) {
+                let detail = "another process migrates this database; try again when it is done";
+                return Err(Error::new(Code::Busy, detail).retry_after(5_000));
+            }
         }
     }
     Ok(())

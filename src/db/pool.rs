@@ -2,14 +2,17 @@
 //!
 //! Invariant: after a lost connection every connection that was opened before is dropped unused: a restarted server
 //! is met with fresh ones. (Asking each before its use would cost every read a round trip, and Diesel cannot tell a
-//! dead MySQL connection by looking at it.)
+//! dead MySQL connection by looking at it.) And: whoever waits is answered within [`DEADLINE`], also when the server
+//! neither answers nor closes. The thread that waits for it cannot be stopped, so it is left to itself (so many and no
+//! more), its connection is thrown away when it comes back, and its place is given to others.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::R2D2Connection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::{AnyConnection, Purpose, Target};
 use super::error_kind::DbErrorKind;
@@ -18,13 +21,26 @@ use crate::kernel::{Code, Error, Result};
 /// How long a caller waits for a pooled connection before it is told `busy`.
 pub const POOL_WAIT: Duration = Duration::from_secs(3);
 
+/// How long a read or a write on a pooled connection may take in all.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
 /// A pool of connections for one purpose. Cloning shares it.
 #[derive(Clone)]
 pub struct Pool {
     inner: r2d2::Pool<Manager>,
     /// Rises when a connection was lost; what was opened under an older number is not used again.
     generation: Arc<AtomicU64>,
+    /// One for each connection that may be in use.
+    permits: Arc<Semaphore>,
+    /// One for each thread that may be left to itself.
+    spare: Arc<Semaphore>,
+    /// How often somebody had to wait for a permit.
+    waits: Arc<AtomicU64>,
 }
+
+/// What a piece of pooled work holds while it runs: its place, or, when nobody waits for it any more, one of the few
+/// that may be left to themselves.
+type Place = Arc<Mutex<OwnedSemaphorePermit>>;
 
 impl Pool {
     /// An empty pool of at most `size` connections.
@@ -32,14 +48,60 @@ impl Pool {
         let generation = Arc::new(AtomicU64::new(0));
         let manager = Manager { target: target.clone(), purpose, generation: generation.clone() };
         let inner = r2d2::Pool::builder()
-            .max_size(size)
+            .max_size(size.saturating_mul(2))
             .min_idle(Some(0))
             .test_on_check_out(false)
             .connection_timeout(POOL_WAIT)
             .error_handler(Box::new(QuietPool))
             .build(manager)
             .map_err(|cause| Error::new(Code::StorageUnavailable, format!("no connection: {cause}")))?;
-        Ok(Self { inner, generation })
+        let permits = || Arc::new(Semaphore::new(size as usize));
+        Ok(Self { inner, generation, permits: permits(), spare: permits(), waits: Arc::default() })
+    }
+
+    /// Runs work on a thread that may block, when a connection is free; answers within [`DEADLINE`]. `None` when the
+    /// work was begun and has not ended by then: what becomes of it is unknown.
+    pub async fn watch<T, F>(&self, work: F) -> Option<Result<T>>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Self) -> Result<T> + Send + 'static,
+    {
+        let deadline = tokio::time::Instant::now() + DEADLINE;
+        // The permit is taken before a blocking thread is, so who waits costs no thread.
+        let place: Place = match self.permit().await {
+            Ok(permit) => Arc::new(Mutex::new(permit)),
+            Err(error) => return Some(Err(error)),
+        };
+        let (pool, held) = (self.clone(), place.clone());
+        let working = super::blocking(move || {
+            let _held = held;
+            work(&pool)
+        });
+        if let Ok(done) = tokio::time::timeout_at(deadline, working).await {
+            return Some(done);
+        }
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        if let Ok(spare) = self.spare.clone().try_acquire_owned() {
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = spare;
+        }
+        log::warn!(target: "deskwire::db", "the database did not answer within {} s", DEADLINE.as_secs());
+        None
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit> {
+        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
+            return Ok(permit);
+        }
+        self.waits.fetch_add(1, Ordering::Relaxed);
+        match tokio::time::timeout(POOL_WAIT, self.permits.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(Error::new(Code::Busy, "no database connection became free").retry_after(500)),
+        }
+    }
+
+    /// How often somebody had to wait for a connection.
+    pub fn waits(&self) -> u64 {
+        self.waits.load(Ordering::Relaxed)
     }
 
     /// Runs work on a connection. Errors of the pool: `storage_unavailable`.
@@ -101,12 +163,8 @@ impl r2d2::ManageConnection for Manager {
     fn connect(&self) -> Result<Pooled> {
         // Read before the connection is opened: one that is lost meanwhile must not look new.
         let generation = self.generation.load(Ordering::SeqCst);
-        Ok(Pooled {
-            connection: self.target.connect(self.purpose)?,
-            generation,
-            lost: false,
-            doubtful: false,
-        })
+        let connection = self.target.connect(self.purpose)?;
+        Ok(Pooled { connection, generation, lost: false, doubtful: false })
     }
 
     fn is_valid(&self, pooled: &mut Pooled) -> Result<()> {
@@ -114,8 +172,12 @@ impl r2d2::ManageConnection for Manager {
     }
 
     fn has_broken(&self, pooled: &mut Pooled) -> bool {
+        let old = pooled.generation != self.generation.load(Ordering::SeqCst);
+        if pooled.lost || old {
+            return true;
+        }
         let dead = std::mem::take(&mut pooled.doubtful) && self.is_valid(pooled).is_err();
-        pooled.lost || dead || std::thread::panicking() || pooled.connection.is_broken()
+        dead || std::thread::panicking() || pooled.connection.is_broken()
     }
 }
 

@@ -147,8 +147,8 @@ fn work(
             let known = revs.contains_key(&pending.tenant());
             answers.push(match known {
                 true => Some(decide(&mut set, &pending.command)),
-                // After a blocking wait, who is not there does not exist.
-                false if wait != Wait::Skip => Some(Err(Error::not_found())),
+                // After a blocking wait, and where nothing is skipped, who is not there does not exist.
+                false if wait != Wait::Skip || !connection.is_server() => Some(Err(Error::not_found())),
                 false => None,
             });
         }

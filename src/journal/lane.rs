@@ -1,18 +1,20 @@
 //! A lane: a thread with its own connection that drains its queue and commits what waits in one transaction.
 //!
-//! Owns the retry, bisection and unknown-outcome rules. Keeps no database state between batches, so other processes
-//! and the command line stay correct. Invariants: every command gets exactly one answer; an answer is given only
-//! after the commit; a poisoned command fails alone; the lane never waits for a reader.
+//! Owns the retry, bisection and unknown-outcome rules. On servers each lane has a second thread with a connection of
+//! its own, which waits for the locks of tenants that another process holds, so that the lane itself never does. Keeps
+//! no database state between batches, so other processes and the command line stay correct, and a thread that panicked
+//! begins anew with a new connection. Invariants: every command gets exactly one answer; an answer is given only after
+//! the commit; a poisoned command fails alone; the lane never waits for a reader; no batch is tried without end.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::batch::{Context, Done, Failure, attempt};
 use super::fail_point::{FailPoint, FailPoints};
 use super::feed::Feed;
-use super::queue::{Next, Pending, Queue, SKIP_PATIENCE};
+use super::queue::{DEADLINE, Next, Pending, Queue, SKIP_PATIENCE, overdue};
 use super::statistics::Statistics;
 use super::store::transaction::{self, Wait};
 use crate::db::connection::Purpose;
@@ -26,6 +28,18 @@ const ATTEMPTS: u32 = 4;
 const BATCH_JOBS: usize = 64;
 /// How often old receipts are removed, in batches.
 const RECEIPTS_EVERY: u64 = 1_000;
+
+/// How long a thread that panicked pauses before it begins anew.
+const RESTART_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a thread of a lane does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Commits what waits, batch by batch.
+    Batches,
+    /// Waits for the locks of tenants that another process holds, one tenant at a time.
+    HeldTenants,
+}
 
 /// Everything that a lane works with.
 pub struct Lane {
@@ -50,37 +64,75 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Works until the queue is stopped and empty.
-    pub fn run(mut self) {
+    /// Works until the queue is stopped and empty. A panic costs the batch that was under way, whose callers are told
+    /// `busy`; the thread goes on with nothing kept.
+    pub fn run(mut self, role: Role) {
         Statistics::add(&self.statistics.lanes_alive, 1);
         loop {
-            let (commands, wait) = match self.queue.next() {
-                Next::Batch(commands) => (commands, Wait::Skip),
-                Next::Alone(commands) => (commands, Wait::Short),
-                Next::Stop => break,
-            };
-            let jobs = self.jobs.as_ref().map(|jobs| jobs.take(BATCH_JOBS)).unwrap_or_default();
-            self.commit(commands, jobs, wait);
-            if self.jobs.as_ref().is_some_and(|jobs| !jobs.is_empty()) {
-                self.queue.nudge();
+            let ended = catch_unwind(AssertUnwindSafe(|| match role {
+                Role::Batches => self.work(),
+                Role::HeldTenants => self.work_alone(),
+            }));
+            if ended.is_ok() {
+                break;
             }
+            self.connection = None;
+            self.statistics.lane_restarted();
+            log::error!(target: "deskwire::journal", "a lane panicked and begins anew");
+            std::thread::sleep(RESTART_PAUSE);
         }
         self.statistics.lanes_alive.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Commits a batch, however often it takes; splits it when something in it is poison.
-    fn commit(&mut self, commands: Vec<Pending>, mut jobs: Vec<Box<dyn WriteJob>>, wait: Wait) {
-        if commands.is_empty() && jobs.is_empty() {
-            return;
+    fn work(&mut self) {
+        while let Next::Batch(commands, turns) = self.queue.next() {
+            let jobs = self.jobs.as_ref().map(|jobs| jobs.take(BATCH_JOBS)).unwrap_or_default();
+            self.commit(commands, jobs, Wait::Skip);
+            drop(turns);
+            if self.jobs.as_ref().is_some_and(|jobs| !jobs.is_empty()) {
+                self.queue.nudge();
+            }
         }
+        // Nobody queues a closure any more; those that came until now are still done.
+        let rest = self.jobs.as_ref().map(|jobs| jobs.close()).unwrap_or_default();
+        self.commit(Vec::new(), rest, Wait::Skip);
+    }
+
+    fn work_alone(&mut self) {
+        while let Some((commands, turns)) = self.queue.next_alone() {
+            self.commit(commands, Vec::new(), Wait::Short);
+            drop(turns);
+        }
+    }
+
+    /// Commits a batch, however often it takes; splits it when something in it is poison.
+    fn commit(&mut self, mut commands: Vec<Pending>, mut jobs: Vec<Box<dyn WriteJob>>, wait: Wait) {
         for round in 1.. {
+            if round > 1 {
+                commands = answer_overdue(commands);
+            }
+            if commands.is_empty() && jobs.is_empty() {
+                return;
+            }
             let error = match self.try_once(&commands, &mut jobs, wait) {
                 Ok(done) => return self.finish(commands, jobs, done),
-                Err(Failure::Unknown { batch, tenants, done }) => match self.find_out(batch, &tenants) {
-                    Ok(true) => return self.finish(commands, jobs, *done),
-                    Ok(false) => continue,
-                    Err(error) => return refuse(commands, jobs, &error),
-                },
+                Err(Failure::Unknown { batch, tenants, done }) => {
+                    let newest = commands.iter().map(|pending| pending.since).max();
+                    let until = newest.unwrap_or_else(Instant::now) + DEADLINE;
+                    match self.find_out(batch, &tenants, until) {
+                        Ok(true) => return self.finish(commands, jobs, *done),
+                        Ok(false) if round < ATTEMPTS => continue,
+                        Ok(false) => {
+                            let error =
+                                Error::new(Code::Busy, "the database lost this write again and again");
+                            return refuse(commands, jobs, &error.retry_after(1_000));
+                        }
+                        Err(error) => {
+                            log::warn!(target: "deskwire::journal", "the outcome of a commit stays unknown: {error}");
+                            return refuse(commands, jobs, &overdue());
+                        }
+                    }
+                }
                 Err(Failure::Nothing(error)) => error,
             };
             match error.error_kind() {
@@ -97,8 +149,11 @@ impl Lane {
                     self.connection = None;
                     continue;
                 }
-                Some(DbErrorKind::Connection | DbErrorKind::Storage) => {
+                Some(kind @ (DbErrorKind::Connection | DbErrorKind::Storage)) => {
                     self.connection = None;
+                    if kind == DbErrorKind::Storage {
+                        self.statistics.storage_refused.store(true, Ordering::Relaxed);
+                    }
                     return refuse(commands, jobs, &error);
                 }
                 None if error.code == Code::StorageUnavailable || error.code == Code::Busy => {
@@ -139,23 +194,25 @@ impl Lane {
                 self.connection = Some(connection);
                 tried
             }
-            Err(_) => Err(Failure::Nothing(Error::internal("a command's rules panicked"))),
+            Err(_) => {
+                Statistics::add(&self.statistics.command_panics, 1);
+                Err(Failure::Nothing(Error::internal("a command's rules panicked")))
+            }
         }
     }
 
     /// Learns the outcome of a lost COMMIT: on a new connection, behind the same tenant locks (the old session may
-    /// still be committing), the receipt is there or it is not.
-    fn find_out(&mut self, batch: i64, tenants: &[TenantId]) -> Result<bool> {
+    /// still be committing), the receipt is there or it is not. Gives up when no caller waits for it any more: readers
+    /// then learn from the store whether it was committed, and callers by their keys.
+    fn find_out(&mut self, batch: i64, tenants: &[TenantId], until: Instant) -> Result<bool> {
         Statistics::add(&self.statistics.unknown_commits, 1);
         self.connection = None;
-        let mut patience = 0;
         loop {
             match self.look_up(batch, tenants) {
                 Ok(found) => return Ok(found),
-                Err(error) if self.queue.is_stopping() && patience > 50 => return Err(error),
+                Err(error) if Instant::now() >= until => return Err(error),
                 Err(error) => {
                     log::warn!(target: "deskwire::journal", "the outcome of a commit is still unknown: {error}");
-                    patience += 1;
                     std::thread::sleep(Duration::from_millis(200));
                 }
             }
@@ -237,12 +294,15 @@ impl Lane {
             commands.into_iter().partition(|pending| pending.since.elapsed() > SKIP_PATIENCE);
         let error = Error::new(Code::Busy, "another process holds this tenant's log").retry_after(500);
         refuse(late, jobs, &error);
-        if early.len() == self.queue.len() || self.queue.is_empty() {
-            // Nobody else waits: a short pause instead of asking again at once.
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        self.queue.put_back(early);
+        self.queue.hold(early);
     }
+}
+
+/// Lets those go whose callers went away; gives the others back.
+fn answer_overdue(commands: Vec<Pending>) -> Vec<Pending> {
+    let (late, early): (Vec<_>, Vec<_>) = commands.into_iter().partition(Pending::is_overdue);
+    refuse(late, Vec::new(), &overdue());
+    early
 }
 
 /// Gives everybody the same error.

@@ -30,7 +30,8 @@ pub use feed::{Changes, Feed};
 use crate::db::Db;
 use crate::kernel::{Clock, Code, Error, IdGenerator, Result, TenantId};
 use fail_point::FailPoints;
-use lane::Lane;
+use lane::{Lane, Role};
+pub use queue::DEADLINE;
 use queue::Queue;
 use statistics::Statistics;
 
@@ -38,6 +39,8 @@ use statistics::Statistics;
 #[derive(Clone)]
 pub struct Journal {
     lanes: Arc<Vec<Arc<Queue>>>,
+    /// How many threads there should be.
+    expected: u64,
     threads: Arc<Mutex<Vec<std::thread::JoinHandle<()>>>>,
     statistics: Arc<Statistics>,
     fail_points: Arc<FailPoints>,
@@ -52,16 +55,22 @@ impl Journal {
         let fail_points = Arc::new(FailPoints::from_environment());
         let mut queues = Vec::with_capacity(count);
         let mut threads = Vec::with_capacity(count);
+        let spawn = |name: String, lane: Lane, role: Role| {
+            std::thread::Builder::new()
+                .name(name)
+                .spawn(move || lane.run(role))
+                .map_err(|cause| Error::internal("a lane's thread did not start").caused_by(cause))
+        };
         for number in 0..count {
             let queue = Arc::new(Queue::default());
             if !server {
                 let waker = queue.clone();
                 db.write_queue().on_push(Box::new(move || waker.nudge()));
             }
-            let lane = Lane {
+            let lane = |jobs| Lane {
                 target: db.target().clone(),
                 queue: queue.clone(),
-                jobs: (!server).then(|| db.write_queue().clone()),
+                jobs,
                 ids: ids.clone(),
                 clock: clock.clone(),
                 feed: feed.clone(),
@@ -69,27 +78,28 @@ impl Journal {
                 fail_points: fail_points.clone(),
                 connection: None,
             };
-            let thread = std::thread::Builder::new()
-                .name(format!("lane-{number}"))
-                .spawn(move || lane.run())
-                .map_err(|cause| Error::internal("a lane's thread did not start").caused_by(cause))?;
+            let jobs = (!server).then(|| db.write_queue().clone());
+            threads.push(spawn(format!("lane-{number}"), lane(jobs), Role::Batches)?);
+            // On SQLite no other process can hold a tenant.
+            if server {
+                threads.push(spawn(format!("lane-{number}-held"), lane(None), Role::HeldTenants)?);
+            }
             queues.push(queue);
-            threads.push(thread);
         }
+        let expected = threads.len() as u64;
         let threads = Arc::new(Mutex::new(threads));
-        Ok(Self { lanes: Arc::new(queues), threads, statistics, fail_points })
+        Ok(Self { expected, lanes: Arc::new(queues), threads, statistics, fail_points })
     }
 
-    /// Does one command and returns after its commit. Errors: `busy` (queue full, database in the way),
-    /// `tenant_busy` (the tenant's share of the queue is full), `storage_unavailable`, and what the command's own
-    /// rules say. A retry with the same client_msg_id is always safe.
+    /// Does one command and returns after its commit. Errors: `busy` (queue full, database in the way, no answer
+    /// within [`DEADLINE`]), `tenant_busy` (the tenant's share of the queue is full), `storage_unavailable`, and what
+    /// the command's own rules say. A retry with the same client_msg_id is always safe.
     pub async fn submit(&self, command: Command) -> Result<Reply> {
-        self.lane(command.actor.tenant)?.push(command)?.await.map_err(|_| lost())?
-    }
-
-    /// [`Journal::submit`] for threads that may block.
-    pub fn submit_blocking(&self, command: Command) -> Result<Reply> {
-        self.lane(command.actor.tenant)?.push(command)?.blocking_recv().map_err(|_| lost())?
+        let answer = self.lane(command.actor.tenant)?.push(command)?;
+        match tokio::time::timeout(DEADLINE, answer).await {
+            Ok(answer) => answer.map_err(|_| lost())?,
+            Err(_) => Err(queue::overdue()),
+        }
     }
 
     /// Finishes what waits and ends the lanes. Blocks until they are gone.
@@ -110,9 +120,9 @@ impl Journal {
         self.lanes.iter().map(|queue| queue.len()).sum()
     }
 
-    /// How many lanes there should be.
+    /// How many threads of lanes there should be.
     pub fn lanes(&self) -> u64 {
-        self.lanes.len() as u64
+        self.expected
     }
 
     /// What the lanes count.
@@ -125,11 +135,11 @@ impl Journal {
         &self.fail_points
     }
 
-    fn lane(&self, tenant: TenantId) -> Result<&Queue> {
+    fn lane(&self, tenant: TenantId) -> Result<&Arc<Queue>> {
         // Ids are time-ordered with a counter at the end; mixing spreads neighbours over the lanes.
         let mixed = (tenant.0 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
         let index = mixed as usize % self.lanes.len().max(1);
-        self.lanes.get(index).map(AsRef::as_ref).ok_or_else(lost)
+        self.lanes.get(index).ok_or_else(lost)
     }
 }
 

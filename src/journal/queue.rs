@@ -1,12 +1,20 @@
 //! The queue in front of a lane: bounded, with a share for each tenant, so that one tenant's flood is that tenant's
 //! problem alone.
+//!
+//! Owns what waits and in which order. A tenant whose log another process holds waits beside the queue with a time of
+//! its own: the lane only asks for it in passing, and after a few refusals a second thread waits for its lock alone.
+//! Invariants: commands of one tenant keep their order; a tenant is worked on by one thread at a time; a held tenant
+//! costs another one nothing; nobody is worked on whose caller was told [`overdue`].
+
+mod state;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use self::state::{HELD_IN_BATCH, Held, SKIPS_BEFORE_ALONE, State};
 use super::command::{Action, Command, Draft, Reply};
 use crate::kernel::{Code, Error, Result, TenantId};
 
@@ -18,8 +26,16 @@ pub const TENANT_SHARE: usize = CAPACITY / 4;
 pub const BATCH_COMMANDS: usize = 256;
 /// Most bytes of content in a batch.
 pub const BATCH_BYTES: usize = 1 << 20;
-/// After so many skips a tenant's commands run alone and wait a moment for its lock.
-const SKIPS_BEFORE_ALONE: u32 = 3;
+/// How long a caller waits for its answer; then it is told `busy`, and the outcome is unknown.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+/// How long a command waits for a tenant that another process holds before its caller is told `busy`.
+pub const SKIP_PATIENCE: Duration = Duration::from_secs(3);
+
+/// What a caller is told whose command was not answered in time.
+pub fn overdue() -> Error {
+    let detail = "the database did not answer in time; whether this was stored is unknown: repeat it with the same key";
+    Error::new(Code::Busy, detail).retry_after(1_000)
+}
 
 /// A command and its caller.
 #[derive(Debug)]
@@ -28,8 +44,6 @@ pub struct Pending {
     pub command: Command,
     /// Since when it waits.
     pub since: Instant,
-    /// How often its tenant was locked by another process.
-    pub skips: u32,
     caller: Option<oneshot::Sender<Result<Reply>>>,
 }
 
@@ -37,7 +51,7 @@ impl Pending {
     /// A command with the place where its answer goes.
     pub fn new(command: Command) -> (Self, oneshot::Receiver<Result<Reply>>) {
         let (caller, answer) = oneshot::channel();
-        (Self { command, since: Instant::now(), skips: 0, caller: Some(caller) }, answer)
+        (Self { command, since: Instant::now(), caller: Some(caller) }, answer)
     }
 
     /// Answers the caller; one that went away does not mind.
@@ -45,6 +59,11 @@ impl Pending {
         if let Some(caller) = self.caller.take() {
             let _ = caller.send(answer);
         }
+    }
+
+    /// Whether its caller was told [`overdue`].
+    pub fn is_overdue(&self) -> bool {
+        self.since.elapsed() >= DEADLINE
     }
 
     /// Whose command it is.
@@ -67,78 +86,156 @@ impl Pending {
 #[derive(Debug, Default)]
 pub struct Queue {
     state: Mutex<State>,
+    /// Wakes the lane.
     ready: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    commands: VecDeque<Pending>,
-    by_tenant: HashMap<TenantId, usize>,
-    /// Something beside the commands waits (a write closure, or the end).
-    nudged: bool,
-    stopping: bool,
+    /// Wakes the second thread.
+    held: Condvar,
 }
 
 /// What the lane is to do next.
 #[derive(Debug)]
 pub enum Next {
     /// These commands, possibly none when the lane was only woken.
-    Batch(Vec<Pending>),
-    /// These commands of one tenant that was skipped, alone.
-    Alone(Vec<Pending>),
+    Batch(Vec<Pending>, Turns),
     /// Nothing more: the lane ends.
     Stop,
+}
+
+/// The held tenants that a batch tries again. Dropping it lets those go that were not found locked once more,
+/// however the batch ended.
+#[derive(Debug)]
+pub struct Turns {
+    queue: Arc<Queue>,
+    tenants: Vec<TenantId>,
+}
+
+impl Drop for Turns {
+    fn drop(&mut self) {
+        self.queue.end_turns(&self.tenants);
+    }
 }
 
 impl Queue {
     /// Queues a command. Errors: `busy`, `tenant_busy`, `draining`.
     pub fn push(&self, command: Command) -> Result<oneshot::Receiver<Result<Reply>>> {
-        let mut state = self.lock();
+        let mut guard = self.lock();
+        let state = &mut *guard;
         if state.stopping {
             return Err(Error::new(Code::Draining, Code::Draining.meaning()));
         }
-        if state.commands.len() >= CAPACITY {
+        if state.len() >= CAPACITY {
             return Err(Error::new(Code::Busy, "the write queue is full").retry_after(500));
         }
-        let count = state.by_tenant.entry(command.actor.tenant).or_insert(0);
+        let tenant = command.actor.tenant;
+        let count = state.by_tenant.entry(tenant).or_insert(0);
         if *count >= TENANT_SHARE {
             return Err(Error::new(Code::TenantBusy, Code::TenantBusy.meaning()).retry_after(1_000));
         }
         *count += 1;
         let (pending, answer) = Pending::new(command);
-        state.commands.push_back(pending);
-        drop(state);
+        match state.held.get_mut(&tenant) {
+            Some(held) => held.commands.push_back(pending),
+            None => state.commands.push_back(pending),
+        }
+        drop(guard);
         self.ready.notify_one();
         Ok(answer)
     }
 
-    /// Puts commands of skipped tenants back to the front, in their order.
-    pub fn put_back(&self, commands: Vec<Pending>) {
-        let mut state = self.lock();
-        for mut pending in commands.into_iter().rev() {
-            pending.skips += 1;
-            *state.by_tenant.entry(pending.tenant()).or_insert(0) += 1;
-            state.commands.push_front(pending);
+    /// Lets commands wait whose tenants were found locked, in front of whatever else those tenants want.
+    pub fn hold(&self, commands: Vec<Pending>) {
+        if commands.is_empty() {
+            return;
         }
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let mut by_tenant: HashMap<TenantId, VecDeque<Pending>> = HashMap::new();
+        for pending in commands {
+            *state.by_tenant.entry(pending.tenant()).or_insert(0) += 1;
+            by_tenant.entry(pending.tenant()).or_default().push_back(pending);
+        }
+        for (tenant, mut first) in by_tenant {
+            let before = state.held.remove(&tenant);
+            let skips = before.as_ref().map_or(0, |held| held.skips) + 1;
+            match before {
+                Some(held) => first.extend(held.commands),
+                None => first.extend(state.withdraw(tenant)),
+            }
+            let pause = Duration::from_millis(if skips < SKIPS_BEFORE_ALONE { 10 } else { 50 });
+            let held = Held { commands: first, skips, due: Instant::now() + pause, turn: false };
+            state.held.insert(tenant, held);
+        }
+        drop(guard);
+        self.ready.notify_one();
+        self.held.notify_one();
+    }
+
+    fn end_turns(&self, tenants: &[TenantId]) {
+        if tenants.is_empty() {
+            return;
+        }
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        for tenant in tenants {
+            if state.held.get(tenant).is_some_and(|held| held.turn)
+                && let Some(held) = state.held.remove(tenant)
+            {
+                state.commands.extend(held.commands);
+            }
+        }
+        drop(guard);
+        self.ready.notify_one();
+        self.held.notify_one();
     }
 
     /// Waits until there is something to do and takes it. There is no timer: the previous commit is the timer.
-    pub fn next(&self) -> Next {
+    pub fn next(self: &Arc<Self>) -> Next {
         let mut state = self.lock();
-        while state.commands.is_empty() && !state.nudged && !state.stopping {
-            state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let now = Instant::now();
+            if state.commands.is_empty() && state.held.is_empty() && state.stopping && !state.nudged {
+                return Next::Stop;
+            }
+            let due = state.next_due(State::in_passing(state.stopping));
+            if state.nudged || !state.commands.is_empty() || due.is_some_and(|due| due <= now) {
+                break;
+            }
+            state = match due {
+                Some(due) => wait_until(&self.ready, state, due - now),
+                None => self.ready.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
-        let nudged = std::mem::take(&mut state.nudged);
-        if state.commands.is_empty() && state.stopping && !nudged {
-            return Next::Stop;
+        state.nudged = false;
+        let which = State::in_passing(state.stopping);
+        let (mut taken, tenants) = state.take_held(HELD_IN_BATCH, which);
+        state.take(&mut taken);
+        drop(state);
+        Next::Batch(taken, Turns { queue: self.clone(), tenants })
+    }
+
+    /// For the second thread: waits until a tenant is due that was found locked several times, and takes its commands;
+    /// `None` when there will be none.
+    pub fn next_alone(self: &Arc<Self>) -> Option<(Vec<Pending>, Turns)> {
+        let mut state = self.lock();
+        loop {
+            let now = Instant::now();
+            if state.stopping {
+                return None;
+            }
+            let due = state.next_due(|held| held.skips >= SKIPS_BEFORE_ALONE);
+            if let Some(due) = due
+                && due <= now
+            {
+                break;
+            }
+            state = match due {
+                Some(due) => wait_until(&self.held, state, due - now),
+                None => self.held.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
-        let alone =
-            state.commands.front().filter(|first| first.skips >= SKIPS_BEFORE_ALONE).map(Pending::tenant);
-        let taken = match alone {
-            Some(tenant) => state.take_tenant(tenant),
-            None => state.take(),
-        };
-        if alone.is_some() { Next::Alone(taken) } else { Next::Batch(taken) }
+        let (taken, tenants) = state.take_held(1, |held| held.skips >= SKIPS_BEFORE_ALONE);
+        drop(state);
+        Some((taken, Turns { queue: self.clone(), tenants }))
     }
 
     /// Wakes the lane.
@@ -151,21 +248,12 @@ impl Queue {
     pub fn stop(&self) {
         self.lock().stopping = true;
         self.ready.notify_all();
-    }
-
-    /// Whether the lane was told to end.
-    pub fn is_stopping(&self) -> bool {
-        self.lock().stopping
+        self.held.notify_all();
     }
 
     /// How many commands wait.
     pub fn len(&self) -> usize {
-        self.lock().commands.len()
-    }
-
-    /// Whether none waits.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.lock().len()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -173,89 +261,16 @@ impl Queue {
     }
 }
 
-impl State {
-    fn take(&mut self) -> Vec<Pending> {
-        let mut taken = Vec::new();
-        let mut bytes = 0;
-        while let Some(first) = self.commands.front() {
-            bytes += first.bytes();
-            if taken.len() >= BATCH_COMMANDS || (bytes > BATCH_BYTES && !taken.is_empty()) {
-                break;
-            }
-            if let Some(pending) = self.commands.pop_front() {
-                self.forget(pending.tenant());
-                taken.push(pending);
-            }
-        }
-        taken
-    }
-
-    fn take_tenant(&mut self, tenant: TenantId) -> Vec<Pending> {
-        let all = std::mem::take(&mut self.commands);
-        let mut taken = Vec::new();
-        for pending in all {
-            if pending.tenant() == tenant && taken.len() < BATCH_COMMANDS {
-                self.forget(tenant);
-                taken.push(pending);
-            } else {
-                self.commands.push_back(pending);
-            }
-        }
-        taken
-    }
-
-    fn forget(&mut self, tenant: TenantId) {
-        if let Some(count) = self.by_tenant.get_mut(&tenant) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.by_tenant.remove(&tenant);
-            }
-        }
+fn wait_until<'a>(
+    condition: &Condvar,
+    state: MutexGuard<'a, State>,
+    pause: Duration,
+) -> MutexGuard<'a, State> {
+    match condition.wait_timeout(state, pause) {
+        Ok((state, _)) => state,
+        Err(poisoned) => poisoned.into_inner().0,
     }
 }
-
-/// How long a command waits for a tenant that another process holds before its caller is told `busy`.
-pub const SKIP_PATIENCE: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::actor::Actor;
-    use crate::domain::member::Role;
-    use crate::kernel::{ConversationId, MemberId, SessionId};
-
-    fn command(tenant: i64) -> Command {
-        let actor =
-            Actor { tenant: TenantId(tenant), member: MemberId(1), role: Role::Agent, session: SessionId(1) };
-        Command { actor, action: Action::Claim { conversation: ConversationId(1) } }
-    }
-
-    #[test]
-    fn one_tenant_fills_its_share_and_leaves_room_for_others() {
-        let queue = Queue::default();
-        for _ in 0..TENANT_SHARE {
-            assert!(queue.push(command(1)).is_ok());
-        }
-        assert_eq!(queue.push(command(1)).err().map(|error| error.code), Some(Code::TenantBusy));
-        assert!(queue.push(command(2)).is_ok());
-    }
-
-    #[test]
-    fn a_skipped_tenant_runs_alone_after_three_skips() {
-        let queue = Queue::default();
-        let _answers = [queue.push(command(1)), queue.push(command(2))];
-        for _ in 0..SKIPS_BEFORE_ALONE {
-            let Next::Batch(taken) = queue.next() else { unreachable!("a batch was due") };
-            let (skipped, done): (Vec<_>, Vec<_>) =
-                taken.into_iter().partition(|one| one.tenant() == TenantId(1));
-            queue.put_back(skipped);
-            for pending in done {
-                let tenant = pending.tenant().0;
-                pending.answer(Ok(Reply::default()));
-                let _ = queue.push(command(tenant));
-            }
-        }
-        let Next::Alone(taken) = queue.next() else { unreachable!("the tenant was due alone") };
-        assert!(taken.iter().all(|one| one.tenant() == TenantId(1)));
-    }
-}
+mod tests;

@@ -1,6 +1,8 @@
 //! What the lanes count, for metrics.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Counters of all lanes of a process.
 #[derive(Debug, Default)]
@@ -19,11 +21,29 @@ pub struct Statistics {
     pub skips: AtomicU64,
     /// Commands in the latest batch.
     pub last_batch: AtomicU64,
-    /// Lanes that run.
+    /// Threads of lanes that run.
     pub lanes_alive: AtomicU64,
+    /// Panics in one command's rules; the command was refused and the lane went on.
+    pub command_panics: AtomicU64,
+    /// Times that a lane's thread panicked and began anew.
+    pub lane_restarts: AtomicU64,
+    /// Whether the store refused a write (full disk, read-only) and no probe has succeeded since.
+    pub storage_refused: AtomicBool,
+    restarted: Mutex<Option<Instant>>,
 }
 
 impl Statistics {
+    pub(super) fn lane_restarted(&self) {
+        Self::add(&self.lane_restarts, 1);
+        *self.restarted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether a lane began anew less than so long ago.
+    pub fn restarted_within(&self, time: Duration) -> bool {
+        let restarted = *self.restarted.lock().unwrap_or_else(PoisonError::into_inner);
+        restarted.is_some_and(|at| at.elapsed() < time)
+    }
+
     pub(super) fn add(counter: &AtomicU64, count: u64) {
         counter.fetch_add(count, Ordering::Relaxed);
     }

@@ -108,6 +108,43 @@ on_servers! {
         app.stop().await;
     }
 
+    /// While one tenant's log is held and its clients keep asking, another tenant of the same lane gets hundreds of
+    /// answers one after the other, before the lock is gone.
+    async fn a_held_tenant_costs_nobody_a_turn(kind: DatabaseKind) {
+        let database = Arc::new(TestDatabase::migrated(kind));
+        let app = TestApp::on(database, Clock::default(), |settings| settings.database.lanes = 1).await;
+        let (held, free) = (app.seed().await, app.seed().await);
+        let held_room = app.open_room(held.visitor).await;
+        let free_room = app.open_room(free.visitor).await;
+        let mut holder = database::target(&app.database().url).connect(Purpose::Write).unwrap();
+        type Manager = <deskwire::db::AnyConnection as Connection>::TransactionManager;
+        Manager::begin_transaction(&mut holder).unwrap();
+        let row = tenant_log::table.filter(tenant_log::tenant_id.eq(held.tenant.0));
+        diesel::update(row).set(tenant_log::rev.eq(1_000)).execute(&mut holder).unwrap();
+        let waiting: Vec<_> = (0..4)
+            .map(|number| {
+                let app = app.clone();
+                let command = send(held.visitor, held_room, &format!("held-{number}"), "text");
+                actix_web::rt::spawn(async move { deliver(&app, command).await })
+            })
+            .collect();
+        // Until the held one has been tried and set aside for good.
+        eventually("the tenant is held", || async {
+            (app.journal.statistics().skips.load(std::sync::atomic::Ordering::Relaxed) > 12).then_some(())
+        })
+        .await;
+        for number in 0..300 {
+            app.journal.submit(send(free.visitor, free_room, &number.to_string(), "text")).await.unwrap();
+        }
+        assert!(waiting.iter().all(|one| !one.is_finished()), "the lock was lost before the others were done");
+        Manager::rollback_transaction(&mut holder).expect("the lock was lost before the others were done");
+        for one in waiting {
+            one.await.unwrap();
+        }
+        assert_eq!(app.audit().await.messages(held_room).len(), 1 + 4);
+        app.stop().await;
+    }
+
     /// The database dies under load and comes back: what was acknowledged is there, what was not is sent again by its
     /// client and stands once.
     async fn a_restarted_database_loses_nothing(kind: DatabaseKind) {

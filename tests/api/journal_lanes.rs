@@ -109,4 +109,33 @@ on_every_database! {
         let again = send(&app, seed.visitor, room, "m1", "one").await.unwrap();
         assert_eq!(again.entry.unwrap().seq, 3);
     }
+
+    /// A panic after the commit ends the lane's thread: it begins anew, it is counted, and a repetition finds what was
+    /// stored.
+    async fn a_lane_that_panics_begins_anew_and_is_counted(app: TestApp) {
+        let seed = app.seed().await;
+        let room = open(&app, &seed).await;
+        app.journal.fail_points().set(FailPoint::AfterCommit, FailAction::Panic, 1);
+        let first = send(&app, seed.visitor, room, "m1", "one").await.unwrap_err();
+        assert_eq!(first.code, Code::Busy);
+        let again = send(&app, seed.visitor, room, "m1", "one").await.unwrap();
+        assert!(again.duplicate, "it was committed before the panic");
+        let told =
+            app.http().get(format!("{}/metrics", app.base())).send().await.unwrap().text().await.unwrap();
+        assert!(told.contains("deskwire_task_restarts_total{task=\"lane\"} 1"), "{told}");
+        let ready = || async { (app.client().get_root("/readyz").await.status == 200).then_some(()) };
+        crate::harness::eventually("the lane has settled", ready).await;
+    }
+
+    /// A COMMIT that is lost every time is given up, its caller is told to come again, and the lane works on.
+    async fn a_commit_that_is_always_lost_is_given_up(app: TestApp) {
+        let seed = app.seed().await;
+        let room = open(&app, &seed).await;
+        app.journal.fail_points().set(FailPoint::CommitLost, FailAction::Fail, u32::MAX);
+        let lost = send(&app, seed.visitor, room, "m1", "one").await.unwrap_err();
+        assert_eq!(lost.code, Code::Busy);
+        app.journal.fail_points().set(FailPoint::CommitLost, FailAction::Fail, 0);
+        let again = send(&app, seed.visitor, room, "m1", "one").await.unwrap();
+        assert_eq!(again.entry.unwrap().seq, 3);
+    }
 }

@@ -24,6 +24,7 @@ mod fail_points;
 mod faults;
 mod feed;
 mod flood;
+mod frozen_database;
 mod journal;
 mod journal_lanes;
 mod lag;

@@ -1,13 +1,16 @@
 //! The three sets of migrations: reversible, and equal in names, tables and columns to `src/db/schema.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use deskwire::db::{AnyConnection, migrate};
+use deskwire::db::{AnyConnection, DatabaseKind, migrate};
+use deskwire::kernel::Code;
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use crate::harness::TestDatabase;
 use crate::harness::database::target;
+use crate::harness::{TestDatabase, servers};
 
 on_every_database! {
     /// A migration that cannot be taken back, or not be applied again, is found here and not in a bad night.
@@ -45,6 +48,65 @@ on_every_database! {
         let applied: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
         assert_eq!(applied, known);
     }
+}
+
+/// A process that migrates keeps the others out for as long as it takes: they give up, and apply nothing.
+fn nobody_migrates_beside_another(kind: DatabaseKind) {
+    if !servers::available(kind) {
+        return;
+    }
+    let database = TestDatabase::empty(kind);
+    let target = target(&database.url);
+    let mut other = database.connect();
+    let lock = match kind {
+        DatabaseKind::Sqlite => "BEGIN IMMEDIATE".to_owned(),
+        DatabaseKind::Postgresql => format!("SELECT pg_advisory_lock({})", 0x6465_736b_7769_7265_i64),
+        DatabaseKind::Mysql => "DO GET_LOCK(CONCAT('deskwire.migrations.', MD5(DATABASE())), 1)".to_owned(),
+    };
+    other.batch_execute(&lock).unwrap();
+    let refused = migrate::run_pending_within(&target, Duration::from_secs(1)).unwrap_err();
+    assert_eq!(refused.code, Code::Busy, "{refused}");
+    drop(other);
+    assert_eq!(columns(&mut database.connect()), BTreeMap::new());
+    assert!(!migrate::run_pending(&target).unwrap().is_empty());
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn nobody_migrates_beside_another_on_sqlite() {
+    nobody_migrates_beside_another(DatabaseKind::Sqlite);
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn nobody_migrates_beside_another_on_postgresql() {
+    nobody_migrates_beside_another(DatabaseKind::Postgresql);
+}
+
+#[cfg(feature = "mysql")]
+#[test]
+fn nobody_migrates_beside_another_on_mysql() {
+    nobody_migrates_beside_another(DatabaseKind::Mysql);
+}
+
+/// Which error it is does not depend on the language in which the server tells it.
+#[cfg(feature = "mysql")]
+#[test]
+fn a_lock_that_is_not_given_is_known_in_every_language() {
+    use deskwire::db::error_kind::error_kind;
+    if !servers::available(DatabaseKind::Mysql) {
+        return;
+    }
+    let server = std::sync::Arc::new(servers::Server::start(DatabaseKind::Mysql).unwrap());
+    let database = TestDatabase::on(&server);
+    database.connect().batch_execute("SET GLOBAL lc_messages = 'de_DE'").unwrap();
+    let (mut holder, mut other) = (database.connect(), database.connect());
+    holder.batch_execute("INSERT INTO tenant_log VALUES (1, 1)").unwrap();
+    holder.batch_execute("BEGIN").unwrap();
+    holder.batch_execute("UPDATE tenant_log SET rev = 2").unwrap();
+    other.batch_execute("SET SESSION innodb_lock_wait_timeout = 1").unwrap();
+    let refused = other.batch_execute("UPDATE tenant_log SET rev = 3").unwrap_err();
+    assert_eq!(error_kind(&refused), deskwire::db::DbErrorKind::Conflict, "{refused}");
 }
 
 /// The folders of `migrations` hold the same names, each with both directions.

@@ -6,6 +6,7 @@ use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionMa
 use diesel::prelude::*;
 
 use crate::db::AnyConnection;
+use crate::db::error_kind::lock_error;
 use crate::db::schema::{lane_batch, tenant_log};
 use crate::kernel::{Result, TenantId};
 
@@ -57,35 +58,43 @@ pub fn lock_tenants(
     tenants: &[TenantId],
     wait: Wait,
 ) -> QueryResult<HashMap<TenantId, i64>> {
-    let rows: Vec<(TenantId, i64)> = match connection {
+    let rows = locked_rows(connection, tenants, wait).map_err(lock_error)?;
+    Ok(rows.into_iter().collect())
+}
+
+fn locked_rows(
+    connection: &mut AnyConnection,
+    tenants: &[TenantId],
+    wait: Wait,
+) -> QueryResult<Vec<(TenantId, i64)>> {
+    let _ = wait;
+    match connection {
         #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(inner) => ordered(tenants).load(inner)?,
+        AnyConnection::Sqlite(inner) => ordered(tenants).load(inner),
         #[cfg(feature = "postgres")]
         AnyConnection::Postgresql(inner) => {
             match wait {
                 Wait::Skip => {}
-                Wait::Short => inner.batch_execute("SET LOCAL lock_timeout = '100ms'")?,
+                Wait::Short => inner.batch_execute("SET LOCAL lock_timeout = '500ms'")?,
                 Wait::Long => inner.batch_execute("SET LOCAL lock_timeout = '9s'")?,
             }
             match wait {
-                Wait::Skip => ordered(tenants).for_update().skip_locked().load(inner)?,
-                _ => ordered(tenants).for_update().load(inner)?,
+                Wait::Skip => ordered(tenants).for_update().skip_locked().load(inner),
+                _ => ordered(tenants).for_update().load(inner),
             }
         }
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(inner) => match wait {
-            Wait::Skip => ordered(tenants).for_update().skip_locked().load(inner)?,
+            Wait::Skip => ordered(tenants).for_update().skip_locked().load(inner),
             Wait::Short => {
                 inner.batch_execute("SET SESSION innodb_lock_wait_timeout = 1")?;
                 let rows = ordered(tenants).for_update().load(inner);
                 inner.batch_execute("SET SESSION innodb_lock_wait_timeout = 5")?;
-                rows?
+                rows
             }
-            Wait::Long => ordered(tenants).for_update().load(inner)?,
+            Wait::Long => ordered(tenants).for_update().load(inner),
         },
-    };
-    let _ = wait;
-    Ok(rows.into_iter().collect())
+    }
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]

@@ -131,6 +131,21 @@ impl Server {
         process.wait().unwrap();
     }
 
+    /// Stops the server in its tracks, with everything that works for it: its connections stay open and are silent.
+    pub fn freeze(&self) {
+        let process = self.process.lock().unwrap().id();
+        // The parent first, so that it starts nobody after its children were counted.
+        signal(process, "STOP");
+        children(process).iter().for_each(|child| signal(*child, "STOP"));
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        let process = self.process.lock().unwrap().id();
+        children(process).iter().for_each(|child| signal(*child, "CONT"));
+        signal(process, "CONT");
+    }
+
     /// Starts the server again on its port after [`Server::kill`].
     pub fn start_again(&self) {
         let (_, serve) = programs(self.kind).unwrap();
@@ -176,6 +191,12 @@ fn stop_signal(kind: DatabaseKind) -> &'static str {
 pub fn signal(process: u32, name: &str) {
     let _ =
         Command::new("kill").arg(format!("-{name}")).arg(process.to_string()).stderr(Stdio::null()).status();
+}
+
+/// The processes whose parent this is.
+fn children(parent: u32) -> Vec<u32> {
+    let listed = Command::new("pgrep").arg("-P").arg(parent.to_string()).output().unwrap();
+    String::from_utf8_lossy(&listed.stdout).lines().filter_map(|line| line.parse().ok()).collect()
 }
 
 /// A port that nobody listens on at this moment.
