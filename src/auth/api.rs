@@ -7,17 +7,17 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::Authenticated;
 use super::service::{self, Credentials};
-use super::sessions::{self, Caller, Tokens};
+use super::sessions::{self, ClientInfo, Tokens};
 use super::store::SessionRow;
 use crate::app::App;
 use crate::http::json::Body;
 use crate::http::page::{Page, PageQuery};
 use crate::kernel::secret::Secret;
 use crate::kernel::{Millis, Result, SessionId};
-use crate::members::view::MemberView;
+use crate::members::view::Me;
 use crate::security::password::Password;
 
-/// The routes of this room.
+/// The routes of this module.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(login);
     config.service(refresh_tokens);
@@ -29,9 +29,9 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 /// What to send to sign in.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct LoginIn {
+pub struct Login {
     /// The tenant's slug.
     #[schema(example = "acme")]
     tenant: String,
@@ -42,12 +42,15 @@ pub struct LoginIn {
     password: Password,
     /// The client's own name for this device: `A-Z a-z 0-9 . _ : -`, at most 64.
     device: Option<String>,
+    /// The last refresh token that this device held for the account, valid or not. It shows that the account knows
+    /// the device, so that failed sign-ins of others cannot lock it out.
+    refresh_token: Option<String>,
 }
 
 /// What to send for new tokens.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RefreshIn {
+pub struct RefreshTokens {
     /// The newest refresh token that the client holds.
     refresh_token: String,
 }
@@ -55,29 +58,30 @@ pub struct RefreshIn {
 /// What to send to change the own password.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PasswordChangeIn {
+pub struct ChangePassword {
     /// The present password.
     current_password: Password,
     /// The new one.
     new_password: Password,
 }
 
-/// What somebody who came in holds.
+/// Tokens, and whose they are.
 #[derive(Serialize, ToSchema)]
-pub struct TokensView {
+pub struct SignedIn {
     /// Send it as `Authorization: Bearer …`, and in the socket's `hello`.
     access_token: String,
     /// When it ends; refresh a little earlier.
     access_expires_at: Millis,
-    /// Exchange it at `/auth/refresh`. Each one is used once; after a lost answer the same one may be sent again.
+    /// Exchange it at `/auth/refresh`. Each one is used once; after a lost answer the same one may be sent again. Tabs
+    /// that share a session share it.
     refresh_token: String,
     /// When the session ends unless it is refreshed.
     refresh_expires_at: Millis,
-    /// Who came in.
-    member: MemberView,
+    /// Who signed in.
+    member: Me,
 }
 
-impl From<Tokens> for TokensView {
+impl From<Tokens> for SignedIn {
     fn from(tokens: Tokens) -> Self {
         Self {
             access_token: tokens.access_token.expose().to_owned(),
@@ -91,7 +95,7 @@ impl From<Tokens> for TokensView {
 
 /// A signed-in device.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SessionView {
+pub struct Session {
     /// The session.
     id: SessionId,
     /// The client's own name for the device; empty when it gave none.
@@ -110,7 +114,7 @@ pub struct SessionView {
     current: bool,
 }
 
-impl SessionView {
+impl Session {
     fn new(row: SessionRow, current: SessionId) -> Self {
         Self {
             id: row.id,
@@ -127,39 +131,43 @@ impl SessionView {
 
 /// Sign in
 ///
-/// Whatever does not fit together answers `invalid_credentials`; only the right password is told `account_locked`,
-/// `account_disabled` or `tenant_suspended`. Five failures from one address lock the account for that address for
-/// 15 minutes; fifty in a row lock it for all.
-#[utoipa::path(tag = "auth", request_body = LoginIn, security(()), responses(
-    (status = 200, description = "Signed in.", body = TokensView),
+/// Whatever does not fit together answers `invalid_credentials`; only the right password is told `account_disabled`
+/// or `tenant_suspended`. Five failures from one address lock the account for that address for 15 minutes; fifty in
+/// a row lock it for every address and device that the account does not know. A locked account answers
+/// `invalid_credentials` to every password; only a known address or device is told `account_locked`. An address is
+/// known when a session of the account was used from it, a device by `refresh_token`.
+#[utoipa::path(tag = "auth", request_body = Login, security(()), responses(
+    (status = 200, description = "Signed in.", body = SignedIn),
 ))]
 #[post("/auth/login")]
 pub async fn login(
     app: web::Data<App>,
-    caller: Caller,
-    body: Body<LoginIn>,
-) -> Result<web::Json<TokensView>> {
-    let LoginIn { tenant, name, password, device } = body.into_inner();
-    let tokens = service::login(&app, Credentials { tenant, name, password, device }, &caller).await?;
-    Ok(web::Json(tokens.into()))
+    client: ClientInfo,
+    input: Body<Login>,
+) -> Result<web::Json<SignedIn>> {
+    let Login { tenant, name, password, device, refresh_token } = input.into_inner();
+    let refresh_token = refresh_token.map(Secret::new);
+    let given = Credentials { tenant, name, password, device, refresh_token };
+    service::login(&app, given, &client).await.map(|tokens| web::Json(tokens.into()))
 }
 
 /// Exchange a refresh token for new tokens
 ///
-/// The answer replaces both tokens. If it is lost, send the same refresh token again: it stays good until one of
-/// its successors is used. A token that was good once and is used later is a copy: the whole session is revoked
-/// (`session_revoked`).
-#[utoipa::path(tag = "auth", request_body = RefreshIn, security(()), responses(
-    (status = 200, description = "New tokens.", body = TokensView),
+/// The answer replaces both tokens. If it is lost, send the same refresh token again: it stays valid until one of
+/// its successors is used. Two tabs that send the same token at once get two successors; when one of them is used,
+/// the other stays valid for 60 seconds. A token that was valid once and is used later is a copy: the whole session
+/// is revoked (`session_revoked`).
+#[utoipa::path(tag = "auth", request_body = RefreshTokens, security(()), responses(
+    (status = 200, description = "New tokens.", body = SignedIn),
 ))]
 #[post("/auth/refresh")]
 pub async fn refresh_tokens(
     app: web::Data<App>,
-    caller: Caller,
-    body: Body<RefreshIn>,
-) -> Result<web::Json<TokensView>> {
-    let token = Secret::new(body.into_inner().refresh_token);
-    Ok(web::Json(sessions::refresh(&app, &token, &caller).await?.into()))
+    client: ClientInfo,
+    input: Body<RefreshTokens>,
+) -> Result<web::Json<SignedIn>> {
+    let token = Secret::new(input.into_inner().refresh_token);
+    Ok(web::Json(sessions::refresh(&app, &token, &client).await?.into()))
 }
 
 /// Sign out this device
@@ -167,8 +175,8 @@ pub async fn refresh_tokens(
 /// Its tokens end at once and its sockets are closed.
 #[utoipa::path(tag = "auth", responses((status = 204, description = "Signed out.")))]
 #[post("/auth/logout")]
-pub async fn logout(app: web::Data<App>, who: Authenticated) -> Result<HttpResponse> {
-    sessions::end(&app, who.actor, Some(who.session), None, "signed_out").await?;
+pub async fn logout(app: web::Data<App>, caller: Authenticated) -> Result<HttpResponse> {
+    sessions::end(&app, caller.actor, Some(caller.session), None, "signed_out").await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -176,16 +184,16 @@ pub async fn logout(app: web::Data<App>, who: Authenticated) -> Result<HttpRespo
 ///
 /// Newest first.
 #[utoipa::path(tag = "auth", params(PageQuery), responses(
-    (status = 200, description = "A page of live sessions.", body = Page<SessionView>),
+    (status = 200, description = "A page of live sessions.", body = Page<Session>),
 ))]
 #[get("/auth/sessions")]
 pub async fn list_sessions(
     app: web::Data<App>,
-    who: Authenticated,
+    caller: Authenticated,
     page: web::Query<PageQuery>,
-) -> Result<web::Json<Page<SessionView>>> {
-    let rows = sessions::list(&app, who.actor, page.into_inner()).await?;
-    Ok(web::Json(rows.map(|row| SessionView::new(row, who.session))))
+) -> Result<web::Json<Page<Session>>> {
+    let rows = sessions::list(&app, caller.actor, page.into_inner()).await?;
+    Ok(web::Json(rows.map(|row| Session::new(row, caller.session))))
 }
 
 /// Sign out all other devices
@@ -193,8 +201,8 @@ pub async fn list_sessions(
 /// The session that asks stays.
 #[utoipa::path(tag = "auth", responses((status = 204, description = "All other sessions are over.")))]
 #[delete("/auth/sessions")]
-pub async fn revoke_sessions(app: web::Data<App>, who: Authenticated) -> Result<HttpResponse> {
-    sessions::end(&app, who.actor, None, Some(who.session), "revoked").await?;
+pub async fn revoke_sessions(app: web::Data<App>, caller: Authenticated) -> Result<HttpResponse> {
+    sessions::end(&app, caller.actor, None, Some(caller.session), "revoked").await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -207,27 +215,28 @@ pub async fn revoke_sessions(app: web::Data<App>, who: Authenticated) -> Result<
 #[delete("/auth/sessions/{id}")]
 pub async fn revoke_session(
     app: web::Data<App>,
-    who: Authenticated,
+    caller: Authenticated,
     id: web::Path<SessionId>,
 ) -> Result<HttpResponse> {
-    sessions::revoke(&app, who.actor, id.into_inner()).await?;
+    sessions::revoke(&app, caller.actor, id.into_inner()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Change the own password
 ///
-/// All other sessions of the member end. A wrong present password is a wrong field and counts as a failed sign-in.
-#[utoipa::path(tag = "auth", request_body = PasswordChangeIn, responses(
+/// All other sessions of the member end. The new password has 8 to 256 characters, is not a common one, not the login
+/// name, and not the present one. A wrong present password is a wrong field and counts as a failed sign-in.
+#[utoipa::path(tag = "auth", request_body = ChangePassword, responses(
     (status = 204, description = "Changed."),
 ))]
 #[put("/auth/password")]
 pub async fn change_password(
     app: web::Data<App>,
-    who: Authenticated,
-    caller: Caller,
-    body: Body<PasswordChangeIn>,
+    caller: Authenticated,
+    client: ClientInfo,
+    input: Body<ChangePassword>,
 ) -> Result<HttpResponse> {
-    let PasswordChangeIn { current_password, new_password } = body.into_inner();
-    service::change_password(&app, who.actor, current_password, new_password, &caller).await?;
+    let ChangePassword { current_password, new_password } = input.into_inner();
+    service::change_password(&app, caller.actor, current_password, new_password, &client).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -24,16 +24,16 @@ const DAY_MS: i64 = 86_400_000;
 /// How often a renewal is tried when others renew the same session at the same time.
 const RENEWALS: u32 = 8;
 
-/// Where a request that begins a session comes from.
+/// Where a request comes from that begins a session or gives a password.
 #[derive(Debug, Clone)]
-pub struct Caller {
+pub struct ClientInfo {
     /// Its address.
     pub address: IpAddr,
     /// Its `User-Agent`, cut to 300 characters.
     pub user_agent: String,
 }
 
-impl FromRequest for Caller {
+impl FromRequest for ClientInfo {
     type Error = Error;
     type Future = Ready<Result<Self>>;
 
@@ -48,7 +48,7 @@ impl FromRequest for Caller {
     }
 }
 
-/// What somebody who came in holds.
+/// What somebody who signed in holds.
 #[derive(Debug, Clone)]
 pub struct Tokens {
     /// The access token.
@@ -59,7 +59,7 @@ pub struct Tokens {
     pub refresh_token: Secret,
     /// When the session ends without further use.
     pub refresh_expires_at: Millis,
-    /// Who came in.
+    /// Who signed in.
     pub member: MemberRow,
 }
 
@@ -78,7 +78,7 @@ pub fn begin(
     member: crate::kernel::MemberId,
     role: Role,
     device: Option<&str>,
-    caller: &Caller,
+    client: &ClientInfo,
 ) -> Result<NewSession> {
     let now = app.clock.now();
     let id = SessionId(app.ids.next()?);
@@ -88,8 +88,8 @@ pub fn begin(
         tenant_id: tenant,
         member_id: member,
         device: device.unwrap_or_default().to_owned(),
-        user_agent: caller.user_agent.clone(),
-        ip: caller.address.to_string(),
+        user_agent: client.user_agent.clone(),
+        ip: client.address.to_string(),
         generation: 0,
         refresh_parent: None,
         refresh_current: hash,
@@ -99,22 +99,39 @@ pub fn begin(
         revoked_at: None,
         revoke_reason: None,
         rev: 0,
+        refresh_siblings: None,
+        rotated_at: now.0,
     };
     Ok(NewSession { row, refresh_token })
 }
 
-/// Keeps a session of a member that exists, notes its sign-in if it is one, and gives its tokens. When the member
-/// has more than [`SESSIONS_MAX`] live sessions, the oldest one ends.
-pub async fn keep(app: &App, session: NewSession, member: MemberRow, sign_in: bool) -> Result<Tokens> {
-    let row = session.row.clone();
+/// How a session begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// With the right password, from an origin that the account knows. Counters of others' failures stay.
+    KnownSignIn,
+    /// With the right password, from elsewhere: the failures before it are forgotten.
+    SignIn,
+    /// Without a password.
+    Identified,
+}
+
+/// Keeps a session of a member that exists, records its sign-in if it is one, and gives its tokens. When the member
+/// has more than [`SESSIONS_MAX`] live sessions, the oldest one ends. Fails with `invalid_credentials` when the
+/// password was changed after it was checked, so that no session outlives the old password.
+pub async fn keep(app: &App, session: NewSession, member: MemberRow, beginning: Beginning) -> Result<Tokens> {
+    let (row, hash) = (session.row.clone(), member.password_hash.clone());
     let surplus = app
         .db
         .write(move |connection| {
-            if sign_in {
-                store::note_login(connection, &row)?;
+            let (tenant, member, now) = (row.tenant_id, row.member_id, Millis(row.created_at));
+            if beginning != Beginning::Identified && !store::note_login(connection, &row, hash.as_deref())? {
+                return Err(Error::new(Code::InvalidCredentials, Code::InvalidCredentials.meaning()));
+            }
+            if beginning == Beginning::SignIn {
+                store::clear_attempts(connection, tenant, member)?;
             }
             store::insert(connection, &row)?;
-            let (tenant, member, now) = (row.tenant_id, row.member_id, Millis(row.created_at));
             store::surplus(connection, tenant, member, now, SESSIONS_MAX)
         })
         .await?;
@@ -150,7 +167,7 @@ fn lives_until(app: &App, role: Role, now: Millis) -> Millis {
     now.plus(days * DAY_MS)
 }
 
-/// Whether this account may be used now, whatever its password. Errors: `tenant_suspended`, `account_disabled`.
+/// Whether this account may be used now. Errors: `tenant_suspended`, `account_disabled`.
 pub fn admit(member: &MemberRow, tenant: TenantStatus, now: Millis) -> Result<()> {
     if tenant == TenantStatus::Suspended {
         return Err(Error::new(Code::TenantSuspended, Code::TenantSuspended.meaning()));
@@ -169,20 +186,25 @@ enum Renewal {
 
 /// Renews a session for its refresh token. Errors: `token_invalid` for what was never issued, `session_revoked`,
 /// `account_disabled`, `tenant_suspended`.
-pub async fn refresh(app: &App, token: &Secret, caller: &Caller) -> Result<Tokens> {
+pub async fn refresh(app: &App, token: &Secret, client: &ClientInfo) -> Result<Tokens> {
     let invalid = || Error::new(Code::TokenInvalid, Code::TokenInvalid.meaning());
     let presented = app.auth.refresh_tokens().read(token.expose())?.ok_or_else(invalid)?;
     let session = presented.session;
     let (successor, hash) = app.auth.refresh_tokens().issue(session)?;
     let now = app.clock.now();
-    let ip = caller.address.to_string();
+    let ip = client.address.to_string();
     let days = (app.settings.staff_session_days, app.settings.visitor_session_days);
     let renewal =
         app.db.write(move |connection| renew(connection, &presented, &hash, &ip, now, days)).await?;
     match renewal {
         Renewal::Renewed(row, member) => hand_out(app, session, successor, Millis(row.expires_at), *member),
         Renewal::Stolen(actor) => {
-            log::warn!(target: "deskwire::auth", "a copy of a refresh token of session {session} was used");
+            log::warn!(
+                target: "deskwire::auth",
+                "a copy of a refresh token was used: session {session} of member {} ends, address {}",
+                actor.member,
+                client.address,
+            );
             end(app, actor, Some(session), None, "theft").await?;
             Err(revoked())
         }
@@ -202,7 +224,7 @@ fn renew(
         let Some((mut row, member, tenant)) = found else {
             return Err(Error::new(Code::TokenInvalid, Code::TokenInvalid.meaning()));
         };
-        let Some(family) = row.family().present(&presented.hash, successor.to_owned()) else {
+        let Some(family) = row.family().present(&presented.hash, successor.to_owned(), now) else {
             return match (presented.genuine, row.revoked_at) {
                 (true, None) => Ok(Renewal::Stolen(member.actor(row.id))),
                 (true, Some(_)) => Err(revoked()),
@@ -224,11 +246,11 @@ fn renew(
 }
 
 /// Gives the holder of a live session one more refresh token of it, for a member that changed underneath.
-pub async fn extend(app: &App, actor: Actor, caller: &Caller) -> Result<Tokens> {
+pub async fn extend(app: &App, actor: Actor, client: &ClientInfo) -> Result<Tokens> {
     let (token, hash) = app.auth.refresh_tokens().issue(actor.session)?;
     let now = app.clock.now();
     let expires_at = lives_until(app, actor.role, now);
-    let used = Use { ip: caller.address.to_string(), at: now, expires_at };
+    let used = Use { ip: client.address.to_string(), at: now, expires_at };
     let member = app
         .db
         .write(move |connection| {

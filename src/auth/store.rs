@@ -1,18 +1,21 @@
-//! Sessions and sign-in counters in the store.
+//! Sessions, known origins and sign-in counters in the store.
 //!
 //! `revoked_at`, `revoke_reason` and `rev` are the journal's to write; everything else of `auth_session` is
 //! written here.
+
+use std::net::IpAddr;
 
 use diesel::prelude::*;
 
 use crate::db::AnyConnection;
 use crate::db::schema::{auth_session, member, tenant};
 use crate::domain::tenant::TenantStatus;
+use crate::kernel::network::AddressBlock;
 use crate::kernel::{MemberId, Millis, Result, SessionId, TenantId};
 use crate::members::store::MemberRow;
 use crate::security::refresh::Family;
 
-/// Consecutive failures after which an account is locked for every address.
+/// Consecutive failures after which an account is locked for every origin that is not known to it.
 pub const ACCOUNT_FAILURES_MAX: i32 = 50;
 
 /// A row of `auth_session`.
@@ -35,12 +38,20 @@ pub struct SessionRow {
     pub revoked_at: Option<i64>,
     pub revoke_reason: Option<String>,
     pub rev: i64,
+    pub refresh_siblings: Option<String>,
+    pub rotated_at: i64,
 }
 
 impl SessionRow {
-    /// The refresh tokens that count.
+    /// The refresh tokens that are valid.
     pub fn family(&self) -> Family {
-        Family::from_columns(self.generation, self.refresh_parent.clone(), &self.refresh_current)
+        Family {
+            generation: self.generation,
+            parent: self.refresh_parent.clone(),
+            siblings: Family::hashes(self.refresh_siblings.as_deref().unwrap_or_default()),
+            rotated_at: Millis(self.rotated_at),
+            current: Family::hashes(&self.refresh_current),
+        }
     }
 }
 
@@ -98,7 +109,9 @@ pub fn renew(connection: &mut AnyConnection, read: &SessionRow, family: &Family,
     .set((
         auth_session::generation.eq(family.generation),
         auth_session::refresh_parent.eq(&family.parent),
-        auth_session::refresh_current.eq(family.current_column()),
+        auth_session::refresh_siblings.eq(Family::column(&family.siblings)),
+        auth_session::rotated_at.eq(family.rotated_at.0),
+        auth_session::refresh_current.eq(Family::column(&family.current)),
         auth_session::last_used_at.eq(used.at.0),
         auth_session::expires_at.eq(used.expires_at.0),
         auth_session::ip.eq(&used.ip),
@@ -175,6 +188,9 @@ pub fn is_live(
     Ok(found > 0)
 }
 
+/// How many sessions of an account are looked at for known addresses.
+const KNOWN_SESSIONS: i64 = 200;
+
 /// An account that somebody tries to enter.
 #[derive(Debug, Clone)]
 pub struct Account {
@@ -182,18 +198,20 @@ pub struct Account {
     pub member: MemberRow,
     /// Its tenant's state.
     pub tenant_status: TenantStatus,
-    /// Whether it is locked for every address.
-    pub locked: bool,
+    /// The session that the device had, when it is one of this account.
+    pub device: Option<SessionId>,
+    /// Whether a session of this account was used from the address.
+    pub known_address: bool,
 }
 
-/// Finds an account by slug and login name and, unless the address is locked anyway, counts an attempt before its
-/// password is checked. A name that does not exist runs the same statements.
-pub fn count_attempt(
+/// Finds an account by slug and login name, and whether it knows the device or the address that asks. A name that
+/// does not exist runs the same statements.
+pub fn find_account(
     connection: &mut AnyConnection,
     slug: &str,
     login_name: &str,
-    counts: bool,
-    now: Millis,
+    device: Option<SessionId>,
+    address: IpAddr,
 ) -> Result<Option<Account>> {
     let found: Option<(TenantId, TenantStatus)> = tenant::table
         .filter(tenant::slug.eq(slug))
@@ -209,12 +227,45 @@ pub fn count_attempt(
         .first(connection)
         .optional()?;
     let member_id = member.as_ref().map_or(MemberId(0), |member| member.id);
-    let locked = counts && count_for(connection, tenant_id, member_id, now)?;
-    Ok(member.map(|member| Account { member, tenant_status, locked }))
+    let (device, known_address) = known_origin(connection, tenant_id, member_id, device, address)?;
+    Ok(member.map(|member| Account { member, tenant_status, device, known_address }))
 }
 
-/// Counts an attempt on an account and says whether it is locked. The update comes first, so that its row lock
-/// makes parallel attempts see each other.
+/// Whether the device's session is one of this account, and whether one was used from this address. A session that
+/// was stolen vouches for nothing.
+pub fn known_origin(
+    connection: &mut AnyConnection,
+    tenant_id: TenantId,
+    member_id: MemberId,
+    device: Option<SessionId>,
+    address: IpAddr,
+) -> Result<(Option<SessionId>, bool)> {
+    let of_account = || {
+        auth_session::table
+            .filter(auth_session::tenant_id.eq(tenant_id))
+            .filter(auth_session::member_id.eq(member_id))
+            .filter(auth_session::revoke_reason.is_null().or(auth_session::revoke_reason.ne("theft")))
+    };
+    let device = of_account()
+        .filter(auth_session::id.eq(device.unwrap_or(SessionId(0))))
+        .select(auth_session::id)
+        .first(connection)
+        .optional()?;
+    let addresses: Vec<String> = of_account()
+        .order(auth_session::id.desc())
+        .limit(KNOWN_SESSIONS)
+        .select(auth_session::ip)
+        .load(connection)?;
+    let wanted = AddressBlock::of(address);
+    let known = addresses
+        .iter()
+        .filter_map(|text| text.parse::<IpAddr>().ok())
+        .any(|known| AddressBlock::of(known) == wanted);
+    Ok((device, known))
+}
+
+/// Counts an attempt from an origin that is not known to the account, and says whether the account is locked for
+/// such origins. The update comes first, so that its row lock makes parallel attempts see each other.
 pub fn count_for(
     connection: &mut AnyConnection,
     tenant_id: TenantId,
@@ -255,13 +306,18 @@ pub fn clear_attempts(
     Ok(())
 }
 
-/// Notes a sign-in.
-pub fn note_login(connection: &mut AnyConnection, session: &SessionRow) -> Result<()> {
-    clear_attempts(connection, session.tenant_id, session.member_id)?;
-    diesel::update(
+/// Records a sign-in. `false` when the account's password is not the one any more that was checked.
+pub fn note_login(
+    connection: &mut AnyConnection,
+    session: &SessionRow,
+    password_hash: Option<&str>,
+) -> Result<bool> {
+    let changed = diesel::update(
         member::table
             .filter(member::tenant_id.eq(session.tenant_id))
-            .filter(member::id.eq(session.member_id)),
+            .filter(member::id.eq(session.member_id))
+            .filter(member::password_hash.eq(password_hash))
+            .filter(member::deleted_at.is_null()),
     )
     .set((
         member::last_login_at.eq(session.created_at),
@@ -269,5 +325,5 @@ pub fn note_login(connection: &mut AnyConnection, session: &SessionRow) -> Resul
         member::last_seen.eq(session.created_at),
     ))
     .execute(connection)?;
-    Ok(())
+    Ok(changed == 1)
 }

@@ -72,6 +72,8 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         deleted_at -> Nullable<BigInt>,
+        email_verified -> Bool,
+        mobile_verified -> Bool,
     }
 }
 
@@ -92,6 +94,8 @@ diesel::table! {
         revoked_at -> Nullable<BigInt>,
         revoke_reason -> Nullable<Text>,
         rev -> BigInt,
+        refresh_siblings -> Nullable<Text>,
+        rotated_at -> BigInt,
     }
 }
 
@@ -103,6 +107,15 @@ diesel::table! {
         sealed_secret -> Text,
         created_at -> BigInt,
         revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    identity_use (tenant_id, token_hash) {
+        tenant_id -> BigInt,
+        token_hash -> Text,
+        member_id -> BigInt,
+        expires_at -> BigInt,
     }
 }
 

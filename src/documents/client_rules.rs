@@ -65,6 +65,13 @@ pub const CLIENT_RULES: &[(&str, &str)] = &[
     ),
     ("token", "Send `auth` with a fresh access token before `token_expires_at`; the socket stays."),
     (
+        "refresh",
+        "Store a new refresh token before the old one is forgotten, and send the old one again when the answer was \
+         lost. Tabs and processes that share a session share its newest refresh token: take a lock, read the stored \
+         token, refresh, store, release. Two that refresh at once stay signed in, as long as the second one uses its \
+         token within 60 seconds after the first; a token used later than that ends the session.",
+    ),
+    (
         "waking up",
         "When the device wakes up or changes its network, send `ping` with a new nonce and connect again when its \
          `pong` does not come within three seconds. Answer every `ping` of the server.",

@@ -59,6 +59,11 @@ pub fn token_hash(token: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes()))
 }
 
+/// Whether two secrets are equal, in a time that does not tell where they differ.
+pub fn same(one: &[u8], other: &[u8]) -> bool {
+    subtle::ConstantTimeEq::ct_eq(one, other).into()
+}
+
 /// The service's master key: seals what is kept at rest and must be read again.
 #[derive(Clone)]
 pub struct Vault {

@@ -5,9 +5,10 @@ use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::service::{self, NewMember, Patch};
+use super::input::{MAX_ACCEPT_DEFAULT, NewMember, Patch};
+use super::service;
 use super::store::Filter;
-use super::view::MemberView;
+use super::view::{Me, Member};
 use crate::app::App;
 use crate::auth::{Admin, Authenticated, Staff};
 use crate::domain::member::{MemberStatus, Role};
@@ -16,7 +17,7 @@ use crate::http::page::{Page, PageQuery};
 use crate::kernel::{MemberId, Millis, Result, text};
 use crate::security::password::Password;
 
-/// The routes of this room.
+/// The routes of this module.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(get_me);
     config.service(update_me);
@@ -39,7 +40,7 @@ pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 /// What everybody may change about the own account; absent fields stay.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct MeIn {
+pub struct UpdateMe {
     /// The name that others see, 1 to 50 characters.
     #[serde(default, deserialize_with = "present")]
     nickname: Option<String>,
@@ -57,7 +58,7 @@ pub struct MeIn {
 /// A new account.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct MemberIn {
+pub struct CreateMember {
     /// What it may do.
     role: Role,
     /// The name it signs in with; staff need one. Trimmed, lower case, at most 125 characters.
@@ -95,7 +96,7 @@ pub struct MemberIn {
 /// What to change about an account; absent fields stay, null clears where it is allowed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct MemberPatchIn {
+pub struct UpdateMember {
     /// What it may do. Its tokens are refused until they are refreshed.
     #[serde(default, deserialize_with = "present")]
     role: Option<Role>,
@@ -143,7 +144,7 @@ pub struct MemberPatchIn {
 /// A new password.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PasswordIn {
+pub struct SetPassword {
     /// The new password.
     password: Password,
 }
@@ -152,7 +153,7 @@ pub struct PasswordIn {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct MemberQuery {
+pub struct ListMembers {
     /// Only this role.
     role: Option<Role>,
     /// Only this state.
@@ -173,86 +174,92 @@ pub struct MemberQuery {
 }
 
 /// Read the own account
-#[utoipa::path(tag = "auth", responses((status = 200, description = "The account.", body = MemberView)))]
+#[utoipa::path(tag = "auth", responses((status = 200, description = "The account.", body = Me)))]
 #[get("/me")]
-pub async fn get_me(app: web::Data<App>, who: Authenticated) -> Result<web::Json<MemberView>> {
-    Ok(web::Json(service::own(&app, who.actor).await?.into()))
+pub async fn get_me(app: web::Data<App>, caller: Authenticated) -> Result<web::Json<Me>> {
+    service::own(&app, caller.actor).await.map(|row| web::Json(row.into()))
 }
 
 /// Change the own account
-#[utoipa::path(tag = "auth", request_body = MeIn, responses(
-    (status = 200, description = "The account as it is now.", body = MemberView),
+///
+/// A customer's e-mail address and mobile number that the shop has verified stay as they are (`read_only`).
+#[utoipa::path(tag = "auth", request_body = UpdateMe, responses(
+    (status = 200, description = "The account as it is now.", body = Me),
 ))]
 #[patch("/me")]
 pub async fn update_me(
     app: web::Data<App>,
-    who: Authenticated,
-    body: Body<MeIn>,
-) -> Result<web::Json<MemberView>> {
-    let MeIn { nickname, avatar, email, mobile } = body.into_inner();
+    caller: Authenticated,
+    input: Body<UpdateMe>,
+) -> Result<web::Json<Me>> {
+    let UpdateMe { nickname, avatar, email, mobile } = input.into_inner();
     let patch = Patch { nickname, avatar, email, mobile, ..Patch::default() };
-    Ok(web::Json(service::update_own(&app, who.actor, patch).await?.into()))
+    service::update_own(&app, caller.actor, patch).await.map(|row| web::Json(row.into()))
 }
 
 /// List accounts
 ///
 /// Newest first. Agents see their sub-accounts only. Visitors who were recognised as another customer are left out.
-#[utoipa::path(tag = "members", params(MemberQuery), responses(
-    (status = 200, description = "A page of accounts.", body = Page<MemberView>),
+#[utoipa::path(tag = "members", params(ListMembers), responses(
+    (status = 200, description = "A page of accounts.", body = Page<Member>),
 ))]
 #[get("/members")]
 pub async fn list_members(
     app: web::Data<App>,
-    who: Staff,
-    query: web::Query<MemberQuery>,
-) -> Result<web::Json<Page<MemberView>>> {
-    let MemberQuery { role, status, email, mobile, parent_id, name, limit, cursor } = query.into_inner();
+    caller: Staff,
+    query: web::Query<ListMembers>,
+) -> Result<web::Json<Page<Member>>> {
+    let ListMembers { role, status, email, mobile, parent_id, name, limit, cursor } = query.into_inner();
     let email = email.map(|email| text::login_name(&email));
     let login_name = name.map(|name| text::login_name(&name));
     let filter = Filter { role, status, email, mobile, parent_id, login_name };
-    let page = service::list(&app, who.actor, filter, PageQuery { limit, cursor }).await?;
-    Ok(web::Json(page.map(MemberView::from)))
+    let page = service::list(&app, caller.actor, filter, PageQuery { limit, cursor }).await?;
+    Ok(web::Json(page.map(Member::from)))
 }
 
 /// Create an account
 ///
 /// A login name or external id that is in use answers `name_taken`.
-#[utoipa::path(tag = "members", request_body = MemberIn, responses(
-    (status = 201, description = "The new account.", body = MemberView),
+#[utoipa::path(tag = "members", request_body = CreateMember, responses(
+    (status = 201, description = "The new account.", body = Member),
 ))]
 #[post("/members")]
-pub async fn create_member(app: web::Data<App>, who: Admin, body: Body<MemberIn>) -> Result<HttpResponse> {
-    let body = body.into_inner();
+pub async fn create_member(
+    app: web::Data<App>,
+    caller: Admin,
+    input: Body<CreateMember>,
+) -> Result<HttpResponse> {
+    let input = input.into_inner();
     let new = NewMember {
-        role: body.role,
-        login_name: body.login_name,
-        password: body.password,
-        nickname: body.nickname,
-        avatar: body.avatar,
-        email: body.email,
-        mobile: body.mobile,
-        external_id: body.external_id,
-        parent_id: body.parent_id,
-        tags: body.tags,
-        skills: body.skills,
-        max_accept: body.max_accept.unwrap_or(service::MAX_ACCEPT_DEFAULT),
-        expires_at: body.expires_at,
+        role: input.role,
+        login_name: input.login_name,
+        password: input.password,
+        nickname: input.nickname,
+        avatar: input.avatar,
+        email: input.email,
+        mobile: input.mobile,
+        external_id: input.external_id,
+        parent_id: input.parent_id,
+        tags: input.tags,
+        skills: input.skills,
+        max_accept: input.max_accept.unwrap_or(MAX_ACCEPT_DEFAULT),
+        expires_at: input.expires_at,
     };
-    let row = service::create(&app, who.actor, new).await?;
-    Ok(HttpResponse::Created().json(MemberView::from(row)))
+    let row = service::create(&app, caller.actor, new).await?;
+    Ok(HttpResponse::Created().json(Member::from(row)))
 }
 
 /// Read an account
 #[utoipa::path(tag = "members", params(("id" = MemberId, Path, description = "The member.")), responses(
-    (status = 200, description = "The account.", body = MemberView),
+    (status = 200, description = "The account.", body = Member),
 ))]
 #[get("/members/{id}")]
 pub async fn get_member(
     app: web::Data<App>,
-    who: Staff,
+    caller: Staff,
     id: web::Path<MemberId>,
-) -> Result<web::Json<MemberView>> {
-    Ok(web::Json(service::get(&app, who.actor, id.into_inner()).await?.into()))
+) -> Result<web::Json<Member>> {
+    service::get(&app, caller.actor, id.into_inner()).await.map(|row| web::Json(row.into()))
 }
 
 /// Change an account
@@ -260,33 +267,33 @@ pub async fn get_member(
 /// Administrators change everything but their own role and state; others only the state of their sub-accounts.
 /// A change of role or state reaches live sockets within a second.
 #[utoipa::path(
-    tag = "members", params(("id" = MemberId, Path, description = "The member.")), request_body = MemberPatchIn,
-    responses((status = 200, description = "The account as it is now.", body = MemberView)),
+    tag = "members", params(("id" = MemberId, Path, description = "The member.")), request_body = UpdateMember,
+    responses((status = 200, description = "The account as it is now.", body = Member)),
 )]
 #[patch("/members/{id}")]
 pub async fn update_member(
     app: web::Data<App>,
-    who: Staff,
+    caller: Staff,
     id: web::Path<MemberId>,
-    body: Body<MemberPatchIn>,
-) -> Result<web::Json<MemberView>> {
-    let body = body.into_inner();
+    input: Body<UpdateMember>,
+) -> Result<web::Json<Member>> {
+    let input = input.into_inner();
     let patch = Patch {
-        role: body.role,
-        status: body.status,
-        login_name: body.login_name,
-        nickname: body.nickname,
-        avatar: body.avatar,
-        email: body.email,
-        mobile: body.mobile,
-        external_id: body.external_id,
-        parent_id: body.parent_id,
-        tags: body.tags,
-        skills: body.skills,
-        max_accept: body.max_accept,
-        expires_at: body.expires_at,
+        role: input.role,
+        status: input.status,
+        login_name: input.login_name,
+        nickname: input.nickname,
+        avatar: input.avatar,
+        email: input.email,
+        mobile: input.mobile,
+        external_id: input.external_id,
+        parent_id: input.parent_id,
+        tags: input.tags,
+        skills: input.skills,
+        max_accept: input.max_accept,
+        expires_at: input.expires_at,
     };
-    Ok(web::Json(service::update(&app, who.actor, id.into_inner(), patch).await?.into()))
+    service::update(&app, caller.actor, id.into_inner(), patch).await.map(|row| web::Json(row.into()))
 }
 
 /// Delete an account
@@ -296,8 +303,12 @@ pub async fn update_member(
     (status = 204, description = "Deleted."),
 ))]
 #[delete("/members/{id}")]
-pub async fn delete_member(app: web::Data<App>, who: Admin, id: web::Path<MemberId>) -> Result<HttpResponse> {
-    service::delete(&app, who.actor, id.into_inner()).await?;
+pub async fn delete_member(
+    app: web::Data<App>,
+    caller: Admin,
+    id: web::Path<MemberId>,
+) -> Result<HttpResponse> {
+    service::delete(&app, caller.actor, id.into_inner()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -308,25 +319,30 @@ pub async fn delete_member(app: web::Data<App>, who: Admin, id: web::Path<Member
     (status = 204, description = "Unlocked."),
 ))]
 #[post("/members/{id}/unlock")]
-pub async fn unlock_member(app: web::Data<App>, who: Admin, id: web::Path<MemberId>) -> Result<HttpResponse> {
-    service::unlock(&app, who.actor, id.into_inner()).await?;
+pub async fn unlock_member(
+    app: web::Data<App>,
+    caller: Admin,
+    id: web::Path<MemberId>,
+) -> Result<HttpResponse> {
+    service::unlock(&app, caller.actor, id.into_inner()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Set an account's password
 ///
-/// All its sessions end and its locks are taken away.
+/// All its sessions end and its locks are taken away. The own password is changed with `PUT /auth/password`, which
+/// asks for the present one.
 #[utoipa::path(
-    tag = "members", params(("id" = MemberId, Path, description = "The member.")), request_body = PasswordIn,
+    tag = "members", params(("id" = MemberId, Path, description = "The member.")), request_body = SetPassword,
     responses((status = 204, description = "Set.")),
 )]
 #[put("/members/{id}/password")]
 pub async fn set_member_password(
     app: web::Data<App>,
-    who: Admin,
+    caller: Admin,
     id: web::Path<MemberId>,
-    body: Body<PasswordIn>,
+    input: Body<SetPassword>,
 ) -> Result<HttpResponse> {
-    service::set_password(&app, who.actor, id.into_inner(), body.into_inner().password).await?;
+    service::set_password(&app, caller.actor, id.into_inner(), input.into_inner().password).await?;
     Ok(HttpResponse::NoContent().finish())
 }

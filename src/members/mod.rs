@@ -7,6 +7,7 @@
 //! parent's; nobody can take the own rights away, so a tenant keeps an administrator.
 
 pub mod api;
+pub mod input;
 pub mod profile;
 pub mod service;
 pub mod store;

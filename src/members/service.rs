@@ -1,146 +1,21 @@
 //! What is done with accounts. Usable without HTTP: the command line calls it too.
 
-use super::profile::{Checker, NAME_MAX, NICKNAME_MAX};
-use super::store::{self, Filter, MemberChange, MemberRow};
+use super::input::{NewMember, Patch, change_of, claimed, prepare, vouched};
+use super::store::{self, Filter, MemberRow};
 use crate::app::App;
 use crate::auth::{service as sign_in, sessions};
-use crate::db::types::{Json, json_text};
 use crate::domain::actor::Actor;
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::permission::{Operation, Scope, require};
 use crate::http::page::{Page, PageQuery};
 use crate::journal::AccessChange;
-use crate::kernel::{Code, Error, MemberId, Millis, Result, SessionId, TenantId};
-use crate::security::password::Password;
-
-/// How many conversations a new account accepts at once.
-pub const MAX_ACCEPT_DEFAULT: i32 = 10;
-
-/// A new account.
-#[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "each is the column of its name; see `view`")]
-pub struct NewMember {
-    pub role: Role,
-    pub login_name: Option<String>,
-    pub password: Option<Password>,
-    pub nickname: String,
-    pub avatar: String,
-    pub email: String,
-    pub mobile: String,
-    pub external_id: Option<String>,
-    pub parent_id: Option<MemberId>,
-    pub tags: Vec<String>,
-    pub skills: Vec<String>,
-    pub max_accept: i32,
-    pub expires_at: Option<Millis>,
-}
-
-impl NewMember {
-    /// An account of this role with nothing in it.
-    pub fn new(role: Role) -> Self {
-        Self {
-            role,
-            login_name: None,
-            password: None,
-            nickname: String::new(),
-            avatar: String::new(),
-            email: String::new(),
-            mobile: String::new(),
-            external_id: None,
-            parent_id: None,
-            tags: Vec::new(),
-            skills: Vec::new(),
-            max_accept: MAX_ACCEPT_DEFAULT,
-            expires_at: None,
-        }
-    }
-}
-
-/// What is to change; `None` leaves a field alone.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each is the column of its name; see `view`")]
-pub struct Patch {
-    pub role: Option<Role>,
-    pub status: Option<MemberStatus>,
-    pub login_name: Option<String>,
-    pub nickname: Option<String>,
-    pub avatar: Option<String>,
-    pub email: Option<String>,
-    pub mobile: Option<String>,
-    pub external_id: Option<Option<String>>,
-    pub parent_id: Option<Option<MemberId>>,
-    pub tags: Option<Vec<String>>,
-    pub skills: Option<Vec<String>>,
-    pub max_accept: Option<i32>,
-    pub expires_at: Option<Option<Millis>>,
-}
-
-/// Checks a new account and makes its row, with the password hashed; nothing is written yet.
-pub async fn prepare(app: &App, tenant: TenantId, new: NewMember) -> Result<MemberRow> {
-    let mut check = Checker::default();
-    let login_name = new.login_name.map(|name| check.login_name("/login_name", &name));
-    let external_id = new.external_id.map(|id| check.required_line("/external_id", &id, NAME_MAX));
-    let mut nickname = check.line("/nickname", &new.nickname, NICKNAME_MAX);
-    let avatar = check.avatar("/avatar", &new.avatar);
-    let email = check.email("/email", &new.email);
-    let mobile = check.mobile("/mobile", &new.mobile);
-    let tags = check.labels("/tags", &new.tags);
-    let skills = check.labels("/skills", &new.skills);
-    let max_accept = check.max_accept("/max_accept", new.max_accept);
-    if new.role.is_staff() && login_name.is_none() {
-        check.wrong("/login_name", "required", "staff sign in with a name");
-    }
-    match (&login_name, &new.password) {
-        (Some(_), None) => check.wrong("/password", "required", "a login name needs a password"),
-        (None, Some(_)) => check.wrong("/login_name", "required", "a password needs a login name"),
-        _ => {}
-    }
-    check.finish()?;
-    if nickname.is_empty() {
-        nickname = login_name.iter().flat_map(|name| name.chars()).take(NICKNAME_MAX).collect();
-    }
-    let password_hash = match &new.password {
-        Some(password) => {
-            password.check("/password")?;
-            Some(app.auth.passwords().hash(password).await?)
-        }
-        None => None,
-    };
-    let now = app.clock.now().0;
-    Ok(MemberRow {
-        id: MemberId(app.ids.next()?),
-        tenant_id: tenant,
-        role: new.role,
-        login_name,
-        password_hash,
-        nickname,
-        avatar,
-        email,
-        mobile,
-        external_id,
-        parent_id: new.parent_id,
-        tags: Json(tags),
-        skills: Json(skills),
-        max_accept,
-        status: MemberStatus::Enabled,
-        login_fail_count: 0,
-        locked_until: None,
-        last_login_at: None,
-        last_login_ip: String::new(),
-        last_seen: None,
-        expires_at: new.expires_at.map(|end| end.0),
-        merged_into: None,
-        rev: 0,
-        created_at: now,
-        updated_at: now,
-        deleted_at: None,
-    })
-}
+use crate::kernel::{Code, Error, MemberId, Result, SessionId, TenantId};
+use crate::security::password::{Password, Queue};
 
 /// Makes an account. Errors: `forbidden`, `name_taken`, `validation_failed`.
 pub async fn create(app: &App, actor: Actor, new: NewMember) -> Result<MemberRow> {
     administrate(&actor)?;
-    let row = prepare(app, actor.tenant, new).await?;
+    let row = prepare(app, actor.tenant, new, Queue::Known).await?;
     let kept = row.clone();
     app.db
         .write(move |connection| {
@@ -185,7 +60,7 @@ pub async fn update(app: &App, actor: Actor, id: MemberId, patch: Patch) -> Resu
     let own = id == actor.member;
     let only_status = Patch { status: patch.status, ..Patch::default() };
     let (role, status) = (patch.role, patch.status);
-    let change = change_of(app, patch.clone())?;
+    let change = vouched(change_of(app, patch.clone())?);
     if scope != Scope::Tenant && (present.parent_id != Some(actor.member) || patch != only_status) {
         return Err(Error::new(Code::Forbidden, "only the state of own sub-accounts may be changed"));
     }
@@ -194,10 +69,10 @@ pub async fn update(app: &App, actor: Actor, id: MemberId, patch: Patch) -> Resu
     }
     let ends_now = change.expires_at.flatten().is_some_and(|end| end <= app.clock.now().0);
     let kept = change.clone();
-    let new_role = role.unwrap_or(present.role);
+    let (new_role, old_parent) = (role.unwrap_or(present.role), present.parent_id);
     app.db
         .write(move |connection| {
-            let parent = kept.parent_id.unwrap_or(present.parent_id);
+            let parent = kept.parent_id.unwrap_or(old_parent);
             if let (Some(parent), true) = (parent, kept.parent_id.is_some() || role.is_some()) {
                 check_parent(connection, actor.tenant, Some(id), parent, new_role)?;
             }
@@ -216,6 +91,12 @@ pub async fn update(app: &App, actor: Actor, id: MemberId, patch: Patch) -> Resu
     if role.is_some() || status.is_some() {
         let change = AccessChange::Member { member: id, role, status, delete: false };
         sessions::change_access(app, actor, change).await?;
+        if let Some(role) = role.filter(|role| *role != present.role) {
+            audit(&actor, &present, &format!("role {} becomes {role}", present.role));
+        }
+        if let Some(status) = status.filter(|status| *status != present.status) {
+            audit(&actor, &present, status.as_str());
+        }
     }
     if ends_now {
         revoke_all(app, actor, id, "revoked").await?;
@@ -223,35 +104,18 @@ pub async fn update(app: &App, actor: Actor, id: MemberId, patch: Patch) -> Resu
     get(app, actor, id).await
 }
 
-fn change_of(app: &App, patch: Patch) -> Result<MemberChange> {
-    let mut check = Checker::default();
-    let change = MemberChange {
-        login_name: patch.login_name.map(|name| Some(check.login_name("/login_name", &name))),
-        nickname: patch.nickname.map(|text| check.required_line("/nickname", &text, NICKNAME_MAX)),
-        avatar: patch.avatar.map(|text| check.avatar("/avatar", &text)),
-        email: patch.email.map(|text| check.email("/email", &text)),
-        mobile: patch.mobile.map(|text| check.mobile("/mobile", &text)),
-        external_id: patch
-            .external_id
-            .map(|id| id.map(|id| check.required_line("/external_id", &id, NAME_MAX))),
-        parent_id: patch.parent_id,
-        tags: patch.tags.map(|tags| json_text(&check.labels("/tags", &tags))),
-        skills: patch.skills.map(|skills| json_text(&check.labels("/skills", &skills))),
-        max_accept: patch.max_accept.map(|count| check.max_accept("/max_accept", count)),
-        expires_at: patch.expires_at.map(|end| end.map(|end| end.0)),
-        updated_at: app.clock.now().0,
-    };
-    check.finish()?;
-    Ok(change)
-}
-
-/// Changes what everybody may change about the own account.
+/// Changes what everybody may change about the own account. What the tenant vouches for stays as it is.
 pub async fn update_own(app: &App, actor: Actor, patch: Patch) -> Result<MemberRow> {
     let change = change_of(app, patch)?;
     app.db
-        .write(move |connection| match store::change(connection, actor.tenant, actor.member, &change)? {
-            true => store::find(connection, actor.tenant, actor.member)?.ok_or_else(Error::not_found),
-            false => Err(Error::not_found()),
+        .write(move |connection| {
+            let present =
+                store::find(connection, actor.tenant, actor.member)?.ok_or_else(Error::not_found)?;
+            let change = claimed(change.clone(), &present)?;
+            match store::change(connection, actor.tenant, actor.member, &change)? {
+                true => store::find(connection, actor.tenant, actor.member)?.ok_or_else(Error::not_found),
+                false => Err(Error::not_found()),
+            }
         })
         .await
 }
@@ -265,12 +129,14 @@ pub async fn own(app: &App, actor: Actor) -> Result<MemberRow> {
 /// Deletes an account softly: its names become free, its sessions end, what it wrote stays.
 pub async fn delete(app: &App, actor: Actor, id: MemberId) -> Result<()> {
     administrate(&actor)?;
-    get(app, actor, id).await?;
+    let row = get(app, actor, id).await?;
     if id == actor.member {
         return Err(Error::new(Code::Forbidden, "nobody deletes the own account: another one must"));
     }
     let change = AccessChange::Member { member: id, role: None, status: None, delete: true };
-    sessions::change_access(app, actor, change).await.map(drop)
+    sessions::change_access(app, actor, change).await?;
+    audit(&actor, &row, "deleted");
+    Ok(())
 }
 
 /// Takes the locks of failed sign-ins away.
@@ -288,23 +154,38 @@ pub async fn unlock(app: &App, actor: Actor, id: MemberId) -> Result<()> {
     if let Some(name) = &row.login_name {
         app.auth.attempts().forget(&sign_in::account_key(&slug, name));
     }
+    audit(&actor, &row, "unlocked");
     Ok(())
 }
 
-/// Sets another member's password; its sessions end.
+/// Leaves a line about an administrative act. Ids and words of our own only, so that nobody can forge a line.
+fn audit(actor: &Actor, row: &MemberRow, what: &str) {
+    log::info!(
+        target: "deskwire::auth",
+        "member {} of tenant {}: {what}, by member {}", row.id, row.tenant_id, actor.member,
+    );
+}
+
+/// Sets another member's password; its sessions end. The own one needs the present password, so it is changed by
+/// [`sign_in::change_password`] only.
 pub async fn set_password(app: &App, actor: Actor, id: MemberId, password: Password) -> Result<()> {
     administrate(&actor)?;
+    if id == actor.member {
+        let detail = "change the own password with PUT /auth/password, which asks for the present one";
+        return Err(Error::new(Code::Forbidden, detail));
+    }
     let row = get(app, actor, id).await?;
     if row.login_name.is_none() {
         return Err(Error::new(Code::Forbidden, "this account has no login name"));
     }
     write_password(app, &row, password).await?;
+    audit(&actor, &row, "password set");
     revoke_all(app, actor, id, "password_changed").await
 }
 
 async fn write_password(app: &App, row: &MemberRow, password: Password) -> Result<()> {
-    password.check("/password")?;
-    let hash = app.auth.passwords().hash(&password).await?;
+    password.check("/password", &[row.login_name.as_deref().unwrap_or_default(), &row.email])?;
+    let hash = app.auth.passwords().hash(&password, Queue::Known).await?;
     let (tenant, id, now) = (row.tenant_id, row.id, app.clock.now());
     app.db.write(move |connection| store::set_password(connection, tenant, id, &hash, now)).await
 }
@@ -328,7 +209,7 @@ pub async fn create_admin(
     let mut new = NewMember::new(Role::Admin);
     new.login_name = Some(login_name.to_owned());
     new.password = Some(password);
-    let row = prepare(app, tenant.id, new).await?;
+    let row = prepare(app, tenant.id, new, Queue::Known).await?;
     let kept = row.clone();
     app.db.write(move |connection| store::insert(connection, &kept)).await?;
     Ok(row)
@@ -352,6 +233,7 @@ pub async fn reset_password(
         .await?;
     let row = found.ok_or_else(|| Error::new(Code::NotFound, "there is no such tenant or login name"))?;
     write_password(app, &row, password).await?;
+    log::info!(target: "deskwire::auth", "password of member {} of tenant {} set by the operator", row.id, row.tenant_id);
     // The command line acts as the member itself; a session with the id 0 does not exist, so none is spared.
     revoke_all(app, row.actor(SessionId(0)), row.id, "password_changed").await?;
     Ok(row)

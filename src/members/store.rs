@@ -43,6 +43,8 @@ pub struct MemberRow {
     pub created_at: i64,
     pub updated_at: i64,
     pub deleted_at: Option<i64>,
+    pub email_verified: bool,
+    pub mobile_verified: bool,
 }
 
 impl MemberRow {
@@ -68,6 +70,8 @@ pub struct MemberChange {
     pub skills: Option<String>,
     pub max_accept: Option<i32>,
     pub expires_at: Option<Option<i64>>,
+    pub email_verified: Option<bool>,
+    pub mobile_verified: Option<bool>,
     pub updated_at: i64,
 }
 
@@ -112,6 +116,8 @@ pub fn insert(connection: &mut AnyConnection, row: &MemberRow) -> Result<()> {
         member::created_at.eq(row.created_at),
         member::updated_at.eq(row.updated_at),
         member::deleted_at.eq(row.deleted_at),
+        member::email_verified.eq(row.email_verified),
+        member::mobile_verified.eq(row.mobile_verified),
     );
     diesel::insert_into(member::table).values(columns).execute(connection).map_err(taken)?;
     Ok(())

@@ -1,15 +1,17 @@
-//! How an account looks to clients.
+//! How an account looks to clients: whole to the staff, and without what the staff keep about it to a customer.
+//! Invariant: [`CustomerAccount`] is the only view of an account that a customer is given.
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::store::MemberRow;
 use crate::domain::member::{MemberStatus, Role};
 use crate::kernel::{MemberId, Millis};
 
-/// An account: visitor, agent, supervisor or administrator.
+/// An account as the staff see it: visitor, agent, supervisor or administrator.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct MemberView {
+pub struct Member {
     /// The member.
     pub id: MemberId,
     /// What it may do.
@@ -36,7 +38,7 @@ pub struct MemberView {
     pub max_accept: i32,
     /// Whether it may be used.
     pub status: MemberStatus,
-    /// Locked for every address until then, after many failed sign-ins.
+    /// Locked until then for addresses and devices that it does not know, after many failed sign-ins.
     pub locked_until: Option<Millis>,
     /// When it last signed in with its password.
     pub last_login_at: Option<Millis>,
@@ -50,9 +52,14 @@ pub struct MemberView {
     pub created_at: Millis,
     /// When it was last changed.
     pub updated_at: Millis,
+    /// Whether the tenant vouches for the e-mail address: by a signed identity token or through an administrator.
+    /// What a customer claims about itself is not verified.
+    pub email_verified: bool,
+    /// Whether the tenant vouches for the mobile number.
+    pub mobile_verified: bool,
 }
 
-impl From<MemberRow> for MemberView {
+impl From<MemberRow> for Member {
     fn from(row: MemberRow) -> Self {
         Self {
             id: row.id,
@@ -75,6 +82,86 @@ impl From<MemberRow> for MemberView {
             expires_at: row.expires_at.map(Millis),
             created_at: Millis(row.created_at),
             updated_at: Millis(row.updated_at),
+            email_verified: row.email_verified,
+            mobile_verified: row.mobile_verified,
         }
+    }
+}
+
+/// A customer's account as the customer sees it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CustomerAccount {
+    /// The member.
+    pub id: MemberId,
+    /// `customer`.
+    pub role: Role,
+    /// The name that others see.
+    pub nickname: String,
+    /// The address of a picture, or empty.
+    pub avatar: String,
+    /// E-mail address, or empty.
+    pub email: String,
+    /// Mobile number, or empty.
+    pub mobile: String,
+    /// The tenant's own id of this customer, once it was identified.
+    #[schema(required)]
+    pub external_id: Option<String>,
+    /// When it was made.
+    pub created_at: Millis,
+}
+
+impl From<MemberRow> for CustomerAccount {
+    fn from(row: MemberRow) -> Self {
+        Self {
+            id: row.id,
+            role: row.role,
+            nickname: row.nickname,
+            avatar: row.avatar,
+            email: row.email,
+            mobile: row.mobile,
+            external_id: row.external_id,
+            created_at: Millis(row.created_at),
+        }
+    }
+}
+
+/// The own account.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Me {
+    /// Of a customer.
+    Customer(CustomerAccount),
+    /// Of a member of the staff.
+    Staff(Box<Member>),
+}
+
+impl From<MemberRow> for Me {
+    fn from(row: MemberRow) -> Self {
+        match row.role.is_staff() {
+            true => Self::Staff(Box::new(row.into())),
+            false => Self::Customer(row.into()),
+        }
+    }
+}
+
+/// One schema: the fields of [`Member`], of which those of [`CustomerAccount`] are always there.
+impl PartialSchema for Me {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = Member::schema();
+        if let (RefOr::T(Schema::Object(all)), RefOr::T(Schema::Object(customer))) =
+            (&mut schema, CustomerAccount::schema())
+        {
+            all.required = customer.required;
+            all.description = Some(
+                "The own account. A customer gets the required fields, the staff all of them.".to_owned(),
+            );
+        }
+        schema
+    }
+}
+
+impl ToSchema for Me {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Member::schemas(schemas);
     }
 }

@@ -1,33 +1,51 @@
-//! Failed sign-ins by account and address, in memory: the first lock against guessing. It stops one guesser and
+//! Failed sign-ins by account and origin, in memory: the first lock against guessing. It stops one guesser and
 //! leaves the account's owner, who comes from elsewhere, alone; the second lock, for the whole account, is slow and
-//! stands in the store (`auth::store::count_attempt`).
+//! stands in the store (`auth::store::count_for`).
 //!
 //! Invariants: an attempt is counted before its password is checked, so parallel guesses do not pass; memory is
-//! bounded.
+//! bounded, and the record that was used longest ago gives way, so nobody's sign-in is refused for want of room;
+//! names that do not exist cannot push out the records of accounts.
 
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::kernel::network::AddressBlock;
-use crate::kernel::{Code, Error, Millis, Result};
+use lru::LruCache;
 
-/// Failures after which an account is locked for an address.
+use crate::kernel::network::AddressBlock;
+use crate::kernel::{Code, Error, Millis, Result, SessionId};
+
+/// Failures after which an account is locked for an origin.
 pub const FAILURES_MAX: u32 = 5;
-/// How often during a lock the right password is told of it. Beyond that it is answered like a wrong one: else the
-/// lock would not end the guessing, only the signing in.
+/// How often during a lock a known origin that gives the right password is told of the lock. Beyond that it is
+/// answered like a wrong one: else the lock would not end the guessing, only the signing in.
 pub const TOLD_MAX: u32 = 5;
 /// How long such a lock lasts, and how long a failure counts, in milliseconds.
 pub const LOCK_MS: i64 = 15 * 60 * 1_000;
 const RECORDS_MAX: usize = 65_536;
 
-type Records = Mutex<HashMap<(String, AddressBlock), Record>>;
+/// Where an attempt comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// An address (a /64 network of IPv6).
+    Address(AddressBlock),
+    /// A device that showed that it had this session of the account.
+    Device(SessionId),
+}
+
+type Records = Mutex<LruCache<(String, Origin), Record>>;
 
 /// The counters of one process.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub struct Attempts {
-    records: Arc<Records>,
+    accounts: Arc<Records>,
+    made_up: Arc<Records>,
+    most: usize,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self::with_room(RECORDS_MAX)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -41,45 +59,40 @@ struct Record {
     password: u64,
 }
 
-/// Whether an account is open to an address.
+/// Whether an account is open to an origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lock {
     /// It is.
     Open,
-    /// It is not, and who knows the password may be told so.
+    /// It is not, and a known origin that gives the right password may be told so.
     LockedVisible,
     /// It is not, and nobody is told anything.
     LockedHidden,
-}
-
-impl Record {
-    fn is_current(&self, now: Millis) -> bool {
-        self.running > 0 || (self.failures > 0 && now < self.last_failure.plus(LOCK_MS))
-    }
 }
 
 /// One attempt that is under way.
 #[derive(Debug)]
 pub struct Attempt {
     records: Arc<Records>,
-    key: (String, AddressBlock),
+    key: (String, Origin),
     lock: Lock,
     password: u64,
 }
 
 impl Attempts {
-    /// Begins an attempt on an account, which is named by what the client sent. Fails with `rate_limited` when so
-    /// many attempts are under way that together they could be one failure too many.
-    pub fn begin(&self, account: String, address: IpAddr, now: Millis) -> Result<Attempt> {
-        let key = (account, AddressBlock::of(address));
-        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        if records.len() >= RECORDS_MAX {
-            records.retain(|_, record| record.is_current(now));
-        }
-        if records.len() >= RECORDS_MAX && !records.contains_key(&key) {
-            return Err(Error::new(Code::RateLimited, "too many failed sign-ins").retry_after(60_000));
-        }
-        let record = records.entry(key.clone()).or_default();
+    fn with_room(most: usize) -> Self {
+        let records = || Arc::new(Mutex::new(LruCache::unbounded()));
+        Self { accounts: records(), made_up: records(), most }
+    }
+
+    /// Begins an attempt on an account, which is named by what the client sent and may not exist. Fails with
+    /// `rate_limited` when so many attempts are under way that together they could be one failure too many.
+    pub fn begin(&self, account: String, exists: bool, origin: Origin, now: Millis) -> Result<Attempt> {
+        let key = (account, origin);
+        let table = if exists { &self.accounts } else { &self.made_up };
+        let mut records = table.lock().unwrap_or_else(PoisonError::into_inner);
+        while records.len() >= self.most && !records.contains(&key) && records.pop_lru().is_some() {}
+        let record = records.get_or_insert_mut(key.clone(), Record::default);
         if record.failures > 0 && now >= record.last_failure.plus(LOCK_MS) {
             (record.failures, record.while_locked) = (0, 0);
         }
@@ -96,27 +109,21 @@ impl Attempts {
         }
         record.running += 1;
         let password = record.password;
-        Ok(Attempt { records: self.records.clone(), key, lock, password })
+        Ok(Attempt { records: table.clone(), key, lock, password })
     }
 
-    /// Forgets every failure of an account, from whatever address.
+    /// Forgets every failure of an account, from whatever origin.
     pub fn forget(&self, account: &str) {
-        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut records = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, record) in records.iter_mut() {
             if key.0 == account {
                 (record.failures, record.while_locked) = (0, 0);
             }
         }
-        records.retain(|_, record| record.failures > 0 || record.running > 0);
     }
 }
 
 impl Attempt {
-    /// Whether attempts from this address count no further: neither here nor for the whole account.
-    pub fn is_locked(&self) -> bool {
-        self.lock != Lock::Open
-    }
-
     /// The lock that stands against this password hash. A password that was set after the failures is not locked.
     pub fn lock(&self, password_hash: Option<&str>) -> Lock {
         match self.password == mark(password_hash) {
@@ -125,18 +132,21 @@ impl Attempt {
         }
     }
 
-    /// The password was wrong; the account has this hash. While the lock holds, further failures do not lengthen it.
-    pub fn failed(self, password_hash: Option<&str>, now: Millis) {
+    /// The attempt failed; the account has this hash. While the lock holds, further failures do not lengthen it.
+    /// Whether this failure made the lock.
+    pub fn failed(self, password_hash: Option<&str>, now: Millis) -> bool {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(record) = records.get_mut(&self.key) else { return };
+        let record = records.get_or_insert_mut(self.key.clone(), Record::default);
         let password = mark(password_hash);
         if record.password != password {
             (record.failures, record.while_locked, record.password) = (0, 0, password);
         }
-        if self.lock(password_hash) == Lock::Open {
-            record.failures += 1;
-            record.last_failure = now;
+        if self.lock(password_hash) != Lock::Open {
+            return false;
         }
+        record.failures += 1;
+        record.last_failure = now;
+        record.failures == FAILURES_MAX
     }
 
     /// The password was right and let its owner in.
@@ -158,10 +168,10 @@ impl Drop for Attempt {
     /// An attempt that ends otherwise, because the store failed or the client went away, counts for nothing.
     fn drop(&mut self) {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(record) = records.get_mut(&self.key) {
+        if let Some(record) = records.peek_mut(&self.key) {
             record.running = record.running.saturating_sub(1);
             if record.running == 0 && record.failures == 0 {
-                records.remove(&self.key);
+                records.pop(&self.key);
             }
         }
     }
@@ -170,28 +180,39 @@ impl Drop for Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
 
-    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    const DEVICE: Origin = Origin::Device(SessionId(1));
     const HASH: Option<&str> = Some("a hash");
-    const THERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+
+    const HERE: [u8; 4] = [192, 0, 2, 1];
+    const THERE: [u8; 4] = [192, 0, 2, 2];
+
+    fn begin(attempts: &Attempts, origin: impl Into<Origin>, now: i64) -> Result<Attempt> {
+        attempts.begin("shop/eva".to_owned(), true, origin.into(), Millis(now))
+    }
+
+    impl From<[u8; 4]> for Origin {
+        fn from(address: [u8; 4]) -> Self {
+            Self::Address(AddressBlock::of(address.into()))
+        }
+    }
 
     #[test]
-    fn five_failures_lock_an_account_for_one_address_for_a_quarter_of_an_hour() -> Result<()> {
+    fn five_failures_lock_an_account_for_one_origin_for_a_quarter_of_an_hour() -> Result<()> {
         let attempts = Attempts::default();
-        let begin = |address, now| attempts.begin("shop/eva".to_owned(), address, Millis(now));
         for round in 0..5 {
-            let attempt = begin(HERE, round)?;
+            let attempt = begin(&attempts, HERE, round)?;
             assert_eq!(attempt.lock(HASH), Lock::Open);
-            attempt.failed(HASH, Millis(round));
+            assert_eq!(attempt.failed(HASH, Millis(round)), round == 4);
         }
-        assert_eq!(begin(HERE, 5)?.lock(HASH), Lock::LockedVisible);
-        assert_eq!(begin(HERE, 5)?.lock(Some("a newer hash")), Lock::Open);
-        begin(HERE, 6)?.failed(HASH, Millis(6));
-        assert_eq!(begin(THERE, 6)?.lock(HASH), Lock::Open, "its owner comes from elsewhere");
-        assert_eq!(begin(HERE, LOCK_MS + 3)?.lock(HASH), Lock::LockedVisible);
+        assert_eq!(begin(&attempts, HERE, 5)?.lock(HASH), Lock::LockedVisible);
+        assert_eq!(begin(&attempts, HERE, 5)?.lock(Some("a newer hash")), Lock::Open);
+        begin(&attempts, HERE, 6)?.failed(HASH, Millis(6));
+        assert_eq!(begin(&attempts, THERE, 6)?.lock(HASH), Lock::Open, "its owner comes from elsewhere");
+        assert_eq!(begin(&attempts, DEVICE, 6)?.lock(HASH), Lock::Open, "or with a device that is known");
+        assert_eq!(begin(&attempts, HERE, LOCK_MS + 3)?.lock(HASH), Lock::LockedVisible);
         assert_eq!(
-            begin(HERE, LOCK_MS + 4)?.lock(HASH),
+            begin(&attempts, HERE, LOCK_MS + 4)?.lock(HASH),
             Lock::Open,
             "failures during the lock lengthen nothing"
         );
@@ -201,60 +222,70 @@ mod tests {
     #[test]
     fn a_new_password_is_guarded_like_the_old_one() -> Result<()> {
         let attempts = Attempts::default();
-        let begin = || attempts.begin("shop/eva".to_owned(), HERE, Millis(0));
         for _ in 0..FAILURES_MAX {
-            begin()?.failed(HASH, Millis(0));
+            begin(&attempts, HERE, 0)?.failed(HASH, Millis(0));
         }
         let newer = Some("a newer hash");
         for _ in 0..FAILURES_MAX {
-            let attempt = begin()?;
+            let attempt = begin(&attempts, HERE, 0)?;
             assert_eq!(attempt.lock(newer), Lock::Open);
             attempt.failed(newer, Millis(0));
         }
-        assert_eq!(begin()?.lock(newer), Lock::LockedVisible);
+        assert_eq!(begin(&attempts, HERE, 0)?.lock(newer), Lock::LockedVisible);
         Ok(())
     }
 
     #[test]
     fn who_goes_on_guessing_is_told_nothing_any_more() -> Result<()> {
         let attempts = Attempts::default();
-        let begin = || attempts.begin("shop/eva".to_owned(), HERE, Millis(0));
         for _ in 0..FAILURES_MAX {
-            begin()?.failed(HASH, Millis(0));
+            begin(&attempts, HERE, 0)?.failed(HASH, Millis(0));
         }
         for _ in 0..TOLD_MAX {
-            assert_eq!(begin()?.lock(HASH), Lock::LockedVisible);
+            assert_eq!(begin(&attempts, HERE, 0)?.lock(HASH), Lock::LockedVisible);
         }
-        assert_eq!(begin()?.lock(HASH), Lock::LockedHidden);
+        assert_eq!(begin(&attempts, HERE, 0)?.lock(HASH), Lock::LockedHidden);
         attempts.forget("shop/eva");
-        assert_eq!(begin()?.lock(HASH), Lock::Open);
+        assert_eq!(begin(&attempts, HERE, 0)?.lock(HASH), Lock::Open);
         Ok(())
     }
 
     #[test]
     fn parallel_guesses_are_counted_before_they_are_checked() -> Result<()> {
         let attempts = Attempts::default();
-        let begin = || attempts.begin("shop/eva".to_owned(), HERE, Millis(0));
-        let running: Vec<_> = (0..5).map(|_| begin()).collect::<Result<_>>()?;
-        assert!(begin().is_err_and(|error| error.code == Code::RateLimited));
+        let running: Vec<_> = (0..5).map(|_| begin(&attempts, HERE, 0)).collect::<Result<_>>()?;
+        assert!(begin(&attempts, HERE, 0).is_err_and(|error| error.code == Code::RateLimited));
         drop(running);
-        assert_eq!(begin()?.lock(HASH), Lock::Open, "what was not judged does not count");
-        assert!(attempts.records.lock().unwrap_or_else(PoisonError::into_inner).is_empty());
+        assert_eq!(begin(&attempts, HERE, 0)?.lock(HASH), Lock::Open, "what was not judged does not count");
+        assert!(attempts.accounts.lock().unwrap_or_else(PoisonError::into_inner).is_empty());
         Ok(())
     }
 
     #[test]
     fn a_success_clears_the_failures() -> Result<()> {
         let attempts = Attempts::default();
-        let begin = || attempts.begin("shop/eva".to_owned(), HERE, Millis(0));
         for _ in 0..4 {
-            begin()?.failed(HASH, Millis(0));
+            begin(&attempts, HERE, 0)?.failed(HASH, Millis(0));
         }
-        begin()?.succeeded();
+        begin(&attempts, HERE, 0)?.succeeded();
         for _ in 0..4 {
-            begin()?.failed(HASH, Millis(0));
+            begin(&attempts, HERE, 0)?.failed(HASH, Millis(0));
         }
-        assert_eq!(begin()?.lock(HASH), Lock::Open);
+        assert_eq!(begin(&attempts, HERE, 0)?.lock(HASH), Lock::Open);
+        Ok(())
+    }
+
+    #[test]
+    fn made_up_names_refuse_nobody_and_push_no_account_out() -> Result<()> {
+        let attempts = Attempts::with_room(8);
+        for _ in 0..FAILURES_MAX {
+            begin(&attempts, HERE, 0)?.failed(HASH, Millis(0));
+        }
+        for number in 0..100 {
+            attempts.begin(format!("shop/{number}"), false, HERE.into(), Millis(0))?.failed(None, Millis(0));
+        }
+        assert_eq!(attempts.made_up.lock().unwrap_or_else(PoisonError::into_inner).len(), 8);
+        assert_eq!(begin(&attempts, HERE, 0)?.lock(HASH), Lock::LockedVisible, "the account is locked still");
         Ok(())
     }
 }

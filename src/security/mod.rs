@@ -8,6 +8,8 @@
 //! revocation holds in every process within about a second, because each one follows the store ([`revocation`]).
 
 pub mod attempts;
+mod common_passwords;
+pub mod hs256;
 pub mod password;
 pub mod refresh;
 pub mod revocation;

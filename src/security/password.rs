@@ -1,39 +1,78 @@
-//! Passwords: hashing and checking with bcrypt, off the async workers and at most as many at once as there are
-//! cores. Owns the rule how long a password is.
+//! Passwords: hashing and checking with bcrypt, off the async workers. Owns the rules for passwords, after NIST
+//! SP 800-63B: a least length, no common ones, and no rules of composition.
 //!
-//! Invariants: a name that does not exist costs the same work as a wrong password; a password is never printed.
+//! Invariants: a name that does not exist costs the same work as a wrong password; sign-ins of strangers wait in a
+//! queue of their own, so that they do not delay accounts on devices that are known; every queue and every wait has
+//! a limit; a password is never printed.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Deserializer};
+use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
+use super::common_passwords::is_common;
 use crate::kernel::secret::Secret;
+use crate::kernel::text::login_name;
 use crate::kernel::{Code, Error, Result};
 
-/// Shortest password, in bytes of UTF-8.
+/// Shortest password, in characters.
 pub const PASSWORD_MIN: usize = 8;
-/// Longest password, in bytes of UTF-8: bcrypt would ignore what follows.
-pub const PASSWORD_MAX: usize = 72;
-/// How many may wait for a core; beyond it callers are told `busy`.
-const WAITING_MAX: usize = 256;
+/// Longest password, in characters.
+pub const PASSWORD_MAX: usize = 256;
+/// Fewest different characters of a password.
+const DIFFERENT_MIN: usize = 3;
+/// What bcrypt looks at, in bytes; a longer password is hashed with SHA-256 first.
+const BCRYPT_MAX: usize = 72;
+/// Longest wait for a core.
+const WAIT: Duration = Duration::from_secs(10);
 
 /// A password as a client sends it.
 #[derive(Debug, Clone)]
 pub struct Password(pub Secret);
 
 impl Password {
-    /// Fails when a password of this length may not be set.
-    pub fn check(&self, pointer: &str) -> Result<()> {
-        let length = self.0.expose().len();
+    /// Fails when this password may not be set for an account with these names.
+    pub fn check(&self, pointer: &str, names: &[&str]) -> Result<()> {
+        let text = self.0.expose();
+        let refused = |code: &'static str, detail: String| Err(Error::field(pointer, code, detail));
+        let length = text.chars().count();
         if length < PASSWORD_MIN {
-            return Err(Error::field(pointer, "too_short", format!("at least {PASSWORD_MIN} bytes")));
+            return refused("too_short", format!("at least {PASSWORD_MIN} characters"));
         }
         if length > PASSWORD_MAX {
-            return Err(Error::field(pointer, "too_long", format!("at most {PASSWORD_MAX} bytes of UTF-8")));
+            return refused("too_long", format!("at most {PASSWORD_MAX} characters"));
+        }
+        let folded = login_name(text);
+        if text.chars().collect::<HashSet<_>>().len() < DIFFERENT_MIN || is_common(&folded) {
+            return refused("too_common", "this password is among the first that are guessed".to_owned());
+        }
+        if names.iter().any(|name| login_name(name) == folded) {
+            return refused("too_common", "the password must not be the name".to_owned());
         }
         Ok(())
+    }
+
+    /// Whether this is the same password.
+    pub fn is(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
+    /// What bcrypt hashes: the password, or, where bcrypt would ignore its end, its SHA-256.
+    fn for_bcrypt(&self) -> Secret {
+        let text = self.0.expose();
+        if text.len() <= BCRYPT_MAX {
+            return self.0.clone();
+        }
+        let mut digest = Sha256::new();
+        digest.update(b"deskwire password v1\0");
+        digest.update(text.as_bytes());
+        Secret::new(STANDARD_NO_PAD.encode(digest.finalize()))
     }
 }
 
@@ -51,31 +90,55 @@ impl utoipa::PartialSchema for Password {
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
             .min_length(Some(PASSWORD_MIN))
             .max_length(Some(PASSWORD_MAX))
-            .description(Some("8 to 72 bytes of UTF-8."))
+            .description(Some(
+                "8 to 256 characters of any script, at least 3 of them different; common passwords are refused.",
+            ))
             .into()
     }
 }
 
 impl utoipa::ToSchema for Password {}
 
+/// Who waits for a password to be hashed or checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queue {
+    /// Somebody signed in, or an account on a device or from an address that is known to it.
+    Known,
+    /// Everybody else, names that do not exist included.
+    Strangers,
+}
+
 /// Hashes and checks.
 pub struct Passwords {
     cost: u32,
+    known: Line,
+    strangers: Line,
+}
+
+/// The cores of one queue, and who waits for them.
+struct Line {
     cores: Arc<Semaphore>,
     waiting: AtomicUsize,
+    most: usize,
+}
+
+impl Line {
+    fn new(cores: usize, most: usize) -> Self {
+        Self { cores: Arc::new(Semaphore::new(cores)), waiting: AtomicUsize::new(0), most }
+    }
 }
 
 impl Passwords {
-    /// New hashes get this cost.
+    /// New hashes get this cost. Strangers get half of the cores.
     pub fn new(cost: u32) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { cost, cores: Arc::new(Semaphore::new(cores)), waiting: AtomicUsize::new(0) }
+        Self { cost, known: Line::new(cores, 256), strangers: Line::new(cores.div_ceil(2), 128) }
     }
 
     /// The hash to keep; the salt is in it.
-    pub async fn hash(&self, password: &Password) -> Result<String> {
-        let (password, cost) = (password.0.clone(), self.cost);
-        self.work(move || {
+    pub async fn hash(&self, password: &Password, queue: Queue) -> Result<String> {
+        let (password, cost) = (password.for_bcrypt(), self.cost);
+        self.work(queue, move || {
             bcrypt::hash(password.expose(), cost)
                 .map_err(|cause| Error::internal("a password could not be hashed").caused_by(cause))
         })
@@ -83,22 +146,31 @@ impl Passwords {
     }
 
     /// Whether the password fits the hash. Without a hash the same work is done for nothing.
-    pub async fn verify(&self, password: &Password, hash: Option<String>) -> Result<bool> {
-        let password = password.0.clone();
-        let known = hash.is_some() && password.expose().len() <= PASSWORD_MAX;
+    pub async fn verify(&self, password: &Password, hash: Option<String>, queue: Queue) -> Result<bool> {
+        let password = password.for_bcrypt();
+        let known = hash.is_some();
         // Well formed and of the usual cost, and made from no password: dots are zeros in bcrypt's alphabet.
         let hash = hash.unwrap_or_else(|| format!("$2b${:02}${}", self.cost, ".".repeat(53)));
-        self.work(move || {
+        self.work(queue, move || {
             let fits = bcrypt::verify(password.expose(), &hash)
-                .map_err(|cause| Error::internal("a kept password hash is malformed").caused_by(cause))?;
+                .map_err(|cause| Error::internal("a stored password hash is malformed").caused_by(cause))?;
             Ok(fits && known)
         })
         .await
     }
 
-    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let _waiting = Waiting::enter(&self.waiting)?;
-        let permit = self.cores.clone().acquire_owned().await;
+    async fn work<T: Send + 'static>(
+        &self,
+        queue: Queue,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let line = match queue {
+            Queue::Known => &self.known,
+            Queue::Strangers => &self.strangers,
+        };
+        let _waiting = Waiting::enter(line)?;
+        let permit = tokio::time::timeout(WAIT, line.cores.clone().acquire_owned()).await;
+        let permit = permit.map_err(|_| busy())?;
         let permit = permit.map_err(|_| Error::new(Code::Draining, Code::Draining.meaning()))?;
         crate::db::blocking(move || {
             let _permit = permit;
@@ -108,13 +180,17 @@ impl Passwords {
     }
 }
 
+fn busy() -> Error {
+    Error::new(Code::Busy, "too many sign-ins are waiting").retry_after(1_000)
+}
+
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize) -> Result<Self> {
-        let guard = Self(count);
-        match count.fetch_add(1, Ordering::SeqCst) >= WAITING_MAX {
-            true => Err(Error::new(Code::Busy, "too many sign-ins are waiting").retry_after(1_000)),
+    fn enter(line: &'a Line) -> Result<Self> {
+        let guard = Self(&line.waiting);
+        match line.waiting.fetch_add(1, Ordering::SeqCst) >= line.most {
+            true => Err(busy()),
             false => Ok(guard),
         }
     }
@@ -134,23 +210,57 @@ mod tests {
         Password(Secret::new(text))
     }
 
+    fn code(text: &str) -> Option<String> {
+        let error = password(text).check("/password", &["eva.lang@example.com"]).err()?;
+        error.fields.first().map(|field| field.code.to_string())
+    }
+
     #[tokio::test]
     async fn a_password_fits_its_hash_and_nothing_else_does() -> Result<()> {
         let passwords = Passwords::new(4);
-        let long = "p".repeat(PASSWORD_MAX);
-        let hash = passwords.hash(&password(&long)).await?;
-        assert!(passwords.verify(&password(&long), Some(hash.clone())).await?);
-        assert!(!passwords.verify(&password(&format!("{long}x")), Some(hash.clone())).await?, "truncated");
-        assert!(!passwords.verify(&password("wrong words"), Some(hash)).await?);
-        assert!(!passwords.verify(&password(&long), None).await?, "an unknown name runs the same path");
+        for long in ["p".repeat(BCRYPT_MAX), "密".repeat(64), "p".repeat(PASSWORD_MAX)] {
+            let hash = passwords.hash(&password(&long), Queue::Known).await?;
+            let fits = |text: String| {
+                let (passwords, hash) = (&passwords, hash.clone());
+                async move { passwords.verify(&password(&text), Some(hash), Queue::Strangers).await }
+            };
+            assert!(fits(long.clone()).await?);
+            assert!(!fits(format!("{long}x")).await?, "truncated");
+            assert!(!fits("wrong words".to_owned()).await?);
+            assert!(!passwords.verify(&password(&long), None, Queue::Known).await?, "an unknown name");
+        }
         Ok(())
     }
 
+    #[tokio::test]
+    async fn a_hash_from_before_long_passwords_still_fits() -> Result<()> {
+        let old = bcrypt::hash("correct horse battery", 4).map_err(|_| Error::internal("bcrypt"))?;
+        let passwords = Passwords::new(4);
+        assert!(passwords.verify(&password("correct horse battery"), Some(old), Queue::Known).await?);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn strangers_fill_their_own_queue_only() -> Result<()> {
+        let mut passwords = Passwords::new(4);
+        passwords.strangers.most = 0;
+        let refused = passwords.verify(&password("some words"), None, Queue::Strangers).await;
+        assert!(refused.is_err_and(|error| error.code == Code::Busy));
+        assert_eq!(passwords.strangers.waiting.load(Ordering::SeqCst), 0);
+        passwords.verify(&password("some words"), None, Queue::Known).await.map(drop)
+    }
+
     #[test]
-    fn lengths_are_counted_in_bytes() {
-        assert!(password("1234567").check("/password").is_err());
-        assert!(password("12345678").check("/password").is_ok());
-        assert!(password(&"密".repeat(24)).check("/password").is_ok());
-        assert!(password(&"密".repeat(25)).check("/password").is_err());
+    fn characters_are_counted_and_what_is_guessed_first_is_refused() {
+        assert_eq!(code("1234567").as_deref(), Some("too_short"));
+        assert_eq!(code("😀😀").as_deref(), Some("too_short"));
+        assert_eq!(code(&"密码安全".repeat(16)), None);
+        assert_eq!(code(&"abc".repeat(86)).as_deref(), Some("too_long"));
+        for common in ["password", "Password1", "12345678", "        ", "aaaaaaab", "QWERTYUIOP", "iloveyou"]
+        {
+            assert_eq!(code(common).as_deref(), Some("too_common"), "{common}");
+        }
+        assert_eq!(code("Eva.Lang@Example.com").as_deref(), Some("too_common"));
+        assert_eq!(code("correct horse battery"), None);
     }
 }

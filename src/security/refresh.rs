@@ -1,20 +1,27 @@
 //! Refresh tokens: their form, and the rules by which a family of them is renewed. No I/O.
 //!
 //! A session is one family. Its newest generation holds one token, or several siblings when answers were lost on
-//! the way: the predecessor stays good until one of its successors is used, and each time yields another sibling.
-//! Whoever presents a token that was good once and is no longer has a copy of it: the family is revoked.
+//! the way or two tabs refreshed at once: the predecessor stays valid until one of its successors is used, and each
+//! time yields another sibling. When one sibling is used the others stay valid for [`SIBLING_GRACE_MS`], so that the
+//! other tab is not signed out. Whoever presents a token that was valid once and is no longer has a copy of it: the
+//! family is revoked.
 //!
 //! Invariants: the store holds hashes only; text that was never issued harms nobody, because a token carries a
-//! mark that only this service can make.
+//! mark that only this service can make; a token whose successor was used is never accepted again.
 
-use jsonwebtoken::{Algorithm, EncodingKey};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use crate::kernel::secret::{Secret, random_key, token_hash};
-use crate::kernel::{Error, Result, SessionId};
+use super::hs256;
+use crate::kernel::secret::{Secret, random_key, same, token_hash};
+use crate::kernel::{Millis, Result, SessionId};
 
 /// Most tokens of the newest generation; the oldest one gives way, since its answer was lost long ago.
 pub const SIBLINGS_MAX: usize = 8;
+
+/// How long unused siblings stay valid after one of them was used, in milliseconds.
+pub const SIBLING_GRACE_MS: i64 = 60_000;
 
 const PREFIX: &str = "dwr_";
 /// Characters of the random part: 32 bytes.
@@ -24,7 +31,7 @@ const MARK_LENGTH: usize = 22;
 
 /// Makes tokens and reads them.
 pub struct RefreshTokenIssuer {
-    key: EncodingKey,
+    key: [u8; 32],
 }
 
 /// A token that somebody presents.
@@ -39,12 +46,12 @@ pub struct Presented {
 }
 
 impl RefreshTokenIssuer {
-    /// A refresh_tokens whose mark is derived from the master key.
+    /// An issuer whose mark is derived from the master key.
     pub fn new(master: &Secret) -> Self {
         let mut digest = Sha256::new();
         digest.update(b"deskwire refresh v1\0");
         digest.update(master.expose().as_bytes());
-        Self { key: EncodingKey::from_secret(&digest.finalize()) }
+        Self { key: digest.finalize().into() }
     }
 
     /// A new token of a family, and its hash for the store.
@@ -65,26 +72,29 @@ impl RefreshTokenIssuer {
             return Ok(None);
         };
         let expected = self.mark(session, random)?;
-        let genuine = token_hash(mark) == token_hash(&expected);
+        let genuine = same(mark.as_bytes(), expected.as_bytes());
         Ok(Some(Presented { session, hash: token_hash(token), genuine }))
     }
 
     fn mark(&self, session: SessionId, random: &str) -> Result<String> {
         let message = format!("{session}_{random}");
-        let mut mark = jsonwebtoken::crypto::sign(message.as_bytes(), &self.key, Algorithm::HS256)
-            .map_err(|cause| Error::internal("signing failed").caused_by(cause))?;
+        let mut mark = URL_SAFE_NO_PAD.encode(hs256::mac(&self.key, message.as_bytes())?);
         mark.truncate(MARK_LENGTH);
         Ok(mark)
     }
 }
 
-/// The tokens of a session that count.
+/// The tokens of a session that are valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Family {
     /// How often it was renewed.
     pub generation: i32,
     /// Hash of the token from which the newest generation came.
     pub parent: Option<String>,
+    /// Hashes of the parent's siblings that were not used.
+    pub siblings: Vec<String>,
+    /// When the newest generation began.
+    pub rotated_at: Millis,
     /// Hashes of the newest generation, oldest first.
     pub current: Vec<String>,
 }
@@ -92,38 +102,52 @@ pub struct Family {
 impl Family {
     /// A new family with its first token.
     pub fn new(first: String) -> Self {
-        Self { generation: 0, parent: None, current: vec![first] }
+        Self {
+            generation: 0,
+            parent: None,
+            siblings: Vec::new(),
+            rotated_at: Millis::default(),
+            current: vec![first],
+        }
     }
 
-    /// The family as the store keeps it: `refresh_parent` and `refresh_current`.
-    pub fn from_columns(generation: i32, parent: Option<String>, current: &str) -> Self {
-        Self { generation, parent, current: current.split(' ').map(str::to_owned).collect() }
+    /// Hashes as a column of the store keeps them.
+    pub fn column(hashes: &[String]) -> String {
+        hashes.join(" ")
     }
 
-    /// The column `refresh_current`.
-    pub fn current_column(&self) -> String {
-        self.current.join(" ")
+    /// Reads [`Family::column`].
+    pub fn hashes(column: &str) -> Vec<String> {
+        column.split_ascii_whitespace().map(str::to_owned).collect()
     }
 
     /// What the family becomes when somebody presents a token and gets `successor` for it; `None` when the token
-    /// does not count (any more).
-    pub fn present(&self, presented: &str, successor: String) -> Option<Self> {
+    /// is not valid (any more).
+    pub fn present(&self, presented: &str, successor: String, now: Millis) -> Option<Self> {
         if self.current.iter().any(|hash| hash == presented) {
             return Some(Self {
                 generation: self.generation.saturating_add(1),
                 parent: Some(presented.to_owned()),
+                siblings: self.current.iter().filter(|hash| *hash != presented).cloned().collect(),
+                rotated_at: now,
                 current: vec![successor],
             });
         }
-        (self.parent.as_deref() == Some(presented)).then(|| self.sibling(successor))
+        if self.parent.as_deref() == Some(presented) {
+            return Some(self.sibling(successor));
+        }
+        let tolerated = self.siblings.iter().any(|hash| hash == presented)
+            && now <= self.rotated_at.plus(SIBLING_GRACE_MS);
+        tolerated.then(|| self.sibling(successor))
     }
 
     /// The family with one more token of the newest generation.
     pub fn sibling(&self, token: String) -> Self {
-        let mut current = self.current.clone();
-        current.push(token);
-        let surplus = current.len().saturating_sub(SIBLINGS_MAX);
-        Self { generation: self.generation, parent: self.parent.clone(), current: current.split_off(surplus) }
+        let mut family = self.clone();
+        family.current.push(token);
+        let surplus = family.current.len().saturating_sub(SIBLINGS_MAX);
+        family.current.drain(..surplus);
+        family
     }
 }
 
@@ -153,17 +177,18 @@ mod tests {
     struct Server {
         family: Family,
         issued: u32,
+        now: Millis,
     }
 
     impl Server {
         fn new() -> Self {
-            Self { family: Family::new("t0".to_owned()), issued: 0 }
+            Self { family: Family::new("t0".to_owned()), issued: 0, now: Millis(0) }
         }
 
         fn refresh(&mut self, presented: &str) -> Option<String> {
             self.issued += 1;
             let successor = format!("t{}", self.issued);
-            self.family = self.family.present(presented, successor.clone())?;
+            self.family = self.family.present(presented, successor.clone(), self.now)?;
             Some(successor)
         }
     }
@@ -176,6 +201,7 @@ mod tests {
             let mut held = "t0".to_owned();
             let mut losses = losses.into_iter().cycle();
             for _ in 0..96 {
+                server.now = server.now.plus(900_000);
                 for repeat in 0.. {
                     let answer = server.refresh(&held);
                     prop_assert!(answer.is_some(), "locked out");
@@ -198,6 +224,7 @@ mod tests {
             let mut thief = owner.clone();
             let mut caught = false;
             for owners_turn in turns.into_iter().chain([true, false, true, false, true]) {
+                server.now = server.now.plus(SIBLING_GRACE_MS + 1);
                 let held = if owners_turn { &mut owner } else { &mut thief };
                 match server.refresh(held) {
                     Some(next) => *held = next,
@@ -218,7 +245,26 @@ mod tests {
         assert_eq!(last.as_deref(), Some("t12"));
         assert_eq!(server.family.current.len(), SIBLINGS_MAX);
         for sibling in &server.family.current {
-            assert!(server.family.present(sibling, "next".to_owned()).is_some());
+            assert!(server.family.present(sibling, "next".to_owned(), server.now).is_some());
         }
+    }
+
+    #[test]
+    fn two_tabs_that_refresh_at_once_both_stay_signed_in() {
+        let mut server = Server::new();
+        let mut tabs = ["t0".to_owned(), "t0".to_owned()];
+        for _ in 0..10 {
+            for tab in &mut tabs {
+                server.now = server.now.plus(SIBLING_GRACE_MS / 2);
+                let next = server.refresh(tab);
+                assert!(next.is_some(), "signed out");
+                *tab = next.unwrap_or_default();
+            }
+            server.now = server.now.plus(900_000);
+        }
+        // A tab that comes later than that holds a copy.
+        server.refresh(&tabs[0]);
+        server.now = server.now.plus(SIBLING_GRACE_MS + 1);
+        assert_eq!(server.refresh(&tabs[1]), None);
     }
 }

@@ -1,8 +1,10 @@
-//! Access tokens: JSON Web Tokens, HS256, with the signing key's name in `kid`. Owns their claims, making and
-//! judging. No I/O.
+//! Access tokens: JSON Web Tokens, HS256, with the signing key's name in `kid`. Owns their claims, signing and
+//! verifying. No I/O.
 //!
 //! Invariants: no other algorithm is accepted, whatever the header says; expiry is exact, by the server's clock;
-//! a token older than the present lifetime has expired, so shortening the setting takes effect at once.
+//! a token older than the present lifetime has expired, so shortening the setting takes effect at once; a token
+//! that was made for somebody else (`aud`, `iss`), is not valid yet (`nbf`) or asks for an extension (`crit`) is
+//! refused, although tokens of this service carry none of these.
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
@@ -21,9 +23,18 @@ struct Claims {
     role: Role,
     iat: i64,
     exp: i64,
+    #[serde(default, skip_serializing)]
+    nbf: Option<f64>,
+    #[serde(default, skip_serializing)]
+    iss: Option<serde_json::Value>,
+    #[serde(default, skip_serializing)]
+    aud: Option<serde_json::Value>,
 }
 
-/// A judged access token.
+/// The name of this service in `iss` and `aud`.
+pub const SERVICE: &str = "deskwire";
+
+/// A verified access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
     /// On whose behalf its bearer acts.
@@ -45,6 +56,7 @@ pub struct Keys {
 impl Keys {
     /// Keys by name, the first one signs; `lifetime` in seconds.
     pub fn new(keys: &[(String, Secret)], lifetime: i64) -> Self {
+        super::hs256::install();
         let (kid, secret) = keys.first().cloned().unwrap_or_default();
         Self {
             signing: (kid, EncodingKey::from_secret(secret.expose().as_bytes())),
@@ -69,6 +81,9 @@ impl Keys {
             role: actor.role,
             iat: issued,
             exp: expires,
+            nbf: None,
+            iss: None,
+            aud: None,
         };
         let mut header = Header::new(Algorithm::HS256);
         header.kid = Some(self.signing.0.clone());
@@ -77,14 +92,23 @@ impl Keys {
         Ok((Secret::new(token), Millis(expires * 1_000)))
     }
 
-    /// Judges a token. Errors: `token_invalid`, `token_expired`.
+    /// Verifies a token. Errors: `token_invalid`, `token_expired`.
     pub fn verify(&self, token: &str, now: Millis) -> Result<Verified> {
         let invalid = || Error::new(Code::TokenInvalid, Code::TokenInvalid.meaning());
-        let kid = jsonwebtoken::decode_header(token).map_err(|_| invalid())?.kid.ok_or_else(invalid)?;
+        let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
+        if header.crit.is_some() {
+            return Err(invalid());
+        }
+        let kid = header.kid.ok_or_else(invalid)?;
         let (_, key) = self.verifying.iter().find(|(known, _)| *known == kid).ok_or_else(invalid)?;
         let claims = jsonwebtoken::decode::<Claims>(token, key, &self.validation)
             .map_err(|cause| invalid().caused_by(cause))?
             .claims;
+        let foreign = claims.iss.is_some_and(|iss| !names(&iss, &[SERVICE]))
+            || claims.aud.is_some_and(|aud| !names(&aud, &[SERVICE]));
+        if foreign || claims.nbf.is_some_and(|from| numeric_date(from).is_none_or(|from| from > now)) {
+            return Err(invalid());
+        }
         let expires_at = Millis(claims.exp.saturating_mul(1_000));
         let oldest = now.0.div_euclid(1_000).saturating_sub(self.lifetime);
         if now >= expires_at || claims.iat < oldest {
@@ -96,6 +120,23 @@ impl Keys {
             expires_at,
         })
     }
+}
+
+/// Whether a claim is one of these names, or a list that holds one of them.
+pub fn names(claim: &serde_json::Value, accepted: &[&str]) -> bool {
+    match claim {
+        serde_json::Value::String(name) => accepted.contains(&name.as_str()),
+        serde_json::Value::Array(list) => {
+            list.iter().any(|one| one.as_str().is_some_and(|name| accepted.contains(&name)))
+        }
+        _ => false,
+    }
+}
+
+/// A NumericDate (RFC 7519): seconds since 1970, with or without a fraction. `None` for what no clock shows.
+pub fn numeric_date(seconds: f64) -> Option<Millis> {
+    let milliseconds = seconds * 1_000.0;
+    (milliseconds.is_finite() && milliseconds.abs() < 8.64e15).then_some(Millis(milliseconds as i64))
 }
 
 /// Accepts HS256 only. Times are left to the caller, who has the server's clock; the library reads the system's
@@ -113,6 +154,8 @@ mod tests {
     use super::*;
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use hmac::{Hmac, Mac};
+    use sha2::Sha512;
 
     const NOW: Millis = Millis(1_795_341_600_123);
 
@@ -167,8 +210,6 @@ mod tests {
         let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
         let none = encode(r#"{"typ":"JWT","alg":"none","kid":"one"}"#);
         let (other_key, _) = Keys::new(&[key("one", "b")], 900).sign(&actor(), NOW, None)?;
-        let mut stronger = Header::new(Algorithm::HS512);
-        stronger.kid = Some("one".to_owned());
         let claims = Claims {
             sub: MemberId(2),
             tid: TenantId(1),
@@ -176,10 +217,18 @@ mod tests {
             role: Role::Admin,
             iat: NOW.0 / 1_000,
             exp: NOW.0 / 1_000 + 60,
+            nbf: None,
+            iss: None,
+            aud: None,
         };
-        let secret = EncodingKey::from_secret("a".repeat(32).as_bytes());
-        let other_algorithm = jsonwebtoken::encode(&stronger, &claims, &secret)
-            .map_err(|cause| Error::internal("encode").caused_by(cause))?;
+        let head512 = encode(r#"{"typ":"JWT","alg":"HS512","kid":"one"}"#);
+        let body512 = encode(&serde_json::to_string(&claims).unwrap_or_default());
+        let message = format!("{head512}.{body512}");
+        let code512 = Hmac::<Sha512>::new_from_slice("a".repeat(32).as_bytes())
+            .map_err(|_| Error::internal("key"))?
+            .chain_update(&message)
+            .finalize();
+        let other_algorithm = format!("{message}.{}", URL_SAFE_NO_PAD.encode(code512.into_bytes()));
         for forged in [
             format!("{none}.{body}."),
             format!("{none}.{body}.{signature}"),
@@ -192,6 +241,48 @@ mod tests {
         ] {
             assert_eq!(code(keys.verify(&forged, NOW)), Some(Code::TokenInvalid), "{forged}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn tokens_for_others_not_yet_valid_or_with_extensions_are_refused() -> Result<()> {
+        let keys = Keys::new(&[key("one", "a")], 900);
+        let now = NOW.0 / 1_000;
+        let sign = |header: serde_json::Value, more: serde_json::Value| -> Result<String> {
+            let mut claims = serde_json::json!({
+                "sub": "2", "tid": "1", "sid": "3", "role": "agent", "iat": now, "exp": now + 60,
+            });
+            for (name, value) in more.as_object().into_iter().flatten() {
+                claims[name] = value.clone();
+            }
+            let encode = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+            let message = format!("{}.{}", encode(&header), encode(&claims));
+            let code = super::super::hs256::mac("a".repeat(32).as_bytes(), message.as_bytes())?;
+            Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(code)))
+        };
+        let head = serde_json::json!({"typ": "JWT", "alg": "HS256", "kid": "one"});
+        for good in [
+            serde_json::json!({}),
+            serde_json::json!({"nbf": now, "iss": "deskwire", "aud": ["other", "deskwire"]}),
+            serde_json::json!({"nbf": now as f64 - 0.5}),
+        ] {
+            assert!(keys.verify(&sign(head.clone(), good.clone())?, NOW).is_ok(), "{good}");
+        }
+        for wrong in [
+            serde_json::json!({"nbf": now + 60}),
+            serde_json::json!({"nbf": "soon"}),
+            serde_json::json!({"iss": "https://other.example"}),
+            serde_json::json!({"aud": "other"}),
+            serde_json::json!({"aud": ["other"]}),
+            serde_json::json!({"aud": 7}),
+        ] {
+            let token = sign(head.clone(), wrong.clone())?;
+            assert_eq!(code(keys.verify(&token, NOW)), Some(Code::TokenInvalid), "{wrong}");
+        }
+        let mut critical = head.clone();
+        critical["crit"] = serde_json::json!(["b64"]);
+        let token = sign(critical, serde_json::json!({}))?;
+        assert_eq!(code(keys.verify(&token, NOW)), Some(Code::TokenInvalid));
         Ok(())
     }
 }

@@ -15,10 +15,10 @@ use crate::domain::tenant::{TenantSettings, TenantStatus};
 use crate::http::json::Body;
 use crate::http::page::Page;
 use crate::kernel::{Code, Error, IdentityKeyId, Millis, Result, TenantId};
-use crate::members::view::MemberView;
+use crate::members::view::Member;
 use crate::security::password::Password;
 
-/// The routes of this room.
+/// The routes of this module.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(create_tenant);
     config.service(get_tenant);
@@ -31,7 +31,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// A new tenant.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TenantIn {
+pub struct CreateTenant {
     /// The name in addresses and at sign-in: `A-Z a-z 0-9 . _ : -`, at most 64.
     #[schema(example = "acme")]
     slug: String,
@@ -39,13 +39,13 @@ pub struct TenantIn {
     #[serde(default)]
     name: String,
     /// The first administrator.
-    admin: FirstAdminIn,
+    admin: FirstAdmin,
 }
 
 /// The first administrator of a new tenant.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct FirstAdminIn {
+pub struct FirstAdmin {
     /// The name to sign in with.
     #[schema(example = "root")]
     login_name: String,
@@ -59,19 +59,19 @@ pub struct FirstAdminIn {
 /// What to change about the tenant; absent fields stay.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TenantPatchIn {
+pub struct UpdateTenant {
     /// The name for people.
     #[serde(default, deserialize_with = "crate::members::api::present")]
     name: Option<String>,
     /// The settings to change.
     #[serde(default)]
-    settings: TenantSettingsIn,
+    settings: UpdateTenantSettings,
 }
 
 /// Settings to change; absent ones stay.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TenantSettingsIn {
+pub struct UpdateTenantSettings {
     /// How long a message may be edited by its sender, in seconds; 0 means never, at most a week.
     #[serde(default, deserialize_with = "crate::members::api::present")]
     edit_window_seconds: Option<i64>,
@@ -82,7 +82,7 @@ pub struct TenantSettingsIn {
 
 /// A tenant.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TenantView {
+pub struct Tenant {
     /// The tenant.
     id: TenantId,
     /// The name in addresses and at sign-in.
@@ -99,7 +99,7 @@ pub struct TenantView {
     updated_at: Millis,
 }
 
-impl From<TenantRow> for TenantView {
+impl From<TenantRow> for Tenant {
     fn from(row: TenantRow) -> Self {
         Self {
             id: row.id,
@@ -115,24 +115,24 @@ impl From<TenantRow> for TenantView {
 
 /// A new tenant and its first administrator.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct NewTenantView {
+pub struct CreatedTenant {
     /// The tenant.
-    tenant: TenantView,
+    tenant: Tenant,
     /// Its administrator, who signs in with the password that was sent.
-    admin: MemberView,
+    admin: Member,
 }
 
 /// A new identity key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct IdentityKeyIn {
+pub struct CreateIdentityKey {
     /// The key's name, for the header `kid` of identity tokens; made up when absent.
     kid: Option<String>,
 }
 
 /// A key with which the tenant signs who its visitors are.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct IdentityKeyView {
+pub struct IdentityKey {
     /// The key.
     id: IdentityKeyId,
     /// Its name, for the header `kid` of identity tokens.
@@ -141,7 +141,7 @@ pub struct IdentityKeyView {
     created_at: Millis,
 }
 
-impl From<IdentityKeyRow> for IdentityKeyView {
+impl From<IdentityKeyRow> for IdentityKey {
     fn from(row: IdentityKeyRow) -> Self {
         Self { id: row.id, created_at: row.created(), kid: row.kid }
     }
@@ -149,7 +149,7 @@ impl From<IdentityKeyRow> for IdentityKeyView {
 
 /// A new identity key with its secret.
 #[derive(Serialize, ToSchema)]
-pub struct NewIdentityKeyView {
+pub struct CreatedIdentityKey {
     /// The key.
     id: IdentityKeyId,
     /// Its name, for the header `kid` of identity tokens.
@@ -164,14 +164,14 @@ pub struct NewIdentityKeyView {
 ///
 /// Open to everybody when the service allows sign-up; else it needs the platform key as a bearer token. A slug that
 /// is in use answers `name_taken`.
-#[utoipa::path(tag = "tenants", request_body = TenantIn, security((), ("bearer" = [])), responses(
-    (status = 201, description = "The new tenant.", body = NewTenantView),
+#[utoipa::path(tag = "tenants", request_body = CreateTenant, security((), ("bearer" = [])), responses(
+    (status = 201, description = "The new tenant.", body = CreatedTenant),
 ))]
 #[post("/tenants")]
 pub async fn create_tenant(
     app: web::Data<App>,
     request: HttpRequest,
-    body: Body<TenantIn>,
+    input: Body<CreateTenant>,
 ) -> Result<HttpResponse> {
     if !app.settings.sign_up {
         let Some(key) = &app.settings.secrets.platform_key else {
@@ -181,42 +181,42 @@ pub async fn create_tenant(
             return Err(Error::new(Code::TokenInvalid, "this is not the platform key"));
         }
     }
-    let body = body.into_inner();
+    let input = input.into_inner();
     let new = NewTenant {
-        slug: body.slug,
-        name: body.name,
-        admin_name: body.admin.login_name,
-        admin_password: body.admin.password,
-        admin_nickname: body.admin.nickname,
+        slug: input.slug,
+        name: input.name,
+        admin_name: input.admin.login_name,
+        admin_password: input.admin.password,
+        admin_nickname: input.admin.nickname,
     };
     let (tenant, admin) = service::create(&app, new).await?;
-    Ok(HttpResponse::Created().json(NewTenantView { tenant: tenant.into(), admin: admin.into() }))
+    Ok(HttpResponse::Created().json(CreatedTenant { tenant: tenant.into(), admin: admin.into() }))
 }
 
 /// Read the own tenant
-#[utoipa::path(tag = "tenants", responses((status = 200, description = "The tenant.", body = TenantView)))]
+#[utoipa::path(tag = "tenants", responses((status = 200, description = "The tenant.", body = Tenant)))]
 #[get("/tenant")]
-pub async fn get_tenant(app: web::Data<App>, who: Authenticated) -> Result<web::Json<TenantView>> {
-    Ok(web::Json(service::get(&app, who.actor).await?.into()))
+pub async fn get_tenant(app: web::Data<App>, caller: Authenticated) -> Result<web::Json<Tenant>> {
+    Ok(web::Json(service::get(&app, caller.actor).await?.into()))
 }
 
 /// Change the own tenant
-#[utoipa::path(tag = "tenants", request_body = TenantPatchIn, responses(
-    (status = 200, description = "The tenant as it is now.", body = TenantView),
+#[utoipa::path(tag = "tenants", request_body = UpdateTenant, responses(
+    (status = 200, description = "The tenant as it is now.", body = Tenant),
 ))]
 #[patch("/tenant")]
 pub async fn update_tenant(
     app: web::Data<App>,
-    who: Admin,
-    body: Body<TenantPatchIn>,
-) -> Result<web::Json<TenantView>> {
-    let TenantPatchIn { name, settings } = body.into_inner();
+    caller: Admin,
+    input: Body<UpdateTenant>,
+) -> Result<web::Json<Tenant>> {
+    let UpdateTenant { name, settings } = input.into_inner();
     let patch = Patch {
         name,
         edit_window_seconds: settings.edit_window_seconds,
         recall_window_seconds: settings.recall_window_seconds,
     };
-    Ok(web::Json(service::update(&app, who.actor, patch).await?.into()))
+    Ok(web::Json(service::update(&app, caller.actor, patch).await?.into()))
 }
 
 /// Create an identity key
@@ -224,17 +224,17 @@ pub async fn update_tenant(
 /// The tenant's own server signs identity tokens with it: JWT, HS256, header `kid`, claims `sub` (the tenant's id
 /// of the customer), `exp` (at most 24 hours ahead) and, if wanted, `nickname`, `avatar`, `email`, `mobile`. At most
 /// ten keys live at once.
-#[utoipa::path(tag = "tenants", request_body = IdentityKeyIn, responses(
-    (status = 201, description = "The new key with its secret.", body = NewIdentityKeyView),
+#[utoipa::path(tag = "tenants", request_body = CreateIdentityKey, responses(
+    (status = 201, description = "The new key with its secret.", body = CreatedIdentityKey),
 ))]
 #[post("/identity-keys")]
 pub async fn create_identity_key(
     app: web::Data<App>,
-    who: Admin,
-    body: Body<IdentityKeyIn>,
+    caller: Admin,
+    input: Body<CreateIdentityKey>,
 ) -> Result<HttpResponse> {
-    let (row, secret) = identity_keys::create(&app, who.actor, body.into_inner().kid).await?;
-    Ok(HttpResponse::Created().json(NewIdentityKeyView {
+    let (row, secret) = identity_keys::create(&app, caller.actor, input.into_inner().kid).await?;
+    Ok(HttpResponse::Created().json(CreatedIdentityKey {
         id: row.id,
         created_at: row.created(),
         kid: row.kid,
@@ -246,12 +246,12 @@ pub async fn create_identity_key(
 ///
 /// The live ones, oldest first, all on one page; secrets are not shown.
 #[utoipa::path(tag = "tenants", responses(
-    (status = 200, description = "The live keys.", body = Page<IdentityKeyView>),
+    (status = 200, description = "The live keys.", body = Page<IdentityKey>),
 ))]
 #[get("/identity-keys")]
-pub async fn list_identity_keys(app: web::Data<App>, who: Admin) -> Result<web::Json<Page<IdentityKeyView>>> {
-    let rows = identity_keys::list(&app, who.actor).await?;
-    Ok(web::Json(Page { data: rows.into_iter().map(IdentityKeyView::from).collect(), next_cursor: None }))
+pub async fn list_identity_keys(app: web::Data<App>, caller: Admin) -> Result<web::Json<Page<IdentityKey>>> {
+    let rows = identity_keys::list(&app, caller.actor).await?;
+    Ok(web::Json(Page { data: rows.into_iter().map(IdentityKey::from).collect(), next_cursor: None }))
 }
 
 /// Delete an identity key
@@ -263,9 +263,9 @@ pub async fn list_identity_keys(app: web::Data<App>, who: Admin) -> Result<web::
 #[delete("/identity-keys/{id}")]
 pub async fn delete_identity_key(
     app: web::Data<App>,
-    who: Admin,
+    caller: Admin,
     id: web::Path<IdentityKeyId>,
 ) -> Result<HttpResponse> {
-    identity_keys::revoke(&app, who.actor, id.into_inner()).await?;
+    identity_keys::revoke(&app, caller.actor, id.into_inner()).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -11,10 +11,10 @@ use crate::domain::tenant::{TenantSettings, TenantStatus};
 use crate::journal::AccessChange;
 use crate::kernel::text::is_key;
 use crate::kernel::{Code, Error, MemberId, Result, SessionId, TenantId};
+use crate::members::input::{NewMember, prepare};
 use crate::members::profile::Checker;
-use crate::members::service::{NewMember, prepare};
 use crate::members::store::{self as members, MemberRow};
-use crate::security::password::Password;
+use crate::security::password::{Password, Queue};
 
 /// Longest name of a tenant, in characters.
 pub const NAME_MAX: usize = 200;
@@ -59,7 +59,7 @@ pub async fn create(app: &App, new: NewTenant) -> Result<(TenantRow, MemberRow)>
     admin.login_name = Some(new.admin_name);
     admin.password = Some(new.admin_password);
     admin.nickname = new.admin_nickname;
-    let admin = prepare(app, tenant.id, admin).await.map_err(below_admin)?;
+    let admin = prepare(app, tenant.id, admin, Queue::Strangers).await.map_err(below_admin)?;
     let kept = (tenant.clone(), admin.clone());
     app.db
         .write(move |connection| {

@@ -8,13 +8,13 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::service::{self, NewVisitor};
 use crate::app::App;
 use crate::auth::Authenticated;
-use crate::auth::api::TokensView;
-use crate::auth::sessions::Caller;
+use crate::auth::api::SignedIn;
+use crate::auth::sessions::ClientInfo;
 use crate::http::json::Body;
 use crate::kernel::Result;
 use crate::kernel::secret::Secret;
 
-/// The routes of this room.
+/// The routes of this module.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(create_visitor);
     config.service(identify_visitor);
@@ -23,7 +23,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// A new visitor.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct VisitorIn {
+pub struct CreateVisitor {
     /// The tenant's slug.
     #[schema(example = "acme")]
     tenant: String,
@@ -37,44 +37,51 @@ pub struct VisitorIn {
 /// A visitor's identity.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct IdentifyIn {
+pub struct IdentifyVisitor {
     /// The JWT that the tenant's own server signed with an identity key.
     identity_token: String,
 }
 
-/// Come in as a new visitor
+/// Create a visitor
 ///
 /// Makes an anonymous member with a session of its own. Keep the tokens: they are the only way back to its
 /// conversations.
-#[utoipa::path(tag = "visitors", request_body = VisitorIn, security(()), responses(
-    (status = 201, description = "The visitor and its tokens.", body = TokensView),
+#[utoipa::path(tag = "visitors", request_body = CreateVisitor, security(()), responses(
+    (status = 201, description = "The visitor and its tokens.", body = SignedIn),
 ))]
 #[post("/visitors")]
 pub async fn create_visitor(
     app: web::Data<App>,
-    caller: Caller,
-    body: Body<VisitorIn>,
+    client: ClientInfo,
+    input: Body<CreateVisitor>,
 ) -> Result<HttpResponse> {
-    let VisitorIn { tenant, nickname, device } = body.into_inner();
-    let tokens = service::create(&app, NewVisitor { tenant, nickname, device }, &caller).await?;
-    Ok(HttpResponse::Created().json(TokensView::from(tokens)))
+    let CreateVisitor { tenant, nickname, device } = input.into_inner();
+    let tokens = service::create(&app, NewVisitor { tenant, nickname, device }, &client).await?;
+    Ok(HttpResponse::Created().json(SignedIn::from(tokens)))
 }
 
 /// Identify a visitor as a customer of the tenant
 ///
-/// Send the tenant's signed word with the visitor's own access token. A customer not known yet: the visitor becomes
-/// it and keeps everything. A known one: the anonymous visitor's conversations move there and its tokens and
-/// sockets end. Replace both tokens by those of the answer.
-#[utoipa::path(tag = "visitors", request_body = IdentifyIn, responses(
-    (status = 200, description = "The customer and its tokens.", body = TokensView),
+/// Send an identity token with the visitor's own access token. A customer not known yet: the visitor becomes it and
+/// keeps everything. A known one: the anonymous visitor's conversations move there and its tokens and sockets end.
+/// Replace both tokens by those of the answer.
+///
+/// An identity token is a JWT that the tenant's server signs with HS256 and an identity key (`kid` in its header).
+/// `sub` (text or an integer) is the tenant's id of the customer; `exp` is required and at most 24 hours ahead. `nbf`
+/// is obeyed; `aud`, when present, must be or hold `deskwire` or the tenant's slug, `iss` the tenant's slug.
+/// `nickname`, `avatar`, `email` and `mobile` are optional: a nickname that is too long is cut, another one that does
+/// not fit is ignored. E-mail and mobile count as verified. A token works once: only the visitor who used it may
+/// send it again.
+#[utoipa::path(tag = "visitors", request_body = IdentifyVisitor, responses(
+    (status = 200, description = "The customer and its tokens.", body = SignedIn),
 ))]
 #[post("/visitors/identify")]
 pub async fn identify_visitor(
     app: web::Data<App>,
-    who: Authenticated,
-    caller: Caller,
-    body: Body<IdentifyIn>,
-) -> Result<web::Json<TokensView>> {
-    let token = Secret::new(body.into_inner().identity_token);
-    Ok(web::Json(service::identify(&app, who.actor, token, &caller).await?.into()))
+    caller: Authenticated,
+    client: ClientInfo,
+    input: Body<IdentifyVisitor>,
+) -> Result<web::Json<SignedIn>> {
+    let token = Secret::new(input.into_inner().identity_token);
+    Ok(web::Json(service::identify(&app, caller.actor, token, &client).await?.into()))
 }

@@ -1,9 +1,10 @@
 //! New visitors, and visitors who identify.
 
 use super::identity::{self, Identity};
+use super::store;
 use crate::app::App;
 use crate::auth::service::check_device;
-use crate::auth::sessions::{self, Caller, Tokens, change_access};
+use crate::auth::sessions::{self, Beginning, ClientInfo, Tokens, change_access};
 use crate::auth::store as session_store;
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
@@ -12,12 +13,13 @@ use crate::domain::tenant::TenantStatus;
 use crate::journal::AccessChange;
 use crate::kernel::secret::Secret;
 use crate::kernel::{Code, Error, Millis, Result};
-use crate::members::service::{NewMember, prepare};
+use crate::members::input::{NewMember, prepare};
 use crate::members::store::{self as members, MemberChange, MemberRow};
+use crate::security::password::Queue;
 use crate::tenants::identity_keys;
 use crate::tenants::store as tenants;
 
-/// Somebody new at a tenant's door.
+/// A new visitor.
 #[derive(Debug, Clone)]
 pub struct NewVisitor {
     /// The tenant's slug.
@@ -28,8 +30,8 @@ pub struct NewVisitor {
     pub device: Option<String>,
 }
 
-/// Lets a new visitor in. Errors: `not_found` for an unknown tenant, `tenant_suspended`, `validation_failed`.
-pub async fn create(app: &App, new: NewVisitor, caller: &Caller) -> Result<Tokens> {
+/// Makes a visitor with a session. Errors: `not_found` for an unknown tenant, `tenant_suspended`, `validation_failed`.
+pub async fn create(app: &App, new: NewVisitor, client: &ClientInfo) -> Result<Tokens> {
     check_device(new.device.as_deref())?;
     let slug = new.tenant;
     let tenant = app.db.read(move |connection| tenants::find_by_slug(connection, &slug)).await?;
@@ -39,12 +41,12 @@ pub async fn create(app: &App, new: NewVisitor, caller: &Caller) -> Result<Token
     }
     let mut member = NewMember::new(Role::Customer);
     member.nickname = new.nickname;
-    let mut row = prepare(app, tenant.id, member).await?;
+    let mut row = prepare(app, tenant.id, member, Queue::Strangers).await?;
     if row.nickname.is_empty() {
         row.nickname = format!("Visitor {:04}", rand::random_range(0..10_000));
     }
     row.last_seen = Some(row.created_at);
-    let session = sessions::begin(app, tenant.id, row.id, row.role, new.device.as_deref(), caller)?;
+    let session = sessions::begin(app, tenant.id, row.id, row.role, new.device.as_deref(), client)?;
     let kept = (row.clone(), session.row.clone());
     app.db
         .write(move |connection| {
@@ -66,9 +68,9 @@ enum Outcome {
     Switch(Box<MemberRow>),
 }
 
-/// Takes a tenant's word for who the caller is, and gives it the tokens of that customer. Errors: `forbidden` for
+/// Identifies the caller by an identity token, and gives it the tokens of that customer. Errors: `forbidden` for
 /// staff, `validation_failed` for whatever is wrong with the token, `account_disabled`.
-pub async fn identify(app: &App, actor: Actor, token: Secret, caller: &Caller) -> Result<Tokens> {
+pub async fn identify(app: &App, actor: Actor, token: Secret, client: &ClientInfo) -> Result<Tokens> {
     if actor.role != Role::Customer {
         return Err(Error::new(Code::Forbidden, "only visitors identify"));
     }
@@ -77,7 +79,7 @@ pub async fn identify(app: &App, actor: Actor, token: Secret, caller: &Caller) -
     let mut fresh = NewMember::new(Role::Customer);
     fresh.external_id = Some(identity.external_id.clone());
     fresh.nickname = identity.nickname.clone().unwrap_or_default();
-    let mut fresh = prepare(app, actor.tenant, fresh).await?;
+    let mut fresh = prepare(app, actor.tenant, fresh, Queue::Strangers).await?;
     if fresh.nickname.is_empty() {
         fresh.nickname = identity.external_id.chars().take(50).collect();
     }
@@ -92,28 +94,34 @@ pub async fn identify(app: &App, actor: Actor, token: Secret, caller: &Caller) -
         outcome => outcome?,
     };
     match outcome {
-        Outcome::Same => sessions::extend(app, actor, caller).await,
+        Outcome::Same => sessions::extend(app, actor, client).await,
         Outcome::Merge(into) => {
             // The new session comes first: the merge ends the old one, and a failure in between locks nobody out.
-            let tokens = come_in(app, &into, caller).await?;
+            let tokens = begin_session(app, &into, client).await?;
             let change = AccessChange::Merge { from: actor.member, into: into.id };
             while change_access(app, actor, change.clone()).await?.more {}
             Ok(tokens)
         }
-        Outcome::Switch(into) => come_in(app, &into, caller).await,
+        Outcome::Switch(into) => begin_session(app, &into, client).await,
     }
 }
 
 async fn read_token(app: &App, actor: Actor, token: &Secret) -> Result<Identity> {
     let kid = identity::key_name(token.expose())?;
-    let sealed = app.db.read(move |connection| identity_keys::sealed(connection, actor.tenant, &kid)).await?;
+    let (sealed, tenant) = app
+        .db
+        .read(move |connection| {
+            let sealed = identity_keys::sealed(connection, actor.tenant, &kid)?;
+            Ok((sealed, tenants::find(connection, actor.tenant)?))
+        })
+        .await?;
     let secret = app.auth.vault().open(&sealed.ok_or_else(identity::refused)?)?;
-    identity::judge(token.expose(), &secret, app.clock.now())
+    identity::verify(token.expose(), &secret, &tenant.slug, app.clock.now())
 }
 
-async fn come_in(app: &App, member: &MemberRow, caller: &Caller) -> Result<Tokens> {
-    let session = sessions::begin(app, member.tenant_id, member.id, member.role, None, caller)?;
-    sessions::keep(app, session, member.clone(), false).await
+async fn begin_session(app: &App, member: &MemberRow, client: &ClientInfo) -> Result<Tokens> {
+    let session = sessions::begin(app, member.tenant_id, member.id, member.role, None, client)?;
+    sessions::keep(app, session, member.clone(), Beginning::Identified).await
 }
 
 fn decide(
@@ -124,6 +132,7 @@ fn decide(
     now: Millis,
 ) -> Result<Outcome> {
     let me = members::find(connection, actor.tenant, actor.member)?.ok_or_else(Error::not_found)?;
+    store::use_token(connection, &me, identity, now)?;
     let anonymous = me.external_id.is_none() && me.login_name.is_none();
     let known = members::find_by_external_id(connection, actor.tenant, &identity.external_id)?;
     match known {
@@ -162,6 +171,8 @@ fn profile(identity: &Identity, now: Millis) -> MemberChange {
         avatar: identity.avatar.clone(),
         email: identity.email.clone(),
         mobile: identity.mobile.clone(),
+        email_verified: identity.email.as_ref().map(|text| !text.is_empty()),
+        mobile_verified: identity.mobile.as_ref().map(|text| !text.is_empty()),
         updated_at: now.0,
         ..MemberChange::default()
     }

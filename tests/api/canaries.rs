@@ -4,7 +4,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Desk};
+use crate::harness::{Client, Desk, TestApp};
 
 /// Stands in everything that only the staff may read.
 const SECRET: &str = "backstage-canary";
@@ -66,6 +66,56 @@ on_every_database! {
         for frame in received {
             assert!(!frame.to_string().contains(SECRET), "the visitor received {frame}");
         }
+    }
+
+    /// What the staff keep about a customer: a canary in every field of the account that is theirs, looked for in
+    /// everything that the customer gets: sign-up, refresh, its own account, every reading operation, every frame.
+    async fn a_customer_never_reads_what_the_staff_keep_about_it(app: TestApp) {
+        let desk = app.desk().await;
+        let signed_in = desk.anonymous.post("/visitors", json!({"tenant": desk.slug})).await.status(201);
+        let id = signed_in["member"]["id"].as_str().unwrap().to_owned();
+        let visitor = desk.anonymous.with_token(signed_in["access_token"].as_str().unwrap());
+        let room = visitor.open("hello").await;
+        let mut socket = visitor.socket().await;
+        let path = format!("/members/{id}");
+        let secrets = json!({
+            "tags": [SECRET], "skills": [SECRET], "max_accept": 977, "expires_at": "2097-01-02T03:04:05.678Z",
+            "parent_id": desk.supervisor.id(),
+        });
+        let staff = desk.admin.patch(&path, secrets).await.ok();
+        set_counters(&app, &id);
+        let shown = desk.supervisor.get(&path).await.ok();
+        assert_eq!((&shown["tags"][0], &shown["last_login_ip"]), (&json!(SECRET), &json!(SECRET)));
+        desk.agent.claim(&room).await;
+        desk.agent.send(&room, "good morning").await;
+
+        let mine: Vec<&str> = ["avatar", "created_at", "email", "external_id", "id", "mobile", "nickname", "role"].into();
+        let refresh = json!({"refresh_token": signed_in["refresh_token"]});
+        let renewed = desk.anonymous.post("/auth/refresh", refresh).await.ok();
+        let identified = visitor.post("/visitors/identify", identity(&app, &desk).await).await.ok();
+        let me = visitor.get("/me").await.ok();
+        let changed = visitor.patch("/me", json!({"nickname": "Eva"})).await.ok();
+        for member in [&signed_in["member"], &renewed["member"], &identified["member"], &me, &changed] {
+            let names: Vec<&str> = member.as_object().unwrap().keys().map(String::as_str).collect();
+            assert_eq!(names, mine, "a field more or less than a customer may see");
+        }
+        let mut received = socket.entries_up_to(&room, last_seq(&visitor, &room).await).await;
+        received.extend(socket.take_kept());
+        let mut second = visitor.socket_with(json!({"device": "other"})).await;
+        received.push(second.ready.clone());
+        received.extend(second.take_kept());
+        let mut texts: Vec<String> = received.iter().map(Value::to_string).collect();
+        texts.extend([&renewed, &identified, &me, &changed].map(Value::to_string));
+        texts.extend(crawl(&desk, &visitor, &[&room]).await);
+        let parent = desk.supervisor.id();
+        for text in texts {
+            for canary in [SECRET, "977", "2097-01-02", "2096-01-02", parent.as_str()] {
+                assert!(!text.contains(canary), "the customer receives {canary}: {text}");
+            }
+        }
+        // The staff read all of it, about themselves too.
+        assert_eq!(staff["max_accept"], 977);
+        assert_eq!(desk.agent.get("/me").await.ok()["max_accept"], 10);
     }
 
     /// A recall removes the words of all versions from everything but the supervisors' revisions: history, feed,
@@ -136,4 +186,31 @@ async fn crawl(desk: &Desk, client: &Client, rooms: &[&str]) -> Vec<String> {
 
 async fn last_seq(client: &Client, room: &str) -> i64 {
     client.log(room).await.last().map_or(0, |entry: &Value| entry["seq"].as_i64().unwrap())
+}
+
+/// Canaries in the fields that no request sets.
+fn set_counters(app: &TestApp, member: &str) {
+    use deskwire::db::schema::member;
+    use diesel::prelude::*;
+    // 2096-01-02T00:00:00Z
+    let at = 3_976_387_200_000_i64;
+    diesel::update(member::table.filter(member::id.eq(member.parse::<i64>().unwrap())))
+        .set((
+            member::last_login_ip.eq(SECRET),
+            (member::last_login_at.eq(at), member::locked_until.eq(at), member::last_seen.eq(at)),
+            member::updated_at.eq(at),
+        ))
+        .execute(&mut app.database().connect())
+        .unwrap();
+}
+
+/// An identity token for a customer that is not known yet.
+async fn identity(app: &TestApp, desk: &Desk) -> Value {
+    use jsonwebtoken::{Algorithm, EncodingKey, Header};
+    let key = desk.admin.post("/identity-keys", json!({})).await.status(201);
+    let mut header = Header::new(Algorithm::HS256);
+    header.kid = key["kid"].as_str().map(str::to_owned);
+    let secret = EncodingKey::from_secret(key["secret"].as_str().unwrap().as_bytes());
+    let claims = json!({"sub": "canary", "exp": app.clock.now().0 / 1_000 + 60});
+    json!({"identity_token": jsonwebtoken::encode(&header, &claims, &secret).unwrap()})
 }

@@ -48,10 +48,11 @@ on_every_database! {
             assert!(told.contains("deskwire migrate"), "{told}");
             assert!(failed(&["tenant", "create", "acme"], &database.url).contains("deskwire migrate"));
         }
-        assert!(done(&["migrate"], &database.url).contains("2 migrations applied"));
+        let known = migrate::pending(&mut database.connect()).unwrap().len();
+        assert!(done(&["migrate"], &database.url).contains(&format!("{known} migrations applied")));
         assert!(done(&["migrate"], &database.url).contains("0 migrations applied"));
         assert!(done(&["check"], &database.url).contains("all applied"));
-        assert!(done(&["migrate", "--revert"], &database.url).contains("2 migrations reverted"));
+        assert!(done(&["migrate", "--revert"], &database.url).contains(&format!("{known} migrations reverted")));
         if kind.is_server() {
             assert!(failed(&["check"], &database.url).contains("pending"));
         }

@@ -62,7 +62,7 @@ on_every_database! {
         for body in [
             json!({"role": "owner"}),
             json!({"role": "agent", "login_name": "x", "password": "short"}),
-            json!({"role": "agent", "login_name": "x", "password": "密".repeat(25)}),
+            json!({"role": "agent", "login_name": "x", "password": "密码安全".repeat(65)}),
             json!({"role": "agent", "login_name": "x"}),
             json!({"role": "customer", "nickname": "a\u{0}b"}),
             json!({"role": "customer", "unknown": 1}),

@@ -1,0 +1,104 @@
+//! Refresh tokens: lost answers, several tabs, thieves, and accounts that end.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::harness::seed::PASSWORD;
+use crate::harness::{Answer, Client, Desk};
+
+/// Longer than a sibling is tolerated.
+const LATER: i64 = 61_000;
+
+async fn refresh(client: &Client, token: &Value) -> Answer {
+    client.anonymous().post("/auth/refresh", json!({"refresh_token": token})).await
+}
+
+async fn login(desk: &Desk, name: &str, password: &str) -> Answer {
+    let body = json!({"tenant": desk.slug, "name": name, "password": password});
+    desk.anonymous.post("/auth/login", body).await
+}
+
+fn bearer(desk: &Desk, tokens: &Value) -> Client {
+    desk.anonymous.with_token(tokens["access_token"].as_str().unwrap())
+}
+
+on_every_database! {
+    /// A lost answer costs nothing: the same refresh token is good until one of its successors is used.
+    async fn lost_refresh_answers_lock_nobody_out(app: TestApp) {
+        let desk = app.desk().await;
+        let tokens = login(&desk, "agent", PASSWORD).await.ok();
+        for _ in 0..3 {
+            refresh(&desk.anonymous, &tokens["refresh_token"]).await.ok();
+        }
+        // Twelve at once, as a client in a hurry sends them: every one is answered.
+        let many = (0..12).map(|_| refresh(&desk.anonymous, &tokens["refresh_token"]));
+        let answers: Vec<Value> = join_all(many).await.into_iter().map(Answer::ok).collect();
+        let arrived = answers.last().unwrap();
+        let next = refresh(&desk.anonymous, &arrived["refresh_token"]).await.ok();
+        bearer(&desk, &next).get("/me").await.ok();
+        assert_eq!(next["member"]["id"], desk.agent.id());
+    }
+
+    /// A token that was good once and comes back after its successor was used is a copy: the family ends. Made-up
+    /// text ends nothing.
+    async fn a_thief_of_a_refresh_token_is_caught(app: TestApp) {
+        let desk = app.desk().await;
+        let first = login(&desk, "agent", PASSWORD).await.ok();
+        let session = desk.anonymous.with_token(first["access_token"].as_str().unwrap());
+        let second = refresh(&desk.anonymous, &first["refresh_token"]).await.ok();
+        let text = second["refresh_token"].as_str().unwrap();
+        let (family, _) = text.rsplit_once('_').filter(|(family, _)| family.starts_with("dwr_")).unwrap_or((text, ""));
+        let family: Vec<&str> = family.splitn(3, '_').collect();
+        let made_up = json!(format!("dwr_{}_{}", family[1], "A".repeat(65)));
+        refresh(&desk.anonymous, &made_up).await.refused(401, "token_invalid");
+        refresh(&desk.anonymous, &json!("dwr_1_x")).await.refused(401, "token_invalid");
+        refresh(&desk.anonymous, &json!("")).await.refused(401, "token_invalid");
+
+        let third = refresh(&desk.anonymous, &second["refresh_token"]).await.ok();
+        refresh(&desk.anonymous, &first["refresh_token"]).await.refused(401, "session_revoked");
+        refresh(&desk.anonymous, &third["refresh_token"]).await.refused(401, "session_revoked");
+        session.get("/me").await.refused(401, "session_revoked");
+        bearer(&desk, &third).get("/me").await.refused(401, "session_revoked");
+        desk.agent.get("/me").await.ok();
+    }
+
+    /// Two tabs of one session that refresh at the same time both go on, again and again. A tab that comes long after
+    /// the other one holds a copy.
+    async fn two_tabs_that_refresh_at_once_both_stay(app: TestApp) {
+        let desk = app.desk().await;
+        let tokens = login(&desk, "agent", PASSWORD).await.ok();
+        let mut tabs = [tokens["refresh_token"].clone(), tokens["refresh_token"].clone()];
+        for _ in 0..4 {
+            let answers = join_all(tabs.iter().map(|token| refresh(&desk.anonymous, token))).await;
+            for (tab, answer) in tabs.iter_mut().zip(answers) {
+                let answer = answer.ok();
+                bearer(&desk, &answer).get("/me").await.ok();
+                *tab = answer["refresh_token"].clone();
+            }
+            app.advance(10 * 60_000).await;
+        }
+        // One after the other works as well, within a minute.
+        tabs[0] = refresh(&desk.anonymous, &tabs[0]).await.ok()["refresh_token"].clone();
+        app.advance(50_000).await;
+        tabs[1] = refresh(&desk.anonymous, &tabs[1]).await.ok()["refresh_token"].clone();
+        tabs[0] = refresh(&desk.anonymous, &tabs[0]).await.ok()["refresh_token"].clone();
+        app.advance(LATER).await;
+        refresh(&desk.anonymous, &tabs[1]).await.refused(401, "session_revoked");
+        refresh(&desk.anonymous, &tabs[0]).await.refused(401, "session_revoked");
+    }
+
+    /// An account with an end has no token beyond it.
+    async fn an_account_that_ends_takes_its_tokens_along(app: TestApp) {
+        let desk = app.desk().await;
+        let path = format!("/members/{}", desk.agent.id());
+        let end = app.clock.now().plus(60_000);
+        desk.admin.patch(&path, json!({"expires_at": end.to_string()})).await.ok();
+        let tokens = login(&desk, "agent", PASSWORD).await.ok();
+        app.advance(61_000).await;
+        bearer(&desk, &tokens).get("/me").await.refused(401, "token_expired");
+        refresh(&desk.anonymous, &tokens["refresh_token"]).await.refused(403, "account_disabled");
+        login(&desk, "agent", PASSWORD).await.refused(403, "account_disabled");
+        desk.admin.patch(&path, json!({"expires_at": null})).await.ok();
+        refresh(&desk.anonymous, &tokens["refresh_token"]).await.ok();
+    }
+}
