@@ -9,7 +9,11 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::http::limit::Key;
 use crate::kernel::{MemberId, Millis, TenantId};
+
+/// Connections that may at one time be told by a close code that their address has too many.
+const REFUSALS: usize = 64;
 
 /// The sockets of one process. Cloning shares it.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +28,8 @@ struct Shared {
     open: AtomicUsize,
     last_id: AtomicI64,
     closed: Notify,
-    addresses: Mutex<HashMap<IpAddr, usize>>,
+    addresses: Mutex<HashMap<Key, usize>>,
+    refusals: AtomicUsize,
     devices: Mutex<Devices>,
 }
 
@@ -47,16 +52,32 @@ impl Connections {
         floor.max(last.unwrap_or(floor) + 1)
     }
 
-    /// Takes a place for a socket from this address; none when the address has `cap` already.
-    pub fn enter(&self, address: IpAddr, cap: usize) -> Option<ConnectionPermit> {
-        let mut addresses = lock(&self.shared.addresses);
-        let count = addresses.entry(address).or_insert(0);
-        if *count >= cap {
-            return None;
+    /// Takes a place for a socket from this address, counted as requests are: the first 64 bits of an IPv6 address.
+    pub fn enter(&self, address: IpAddr, cap: usize) -> Admission {
+        let shared = &self.shared;
+        let key = Key::address(address);
+        let counted = {
+            let mut addresses = lock(&shared.addresses);
+            let count = addresses.entry(key).or_insert(0);
+            let free = *count < cap;
+            *count += usize::from(free);
+            if *count == 0 {
+                addresses.remove(&key);
+            }
+            free
+        };
+        let permit = |key| {
+            shared.open.fetch_add(1, Ordering::SeqCst);
+            ConnectionPermit { connections: self.clone(), key }
+        };
+        if counted {
+            return Admission::Place(permit(Some(key)));
         }
-        *count += 1;
-        self.shared.open.fetch_add(1, Ordering::SeqCst);
-        Some(ConnectionPermit { connections: self.clone(), address })
+        let more = |count: usize| (count < REFUSALS).then_some(count + 1);
+        match shared.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more) {
+            Ok(_) => Admission::Refusal(permit(None)),
+            Err(_) => Admission::Nothing,
+        }
     }
 
     /// Gives a device's place to this socket, which replaces the device's older one; none when the member has `cap`
@@ -98,23 +119,40 @@ impl Connections {
     }
 }
 
+/// Whether one more socket may come from an address.
+#[derive(Debug)]
+pub enum Admission {
+    /// It may.
+    Place(ConnectionPermit),
+    /// The address has too many; there is a place for telling so.
+    Refusal(ConnectionPermit),
+    /// Not even that.
+    Nothing,
+}
+
 /// One socket's place; given back when dropped.
 #[derive(Debug)]
 pub struct ConnectionPermit {
     connections: Connections,
-    address: IpAddr,
+    /// Whose it is; none for a place to be refused in.
+    key: Option<Key>,
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let shared = &self.connections.shared;
-        {
-            let mut addresses = lock(&shared.addresses);
-            if let Some(count) = addresses.get_mut(&self.address) {
-                *count -= 1;
-                if *count == 0 {
-                    addresses.remove(&self.address);
+        match &self.key {
+            Some(key) => {
+                let mut addresses = lock(&shared.addresses);
+                if let Some(count) = addresses.get_mut(key) {
+                    *count -= 1;
+                    if *count == 0 {
+                        addresses.remove(key);
+                    }
                 }
+            }
+            None => {
+                shared.refusals.fetch_sub(1, Ordering::SeqCst);
             }
         }
         shared.open.fetch_sub(1, Ordering::SeqCst);
@@ -162,15 +200,33 @@ mod tests {
     #[test]
     fn addresses_are_capped_and_places_come_back() {
         let connections = Connections::default();
+        let placed = |address: IpAddr| match connections.enter(address, 2) {
+            Admission::Place(permit) => Some(permit),
+            _ => None,
+        };
         let address = IpAddr::from([192, 0, 2, 1]);
-        let first = connections.enter(address, 2);
-        let second = connections.enter(address, 2);
-        assert!(first.is_some() && second.is_some() && connections.enter(address, 2).is_none());
-        assert!(connections.enter(IpAddr::from([192, 0, 2, 2]), 2).is_some());
+        let first = placed(address);
+        let second = placed(address);
+        assert!(first.is_some() && second.is_some() && placed(address).is_none());
+        assert!(placed(IpAddr::from([192, 0, 2, 2])).is_some());
         drop(first);
-        assert!(connections.enter(address, 2).is_some());
+        assert!(placed(address).is_some());
         drop(second);
         assert_eq!(connections.open(), 0);
+        let network: Vec<_> =
+            (1..=3).map(|host| placed(IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, host]))).collect();
+        assert!(network[1].is_some() && network[2].is_none(), "a /64 counts as one address");
+    }
+
+    #[test]
+    fn refusals_are_bounded_too() {
+        let connections = Connections::default();
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let refused: Vec<_> = (0..REFUSALS).map(|_| connections.enter(address, 0)).collect();
+        assert!(refused.iter().all(|one| matches!(one, Admission::Refusal(_))));
+        assert!(matches!(connections.enter(address, 0), Admission::Nothing));
+        drop(refused);
+        assert!(matches!(connections.enter(address, 0), Admission::Refusal(_)));
     }
 
     #[test]

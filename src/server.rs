@@ -4,10 +4,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
+use actix_http::HttpService;
+use actix_service::{IntoServiceFactory, map_config};
+use actix_web::dev::{AppConfig, Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
-use actix_web::{App as ActixApp, HttpServer, web};
+use actix_web::{App as ActixApp, web};
 use tokio::task::JoinHandle;
 use utoipa_actix_web::AppExt;
 
@@ -20,6 +22,8 @@ use crate::kernel::{Code, Error, Result};
 
 /// How long a connection may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the end of a connection may take.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long requests that are under way may take once the sockets are gone, in seconds.
@@ -88,24 +92,36 @@ pub async fn start(app: Arc<App>) -> Result<Running> {
             .wrap(cors::middleware(settings))
             .wrap(from_fn(middleware::request))
     };
-    let server = HttpServer::new(factory)
+    let server = Server::build()
         .disable_signals()
         .workers(workers)
         .backlog(2_048)
-        .max_connections(100_000)
-        .client_request_timeout(HEAD_TIMEOUT)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(STOP_SECONDS)
-        .on_connect(|connection, _| {
-            if let Some(stream) = connection.downcast_ref::<TcpStream>() {
+        .max_concurrent_connections(100_000)
+        .shutdown_timeout(STOP_SECONDS);
+    let stopping = server.graceful_shutdown_signal();
+    let connections = move || {
+        let stopping = stopping.clone();
+        // Requests to upgrade run through the same application; then the gateway has the connection to itself.
+        let (answering, upgrading) = crate::gateway::split(factory().into_factory());
+        HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .client_request_timeout(HEAD_TIMEOUT)
+            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+            .keep_alive(KEEP_ALIVE)
+            .local_addr(address)
+            .on_connect_ext(|stream: &TcpStream, _| {
                 // Small frames go out at once. A connection that refuses is already gone.
                 let _ = stream.set_nodelay(true);
                 give_up_on_silence(stream);
-            }
-        })
-        .listen(listener)
-        .map_err(failed)?
-        .run();
+            })
+            .upgrade(upgrading)
+            .finish(map_config(answering, |()| AppConfig::default()))
+            .tcp()
+    };
+    let server = server.listen("deskwire", listener, connections).map_err(failed)?.run();
     let handle = server.handle();
     let task = tokio::spawn(server);
     Ok(Running { address, app, handle, task })

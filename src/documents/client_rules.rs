@@ -63,6 +63,23 @@ pub const CLIENT_RULES: &[(&str, &str)] = &[
          min(30 s, 0.5 s · 2^n) at the n-th try, and start again with n = 0 after a minute of quiet. Close codes of \
          4500 and above: do not connect again by yourself.",
     ),
+    (
+        "silence",
+        "Connect again when no frame has come for `silence` milliseconds (`ready.limits`): the server pings more \
+         often than that. Before `ready`, when nothing has come for 30 seconds.",
+    ),
+    (
+        "no answer",
+        "A command whose `ok` or `error` has not come within `answer` milliseconds (`ready.limits`), or before the \
+         connection ended, has an unknown outcome. Send it again, on this connection or the next, with the same \
+         client_msg_id: it is done once, and the answer tells the first outcome. While the server shuts down, \
+         `pull` and `sync` still work; what writes gets `draining` and is sent again elsewhere.",
+    ),
+    (
+        "closing",
+        "A client that says Close gets its code back and then the end of the connection. Everything that the server \
+         closes, it closes with `bye` and a code of the table; without either the connection was lost: reconnect.",
+    ),
     ("token", "Send `auth` with a fresh access token before `token_expires_at`; the socket stays."),
     (
         "refresh",

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::protocol::limits::FLOOD_SECONDS;
+use super::protocol::limits::{FLOOD_FRAMES, FLOOD_SECONDS};
 
 /// Frames refused longer apart than this belong to different floods.
 const CALM: Duration = Duration::from_secs(2);
@@ -18,6 +18,14 @@ pub enum Verdict {
     Flood,
 }
 
+/// Frames over the limit, one soon after the other.
+#[derive(Debug, Clone, Copy)]
+struct Flood {
+    since: Instant,
+    last: Instant,
+    frames: u32,
+}
+
 /// A bucket of frames that refills steadily.
 #[derive(Debug, Clone)]
 pub struct Bucket {
@@ -25,7 +33,7 @@ pub struct Bucket {
     burst: f32,
     level: f32,
     filled_at: Instant,
-    flood: Option<(Instant, Instant)>,
+    flood: Option<Flood>,
 }
 
 impl Bucket {
@@ -47,12 +55,15 @@ impl Bucket {
             self.level -= 1.0;
             return Verdict::Pass;
         }
-        let (since, _) = match self.flood {
-            Some((since, last)) if now.saturating_duration_since(last) < CALM => (since, now),
-            _ => (now, now),
+        let flood = match self.flood {
+            Some(flood) if now.saturating_duration_since(flood.last) < CALM => {
+                Flood { last: now, frames: flood.frames.saturating_add(1), ..flood }
+            }
+            _ => Flood { since: now, last: now, frames: 1 },
         };
-        self.flood = Some((since, now));
-        if now.saturating_duration_since(since) > Duration::from_secs(FLOOD_SECONDS) {
+        self.flood = Some(flood);
+        let lasts = now.saturating_duration_since(flood.since) > Duration::from_secs(FLOOD_SECONDS);
+        if lasts || flood.frames > FLOOD_FRAMES {
             return Verdict::Flood;
         }
         Verdict::Wait(Duration::from_secs_f32((1.0 - self.level) / self.rate))
@@ -97,5 +108,13 @@ mod tests {
             assert_eq!(bucket.take(now), Verdict::Pass);
             assert_ne!(bucket.take(now), Verdict::Flood);
         }
+    }
+    #[test]
+    fn a_thousand_frames_over_the_limit_are_a_flood_at_once() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(5, 20, start);
+        let verdicts: Vec<Verdict> = (0..1_021).map(|_| bucket.take(start)).collect();
+        assert!(verdicts[..1_020].iter().all(|one| *one != Verdict::Flood));
+        assert_eq!(verdicts[1_020], Verdict::Flood);
     }
 }

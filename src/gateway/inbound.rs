@@ -19,6 +19,9 @@ use super::{collect, commands, resume, typing, watch, wire};
 use crate::http::json;
 use crate::kernel::{Code, Error, Result};
 
+/// What is still done while the server shuts down.
+const WHILE_DRAINING: &[&str] = &["auth", "pull", "sync", "unwatch"];
+
 /// A frame before its data is understood.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +80,25 @@ pub fn may_pass(socket: &Rc<Socket>, id: Option<&FrameId>) -> bool {
     false
 }
 
+/// Takes a control frame's share of the limit. One over it is ignored without a word.
+pub fn control_may_pass(socket: &Socket) -> bool {
+    let verdict = socket.bucket.borrow_mut().take(Instant::now());
+    if verdict == Verdict::Flood {
+        socket.close(close::RATE_LIMITED, close::RATE_LIMITED.name);
+    }
+    verdict == Verdict::Pass
+}
+
+/// Answers what is no frame. Who begins with such a thing is no client of ours.
+pub fn refuse(socket: &Rc<Socket>, error: &Error) {
+    if may_pass(socket, None) {
+        socket.reply(wire::error(None, error, None));
+        if socket.phase.get() == Phase::AwaitingHello {
+            socket.close(close::PROTOCOL_ERROR, error.code.name());
+        }
+    }
+}
+
 /// Takes a text frame.
 pub fn text(socket: &Rc<Socket>, text: &str) {
     match envelope(text) {
@@ -89,11 +111,7 @@ pub fn text(socket: &Rc<Socket>, text: &str) {
                 socket.reply(wire::error(id.as_ref(), &error, None));
             }
         }
-        Err(error) => {
-            if may_pass(socket, None) {
-                socket.reply(wire::error(None, &error, None));
-            }
-        }
+        Err(error) => refuse(socket, &error),
     }
 }
 
@@ -112,14 +130,20 @@ fn dispatch(socket: &Rc<Socket>, envelope: Envelope) -> Result<()> {
                 "hello is said once on a socket; renew the token with auth",
             ));
         }
-        let hello: Hello = envelope.data()?;
-        resume::start(socket, envelope.id, hello);
+        match envelope.data::<Hello>() {
+            Ok(hello) => resume::start(socket, envelope.id, hello),
+            Err(error) => {
+                socket.reply(wire::error(envelope.id.as_ref(), &error, None));
+                socket.close(close::PROTOCOL_ERROR, error.code.name());
+            }
+        }
         return Ok(());
     }
     let Some(actor) = socket.actor.get().filter(|_| socket.is_live()) else {
         return Err(Error::new(Code::NotReady, Code::NotReady.meaning()));
     };
-    if socket.hub.draining.get() {
+    // Who has not been sent away yet may still catch up; what was begun before finishes.
+    if socket.hub.draining.get() && !WHILE_DRAINING.contains(&kind) {
         return Err(Error::new(Code::Draining, Code::Draining.meaning()));
     }
     let id = envelope.id.clone();

@@ -4,9 +4,9 @@
 //! ([`hub`]); how committed changes reach them ([`follow`], [`deliver`]); how a client that was away catches up
 //! ([`resume`]). Does not own what a command does: each calls the service function that REST calls ([`commands`]).
 //!
-//! The way of a frame in: [`upgrade`] → [`session`] (one small task a socket) → [`inbound`] → [`commands`] → a
-//! service. The way of a change out: the journal's feed → [`hub`] (one a worker thread) → [`follow`] → [`deliver`] →
-//! [`socket`] → the connection, or its [`outbox`] when it is slow.
+//! The way of a frame in: [`upgrade`] → [`handover`] → [`session`] (one small task a socket) → [`connection`] →
+//! [`frames`] → [`inbound`] → [`commands`] → a service. The way of a change out: the journal's feed → [`hub`] (one a
+//! worker thread) → [`follow`] → [`deliver`] → the socket's [`outbox`] → [`writer`] → the connection.
 //!
 //! Invariants: a durable frame is delivered in order of rev or told as lag; no socket can make another wait, and
 //! none can hold more than its bounds; losing anything in here costs a read of the store and never data.
@@ -15,9 +15,12 @@ mod access;
 mod bucket;
 mod collect;
 mod commands;
+mod connection;
 mod deliver;
 mod drain;
 mod follow;
+mod frames;
+mod handover;
 mod hub;
 mod inbound;
 mod missed;
@@ -33,7 +36,9 @@ mod typing;
 mod upgrade;
 mod watch;
 mod wire;
+mod writer;
 
+pub use handover::split;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 /// The gateway's one route. It needs nothing but `web::Data<App>`: each worker makes its hub when its first socket

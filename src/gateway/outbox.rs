@@ -14,6 +14,10 @@ use crate::kernel::ConversationId;
 
 /// More conversations than this are told as "all".
 const LISTED: usize = 100;
+/// Frames that are worth a write of their own.
+const BATCH_FRAMES: usize = 32;
+/// Bytes that are worth a write of their own.
+const BATCH_BYTES: usize = 16_384;
 
 /// How much a frame matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +98,18 @@ impl Outbox {
     /// Whether so much waits that nothing more should be read from the client.
     pub fn is_congested(&self) -> bool {
         self.items.len() >= OUTBOX_FRAMES / 2 || self.bytes >= OUTBOX_BYTES / 2
+    }
+
+    /// Whether so much waits that it is worth a write at once.
+    pub fn is_batch(&self) -> bool {
+        self.items.len() >= BATCH_FRAMES || self.bytes >= BATCH_BYTES
+    }
+
+    /// Takes back a frame that was popped last and not written.
+    pub fn put_back(&mut self, item: Item) {
+        self.bytes += item.bytes.len();
+        self.ephemeral += usize::from(item.class == Class::Ephemeral);
+        self.items.push_front(item);
     }
 
     /// Adds a frame, or drops what the rules say.

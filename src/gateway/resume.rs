@@ -24,7 +24,9 @@ use crate::security::Verified;
 /// Answers a hello in a task of its own.
 pub fn start(socket: &Rc<Socket>, id: Option<FrameId>, hello: Hello) {
     socket.phase.set(Phase::Resuming);
-    socket.look_at.set(Instant::now() + Duration::from_secs(1));
+    let now = Instant::now();
+    socket.hello_at.set(now);
+    socket.look_at.set(now + Duration::from_secs(1));
     let socket = socket.clone();
     actix_web::rt::spawn(Box::pin(async move {
         if let Err((error, code)) = greet(&socket, hello).await {

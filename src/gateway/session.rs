@@ -2,18 +2,17 @@
 //! costs this struct and no more; whatever takes longer runs in a task of its own.
 
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use actix_web::error::PayloadError;
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, ProtocolError};
-use futures_util::Stream;
-
+use super::connection::Incoming;
+use super::frames::{Fault, Message};
 use super::protocol::close;
-use super::socket::{Phase, Socket, Written};
-use super::{collect, inbound, wire};
+use super::protocol::limits::HELLO_BYTES;
+use super::socket::{Phase, Socket};
+use super::writer::Written;
+use super::{collect, inbound};
 use crate::kernel::{Code, Error};
 
 /// Frames that are read in one go before others get their turn.
@@ -22,46 +21,64 @@ const TURN: usize = 32;
 /// The task.
 pub struct SessionTask {
     socket: Rc<Socket>,
-    stream: AggregatedMessageStream,
 }
 
 impl SessionTask {
     /// A task for a socket that has just connected.
-    pub fn new(socket: Rc<Socket>, stream: AggregatedMessageStream) -> Self {
-        Self { socket, stream }
+    pub fn new(socket: Rc<Socket>) -> Self {
+        Self { socket }
     }
 
-    fn receive(&self, message: AggregatedMessage) {
+    fn poll_next(&self, context: &mut Context<'_>) -> Poll<Incoming> {
+        let socket = &self.socket;
+        let mut limit = socket.hub.app.settings.frame_limit;
+        if socket.phase.get() == Phase::AwaitingHello {
+            limit = limit.min(HELLO_BYTES);
+        }
+        match socket.connection.borrow_mut().as_mut() {
+            Some(connection) => connection.poll_next(context, limit),
+            None => Poll::Ready(Incoming::End),
+        }
+    }
+
+    fn poll_discard(&self, context: &mut Context<'_>) -> Poll<()> {
+        match self.socket.connection.borrow_mut().as_mut() {
+            Some(connection) => connection.poll_discard(context),
+            None => Poll::Ready(()),
+        }
+    }
+
+    fn receive(&self, message: Message) {
         let socket = &self.socket;
         // Whatever comes shows that the peer is there.
         socket.pinged_at.set(None);
         match message {
-            AggregatedMessage::Text(text) => inbound::text(socket, &text),
-            AggregatedMessage::Binary(_) => socket.close(close::PROTOCOL_ERROR, "binary_frame"),
-            AggregatedMessage::Ping(bytes) => {
-                if inbound::may_pass(socket, None) {
-                    socket.pong(bytes);
+            Message::Text(bytes) => match std::str::from_utf8(&bytes) {
+                Ok(text) => inbound::text(socket, text),
+                Err(_) => {
+                    let error = Error::new(Code::MalformedJson, "the text is not UTF-8");
+                    inbound::refuse(socket, &error);
+                }
+            },
+            Message::Ping(payload) => {
+                if inbound::control_may_pass(socket)
+                    && let Some(connection) = socket.connection.borrow_mut().as_mut()
+                {
+                    connection.pong(&payload);
                 }
             }
-            AggregatedMessage::Pong(_) => {}
-            AggregatedMessage::Close(_) => socket.cut(),
+            Message::Pong => {
+                inbound::control_may_pass(socket);
+            }
+            Message::Close(code) => socket.answer_close(code),
         }
     }
 
-    fn fail(&self, error: &ProtocolError) {
-        match error {
-            ProtocolError::Overflow => self.socket.close(close::TOO_LARGE, close::TOO_LARGE.name),
-            ProtocolError::Io(cause) if cause.kind() == io::ErrorKind::InvalidData => {
-                let error = Error::new(Code::MalformedJson, "the text is not UTF-8");
-                self.socket.reply(wire::error(None, &error, None));
-            }
-            ProtocolError::Io(cause) => match cause.get_ref() {
-                // The connection broke: there is nobody to tell.
-                Some(inner) if inner.is::<PayloadError>() => self.socket.cut(),
-                // The other cause that the library has is a fragmented message above the limit.
-                _ => self.socket.close(close::TOO_LARGE, close::TOO_LARGE.name),
-            },
-            _ => self.socket.close(close::PROTOCOL_ERROR, close::PROTOCOL_ERROR.name),
+    fn fail(&self, fault: Fault) {
+        match fault {
+            Fault::TooLarge => self.socket.close(close::TOO_LARGE, close::TOO_LARGE.name),
+            Fault::Binary => self.socket.close(close::PROTOCOL_ERROR, "binary_frame"),
+            Fault::Framing => self.socket.close(close::PROTOCOL_ERROR, close::PROTOCOL_ERROR.name),
         }
     }
 }
@@ -69,19 +86,22 @@ impl SessionTask {
 impl Future for SessionTask {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         for _ in 0..TURN {
             match self.socket.write(context) {
                 Written::Over => return Poll::Ready(()),
                 Written::Blocked | Written::All => {}
             }
+            if self.socket.said_close().is_some() {
+                return self.poll_discard(context);
+            }
             if self.socket.is_congested() {
                 return Poll::Pending;
             }
-            match Pin::new(&mut self.stream).poll_next(context) {
-                Poll::Ready(Some(Ok(message))) => self.receive(message),
-                Poll::Ready(Some(Err(error))) => self.fail(&error),
-                Poll::Ready(None) => return Poll::Ready(()),
+            match self.poll_next(context) {
+                Poll::Ready(Incoming::Message(message)) => self.receive(message),
+                Poll::Ready(Incoming::Fault(fault)) => self.fail(fault),
+                Poll::Ready(Incoming::End) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,
             }
         }

@@ -1,28 +1,25 @@
-//! One live socket as its worker knows it: who is on it, how frames reach it, and what its timers need. Owns the way
-//! of a frame: straight into the connection when nothing waits, else through the outbox. Does not own what is sent.
+//! One live socket as its worker knows it: who is on it, where it is in its life, and what its timers need. Does not
+//! own how frames reach the connection (`writer`) nor what is sent.
 //!
-//! Invariants: nobody ever waits for a socket (the connection is tried once; what does not fit goes into the bounded
-//! outbox and the session's task is woken); durable frames with a rev that the resume covered are dropped; no borrow
-//! of a cell lives across a call into another socket.
+//! Invariants: durable frames with a rev that the resume covered are dropped; after the close was decided nothing
+//! more is sent; no borrow of a cell lives across a call into another socket.
 
 use std::cell::{Cell, RefCell};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use actix_ws::{CloseReason, Message};
 use bytestring::ByteString;
-use futures_util::Sink;
 
 use super::bucket::Bucket;
+use super::connection::Connection;
 use super::hub::Hub;
 use super::outbox::{Class, Item, Outbox};
 use super::pending::Pending;
 use super::protocol::CloseCode;
 use super::protocol::limits::{HELLO_SECONDS, frame_rate};
-use super::protocol::server::{Bye, Lag};
+use super::protocol::server::Bye;
 use super::wire;
 use crate::connections::{ConnectionPermit, DeviceSlot};
 use crate::domain::actor::Actor;
@@ -38,8 +35,17 @@ pub enum Phase {
     Resuming,
     /// It follows.
     Live,
-    /// `bye` has been said.
+    /// The close was decided.
     Closing,
+}
+
+/// How a socket closes.
+#[derive(Debug, Clone, Copy)]
+pub enum Closing {
+    /// The server says why.
+    Bye(CloseCode),
+    /// The client said close; its code is said back.
+    Answer(Option<u16>),
 }
 
 /// One live socket.
@@ -76,31 +82,22 @@ pub struct Socket {
     pub stalled_since: Cell<Option<Instant>>,
     /// When it connected.
     pub opened_at: Instant,
-    /// When `bye` was said.
+    /// When its hello came.
+    pub hello_at: Cell<Instant>,
+    /// When the close was decided.
     pub closed_at: Cell<Option<Instant>>,
+    pub(super) outbox: RefCell<Outbox>,
+    pub(super) closing: Cell<Option<Closing>>,
+    pub(super) connection: RefCell<Option<Connection>>,
+    pub(super) waker: RefCell<Option<Waker>>,
     held: RefCell<Option<Box<Outbox>>>,
-    outbox: RefCell<Outbox>,
-    closing: Cell<Option<CloseCode>>,
-    connection: RefCell<Option<actix_ws::Session>>,
-    waker: RefCell<Option<Waker>>,
     slot: RefCell<Option<DeviceSlot>>,
     _permit: ConnectionPermit,
 }
 
-/// What became of writing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
-    /// Everything.
-    All,
-    /// The connection is full.
-    Blocked,
-    /// The connection is gone or the close frame is out.
-    Over,
-}
-
 impl Socket {
     /// A socket that has just connected.
-    pub fn new(id: i64, hub: Rc<Hub>, connection: actix_ws::Session, place: ConnectionPermit) -> Rc<Self> {
+    pub fn new(id: i64, hub: Rc<Hub>, connection: Connection, permit: ConnectionPermit) -> Rc<Self> {
         let now = Instant::now();
         let (rate, burst) = frame_rate(&hub.app.settings, Role::Customer);
         hub.app.metrics.sockets.inc();
@@ -120,6 +117,7 @@ impl Socket {
             ping_at: Cell::new(now + Duration::from_secs(86_400)),
             stalled_since: Cell::new(None),
             opened_at: now,
+            hello_at: Cell::new(now),
             closed_at: Cell::new(None),
             held: RefCell::new(None),
             outbox: RefCell::new(Outbox::default()),
@@ -128,7 +126,7 @@ impl Socket {
             waker: RefCell::new(None),
             slot: RefCell::new(None),
             hub,
-            _permit: place,
+            _permit: permit,
         })
     }
 
@@ -220,111 +218,6 @@ impl Socket {
         false
     }
 
-    fn send(&self, item: Item) {
-        if self.closing.get().is_some() {
-            return;
-        }
-        let mut outbox = self.outbox.borrow_mut();
-        if outbox.is_idle() && self.try_write(&item.bytes) {
-            return;
-        }
-        outbox.push(item);
-        drop(outbox);
-        self.wake();
-    }
-
-    /// Tries the connection once. The waker does nothing, because the session's task tries again with its own.
-    fn try_write(&self, bytes: &ByteString) -> bool {
-        let mut connection = self.connection.borrow_mut();
-        let Some(connection) = connection.as_mut() else { return true };
-        let mut context = Context::from_waker(Waker::noop());
-        match Pin::new(&mut *connection).poll_ready(&mut context) {
-            Poll::Ready(Ok(())) => Pin::new(connection).start_send(Message::Text(bytes.clone())).is_ok(),
-            Poll::Ready(Err(_)) | Poll::Pending => false,
-        }
-    }
-
-    /// Sends a WebSocket control frame if there is room.
-    pub fn pong(&self, bytes: bytes::Bytes) {
-        let mut connection = self.connection.borrow_mut();
-        let Some(connection) = connection.as_mut() else { return };
-        let mut context = Context::from_waker(Waker::noop());
-        if let Poll::Ready(Ok(())) = Pin::new(&mut *connection).poll_ready(&mut context) {
-            // A pong that cannot be sent is one that the peer will ask for again.
-            let _ = Pin::new(connection).start_send(Message::Pong(bytes));
-        }
-    }
-
-    /// Wakes the session's task.
-    pub fn wake(&self) {
-        if let Some(waker) = self.waker.borrow().as_ref() {
-            waker.wake_by_ref();
-        }
-    }
-
-    /// Writes what waits. Called by the session's task only.
-    pub fn write(&self, context: &mut Context<'_>) -> Written {
-        let mut waker = self.waker.borrow_mut();
-        if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-            *waker = Some(context.waker().clone());
-        }
-        drop(waker);
-        loop {
-            if !self.outbox.borrow().has_work() && self.closing.get().is_none() {
-                self.stalled_since.set(None);
-                return Written::All;
-            }
-            let mut connection = self.connection.borrow_mut();
-            let Some(session) = connection.as_mut() else { return Written::Over };
-            match Pin::new(&mut *session).poll_ready(context) {
-                Poll::Pending => {
-                    if self.stalled_since.get().is_none() {
-                        self.stalled_since.set(Some(Instant::now()));
-                    }
-                    return Written::Blocked;
-                }
-                Poll::Ready(Err(_)) => {
-                    *connection = None;
-                    return Written::Over;
-                }
-                Poll::Ready(Ok(())) => {}
-            }
-            self.stalled_since.set(None);
-            let Some(message) = self.next_message() else { continue };
-            let over = matches!(message, Message::Close(_));
-            if Pin::new(session).start_send(message).is_err() || over {
-                *connection = None;
-                return Written::Over;
-            }
-        }
-    }
-
-    fn next_message(&self) -> Option<Message> {
-        let mut outbox = self.outbox.borrow_mut();
-        if let Some(item) = outbox.pop() {
-            return Some(Message::Text(item.bytes));
-        }
-        if let Some(dropped) = outbox.take_dropped() {
-            drop(outbox);
-            let (told, times) = self.lag.get();
-            let from = told.map_or(dropped.after_rev, |told| told.min(dropped.after_rev));
-            let from = from.max(0);
-            self.lag.set((Some(from), times.wrapping_add(1)));
-            self.hub.app.metrics.lags.inc();
-            let cursor = self.hub.cursor(from);
-            let lag = Lag { cursor, conversations: dropped.conversations, all: dropped.all };
-            return Some(Message::Text(wire::frame("lag", &lag)));
-        }
-        let code = self.closing.get()?;
-        let reason = CloseReason { code: code.code.into(), description: Some(code.name.to_owned()) };
-        Some(Message::Close(Some(reason)))
-    }
-
-    /// Whether nothing more should be read from the client for now.
-    pub fn is_congested(&self) -> bool {
-        self.reading.get() >= 4 || self.outbox.borrow().is_congested() || self.closing.get().is_some()
-    }
-
     /// Says `bye` and closes. Repeating it changes nothing.
     pub fn close(&self, code: CloseCode, reason: &'static str) {
         self.close_spread(code, reason, 0, 0);
@@ -337,11 +230,25 @@ impl Socket {
         }
         let bye = Bye { code: code.code, reason, reconnect: code.reconnect, after_ms, spread_ms };
         self.reply(wire::frame("bye", &bye));
-        self.phase.set(Phase::Closing);
-        self.closing.set(Some(code));
-        self.closed_at.set(Some(Instant::now()));
-        self.look_at.set(Instant::now() + Duration::from_secs(1));
+        self.begin_closing(Closing::Bye(code));
         self.hub.app.metrics.closes.with_label_values(&[code.code.to_string().as_str()]).inc();
+    }
+
+    /// The client said close: says it back and ends. What still waits for the client is not wanted any more.
+    pub fn answer_close(&self, code: Option<u16>) {
+        if self.closing.get().is_none() {
+            *self.outbox.borrow_mut() = Outbox::default();
+            self.begin_closing(Closing::Answer(code));
+        }
+    }
+
+    fn begin_closing(&self, how: Closing) {
+        let now = Instant::now();
+        self.phase.set(Phase::Closing);
+        self.closing.set(Some(how));
+        self.closed_at.set(Some(now));
+        self.look_at.set(now + Duration::from_secs(1));
+        *self.held.borrow_mut() = None;
         self.wake();
     }
 

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use super::hub::Hub;
 use super::protocol::client::Ping;
 use super::protocol::close;
-use super::protocol::limits::{HELLO_SECONDS, PONG_SECONDS, STALL_SECONDS};
+use super::protocol::limits::{HELLO_SECONDS, PONG_SECONDS, RESUME_SECONDS, STALL_SECONDS};
 use super::socket::{Phase, Socket};
 use super::{access, collect, drain};
 
-/// How long a socket that said `bye` may take to be gone.
+/// How long a socket may take to be gone once its close was decided.
 const GOODBYE: Duration = Duration::from_secs(STALL_SECONDS);
+/// How long the client may take to end the connection once the close frame is out.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// One look.
 pub fn tick(hub: &Rc<Hub>) {
@@ -45,9 +47,19 @@ fn look(socket: &Rc<Socket>, now: Instant) {
                 false => socket.look_at.set(end),
             }
         }
-        Phase::Resuming => socket.look_at.set(now + Duration::from_secs(1)),
+        Phase::Resuming => {
+            let end = socket.hello_at.get() + Duration::from_secs(RESUME_SECONDS);
+            match now >= end {
+                true => socket.close(close::INTERNAL, "resume_timeout"),
+                false => socket.look_at.set(now + Duration::from_secs(1)),
+            }
+        }
         Phase::Closing => {
-            if socket.closed_at.get().is_none_or(|at| now >= at + GOODBYE) {
+            let over = match socket.said_close() {
+                Some(at) => now >= at + LINGER,
+                None => socket.closed_at.get().is_none_or(|at| now >= at + GOODBYE),
+            };
+            if over {
                 socket.cut();
             }
             socket.look_at.set(now + Duration::from_secs(1));

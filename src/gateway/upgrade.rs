@@ -1,15 +1,49 @@
 //! From an HTTP request to a socket: the checks that need no token.
 
+use actix_web::body::BoxBody;
 use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, get, web};
 
+use super::connection::Connection;
+use super::drain;
+use super::handover::Upgradable;
 use super::hub::Hub;
-use super::protocol::SUB_PROTOCOL;
+use super::protocol::{CloseCode, SUB_PROTOCOL, close};
 use super::session::SessionTask;
 use super::socket::Socket;
 use crate::app::App;
+use crate::connections::{Admission, ConnectionPermit};
 use crate::http::client_ip::client_ip;
 use crate::kernel::{Code, Error, Result};
+
+/// When a client whose address has too many sockets may come again, at the earliest.
+const REFUSED_AFTER_MS: u64 = 30_000;
+/// Over how long such clients are spread.
+const REFUSED_SPREAD_MS: u64 = 30_000;
+
+/// What an accepted request leaves in its answer: the place of the socket that its connection becomes.
+pub struct Ticket {
+    id: i64,
+    app: web::Data<App>,
+    permit: ConnectionPermit,
+    refusal: Option<CloseCode>,
+}
+
+impl Ticket {
+    /// The connection has become a socket. Returns its task.
+    pub fn enter(self, connection: Connection) -> SessionTask {
+        let hub = Hub::of(&self.app);
+        let socket = Socket::new(self.id, hub.clone(), connection, self.permit);
+        hub.enter(&socket);
+        if let Some(code) = self.refusal {
+            socket.close_spread(code, code.name, REFUSED_AFTER_MS, REFUSED_SPREAD_MS);
+        } else if self.app.tasks.shutdown().is_cancelled() {
+            // The shutdown began while the answer was on its way.
+            drain::send_away(&socket);
+        }
+        SessionTask::new(socket)
+    }
+}
 
 /// Opens a socket
 ///
@@ -23,7 +57,7 @@ use crate::kernel::{Code, Error, Result};
         (status = 101, description = "Switching to the WebSocket."),
         (status = 400, description = "No WebSocket request, or another sub-protocol: `invalid_parameter`.", body = crate::http::problem::Problem, content_type = "application/problem+json"),
         (status = 403, description = "`origin_refused`.", body = crate::http::problem::Problem, content_type = "application/problem+json"),
-        (status = 429, description = "This address has too many sockets: `rate_limited`.", body = crate::http::problem::Problem, content_type = "application/problem+json"),
+        (status = 429, description = "This address has far too many sockets: `rate_limited`. The first ones above the limit are accepted and closed with 4007, which a browser can read.", body = crate::http::problem::Problem, content_type = "application/problem+json"),
         (status = 503, description = "`draining`.", body = crate::http::problem::Problem, content_type = "application/problem+json"),
     )
 )]
@@ -38,22 +72,26 @@ pub async fn open_socket(
     }
     check_origin(&request, &app.settings.allowed_origins)?;
     check_protocol(&request)?;
-    let settings = &app.settings;
-    let address = client_ip(&request, settings);
-    let Some(place) = app.connections.enter(address, settings.sockets_per_address) else {
-        let detail = format!("an address has at most {} sockets", settings.sockets_per_address);
-        return Err(Error::new(Code::RateLimited, detail).retry_after(30_000));
-    };
-    let id = app.connections.next_id(app.clock.now());
-    let (response, connection, stream) = actix_ws::handle_with_protocols(&request, payload, &[SUB_PROTOCOL])
+    // The library verifies the handshake and answers it; the frames go over a connection of our own (`handover`).
+    let (mut response, ..) = actix_ws::handle_with_protocols(&request, payload, &[SUB_PROTOCOL])
         .map_err(|cause| Error::new(Code::InvalidParameter, format!("no WebSocket request: {cause}")))?;
-    let limit = settings.frame_limit;
-    let stream = stream.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
-    let hub = Hub::of(&app);
-    let socket = Socket::new(id, hub.clone(), connection, place);
-    hub.enter(&socket);
-    actix_web::rt::spawn(SessionTask::new(socket, stream));
-    Ok(response)
+    if !request.extensions().contains::<Upgradable>() {
+        return Err(Error::new(Code::InvalidParameter, "a WebSocket request has no body"));
+    }
+    let settings = &app.settings;
+    let (permit, refusal) =
+        match app.connections.enter(client_ip(&request, settings), settings.sockets_per_address) {
+            Admission::Place(permit) => (permit, None),
+            // A browser cannot read the answer to a refused upgrade, but it can read a close code.
+            Admission::Refusal(permit) => (permit, Some(close::ADDRESS_LIMIT)),
+            Admission::Nothing => {
+                let detail = format!("an address has at most {} sockets", settings.sockets_per_address);
+                return Err(Error::new(Code::RateLimited, detail).retry_after(REFUSED_AFTER_MS));
+            }
+        };
+    let id = app.connections.next_id(app.clock.now());
+    response.extensions_mut().insert(Ticket { id, app, permit, refusal });
+    Ok(response.set_body(BoxBody::new(())))
 }
 
 /// Browsers always send an Origin, other clients rarely do.

@@ -8,6 +8,12 @@ use crate::settings::Settings;
 
 /// A client that has not said hello after so many seconds is closed.
 pub const HELLO_SECONDS: u64 = 5;
+/// Bytes of a frame before hello was accepted.
+pub const HELLO_BYTES: usize = 16_384;
+/// Seconds in which a hello is answered; a server that needs longer closes the socket.
+pub const RESUME_SECONDS: u64 = 20;
+/// Seconds after which a client gives a command without an answer up.
+pub const ANSWER_SECONDS: u64 = 15;
 /// Conversations that `hello` may list.
 pub const HELLO_CONVERSATIONS: usize = 100;
 /// Inbox rows in one `ready` or `sync` reply.
@@ -24,6 +30,8 @@ pub const REPLAY_ENTRIES: usize = 500;
 pub const REPLAY_BYTES: usize = 262_144;
 /// Message commands that may wait for their answer.
 pub const UNANSWERED: u32 = 32;
+/// Frames that read (`pull`, `sync`, `watch`, `typing`) of one socket that are done at a time; the next wait unread.
+pub const READS: u32 = 4;
 /// Frames that wait for a slow client.
 pub const OUTBOX_FRAMES: usize = 256;
 /// Bytes that wait for a slow client.
@@ -42,6 +50,8 @@ pub const TYPING_EVERY_MS: u64 = 3_000;
 pub const TYPING_TTL_MS: u64 = 6_000;
 /// Seconds of frames over the limit after which a socket is closed.
 pub const FLOOD_SECONDS: u64 = 10;
+/// Frames over the limit in one go after which a socket is closed at once.
+pub const FLOOD_FRAMES: u32 = 1_000;
 
 /// One limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -66,15 +76,26 @@ pub fn frame_rate(settings: &Settings, role: Role) -> (u32, u32) {
     }
 }
 
+/// The longest pause between two pings, and as long as a ping of the client's own would be waited for.
+pub fn silence_ms(settings: &Settings) -> u64 {
+    settings.ping_seconds * 1_200 + PONG_SECONDS * 1_000
+}
+
 /// The limits of a socket of this role under these settings.
 pub fn limits(settings: &Settings, role: Role) -> Vec<Limit> {
     let (rate, burst) = frame_rate(settings, role);
-    let rows: [(&str, &str, u64, &str); 16] = [
+    let rows: [(&str, &str, u64, &str); 20] = [
         (
             "frame",
             "bytes",
             settings.frame_limit as u64,
-            "A frame from the client; above it the socket is closed with 1009.",
+            "A frame from the client, all its fragments together; above it the socket is closed with 1009.",
+        ),
+        (
+            "hello_frame",
+            "bytes",
+            settings.frame_limit.min(HELLO_BYTES) as u64,
+            "A frame before hello; above it the socket is closed with 1009.",
         ),
         (
             "text",
@@ -136,6 +157,24 @@ pub fn limits(settings: &Settings, role: Role) -> Vec<Limit> {
             "Devices of one member that are connected to one process.",
         ),
         ("pong", "milliseconds", PONG_SECONDS * 1_000, "In which a ping must be answered."),
+        (
+            "ping_interval",
+            "milliseconds",
+            settings.ping_seconds * 1_000,
+            "Between two pings of the server, a fifth more or less.",
+        ),
+        (
+            "silence",
+            "milliseconds",
+            silence_ms(settings),
+            "Without any frame from the server after which the client connects again.",
+        ),
+        (
+            "answer",
+            "milliseconds",
+            ANSWER_SECONDS * 1_000,
+            "Without an answer after which the outcome of a command is unknown: repeat it with the same key.",
+        ),
     ];
     rows.into_iter().map(|(name, unit, value, meaning)| Limit { name, unit, value, meaning }).collect()
 }
