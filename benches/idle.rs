@@ -1,5 +1,5 @@
-//! Resident memory of a socket that does nothing. The server runs in a process of its own; the growth of its
-//! resident memory is divided by the number of sockets.
+//! Resident memory of a socket that does nothing, before and after it has been pinged for a while. The server runs in
+//! a process of its own; the growth of its resident memory is divided by the number of sockets.
 
 mod common;
 
@@ -17,6 +17,9 @@ struct Arguments {
     /// How many sockets; each of its own visitor. Needs as many file descriptors (`ulimit -n`).
     #[arg(long, default_value_t = 2_000)]
     sockets: usize,
+    /// How many pings each socket says before it is measured again.
+    #[arg(long, default_value_t = 100)]
+    pings: usize,
     #[command(flatten)]
     cargo: FromCargo,
 }
@@ -54,6 +57,13 @@ fn main() -> Outcome<()> {
         let each = (after as f64 - before as f64) / counted.max(1) as f64 / 1_024.0;
         say("idle: resident memory of an idle socket (must <= 18 KiB, aim <= 12 KiB; a bare actix-ws echo took 13.5 KiB)");
         say(format!("  {counted} sockets, {each:.1} KiB each ({:.1} MiB before, {:.1} MiB after)", mib(before), mib(after)));
+        for _ in 0..arguments.pings {
+            let rounds = sockets.iter_mut().map(|socket| socket.ping());
+            stream::iter(rounds).buffer_unordered(256).try_collect::<Vec<()>>().await?;
+        }
+        let pinged = settled(&served).await?;
+        let each = (pinged as f64 - before as f64) / counted.max(1) as f64 / 1_024.0;
+        say(format!("  after {} pings of each: {each:.1} KiB each ({:.1} MiB)", arguments.pings, mib(pinged)));
         drop(sockets);
         Ok(())
     })

@@ -2,14 +2,13 @@
 //! open. Owns the caps. The locks are held for a map access and never across an await.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::http::limit::Key;
 use crate::kernel::{MemberId, Millis, TenantId};
 
 /// Connections that may at one time be told by a close code that their address has too many.
@@ -28,13 +27,21 @@ struct Shared {
     open: AtomicUsize,
     last_id: AtomicI64,
     closed: Notify,
-    addresses: Mutex<HashMap<Key, usize>>,
+    addresses: Mutex<HashMap<IpAddr, usize>>,
     refusals: AtomicUsize,
     devices: Mutex<Devices>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whom an address is counted with: the first 64 bits of an IPv6 address belong to one subscriber.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+    }
 }
 
 impl Connections {
@@ -55,7 +62,7 @@ impl Connections {
     /// Takes a place for a socket from this address, counted as requests are: the first 64 bits of an IPv6 address.
     pub fn enter(&self, address: IpAddr, cap: usize) -> Admission {
         let shared = &self.shared;
-        let key = Key::address(address);
+        let key = network(address);
         let counted = {
             let mut addresses = lock(&shared.addresses);
             let count = addresses.entry(key).or_insert(0);
@@ -135,7 +142,7 @@ pub enum Admission {
 pub struct ConnectionPermit {
     connections: Connections,
     /// Whose it is; none for a place to be refused in.
-    key: Option<Key>,
+    key: Option<IpAddr>,
 }
 
 impl Drop for ConnectionPermit {

@@ -60,6 +60,13 @@ impl Socket {
         }
     }
 
+    /// Says ping and waits for its pong.
+    pub async fn ping(&mut self) -> Outcome<()> {
+        self.send(r#"{"type":"ping","data":{"nonce":"n"}}"#).await?;
+        while !self.next().await?.starts_with(br#"{"type":"pong""#) {}
+        Ok(())
+    }
+
     /// Writes one text frame. The mask is zero: allowed, and free.
     pub async fn send(&mut self, text: &str) -> Outcome<()> {
         let mut frame = Vec::with_capacity(text.len() + 14);

@@ -37,6 +37,7 @@ pub mod poison;
 pub mod process;
 pub mod proxy;
 pub mod random;
+pub mod raw;
 pub mod seed;
 pub mod servers;
 pub mod socket;
