@@ -4,11 +4,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::cleaning::Cleaning;
 use crate::connections::Connections;
 use crate::db::node::{LEASE_MS, Lease};
 use crate::db::{Db, Target};
 use crate::journal::Journal;
 use crate::journal::feed::Feed;
+use crate::journal::follower::{Follower, Lags};
 use crate::kernel::tasks::Tasks;
 use crate::kernel::{Clock, IdGenerator, Result};
 use crate::metrics::Metrics;
@@ -39,6 +41,8 @@ pub struct App {
     pub epoch: String,
     /// The long-lived tasks, and the signal that ends them.
     pub tasks: Tasks,
+    /// How far the followers of the log are behind.
+    pub lags: Lags,
     lease: Mutex<Lease>,
 }
 
@@ -63,7 +67,22 @@ impl App {
         let metrics = Metrics::new()?;
         let tasks = Tasks::default();
         let connections = Connections::default();
-        Ok(Self { settings, clock, ids, db, auth, journal, feed, connections, metrics, epoch, tasks, lease })
+        let lags = Lags::default();
+        Ok(Self {
+            settings,
+            clock,
+            ids,
+            db,
+            auth,
+            journal,
+            feed,
+            connections,
+            metrics,
+            epoch,
+            tasks,
+            lags,
+            lease,
+        })
     }
 
     /// Starts what runs beside the requests: the tail of other processes' commits and the renewal of the node
@@ -79,6 +98,22 @@ impl App {
         });
         let app = self.clone();
         self.tasks.spawn("node_lease", move || app.clone().keep_lease());
+        if self.settings.cleaning.cleaning_minutes > 0 {
+            self.follow(Arc::new(Cleaning {
+                db: self.db.clone(),
+                journal: self.journal.clone(),
+                clock: self.clock.clone(),
+                settings: self.settings.cleaning.clone(),
+            }));
+        }
+    }
+
+    /// Runs a follower of the log beside the requests, until shutdown. Must be called on a tokio runtime.
+    pub fn follow(&self, follower: Arc<dyn Follower>) {
+        let (db, lags, shutdown) = (self.db.clone(), self.lags.clone(), self.tasks.shutdown().clone());
+        self.tasks.spawn(follower.name(), move || {
+            crate::journal::follower::run(db.clone(), lags.clone(), follower.clone(), shutdown.clone())
+        });
     }
 
     /// Renews the node number until shutdown. It looks often and renews seldom: when the machine's clock is set
@@ -94,6 +129,9 @@ impl App {
             }
             let renewing = self.clone();
             if let Err(error) = crate::db::blocking(move || renewing.renew_lease()).await {
+                if error.error_kind() == Some(crate::db::DbErrorKind::Storage) {
+                    self.db.refusals().note();
+                }
                 log::warn!(target: "deskwire::app", "the node number could not be renewed: {error}");
             }
         }
@@ -109,7 +147,7 @@ impl App {
         self.tasks.shutdown().cancel();
         self.journal.stop();
         let lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = lease.release(self.db.target()) {
+        if let Err(error) = lease.release(self.db.target(), &self.clock) {
             log::debug!(target: "deskwire::app", "the node number could not be given back: {error}");
         }
     }

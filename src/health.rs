@@ -1,6 +1,7 @@
 //! Probes: whether the process lives, whether it should get work, and its numbers. Owns what ready means.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, get, web};
@@ -27,6 +28,9 @@ pub struct Health {
     pub version: &'static str,
 }
 
+/// How long readiness waits for the database.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
 
 /// Tell whether the process lives
@@ -40,8 +44,8 @@ async fn healthz() -> web::Json<Health> {
 
 /// Tell whether the process should get work
 ///
-/// Ready means: the database answers and has every migration, the lanes and every long-lived task run, and the server
-/// is not shutting down.
+/// Ready means: the database answers, takes writes and has every migration, the lanes and every long-lived task run, and
+/// the server is not shutting down. Answers within five seconds.
 #[utoipa::path(tag = "service", security(()), responses((status = 200, description = "It should.", body = Health)))]
 #[get("/readyz")]
 async fn readyz(app: web::Data<App>) -> Result<web::Json<Health>> {
@@ -57,11 +61,17 @@ async fn readyz(app: web::Data<App>) -> Result<web::Json<Health>> {
     if let Some(name) = app.tasks.down() {
         return Err(Error::new(Code::Unready, format!("the task {name} is restarting")));
     }
+    let silent = || Error::new(Code::StorageUnavailable, "the database does not answer").retry_after(2_000);
+    tokio::time::timeout(PATIENCE, store_is_ready(&app)).await.map_err(|_| silent())??;
+    Ok(web::Json(OK))
+}
+
+async fn store_is_ready(app: &App) -> Result<()> {
     let current = app.db.read(crate::db::migrate::is_current).await?;
     if !current {
         return Err(Error::new(Code::StorageUnavailable, "migrations are pending: run `deskwire migrate`"));
     }
-    Ok(web::Json(OK))
+    crate::db::probe::takes_writes(&app.db).await
 }
 
 /// Give the numbers for Prometheus
@@ -74,7 +84,7 @@ async fn readyz(app: web::Data<App>) -> Result<web::Json<Health>> {
 )]
 #[get("/metrics")]
 async fn metrics(app: web::Data<App>) -> Result<HttpResponse> {
-    app.metrics.collect(&app.journal, &app.db, &app.tasks);
+    app.metrics.collect(&app.journal, &app.db, &app.tasks, &app.lags);
     let text = app.metrics.render()?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))

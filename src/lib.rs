@@ -24,6 +24,7 @@
 //! | [`sync`] | reading positions, exact unread, inbox, deltas, the tenant's feed |
 //! | [`gateway`] | the socket: frames, sessions, fan-out, resume, drain |
 //! | [`cluster`] | what other processes on the same store committed |
+//! | [`cleaning`] | what nobody will ask for again is taken away: the first follower of the log ([`journal::follower`]) |
 //! | [`http`], [`server`], [`routes`] | what every request passes through; where every route is mounted |
 //! | [`documents`] | OpenAPI and AsyncAPI, generated from the same types |
 //! | [`metrics`], [`health`] | numbers and probes |
@@ -89,6 +90,8 @@ pub mod connections;
 pub mod gateway;
 
 pub mod cluster;
+
+pub mod cleaning;
 
 pub mod http;
 

@@ -8,11 +8,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::db::Db;
 use crate::journal::Journal;
+use crate::journal::follower::Lags;
 use crate::kernel::tasks::Tasks;
 use crate::kernel::{Error, Result};
 
@@ -56,6 +58,9 @@ macro_rules! metrics {
         }
     };
     (@make IntCounter $full:literal, $help:expr, ()) => { IntCounter::new($full, $help)? };
+    (@make IntGaugeVec $full:literal, $help:expr, ($($label:literal),+)) => {
+        IntGaugeVec::new(Opts::new($full, $help), &[$($label),+])?
+    };
     (@make IntGauge $full:literal, $help:expr, ()) => { IntGauge::new($full, $help)? };
     (@make IntCounterVec $full:literal, $help:expr, ($($label:literal),+)) => {
         IntCounterVec::new(Opts::new($full, $help), &[$($label),+])?
@@ -96,6 +101,8 @@ metrics! {
     command_panics: IntCounter "deskwire_command_panics_total" ();
     /// Restarts of long-lived tasks that panicked, by task.
     task_restarts: IntCounterVec "deskwire_task_restarts_total" ("task");
+    /// Revs of all tenants that a follower of the log has yet to follow, by follower.
+    follower_lag: IntGaugeVec "deskwire_follower_lag_revs" ("follower");
     /// Live sockets.
     sockets: IntGauge "deskwire_sockets" ();
     /// Sockets that resumed from a cursor.
@@ -129,7 +136,7 @@ impl Metrics {
     }
 
     /// Takes over what the lanes, the pool and the supervised tasks counted until now.
-    pub fn collect(&self, journal: &Journal, db: &Db, tasks: &Tasks) {
+    pub fn collect(&self, journal: &Journal, db: &Db, tasks: &Tasks, lags: &Lags) {
         let statistics = journal.statistics();
         let counters = [
             (&self.batches, &statistics.batches),
@@ -147,6 +154,9 @@ impl Metrics {
         for (task, restarts) in tasks.restarts().into_iter().chain([lanes]) {
             let counter = self.task_restarts.with_label_values(&[task]);
             counter.inc_by(restarts.saturating_sub(counter.get()));
+        }
+        for (follower, revs) in lags.all() {
+            self.follower_lag.with_label_values(&[follower]).set(revs);
         }
         let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.last_batch.set(gauge(statistics.last_batch.load(Ordering::Relaxed)));

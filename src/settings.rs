@@ -48,6 +48,27 @@ pub struct SecretSettings {
     pub platform_key: Option<Secret>,
 }
 
+/// What is cleaned up, and when.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CleaningSettings {
+    /// How often each tenant is cleaned up, in minutes; 0 means never.
+    #[arg(long, env = "DESKWIRE_CLEANING_MINUTES", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=10_080))]
+    pub cleaning_minutes: u64,
+
+    /// After how many days without a sign of life an anonymous visitor without a usable session and without an open
+    /// conversation is deleted (what it wrote stays); 0 means never.
+    #[arg(long, env = "DESKWIRE_IDLE_VISITOR_DAYS", default_value_t = 90, value_parser = clap::value_parser!(i64).range(0..=3_650))]
+    pub idle_visitor_days: i64,
+
+    /// After how many days a session that expired or was revoked is removed.
+    #[arg(long, env = "DESKWIRE_DEAD_SESSION_DAYS", default_value_t = 30, value_parser = clap::value_parser!(i64).range(2..=3_650))]
+    pub dead_session_days: i64,
+
+    /// After how many hours the receipt of a committed batch is removed.
+    #[arg(long, env = "DESKWIRE_RECEIPT_HOURS", default_value_t = 24, value_parser = clap::value_parser!(i64).range(1..=720))]
+    pub receipt_hours: i64,
+}
+
 /// Everything that the service can be told.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Settings {
@@ -58,6 +79,10 @@ pub struct Settings {
     /// Secrets.
     #[command(flatten)]
     pub secrets: SecretSettings,
+
+    /// What is cleaned up.
+    #[command(flatten)]
+    pub cleaning: CleaningSettings,
 
     /// Apply pending migrations at the start. The default is true for SQLite and false for servers, where `serve`
     /// refuses to start until `deskwire migrate` was run.

@@ -14,8 +14,10 @@ pub mod instance;
 pub mod migrate;
 pub mod node;
 pub mod pool;
+pub mod probe;
 pub mod schema;
 pub mod snapshot;
+pub mod time;
 pub mod types;
 pub mod write_queue;
 
@@ -42,6 +44,7 @@ pub struct Db {
     /// On servers; on SQLite writes go through the queue.
     writers: Option<Pool>,
     queue: Arc<WriteQueue>,
+    refusals: Arc<probe::Refusals>,
 }
 
 impl Db {
@@ -58,6 +61,7 @@ impl Db {
             readers: Pool::new(target, Purpose::Read, pool_size)?,
             writers,
             queue: Arc::default(),
+            refusals: Arc::default(),
         })
     }
 
@@ -121,7 +125,16 @@ impl Db {
             }
             Err(stopped())
         });
-        done.await.unwrap_or_else(|| Err(unknown()))
+        let done = done.await.unwrap_or_else(|| Err(unknown()));
+        if done.as_ref().is_err_and(|error| error.error_kind() == Some(DbErrorKind::Storage)) {
+            self.refusals.note();
+        }
+        done
+    }
+
+    /// Where it is noted that the store refused a write.
+    pub fn refusals(&self) -> &Arc<probe::Refusals> {
+        &self.refusals
     }
 
     /// How often a read or write had to wait for a pooled connection.

@@ -1,11 +1,14 @@
 //! Node numbers: the part of every id that keeps processes on one store apart. Owns the table `node`.
 //!
-//! Invariant: a number has one holder until its lease runs out; a holder that cannot renew stops making ids.
+//! Invariants: a number has one holder until its lease runs out by the database's clock; a holder that cannot renew
+//! stops making ids before that, by its own; whoever takes a number makes ids later than those of the one before, so
+//! the clocks of processes need not agree.
 
 use diesel::prelude::*;
 
 use super::connection::{AnyConnection, Purpose, Target};
 use super::schema::node;
+use super::time;
 use crate::kernel::id::NODE_NUMBERS;
 use crate::kernel::{Clock, Code, Error, IdGenerator, Result};
 
@@ -23,11 +26,13 @@ impl Lease {
     /// Takes the first free number and tells the generator.
     pub fn acquire(target: &Target, clock: &Clock, ids: &IdGenerator) -> Result<Self> {
         let mut connection = target.connect(Purpose::Write)?;
+        // Taken before the database is asked for its time, so it ends here before it ends there.
+        let until = clock.now().0 + LEASE_MS;
         let holder = crate::kernel::secret::random_key(16);
         for number in 0..NODE_NUMBERS {
             let lease = Self { number, holder: holder.clone() };
-            if lease.take(&mut connection, clock)? {
-                ids.lease(number, clock.now().0 + LEASE_MS);
+            if lease.take(&mut connection, until)? {
+                ids.lease(number, until);
                 return Ok(lease);
             }
         }
@@ -38,10 +43,11 @@ impl Lease {
     pub fn renew(&mut self, target: &Target, clock: &Clock, ids: &IdGenerator) -> Result<()> {
         let mut connection = target.connect(Purpose::Write)?;
         let until = clock.now().0 + LEASE_MS;
+        let leased_until = time::now(&mut connection)? + LEASE_MS;
         let renewed = diesel::update(
             node::table.filter(node::number.eq(self.number)).filter(node::holder.eq(&self.holder)),
         )
-        .set(node::leased_until.eq(until))
+        .set((node::leased_until.eq(leased_until), node::ids_until.eq(until)))
         .execute(&mut connection)?;
         if renewed == 1 {
             ids.lease(self.number, until);
@@ -52,23 +58,30 @@ impl Lease {
     }
 
     /// Gives the number back.
-    pub fn release(&self, target: &Target) -> Result<()> {
+    pub fn release(&self, target: &Target, clock: &Clock) -> Result<()> {
         let mut connection = target.connect(Purpose::Write)?;
         diesel::update(
             node::table.filter(node::number.eq(self.number)).filter(node::holder.eq(&self.holder)),
         )
-        .set(node::leased_until.eq(0))
+        .set((node::leased_until.eq(0), node::ids_until.eq(clock.now().0)))
         .execute(&mut connection)?;
         Ok(())
     }
 
-    fn take(&self, connection: &mut AnyConnection, clock: &Clock) -> Result<bool> {
-        let now = clock.now().0;
-        let taken = diesel::update(
-            node::table.filter(node::number.eq(self.number)).filter(node::leased_until.lt(now)),
-        )
-        .set((node::holder.eq(&self.holder), node::leased_until.eq(now + LEASE_MS)))
-        .execute(connection)?;
+    fn take(&self, connection: &mut AnyConnection, until: i64) -> Result<bool> {
+        let now = time::now(connection)?;
+        let (mine, leased_until) = (until - LEASE_MS, now + LEASE_MS);
+        let free = node::table
+            .filter(node::number.eq(self.number))
+            .filter(node::leased_until.lt(now))
+            .filter(node::ids_until.le(mine));
+        let taken = diesel::update(free)
+            .set((
+                node::holder.eq(&self.holder),
+                node::leased_until.eq(leased_until),
+                node::ids_until.eq(until),
+            ))
+            .execute(connection)?;
         if taken == 1 {
             return Ok(true);
         }
@@ -79,7 +92,8 @@ impl Lease {
         let row = (
             node::number.eq(self.number),
             node::holder.eq(&self.holder),
-            node::leased_until.eq(now + LEASE_MS),
+            node::leased_until.eq(leased_until),
+            node::ids_until.eq(until),
         );
         match diesel::insert_into(node::table).values(row).execute(connection) {
             Ok(_) => Ok(true),

@@ -15,12 +15,32 @@ diesel::table! {
         number -> Integer,
         holder -> Text,
         leased_until -> BigInt,
+        ids_until -> BigInt,
+    }
+}
+
+diesel::table! {
+    store_probe (id) {
+        id -> BigInt,
+        padding -> Text,
     }
 }
 
 diesel::table! {
     lane_batch (id) {
         id -> BigInt,
+    }
+}
+
+diesel::table! {
+    follower (name, tenant_id) {
+        name -> Text,
+        tenant_id -> BigInt,
+        rev -> BigInt,
+        lease_owner -> Text,
+        fence -> BigInt,
+        lease_until -> BigInt,
+        updated_at -> BigInt,
     }
 }
 
@@ -224,4 +244,10 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(conversation, conversation_member, group_message, member);
+diesel::allow_tables_to_appear_in_same_query!(
+    auth_session,
+    conversation,
+    conversation_member,
+    group_message,
+    member
+);

@@ -18,6 +18,7 @@ use super::queue::{DEADLINE, Next, Pending, Queue, SKIP_PATIENCE, overdue};
 use super::statistics::Statistics;
 use super::store::transaction::{self, Wait};
 use crate::db::connection::Purpose;
+use crate::db::probe::Refusals;
 use crate::db::write_queue::{WriteJob, WriteQueue};
 use crate::db::{AnyConnection, DbErrorKind, Target};
 use crate::kernel::{Clock, Code, Error, IdGenerator, Result, TenantId};
@@ -57,6 +58,8 @@ pub struct Lane {
     pub feed: Feed,
     /// Counts.
     pub statistics: Arc<Statistics>,
+    /// Where it is noted that the store refused a write.
+    pub refusals: Arc<Refusals>,
     /// Failures that tests ask for.
     pub fail_points: Arc<FailPoints>,
     /// The lane's own connection.
@@ -152,7 +155,7 @@ impl Lane {
                 Some(kind @ (DbErrorKind::Connection | DbErrorKind::Storage)) => {
                     self.connection = None;
                     if kind == DbErrorKind::Storage {
-                        self.statistics.storage_refused.store(true, Ordering::Relaxed);
+                        self.refusals.note();
                     }
                     return refuse(commands, jobs, &error);
                 }

@@ -15,6 +15,7 @@ pub mod command;
 pub mod decide;
 pub mod fail_point;
 pub mod feed;
+pub mod follower;
 pub mod history;
 mod lane;
 mod queue;
@@ -75,6 +76,7 @@ impl Journal {
                 clock: clock.clone(),
                 feed: feed.clone(),
                 statistics: statistics.clone(),
+                refusals: db.refusals().clone(),
                 fail_points: fail_points.clone(),
                 connection: None,
             };

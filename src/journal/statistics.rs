@@ -1,6 +1,6 @@
 //! What the lanes count, for metrics.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,8 +27,6 @@ pub struct Statistics {
     pub command_panics: AtomicU64,
     /// Times that a lane's thread panicked and began anew.
     pub lane_restarts: AtomicU64,
-    /// Whether the store refused a write (full disk, read-only) and no probe has succeeded since.
-    pub storage_refused: AtomicBool,
     restarted: Mutex<Option<Instant>>,
 }
 

@@ -5,6 +5,7 @@
 //! hold different node numbers (leased in table `node`), so their ids never meet.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
 use super::clock::Clock;
 use super::error::{Code, Error, Result};
@@ -21,6 +22,9 @@ pub struct IdGenerator {
     clock: Clock,
     node: AtomicI64,
     leased_until: AtomicI64,
+    /// The same end, in milliseconds since `born`: a clock that is set back does not prolong a lease.
+    leased_for: AtomicI64,
+    born: Instant,
     /// Milliseconds and counter of the last id, side by side.
     last: AtomicI64,
 }
@@ -28,25 +32,39 @@ pub struct IdGenerator {
 impl IdGenerator {
     /// A generator that gives nothing until [`IdGenerator::lease`] is called.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, node: AtomicI64::new(0), leased_until: AtomicI64::new(0), last: AtomicI64::new(0) }
+        Self {
+            clock,
+            node: AtomicI64::new(0),
+            leased_until: AtomicI64::new(0),
+            leased_for: AtomicI64::new(0),
+            born: Instant::now(),
+            last: AtomicI64::new(0),
+        }
     }
 
     /// Takes over a node number that this process holds until `until` (unix milliseconds).
     pub fn lease(&self, node: i32, until: i64) {
         self.node.store(i64::from(node), Ordering::SeqCst);
+        let left = until.saturating_sub(self.clock.now().0);
+        self.leased_for.store(self.age().saturating_add(left), Ordering::SeqCst);
         self.leased_until.store(until, Ordering::SeqCst);
     }
 
-    /// How long the lease still lasts by this clock, in milliseconds; negative when it has run out.
+    fn age(&self) -> i64 {
+        i64::try_from(self.born.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// How long the lease still lasts, in milliseconds; negative when it has run out.
     pub fn lease_left(&self) -> i64 {
-        self.leased_until.load(Ordering::SeqCst).saturating_sub(self.clock.now().0)
+        let by_clock = self.leased_until.load(Ordering::SeqCst).saturating_sub(self.clock.now().0);
+        by_clock.min(self.leased_for.load(Ordering::SeqCst).saturating_sub(self.age()))
     }
 
     /// The next id. Fails with `busy` while the node number's lease has run out, since another process may hold
     /// the number by then.
     pub fn next(&self) -> Result<i64> {
         let now = self.clock.now().0;
-        if now >= self.leased_until.load(Ordering::SeqCst) {
+        if self.lease_left() <= 0 {
             return Err(Error::new(Code::Busy, "this process holds no node number at the moment"));
         }
         let floor = now << COUNTER_BITS;

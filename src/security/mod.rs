@@ -123,16 +123,17 @@ impl Auth {
     /// Reads from the store what was revoked since the last look, by whatever process.
     pub async fn catch_up(&self, db: &Db) -> Result<()> {
         let look = self.inner.revocations.look(self.inner.clock.now());
-        let found = db.read(move |connection| revocation::read(connection, look.since)).await?;
-        self.inner.revocations.apply(look, found);
+        let looking = look.clone();
+        let found = db.read(move |connection| revocation::read(connection, &looking)).await?;
+        self.inner.revocations.apply(&look, found);
         Ok(())
     }
 
     /// [`Auth::catch_up`] for threads that may block.
     pub fn catch_up_blocking(&self, db: &Db) -> Result<()> {
         let look = self.inner.revocations.look(self.inner.clock.now());
-        let found = db.read_blocking(|connection| revocation::read(connection, look.since))?;
-        self.inner.revocations.apply(look, found);
+        let found = db.read_blocking(|connection| revocation::read(connection, &look))?;
+        self.inner.revocations.apply(&look, found);
         Ok(())
     }
 }

@@ -2,12 +2,12 @@
 //! token, in memory.
 //!
 //! Two ways feed it: the access notices of this process's own commits, at once, and the store, every second, for
-//! what other processes and the command line did. Invariants: what is forgotten here can only concern tokens that
-//! have expired; a look at the store begins well before the end of the last one, because rows become visible
-//! later than the times in them and clocks of processes differ.
+//! what other processes and the command line did. A look at the store goes by the tenants' revs, which become visible
+//! in their order and lean on no clock. Invariants: what is forgotten here can only concern tokens that have expired,
+//! for it was known here for a token's whole life; of two states of a member the one of the higher rev counts.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use diesel::prelude::*;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Auth;
-use crate::db::schema::{auth_session, member, tenant};
+use crate::db::schema::{auth_session, member, tenant, tenant_log};
 use crate::db::{AnyConnection, Db};
 use crate::domain::actor::Actor;
 use crate::domain::member::{MemberStatus, Role};
@@ -23,8 +23,10 @@ use crate::domain::tenant::TenantStatus;
 use crate::journal::feed::{AccessNotice, AccessState, Feed, FeedItem};
 use crate::kernel::{Code, Error, MemberId, Millis, Result, SessionId, TenantId};
 
-/// How far a look at the store reaches back behind the last one, in milliseconds.
-const MARGIN_MS: i64 = 10_000;
+/// How far the first look reaches back behind a token's life, in milliseconds: further than clocks of processes differ.
+const MARGIN_MS: i64 = 86_400_000;
+/// Tenants in one question of a look.
+const TENANTS_IN_QUESTION: usize = 100;
 
 /// What is known to be revoked.
 pub struct Revocations {
@@ -40,8 +42,8 @@ struct State {
     suspended: HashSet<TenantId>,
     /// Moves with every notice about a tenant, so that a look that began earlier does not undo it.
     notices: u64,
-    /// When the last look at the store began.
-    looked_at: Option<Millis>,
+    /// Up to which rev of each tenant the store was read; `None` before the first look.
+    seen: Option<Arc<HashMap<TenantId, i64>>>,
 }
 
 /// Why somebody with a valid token may not (or no longer) be here.
@@ -81,14 +83,17 @@ struct MemberAccess {
     role: Role,
     barred: bool,
     merged: bool,
-    changed_at: Millis,
+    rev: i64,
+    /// When this process learned it, by its own clock.
+    noticed_at: Millis,
 }
 
 /// One look at the store, between its beginning and its end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Look {
-    /// From when on it must read.
-    pub since: Millis,
+    seen: Option<Arc<HashMap<TenantId, i64>>>,
+    /// How far the first look reaches back.
+    oldest: Millis,
     began: Millis,
     notices: u64,
 }
@@ -96,7 +101,8 @@ pub struct Look {
 /// What a look at the store found.
 #[derive(Debug, Default)]
 pub struct Found {
-    sessions: Vec<(SessionId, Millis)>,
+    heads: HashMap<TenantId, i64>,
+    sessions: Vec<SessionId>,
     members: Vec<(MemberId, MemberAccess)>,
     suspended: Vec<TenantId>,
 }
@@ -140,8 +146,9 @@ impl Revocations {
                 AccessState::Member { member, role, status, deleted, merged_into } => {
                     let barred = *deleted || *status == MemberStatus::Disabled;
                     let merged = merged_into.is_some();
-                    let access = MemberAccess { role: *role, barred, merged, changed_at: now };
-                    state.members.insert(*member, access);
+                    let rev = notice.rev;
+                    let access = MemberAccess { role: *role, barred, merged, rev, noticed_at: now };
+                    state.learn(*member, access);
                 }
                 AccessState::Tenant { suspended } => {
                     state.notices += 1;
@@ -155,74 +162,124 @@ impl Revocations {
         }
     }
 
-    /// Begins a look at the store: says from when on it must read.
+    /// Begins a look at the store.
     pub fn look(&self, now: Millis) -> Look {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let oldest = now.plus(-self.lifetime - MARGIN_MS);
-        let since = state.looked_at.map_or(oldest, |at| at.plus(-MARGIN_MS).max(oldest));
-        Look { since, began: now, notices: state.notices }
+        Look { seen: state.seen.clone(), oldest, began: now, notices: state.notices }
     }
 
     /// Takes in what a look found and forgets what can only concern expired tokens.
-    pub fn apply(&self, look: Look, found: Found) {
-        let oldest = look.began.plus(-self.lifetime - MARGIN_MS);
+    pub fn apply(&self, look: &Look, found: Found) {
+        let oldest = look.began.plus(-self.lifetime);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.sessions.extend(found.sessions);
+        for session in found.sessions {
+            state.sessions.entry(session).or_insert(look.began);
+        }
         for (member, access) in found.members {
-            let known = state.members.entry(member).or_insert(access);
-            if known.changed_at <= access.changed_at {
-                *known = access;
-            }
+            state.learn(member, access);
         }
         if state.notices == look.notices {
             state.suspended = found.suspended.into_iter().collect();
         }
-        // Set only now, so that a look that failed is made again as a whole.
-        state.looked_at = Some(look.began);
+        // Set only now, so that a look that failed is made again as a whole. Of two looks at once either will do.
+        state.seen = Some(Arc::new(found.heads));
         state.sessions.retain(|_, at| *at >= oldest);
-        state.members.retain(|_, access| access.changed_at >= oldest);
+        state.members.retain(|_, access| access.noticed_at >= oldest);
+    }
+}
+
+impl State {
+    fn learn(&mut self, member: MemberId, access: MemberAccess) {
+        let known = self.members.entry(member).or_insert(access);
+        if known.rev <= access.rev {
+            *known = access;
+        }
     }
 }
 
 type MemberColumns = (MemberId, Role, MemberStatus, Option<i64>, Option<MemberId>, i64);
 
-/// Reads what was revoked since then, in every tenant: the one question that is asked across tenants, since the
-/// answer guards the process as a whole and is shown to nobody.
-pub fn read(connection: &mut AnyConnection, since: Millis) -> Result<Found> {
-    let sessions: Vec<(SessionId, i64)> = auth_session::table
-        .filter(auth_session::revoked_at.ge(since.0))
-        .select((auth_session::id, auth_session::revoked_at.assume_not_null()))
-        .load(connection)?;
-    // A member whose role or state was never changed has rev 0: new visitors are not read here.
-    // Read after the sessions: who sees that a session ended with a change of its member sees the change too.
-    let members: Vec<MemberColumns> = member::table
-        .filter(member::updated_at.ge(since.0))
-        .filter(member::rev.gt(0))
-        .select((
-            member::id,
-            member::role,
-            member::status,
-            member::deleted_at,
-            member::merged_into,
-            member::updated_at,
-        ))
-        .load(connection)?;
-    let suspended: Vec<TenantId> = tenant::table
+/// Reads what was revoked since the last look, in every tenant: the one question that is asked across tenants, since
+/// the answer guards the process as a whole and is shown to nobody.
+pub fn read(connection: &mut AnyConnection, look: &Look) -> Result<Found> {
+    // The heads first: what is read after them holds at least everything up to them.
+    let heads: Vec<(TenantId, i64)> =
+        tenant_log::table.select((tenant_log::tenant_id, tenant_log::rev)).load(connection)?;
+    let mut found = Found::default();
+    match &look.seen {
+        None => found.read_recent(connection, look)?,
+        Some(seen) => {
+            let moved = heads.iter().filter_map(|(tenant, head)| {
+                let before = seen.get(tenant).copied().unwrap_or(0);
+                (*head > before).then_some((*tenant, before))
+            });
+            let moved: Vec<(TenantId, i64)> = moved.collect();
+            for tenants in moved.chunks(TENANTS_IN_QUESTION) {
+                found.read_since(connection, tenants, look)?;
+            }
+        }
+    }
+    found.suspended = tenant::table
         .filter(tenant::status.eq(TenantStatus::Suspended))
         .select(tenant::id)
         .load(connection)?;
-    Ok(Found {
-        sessions: sessions.into_iter().map(|(id, at)| (id, Millis(at))).collect(),
-        members: members
-            .into_iter()
-            .map(|(id, role, status, deleted_at, merged_into, changed_at)| {
-                let barred = deleted_at.is_some() || status == MemberStatus::Disabled;
-                let merged = merged_into.is_some();
-                (id, MemberAccess { role, barred, merged, changed_at: Millis(changed_at) })
-            })
-            .collect(),
-        suspended,
-    })
+    found.heads = heads.into_iter().collect();
+    Ok(found)
+}
+
+impl Found {
+    /// The first look: what was revoked within a token's life, with a margin for clocks.
+    fn read_recent(&mut self, connection: &mut AnyConnection, look: &Look) -> Result<()> {
+        self.sessions = auth_session::table
+            .filter(auth_session::revoked_at.ge(look.oldest.0))
+            .select(auth_session::id)
+            .load(connection)?;
+        // A member whose role or state was never changed has rev 0: new visitors are not read here.
+        // Read after the sessions: who sees that a session ended with a change of its member sees the change too.
+        let members: Vec<MemberColumns> = member::table
+            .filter(member::updated_at.ge(look.oldest.0))
+            .filter(member::rev.gt(0))
+            .select(member_columns())
+            .load(connection)?;
+        self.add_members(members, look);
+        Ok(())
+    }
+
+    /// What these tenants changed after these revs.
+    fn read_since(
+        &mut self,
+        connection: &mut AnyConnection,
+        tenants: &[(TenantId, i64)],
+        look: &Look,
+    ) -> Result<()> {
+        let mut sessions = auth_session::table.select(auth_session::id).into_boxed();
+        let mut members = member::table.select(member_columns()).into_boxed();
+        for (tenant, rev) in tenants {
+            let ended = auth_session::tenant_id.eq(tenant).and(auth_session::rev.gt(rev));
+            sessions = sessions.or_filter(ended.and(auth_session::revoked_at.is_not_null()));
+            members = members.or_filter(member::tenant_id.eq(tenant).and(member::rev.gt(rev)));
+        }
+        self.sessions.extend(sessions.load::<SessionId>(connection)?);
+        let members = members.load::<MemberColumns>(connection)?;
+        self.add_members(members, look);
+        Ok(())
+    }
+
+    fn add_members(&mut self, rows: Vec<MemberColumns>, look: &Look) {
+        self.members.extend(rows.into_iter().map(|(id, role, status, deleted_at, merged_into, rev)| {
+            let barred = deleted_at.is_some() || status == MemberStatus::Disabled;
+            let merged = merged_into.is_some();
+            (id, MemberAccess { role, barred, merged, rev, noticed_at: look.began })
+        }));
+    }
+}
+
+type MemberSelection =
+    (member::id, member::role, member::status, member::deleted_at, member::merged_into, member::rev);
+
+const fn member_columns() -> MemberSelection {
+    (member::id, member::role, member::status, member::deleted_at, member::merged_into, member::rev)
 }
 
 /// Follows the feed and the store until the server stops. One task for each process.
@@ -294,19 +351,21 @@ mod tests {
         let look = revocations.look(now);
         let suspend = AccessNotice { rev: 3, change: AccessState::Tenant { suspended: true } };
         revocations.notice(TenantId(1), &[suspend], now);
-        revocations.apply(look, Found::default());
+        revocations.apply(&look, Found::default());
         assert_eq!(revocations.barred(&actor(Role::Agent)), Some(DenyReason::TenantSuspended));
-        revocations.apply(revocations.look(now), Found::default());
+        revocations.apply(&revocations.look(now), Found::default());
         assert_eq!(revocations.barred(&actor(Role::Agent)), None);
     }
 
     #[test]
     fn what_concerns_expired_tokens_only_is_forgotten() {
         let revocations = Revocations::new(900_000);
-        let found = Found { sessions: vec![(SessionId(3), Millis(0))], ..Found::default() };
-        revocations.apply(revocations.look(Millis(900_000)), found);
+        let found = Found { sessions: vec![SessionId(3)], ..Found::default() };
+        revocations.apply(&revocations.look(Millis(900_000)), found);
         assert_eq!(revocations.barred(&actor(Role::Agent)), Some(DenyReason::SessionRevoked));
-        revocations.apply(revocations.look(Millis(911_000)), Found::default());
+        revocations.apply(&revocations.look(Millis(1_800_000)), Found::default());
+        assert_eq!(revocations.barred(&actor(Role::Agent)), Some(DenyReason::SessionRevoked));
+        revocations.apply(&revocations.look(Millis(1_800_001)), Found::default());
         assert_eq!(revocations.barred(&actor(Role::Agent)), None);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::audit::audit;
 use crate::harness::personas::message;
 use crate::harness::process::{Process, finish};
-use crate::harness::{TestDatabase, block_on};
+use crate::harness::{TestDatabase, block_on, eventually};
 
 /// F22: the disk is full, then it is not. Writes are refused with a code that says so, reads go on, the process
 /// lives, and what was refused is accepted later under the same key.
@@ -34,7 +34,14 @@ fn a_full_disk_refuses_writes_and_loses_nothing() {
         assert!(accepted > 0);
         assert_eq!(visitor.log(&room).await.len(), accepted + 2, "reads go on");
         visitor.post(&path, refused.clone()).await.refused(503, "storage_unavailable");
+        for _ in 0..3 {
+            let answer = process.client().get_root("/readyz").await;
+            assert_eq!((answer.status, answer.code()), (503, "storage_unavailable"), "{answer}");
+        }
         process.free_the_disk();
+        let client = process.client();
+        let ready = || async { (client.get_root("/readyz").await.status == 200).then_some(()) };
+        eventually("ready again without any write by a client", ready).await;
         let answer = visitor.post(&path, refused).await.ok();
         assert_eq!(answer["seq"].as_i64(), Some(accepted as i64 + 3), "{answer}");
         assert_eq!(process.terminate(), Some(0));

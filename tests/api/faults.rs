@@ -8,7 +8,7 @@ use deskwire::db::schema::tenant_log;
 use deskwire::domain::member::Role;
 use deskwire::journal::Command;
 use deskwire::kernel::{Clock, Code};
-use diesel::connection::{Connection, TransactionManager};
+use diesel::connection::{Connection, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 
 use crate::harness::commands::{claim, open, read, send};
@@ -117,6 +117,13 @@ on_servers! {
         let held_room = app.open_room(held.visitor).await;
         let free_room = app.open_room(free.visitor).await;
         let mut holder = database::target(&app.database().url).connect(Purpose::Write).unwrap();
+        // Longer than by default, for slow machines; waiting for the lock at each turn would take longer still.
+        holder
+            .batch_execute(match kind {
+                DatabaseKind::Postgresql => "SET idle_in_transaction_session_timeout = '60s'",
+                _ => "SET SESSION idle_write_transaction_timeout = 60",
+            })
+            .unwrap();
         type Manager = <deskwire::db::AnyConnection as Connection>::TransactionManager;
         Manager::begin_transaction(&mut holder).unwrap();
         let row = tenant_log::table.filter(tenant_log::tenant_id.eq(held.tenant.0));

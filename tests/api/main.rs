@@ -13,6 +13,8 @@ mod harness;
 
 mod auth;
 mod canaries;
+mod cleaning;
+mod clocks;
 mod command_line;
 mod conversations;
 mod crash;
@@ -24,6 +26,7 @@ mod fail_points;
 mod faults;
 mod feed;
 mod flood;
+mod followers;
 mod frozen_database;
 mod identities;
 mod journal;

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 
 use crate::db::AnyConnection;
+use crate::db::dialect::rows_in_statement;
 use crate::db::schema::{
     assignment, auth_session, conversation, conversation_member, group_message, member, message_revision,
     tenant, tenant_log,
@@ -16,6 +17,9 @@ use crate::domain::entry::{EntryRow, RevisionRow};
 use crate::journal::working_set::WorkingSet;
 use crate::kernel::{Error, Result, TenantId};
 use crate::on;
+
+/// Rows in one statement: even the widest of these tables stays below what a statement may carry.
+const ROWS: usize = rows_in_statement(32);
 
 /// Writes everything that is marked in the set.
 pub fn flush(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
@@ -51,11 +55,15 @@ macro_rules! insert_many {
             }
             #[cfg(feature = "postgres")]
             AnyConnection::Postgresql(inner) => {
-                diesel::insert_into($table::table).values(rows.to_vec()).execute(inner)?;
+                for rows in rows.chunks(ROWS) {
+                    diesel::insert_into($table::table).values(rows.to_vec()).execute(inner)?;
+                }
             }
             #[cfg(feature = "mysql")]
             AnyConnection::Mysql(inner) => {
-                diesel::insert_into($table::table).values(rows.to_vec()).execute(inner)?;
+                for rows in rows.chunks(ROWS) {
+                    diesel::insert_into($table::table).values(rows.to_vec()).execute(inner)?;
+                }
             }
         }
         Ok(())
@@ -106,12 +114,14 @@ fn update_conversations(connection: &mut AnyConnection, rows: &[&ConversationRow
         }
         #[cfg(feature = "postgres")]
         AnyConnection::Postgresql(inner) => {
-            diesel::insert_into(conversation::table)
-                .values(rows.to_vec())
-                .on_conflict(conversation::id)
-                .do_update()
-                .set(conversation_columns!())
-                .execute(inner)?;
+            for rows in rows.chunks(ROWS) {
+                diesel::insert_into(conversation::table)
+                    .values(rows.to_vec())
+                    .on_conflict(conversation::id)
+                    .do_update()
+                    .set(conversation_columns!())
+                    .execute(inner)?;
+            }
         }
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(inner) => {
@@ -139,9 +149,9 @@ fn flush_participants(connection: &mut AnyConnection, set: &WorkingSet) -> Resul
         #[cfg(feature = "postgres")]
         AnyConnection::Postgresql(inner) => {
             let rows: Vec<_> = created.into_iter().chain(changed).collect();
-            if !rows.is_empty() {
+            for rows in rows.chunks(ROWS) {
                 diesel::insert_into(conversation_member::table)
-                    .values(rows)
+                    .values(rows.to_vec())
                     .on_conflict((conversation_member::conversation_id, conversation_member::member_id))
                     .do_update()
                     .set(participant_columns!())

@@ -6,6 +6,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
+use crate::db::dialect::rows_in_statement;
 use crate::domain::conversation::{ConversationRow, ParticipantRow};
 
 macro_rules! bulk_upsert {
@@ -18,24 +19,25 @@ macro_rules! bulk_upsert {
                 &[$(stringify!($key),)+ $(stringify!($once),)* $(stringify!($column),)+];
             const SET: &[&str] =
                 &[$(concat!(stringify!($column), " = VALUES(", stringify!($column), ")"),)+];
-            if rows.is_empty() {
-                return Ok(0);
-            }
             let marks = format!("({})", vec!["?"; COLUMNS.len()].join(", "));
-            let sql = format!(
-                "INSERT INTO {} ({}) VALUES {} ON DUPLICATE KEY UPDATE {}",
-                $table,
-                COLUMNS.join(", "),
-                vec![marks.as_str(); rows.len()].join(", "),
-                SET.join(", "),
-            );
-            let mut query = diesel::sql_query(sql).into_boxed();
-            for row in rows {
-                $(query = query.bind::<$key_type, _>(&row.$key);)+
-                $(query = query.bind::<$once_type, _>(&row.$once);)*
-                $(query = query.bind::<$type, _>(&row.$column);)+
+            let mut written = 0;
+            for rows in rows.chunks(rows_in_statement(COLUMNS.len())) {
+                let sql = format!(
+                    "INSERT INTO {} ({}) VALUES {} ON DUPLICATE KEY UPDATE {}",
+                    $table,
+                    COLUMNS.join(", "),
+                    vec![marks.as_str(); rows.len()].join(", "),
+                    SET.join(", "),
+                );
+                let mut query = diesel::sql_query(sql).into_boxed();
+                for row in rows {
+                    $(query = query.bind::<$key_type, _>(&row.$key);)+
+                    $(query = query.bind::<$once_type, _>(&row.$once);)*
+                    $(query = query.bind::<$type, _>(&row.$column);)+
+                }
+                written += query.execute(connection)?;
             }
-            query.execute(connection)
+            Ok(written)
         }
     };
 }

@@ -150,5 +150,6 @@ pub fn settings(url: &str) -> Settings {
     settings.anonymous_per_minute = 1_000_000;
     settings.sockets_per_address = 10_000;
     settings.drain_seconds = 0;
+    settings.cleaning.cleaning_minutes = 0;
     settings
 }

@@ -1,0 +1,2 @@
+DROP TABLE store_probe;
+ALTER TABLE node DROP COLUMN ids_until;

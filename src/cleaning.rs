@@ -1,0 +1,170 @@
+//! Cleaning up: what nobody will ask for again is taken away, by the first user of [`crate::journal::follower`].
+//!
+//! Owns what is old enough, and the queries that find and remove it. Visitors go through the journal, since others must
+//! learn of it. Invariants: no log is ever touched; who could still come back is not cleaned (a live session, an open
+//! conversation, any sign of life in time); every piece is bounded; processes share the work.
+
+use std::time::Duration;
+
+use diesel::dsl::{exists, not};
+use diesel::prelude::*;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
+
+use crate::db::schema::{auth_session, conversation, lane_batch, member};
+use crate::db::{AnyConnection, Db};
+use crate::domain::actor::Actor;
+use crate::domain::member::Role;
+use crate::journal::follower::{Follower, Progress, Schedule, Slice, Start, WHOLE_STORE};
+use crate::journal::{AccessChange, Action, Command, Journal};
+use crate::kernel::id::first_id_at;
+use crate::kernel::{Clock, MemberId, Result, SessionId, TenantId};
+use crate::on;
+use crate::settings::CleaningSettings;
+
+/// Sessions and receipts that one piece removes.
+const ROWS: i64 = 500;
+/// Visitors that one piece removes: each is a command of its own.
+const VISITORS: i64 = 50;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// The follower that cleans up.
+pub struct Cleaning {
+    /// The store.
+    pub db: Db,
+    /// Through which visitors go.
+    pub journal: Journal,
+    /// Tells what is old.
+    pub clock: Clock,
+    /// How old.
+    pub settings: CleaningSettings,
+}
+
+impl Follower for Cleaning {
+    fn name(&self) -> &'static str {
+        "cleaning"
+    }
+
+    fn start(&self) -> Start {
+        Start::Head
+    }
+
+    fn schedule(&self) -> Schedule {
+        Schedule::Every(Duration::from_secs(self.settings.cleaning_minutes.saturating_mul(60)))
+    }
+
+    fn pause(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+
+    fn work<'a>(&'a self, slice: &'a Slice) -> BoxFuture<'a, Result<Progress>> {
+        async move {
+            let more = match slice.tenant {
+                WHOLE_STORE => self.receipts().await?,
+                tenant => {
+                    let sessions = self.sessions(tenant).await?;
+                    let visitors = self.visitors(tenant).await?;
+                    sessions || visitors
+                }
+            };
+            Ok(Progress { rev: slice.head, more })
+        }
+        .boxed()
+    }
+}
+
+impl Cleaning {
+    /// Removes receipts of batches that no lane asks for any more. Tells whether there may be more.
+    async fn receipts(&self) -> Result<bool> {
+        let before = first_id_at(self.clock.now().0 - self.settings.receipt_hours * HOUR_MS);
+        let removed = self.db.write(move |connection| remove_receipts(connection, before)).await?;
+        Ok(full(removed, ROWS))
+    }
+
+    /// Removes sessions that ended long ago. Tells whether there may be more.
+    async fn sessions(&self, tenant: TenantId) -> Result<bool> {
+        let before = self.clock.now().0 - self.settings.dead_session_days * DAY_MS;
+        let removed = self.db.write(move |connection| remove_sessions(connection, tenant, before)).await?;
+        Ok(full(removed, ROWS))
+    }
+
+    /// Deletes visitors that nobody knows and that will not come back. Tells whether there may be more.
+    async fn visitors(&self, tenant: TenantId) -> Result<bool> {
+        if self.settings.idle_visitor_days == 0 {
+            return Ok(false);
+        }
+        let now = self.clock.now().0;
+        let before = now - self.settings.idle_visitor_days * DAY_MS;
+        let idle = self.db.read(move |connection| idle_visitors(connection, tenant, now, before)).await?;
+        let commands = idle.iter().map(|visitor| {
+            // Who may do this was decided by the operator's settings; the visitor itself stands for it in the log.
+            let actor = Actor { tenant, member: *visitor, role: Role::Customer, session: SessionId(0) };
+            let change = AccessChange::Member { member: *visitor, role: None, status: None, delete: true };
+            self.journal.submit(Command { actor, action: Action::Access(change) })
+        });
+        for deleted in join_all(commands).await {
+            deleted?;
+        }
+        Ok(full(idle.len(), VISITORS))
+    }
+}
+
+fn full(count: usize, most: i64) -> bool {
+    i64::try_from(count).is_ok_and(|count| count >= most)
+}
+
+fn remove_receipts(connection: &mut AnyConnection, before: i64) -> Result<usize> {
+    let old = lane_batch::table.filter(lane_batch::id.lt(before)).select(lane_batch::id);
+    let ids: Vec<i64> = old.order(lane_batch::id.asc()).limit(ROWS).load(connection)?;
+    let Some(last) = ids.last() else { return Ok(0) };
+    Ok(diesel::delete(lane_batch::table.filter(lane_batch::id.le(last))).execute(connection)?)
+}
+
+fn remove_sessions(connection: &mut AnyConnection, tenant: TenantId, before: i64) -> Result<usize> {
+    let ids: Vec<SessionId> = auth_session::table
+        .filter(auth_session::tenant_id.eq(tenant))
+        .filter(auth_session::expires_at.lt(before).or(auth_session::revoked_at.lt(before).assume_not_null()))
+        .select(auth_session::id)
+        .order(auth_session::id.asc())
+        .limit(ROWS)
+        .load(connection)?;
+    let removed = on!(connection, inner => diesel::delete(auth_session::table
+        .filter(auth_session::tenant_id.eq(tenant))
+        .filter(auth_session::id.eq_any(&ids)))
+        .execute(inner))?;
+    Ok(removed)
+}
+
+/// Visitors without a name, made and last seen before this time, with no session that could be used again and no
+/// conversation that is open or was written in since.
+fn idle_visitors(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    now: i64,
+    before: i64,
+) -> Result<Vec<MemberId>> {
+    let found = on!(connection, inner => member::table
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::role.eq(Role::Customer.as_str()))
+        .filter(member::deleted_at.is_null())
+        .filter(member::login_name.is_null())
+        .filter(member::external_id.is_null())
+        .filter(member::merged_into.is_null())
+        .filter(member::created_at.lt(before))
+        .filter(member::last_seen.is_null().or(member::last_seen.lt(before).assume_not_null()))
+        .filter(not(exists(auth_session::table
+            .filter(auth_session::tenant_id.eq(tenant))
+            .filter(auth_session::member_id.eq(member::id))
+            .filter(auth_session::last_used_at.ge(before)
+                .or(auth_session::revoked_at.is_null().and(auth_session::expires_at.gt(now)))))))
+        .filter(not(exists(conversation::table
+            .filter(conversation::tenant_id.eq(tenant))
+            .filter(conversation::customer_id.eq(member::id.nullable()))
+            .filter(conversation::open_key.is_not_null().or(conversation::last_at.ge(before))))))
+        .select(member::id)
+        .order(member::id.asc())
+        .limit(VISITORS)
+        .load::<MemberId>(inner))?;
+    Ok(found)
+}
