@@ -13,7 +13,9 @@ RUN mkdir -p src benches tests/api \
  && awk -F'"' '/^\[\[bench\]\]/ { getline; print $2 }' Cargo.toml | xargs -I{} touch benches/{}.rs \
  && cargo build --release --locked --features postgres-tls,mysql \
  && rm -rf src
-COPY . .
+# Only what is compiled: an edit of a document recompiles nothing.
+COPY migrations migrations
+COPY src src
 RUN touch src/main.rs src/lib.rs \
  && cargo build --release --locked --features postgres-tls,mysql
 

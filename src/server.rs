@@ -55,14 +55,25 @@ pub struct Running {
     task: JoinHandle<std::io::Result<()>>,
 }
 
+fn cannot_listen(listen: SocketAddr, cause: std::io::Error) -> Error {
+    Error::new(Code::InvalidParameter, format!("cannot listen on {listen}")).caused_by(cause)
+}
+
+/// Binds the address. Connections wait in the backlog until [`start_on`] serves them.
+pub fn bind(listen: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(listen).map_err(|cause| cannot_listen(listen, cause))
+}
+
 /// Binds the address of the settings and serves. Must be called inside a tokio runtime. Signals are the caller's.
 pub async fn start(app: Arc<App>) -> Result<Running> {
+    let listener = bind(app.settings.listen)?;
+    start_on(app, listener)
+}
+
+/// Serves on a bound address. Must be called inside a tokio runtime.
+pub fn start_on(app: Arc<App>, listener: TcpListener) -> Result<Running> {
     let settings = &app.settings;
-    let listen = settings.listen;
-    let failed = |cause: std::io::Error| {
-        Error::new(Code::InvalidParameter, format!("cannot listen on {listen}: {cause}")).caused_by(cause)
-    };
-    let listener = TcpListener::bind(listen).map_err(failed)?;
+    let failed = |cause| cannot_listen(settings.listen, cause);
     let address = listener.local_addr().map_err(failed)?;
     let workers = match settings.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),

@@ -12,7 +12,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use super::{say, store};
-use crate::db::connection::Purpose;
+use crate::db::connection::{Purpose, create_private};
 use crate::db::schema::instance;
 use crate::db::{AnyConnection, DatabaseKind, Target, migrate};
 use crate::kernel::{Clock, Code, Error, Result, secret};
@@ -53,15 +53,14 @@ pub fn backup(arguments: &Backup) -> Result<()> {
     if !Path::new(&target.address).exists() {
         return Err(refused(format!("there is no database at {}", target.address)));
     }
-    // A copy that was cut short must not look like one.
-    let partial = beside(file, "partial");
-    remove(&partial)?;
+    // A copy that was cut short must not look like one, and goes whatever fails.
+    let partial = Partial::create(beside(file, "partial"))?;
     let mut source = target.connect(Purpose::Write)?;
-    let path = partial.to_str().ok_or_else(|| refused("the path of the file is not UTF-8"))?;
+    let path = partial.file.to_str().ok_or_else(|| refused("the path of the file is not UTF-8"))?;
     source.batch_execute(&format!("VACUUM INTO '{}'", path.replace('\'', "''")))?;
-    verify(&target, &partial)?;
-    sync(&partial)?;
-    fs::rename(&partial, file).map_err(|cause| failed(file, cause))?;
+    verify(&target, &partial.file)?;
+    sync(&partial.file)?;
+    fs::rename(&partial.file, file).map_err(|cause| failed(file, cause))?;
     say(format_args!("backup of {} written to {}", target.address, file.display()));
     let secrets = crate::security::secrets::path(&arguments.settings, &target);
     if secrets.exists() {
@@ -70,10 +69,33 @@ pub fn backup(arguments: &Backup) -> Result<()> {
     Ok(())
 }
 
+/// A database file in the making: readable by its owner only, and removed with its side files when it is dropped.
+/// Renaming the file keeps it.
+struct Partial {
+    file: PathBuf,
+}
+
+impl Partial {
+    fn create(file: PathBuf) -> Result<Self> {
+        parts(&file).iter().try_for_each(|part| remove(part))?;
+        create_private(&file).map_err(|cause| failed(&file, cause))?;
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        for part in parts(&self.file) {
+            // Nothing more can be done: the error that brought us here is told.
+            let _ = remove(&part);
+        }
+    }
+}
+
 /// Puts a copy in the database's place, or only changes the epoch.
 pub fn restore(arguments: &Restore) -> Result<()> {
     let Some(file) = &arguments.file else {
-        let target = store::target(&arguments.settings)?;
+        let target = store::existing(&arguments.settings)?;
         let epoch = renew_epoch(&mut target.connect(Purpose::Write)?)?;
         say(format_args!("the epoch is now {epoch}: restart every server; clients start anew"));
         return Ok(());
@@ -82,12 +104,9 @@ pub fn restore(arguments: &Restore) -> Result<()> {
     let database = PathBuf::from(&target.address);
     verify(&target, file)?;
     ensure_unused(&target, &database)?;
-    let fresh = beside(&database, "restoring");
-    for part in parts(&fresh) {
-        remove(&part)?;
-    }
-    fs::copy(file, &fresh).map_err(|cause| failed(&fresh, cause))?;
-    let copy = Target { address: fresh.to_string_lossy().into_owned(), ..target.clone() };
+    let fresh = Partial::create(beside(&database, "restoring"))?;
+    copy(file, &fresh.file)?;
+    let copy = Target { address: fresh.file.to_string_lossy().into_owned(), ..target.clone() };
     let epoch = {
         let mut connection = copy.connect(Purpose::Write)?;
         let epoch = renew_epoch(&mut connection)?;
@@ -96,9 +115,9 @@ pub fn restore(arguments: &Restore) -> Result<()> {
         connection.batch_execute("PRAGMA journal_mode = DELETE")?;
         epoch
     };
-    sync(&fresh)?;
+    sync(&fresh.file)?;
     let kept = put_aside(&database)?;
-    fs::rename(&fresh, &database).map_err(|cause| failed(&database, cause))?;
+    fs::rename(&fresh.file, &database).map_err(|cause| failed(&database, cause))?;
     say(format_args!("{} restored from {}; its epoch is now {epoch}", database.display(), file.display()));
     if let Some(kept) = kept {
         say(format_args!("the former database is kept as {}", kept.display()));
@@ -184,6 +203,14 @@ fn put_aside(database: &Path) -> Result<Option<PathBuf>> {
     let kept = beside(database, &format!("before-restore-{}", Clock::default().now().0));
     fs::rename(database, &kept).map_err(|cause| failed(database, cause))?;
     Ok(Some(kept))
+}
+
+/// Copies the bytes into a file that exists, whose mode stays.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let mut source = fs::File::open(from).map_err(|cause| failed(from, cause))?;
+    let mut copy = fs::OpenOptions::new().write(true).open(to).map_err(|cause| failed(to, cause))?;
+    std::io::copy(&mut source, &mut copy).map_err(|cause| failed(to, cause))?;
+    Ok(())
 }
 
 fn beside(file: &Path, ending: &str) -> PathBuf {

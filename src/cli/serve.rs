@@ -1,6 +1,9 @@
-//! `serve`: from the settings to a running server, and back on a signal. Owns the order of start and stop and the
-//! first start on an empty store.
+//! `serve`: starts the server from its settings and stops it on a signal. Owns the order of start and stop and the
+//! first start on an empty store. Does not own the server itself (`server`).
+//!
+//! Invariant: nothing is written to the store before the address is bound.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,9 +21,11 @@ use crate::settings::Settings;
 pub fn run(settings: Settings) -> Result<()> {
     logging::start(&settings.log);
     let started = Instant::now();
+    // The address first: a start that cannot serve must not make an administrator whose password nobody sees.
+    let listener = server::bind(settings.listen)?;
     let migrated = prepare(&settings)?;
     let app = Arc::new(App::open(settings, Clock::default())?);
-    super::runtime()?.block_on(serve(app, migrated, started))
+    super::runtime()?.block_on(serve(app, listener, migrated, started))
 }
 
 /// Applies migrations where that was asked for, refuses to start on an older store otherwise. Returns whether this
@@ -48,13 +53,13 @@ fn prepare(settings: &Settings) -> Result<bool> {
     }
 }
 
-async fn serve(app: Arc<App>, migrated: bool, started: Instant) -> Result<()> {
+async fn serve(app: Arc<App>, listener: TcpListener, migrated: bool, started: Instant) -> Result<()> {
     let failed = |cause: std::io::Error| Error::internal("signals cannot be heard").caused_by(cause);
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
 
     let first = if migrated { accounts::first_start(&app).await? } else { None };
-    let running = server::start(app).await?;
+    let running = server::start_on(app, listener)?;
     let address = running.address;
     log::info!(
         target: "deskwire",

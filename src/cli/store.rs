@@ -1,5 +1,6 @@
 //! Commands about the store: migrations and checks.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
@@ -9,7 +10,7 @@ use super::say;
 use crate::app::App;
 use crate::db::connection::Purpose;
 use crate::db::snapshot::snapshot;
-use crate::db::{DatabaseKind, Target, migrate};
+use crate::db::{DatabaseKind, Target, migrate, node};
 use crate::kernel::{Clock, Code, Error, Result};
 use crate::security::Auth;
 use crate::settings::Settings;
@@ -18,9 +19,13 @@ use crate::sync::verify::recompute_all;
 /// Arguments of `migrate`.
 #[derive(Debug, Args)]
 pub struct Migrate {
-    /// Take every migration back instead: all data is lost.
+    /// Revert every migration instead: all data is lost. Needs --yes, and no server that uses the database.
     #[arg(long)]
     revert: bool,
+
+    /// Confirm --revert.
+    #[arg(long, requires = "revert")]
+    yes: bool,
 
     #[command(flatten)]
     settings: Settings,
@@ -31,9 +36,21 @@ pub fn target(settings: &Settings) -> Result<Target> {
     Target::parse(&settings.database.database_url, settings.database.durability)
 }
 
+/// The target of the settings, which must exist: a command in the wrong folder leaves no empty database behind.
+pub fn existing(settings: &Settings) -> Result<Target> {
+    let target = target(settings)?;
+    if !target.kind.is_server() && !Path::new(&target.address).exists() {
+        return Err(Error::new(
+            Code::InvalidParameter,
+            format!("there is no database at {}: set DATABASE_URL or change the folder", target.address),
+        ));
+    }
+    Ok(target)
+}
+
 /// Runs work on an open store, beside a running server or without one.
 pub fn with_app<T>(settings: Settings, work: impl AsyncFnOnce(Arc<App>) -> Result<T>) -> Result<T> {
-    let target = target(&settings)?;
+    let target = existing(&settings)?;
     let pending = migrate::pending(&mut target.connect(Purpose::Write)?)?;
     if !pending.is_empty() {
         return Err(Error::new(
@@ -50,7 +67,7 @@ pub fn with_app<T>(settings: Settings, work: impl AsyncFnOnce(Arc<App>) -> Resul
 
 /// Recomputes every number that is kept beside the log, on one snapshot of the store, and tells what differs.
 pub fn verify_unread(settings: &Settings) -> Result<()> {
-    let target = target(settings)?;
+    let target = existing(settings)?;
     let mut connection = target.connect(Purpose::Read)?;
     if target.kind == DatabaseKind::Postgresql {
         // All of it takes as long as it takes.
@@ -69,10 +86,18 @@ pub fn verify_unread(settings: &Settings) -> Result<()> {
 
 /// Applies or reverts migrations and tells which.
 pub fn migrate(arguments: &Migrate) -> Result<()> {
-    let target = target(&arguments.settings)?;
-    let (done, names) = match arguments.revert {
-        true => ("reverted", migrate::revert_all(&target)?),
-        false => ("applied", migrate::run_pending(&target)?),
+    let (target, done, names) = match arguments.revert {
+        true => {
+            let target = existing(&arguments.settings)?;
+            check_revert(&target, arguments.yes)?;
+            let names = migrate::revert_all(&target)?;
+            (target, "reverted", names)
+        }
+        false => {
+            let target = target(&arguments.settings)?;
+            let names = migrate::run_pending(&target)?;
+            (target, "applied", names)
+        }
     };
     for name in &names {
         say(format_args!("{done} {name}"));
@@ -81,11 +106,33 @@ pub fn migrate(arguments: &Migrate) -> Result<()> {
     Ok(())
 }
 
+/// Fails without a confirmation, and while a process holds a node number of the store.
+fn check_revert(target: &Target, confirmed: bool) -> Result<()> {
+    if !confirmed {
+        let detail = format!("--revert deletes all data at {}: confirm with --yes", target.display());
+        return Err(Error::new(Code::InvalidParameter, detail));
+    }
+    let mut connection = target.connect(Purpose::Write)?;
+    if !migrate::has_any(&mut connection)? {
+        return Ok(());
+    }
+    let live = node::live(&mut connection, &Clock::default())?;
+    if live > 0 {
+        let detail = format!(
+            "{live} running processes use the database: stop them first. The lease of a killed process ends after \
+             {} seconds",
+            node::LEASE_MS / 1_000
+        );
+        return Err(Error::new(Code::Busy, detail));
+    }
+    Ok(())
+}
+
 /// Checks everything that `serve` needs and tells each step.
 pub fn check(settings: &Settings) -> Result<()> {
     let target = target(settings)?;
     say(format_args!("database   {} at {}", target.kind.name(), target.display()));
-    if !target.kind.is_server() && !std::path::Path::new(&target.address).exists() {
+    if !target.kind.is_server() && !Path::new(&target.address).exists() {
         say("           the file does not exist yet: `deskwire serve` makes it");
         return Ok(());
     }

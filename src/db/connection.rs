@@ -108,6 +108,18 @@ pub struct Target {
     pub durability: Durability,
 }
 
+/// Makes an empty file that only its owner may read and write. A file that exists stays as it is.
+pub fn create_private(file: &std::path::Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(file) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::AlreadyExists => Err(cause),
+        _ => Ok(()),
+    }
+}
+
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -160,9 +172,12 @@ impl Target {
 
     /// The address without its password, for logs.
     pub fn display(&self) -> String {
-        match (self.address.split_once("://"), self.address.rsplit_once('@')) {
-            (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-            _ => self.address.clone(),
+        let Some((scheme, rest)) = self.address.split_once("://") else { return self.address.clone() };
+        // Parameters can hold a password, too.
+        let rest = rest.split(['?', '#']).next().unwrap_or_default();
+        match rest.rsplit_once('@') {
+            Some((_, host)) => format!("{scheme}://…@{host}"),
+            None => format!("{scheme}://{rest}"),
         }
     }
 
@@ -176,15 +191,26 @@ impl Target {
         Ok(connection)
     }
 
+    fn cannot_open(&self, cause: &dyn std::fmt::Display) -> Error {
+        Error::new(Code::StorageUnavailable, "cannot open the database")
+            .caused_by(format!("{}: {cause}", self.display()))
+    }
+
     fn establish(&self) -> Result<AnyConnection> {
         #[allow(unused_imports, reason = "unused when no database is compiled in")]
         use diesel::Connection;
-        let failed = |cause: diesel::ConnectionError| {
-            Error::new(Code::StorageUnavailable, format!("cannot open {}: {cause}", self.display()))
-        };
+        // The address and the cause are for the log and the operator: answers show the detail only.
+        let failed = |cause: diesel::ConnectionError| self.cannot_open(&cause);
         match self.kind {
             #[cfg(feature = "sqlite")]
             DatabaseKind::Sqlite => {
+                // SQLite gives its side files the mode of the database. A folder that is missing is told below.
+                match create_private(std::path::Path::new(&self.address)) {
+                    Err(cause) if cause.kind() == std::io::ErrorKind::PermissionDenied => {
+                        return Err(self.cannot_open(&cause));
+                    }
+                    _ => {}
+                }
                 SqliteConnection::establish(&self.address).map(AnyConnection::Sqlite).map_err(failed)
             }
             #[cfg(feature = "postgres")]
@@ -331,5 +357,7 @@ mod tests {
             durability: Durability::Disk,
         };
         assert_eq!(target.display(), "postgres://…@host/db");
+        let target = Target { address: "postgres://host/db?user=me&password=a@secret".into(), ..target };
+        assert_eq!(target.display(), "postgres://host/db");
     }
 }

@@ -78,6 +78,13 @@ pub fn pending(connection: &mut AnyConnection) -> Result<Vec<String>> {
     pending.map_err(|cause| Error::internal("the migrations cannot be listed").caused_by(cause))
 }
 
+/// Whether any migration is applied.
+pub fn has_any(connection: &mut AnyConnection) -> Result<bool> {
+    // Makes the table of migrations where there is none yet.
+    pending(connection)?;
+    Ok(!applied_and_known(connection)?.0.is_empty())
+}
+
 /// Whether every migration of this program is applied; works on connections that may only read.
 pub fn is_current(connection: &mut AnyConnection) -> Result<bool> {
     let (applied, known) = applied_and_known(connection)?;

@@ -15,6 +15,11 @@ use crate::kernel::{Clock, Code, Error, IdGenerator, Result};
 /// How long a lease lasts without renewal, in milliseconds. It is renewed every quarter of that.
 pub const LEASE_MS: i64 = 120_000;
 
+/// How many processes hold a number now.
+pub fn live(connection: &mut AnyConnection, clock: &Clock) -> Result<i64> {
+    Ok(node::table.filter(node::leased_until.ge(clock.now().0)).count().get_result(connection)?)
+}
+
 /// A leased number.
 #[derive(Debug, Clone)]
 pub struct Lease {

@@ -54,7 +54,7 @@ impl Pool {
             .connection_timeout(POOL_WAIT)
             .error_handler(Box::new(QuietPool))
             .build(manager)
-            .map_err(|cause| Error::new(Code::StorageUnavailable, format!("no connection: {cause}")))?;
+            .map_err(|cause| Error::new(Code::StorageUnavailable, "no connection").caused_by(cause))?;
         let permits = || Arc::new(Semaphore::new(size as usize));
         Ok(Self { inner, generation, permits: permits(), spare: permits(), waits: Arc::default() })
     }

@@ -9,23 +9,25 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::actions;
 use super::client::fact::id;
 use super::client::view::{Log, View};
-use super::client::{Backoff, Device, Failure};
+use super::client::{Backoff, Failure};
 use super::dialogue::Speaker;
-use super::history::{Deed, Id, count};
+use super::history::{Deed, Id, Key, count};
+use super::member::Member;
 use super::play::{Door, Run, Speech, speak};
 use super::visitor::read_for_good;
 
-/// An agent with its device.
+/// An agent with its devices.
 #[derive(Debug)]
 pub struct Agent {
     /// The tenant's place in the run.
     pub tenant: usize,
     /// The place among the tenant's agents, and how many there are.
     pub place: (usize, usize),
-    /// The signed-in device.
-    pub device: Device,
+    /// The signed-in member with its devices.
+    pub member: Arc<Member>,
     /// Conversations that were tried already.
     tried: Mutex<HashSet<Id>>,
 }
@@ -35,8 +37,8 @@ const LIST_EVERY: Duration = Duration::from_secs(2);
 
 impl Agent {
     /// An agent.
-    pub fn new(tenant: usize, place: (usize, usize), device: Device) -> Self {
-        Self { tenant, place, device, tried: Mutex::default() }
+    pub fn new(tenant: usize, place: (usize, usize), member: Member) -> Self {
+        Self { tenant, place, member: Arc::new(member), tried: Mutex::default() }
     }
 
     /// Serves until the task is ended.
@@ -53,7 +55,7 @@ impl Agent {
                     None => return,
                 },
                 _ = list.tick() => {
-                    if let Ok(page) = self.device.shared.rest.get("/conversations?status=open&limit=50").await {
+                    if let Ok(page) = self.member.rest().get("/conversations?status=open&limit=50").await {
                         for one in page["data"].as_array().into_iter().flatten() {
                             if let Some(conversation) = one.get("id").and_then(id) {
                                 self.begin(&run, conversation, &mut serving);
@@ -79,7 +81,8 @@ impl Agent {
         let (agent, run) = (self.clone(), run.clone());
         serving.spawn(async move {
             if let Err(failure) = agent.serve(&run, conversation).await {
-                run.history.complain(format!("{} in {conversation}: {failure}", agent.device.shared.name));
+                run.history
+                    .complain(format!("{} in {conversation}: {failure}", agent.member.first().shared.name));
             }
         });
     }
@@ -89,9 +92,9 @@ impl Agent {
         let mut backoff = Backoff::new(run.patience);
         loop {
             let path = format!("/conversations/{conversation}/claim");
-            match self.device.shared.rest.post(&path, &json!({})).await {
+            match self.member.rest().post(&path, &json!({})).await {
                 Ok(_) => {
-                    run.history.note(self.device.member(), conversation, Deed::Claimed);
+                    run.history.note(self.member.id(), conversation, Deed::Claimed);
                     return Ok(true);
                 }
                 // 404: another agent holds it, so that this one may not see it any more.
@@ -117,49 +120,53 @@ impl Agent {
             let log = view.logs.get(&conversation)?;
             log.entries.iter().find_map(|fact| run.number(fact.key.as_deref()?))
         };
-        let number =
-            self.device.until(run.stall(), &format!("the first words in {conversation}"), which).await?;
+        let number = self
+            .member
+            .first()
+            .until(run.stall(), &format!("the first words in {conversation}"), which)
+            .await?;
         let dialogue = run.dialogue(number);
         for (index, turn) in dialogue.turns.iter().enumerate() {
             if turn.role != Speaker::Agent {
                 continue;
             }
             self.see(run, conversation, number, index - 1).await?;
+            let device = self.member.any();
             if run.chance(0.5) {
-                let have = self.device.shared.view().logs.get(&conversation).map_or(0, Log::have);
-                self.device.read(conversation, have).await;
+                let have = device.shared.view().logs.get(&conversation).map_or(0, Log::have);
+                device.read(conversation, have);
             }
-            let door = if run.chance(0.5) { Door::Socket } else { Door::Rest };
+            actions::signal(run, device, conversation);
             let key = run.key(number, index);
-            speak(run, &self.device, Speech { tenant: self.tenant, conversation, key, turn, door }).await?;
-            run.maybe_cut(&self.device).await;
+            let note: Key = format!("{key}.note").into();
+            actions::note(run, device, self.tenant, conversation, note).await?;
+            let door = if run.chance(0.5) { Door::Socket } else { Door::Rest };
+            let speech = Speech { tenant: self.tenant, conversation, key: key.clone(), turn, door };
+            let seq = speak(run, device, speech).await?;
+            run.maybe_cut(device);
+            actions::change(run, device, conversation, &key, seq).await?;
         }
         self.see(run, conversation, number, dialogue.turns.len() - 1).await?;
         if run.chance(0.5) {
-            read_for_good(run, &self.device, conversation).await?;
+            read_for_good(run, self.member.any(), conversation).await?;
         }
+        actions::mark_unread(run, self.member.any(), conversation).await?;
         self.close(run, conversation).await
     }
 
     async fn see(&self, run: &Run, conversation: Id, number: usize, turn: usize) -> Result<(), Failure> {
         let key = run.key(number, turn);
         let shown = |view: &View| view.logs.get(&conversation)?.has_key(&key).then_some(());
-        self.device.until(run.stall(), &format!("{key} in {conversation}"), shown).await
+        self.member.first().until(run.stall(), &format!("{key} in {conversation}"), shown).await
     }
 
     async fn close(&self, run: &Run, conversation: Id) -> Result<(), Failure> {
         let mut backoff = Backoff::new(run.patience);
         let request: Value = json!({ "reason": "resolved" });
         loop {
-            match self
-                .device
-                .shared
-                .rest
-                .post(&format!("/conversations/{conversation}/close"), &request)
-                .await
-            {
+            match self.member.rest().post(&format!("/conversations/{conversation}/close"), &request).await {
                 Ok(_) => {
-                    run.history.note(self.device.member(), conversation, Deed::Closed);
+                    run.history.note(self.member.id(), conversation, Deed::Closed);
                     return Ok(());
                 }
                 Err(failure) => backoff.after(failure).await?,

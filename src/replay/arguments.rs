@@ -22,7 +22,7 @@ pub struct Arguments {
     #[arg(long, env = "DESKWIRE_PLATFORM_KEY", hide_env_values = true)]
     pub platform_key: Option<Secret>,
 
-    /// Visitors who are there at the same time.
+    /// Visitors who are connected at the same time.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub visitors: u32,
 
@@ -33,6 +33,27 @@ pub struct Arguments {
     /// Tenants; visitors are spread over them.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub tenants: u32,
+
+    /// Devices of each member; all of them are compared with the server at the end.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub devices: u8,
+
+    /// Go on for so many minutes, or until a signal: new tenants, visitors and dialogues each minute, judged each
+    /// minute. The report then holds memory and descriptors of the server's processes.
+    #[arg(long, value_parser = positive, conflicts_with = "dialogues")]
+    pub soak: Option<f64>,
+
+    /// Processes of the own server; more than one need a database server in DATABASE_URL.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16), conflicts_with = "url")]
+    pub processes: u8,
+
+    /// About every so many seconds, kill one process of the own server and start it again.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), requires = "soak", conflicts_with = "url")]
+    pub kill_every: Option<u64>,
+
+    /// With --url and --soak: the processes of the server, when they run on this machine, for memory and descriptors.
+    #[arg(long, value_delimiter = ',', requires = "url")]
+    pub pid: Vec<u32>,
 
     /// How many dialogues to play; the file is repeated or cut as needed. The default plays each once.
     #[arg(long)]

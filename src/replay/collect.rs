@@ -2,6 +2,7 @@
 //! REST and hands all the evidence to the judge.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -12,11 +13,23 @@ use super::client::view::{Row, View};
 use super::client::{Backoff, Device, Failure, Rest};
 use super::history::Id;
 use super::judge::{DeviceView, Evidence, ServerLog, Violation, judge};
+use super::member::Member;
 use super::play::Run;
 use super::stage::Tenant;
+use super::visitor::read_for_good;
 
-/// A device and its tenant's place in the run.
-pub type Player<'a> = (usize, &'a Device);
+/// A member of the run, as the judge has to take it.
+#[derive(Debug, Clone)]
+pub struct Player {
+    /// The tenant's place in the run.
+    pub tenant: usize,
+    /// Whose devices.
+    pub member: Arc<Member>,
+    /// A visitor, who must never see what is meant for staff.
+    pub customer: bool,
+    /// It turned out to be a known customer: it has no logs and no inbox any more.
+    pub retired: bool,
+}
 
 /// Once everything is healed, views must equal the server within this time.
 const CONVERGE_WITHIN: Duration = Duration::from_secs(5);
@@ -26,13 +39,28 @@ const HEAL_WITHIN: Duration = Duration::from_secs(60);
 const AT_ONCE: usize = 16;
 
 /// Reconnects everybody and waits until every device is live and misses nothing that it knows of.
-pub async fn heal(run: &Run, players: &[Player<'_>]) {
-    let healing: Vec<_> = players.iter().map(|(_, device)| heal_one(run, device)).collect();
+///
+/// Then everybody reads something to its end, so that the others hear of it on connections that last.
+pub async fn heal(run: &Run, players: &[Player]) {
+    let present = || players.iter().filter(|player| !player.retired).map(|player| &player.member);
+    let healing: Vec<_> =
+        present().flat_map(|member| member.devices()).map(|device| heal_one(run, device)).collect();
     stream::iter(healing).buffer_unordered(256).collect::<Vec<()>>().await;
+    let reading: Vec<_> = present().map(|member| read_one(run, member)).collect();
+    stream::iter(reading).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+}
+
+async fn read_one(run: &Run, member: &Member) {
+    let newest = member.first().shared.view().rows.keys().max().copied();
+    if let Some(conversation) = newest
+        && let Err(failure) = read_for_good(run, member.first(), conversation).await
+    {
+        run.history.complain(format!("{} cannot read {conversation}: {failure}", member.first().shared.name));
+    }
 }
 
 async fn heal_one(run: &Run, device: &Device) {
-    let whole = |view: &View| (!view.lagging && view.behind().is_empty()).then_some(());
+    let whole = |view: &View| view.is_whole().then_some(());
     let healed = async {
         device.reconnect(HEAL_WITHIN + run.patience).await?;
         device.until(HEAL_WITHIN, "the rest of its logs", whole).await
@@ -43,11 +71,7 @@ async fn heal_one(run: &Run, device: &Device) {
 }
 
 /// Collects and judges; what may still be on its way gets a few seconds.
-pub async fn verdict(
-    run: &Run,
-    tenants: &[Tenant],
-    players: &[Player<'_>],
-) -> Result<Vec<Violation>, Failure> {
+pub async fn verdict(run: &Run, tenants: &[Tenant], players: &[Player]) -> Result<Vec<Violation>, Failure> {
     let begin = Instant::now();
     loop {
         let found = judge(&collect(run, tenants, players).await?);
@@ -58,38 +82,44 @@ pub async fn verdict(
     }
 }
 
-async fn collect(run: &Run, tenants: &[Tenant], players: &[Player<'_>]) -> Result<Evidence, Failure> {
-    let mut evidence = Evidence {
-        sendings: run.history.sendings(),
-        done: run.history.done(),
-        logs: HashMap::new(),
-        devices: Vec::new(),
-        owners: HashMap::new(),
-    };
+async fn collect(run: &Run, tenants: &[Tenant], players: &[Player]) -> Result<Evidence, Failure> {
+    let mut evidence =
+        Evidence { sendings: run.history.sendings(), done: run.history.done(), ..Evidence::default() };
     for (place, tenant) in tenants.iter().enumerate() {
         evidence.owners.extend(tenant.id.into_iter().chain([tenant.admin_id]).map(|id| (id, place)));
         let rows = pages(run, &tenant.admin, "/conversations?limit=200").await?;
-        let conversations: Vec<Id> = rows.iter().filter_map(|row| row.get("id").and_then(id)).collect();
-        let read = |conversation: Id| async move {
-            Ok::<_, Failure>((conversation, entries(run, &tenant.admin, conversation).await?))
-        };
+        let mut logs: Vec<Id> = rows.iter().filter_map(|row| row.get("id").and_then(id)).collect();
+        for row in &rows {
+            if let (Some(front), Some(backstage)) =
+                (row.get("id").and_then(id), row.get("backstage_id").and_then(id))
+            {
+                evidence.backstages.insert(backstage, front);
+                logs.push(backstage);
+            }
+        }
+        let read = |log: Id| async move { Ok::<_, Failure>((log, entries(run, &tenant.admin, log).await?)) };
         let logs: Vec<_> =
-            stream::iter(conversations.into_iter().map(read)).buffer_unordered(AT_ONCE).try_collect().await?;
+            stream::iter(logs.into_iter().map(read)).buffer_unordered(AT_ONCE).try_collect().await?;
         for (conversation, entries) in logs {
             evidence.owners.insert(conversation, place);
             evidence.logs.insert(conversation, ServerLog { tenant: place, entries });
         }
     }
-    for (place, device) in players {
-        evidence.owners.insert(device.member(), *place);
-    }
-    let views: Vec<_> = players.iter().map(|(place, device)| device_view(run, *place, device)).collect();
+    evidence.owners.extend(players.iter().map(|player| (player.member.id(), player.tenant)));
+    let views: Vec<_> = players
+        .iter()
+        .flat_map(|player| player.member.devices().map(move |device| (player, device)))
+        .map(|(player, device)| device_view(run, player, device))
+        .collect();
     evidence.devices = stream::iter(views).buffer_unordered(AT_ONCE).try_collect().await?;
     Ok(evidence)
 }
 
-async fn device_view(run: &Run, tenant: usize, device: &Device) -> Result<DeviceView, Failure> {
-    let rows = pages(run, &device.shared.rest, "/inbox?limit=100").await?;
+async fn device_view(run: &Run, player: &Player, device: &Device) -> Result<DeviceView, Failure> {
+    let rows = match player.retired {
+        true => Vec::new(),
+        false => pages(run, &device.shared.rest, "/inbox?limit=100").await?,
+    };
     let inbox: HashMap<Id, Row> = rows.iter().filter_map(Row::parse).collect();
     if inbox.len() != rows.len() {
         run.history.complain(format!("{}: inbox rows that cannot be read or come twice", device.shared.name));
@@ -97,10 +127,15 @@ async fn device_view(run: &Run, tenant: usize, device: &Device) -> Result<Device
     let ids = device.shared.rest.seen();
     let view = device.shared.view();
     Ok(DeviceView {
-        tenant,
+        tenant: player.tenant,
         member: view.member,
+        customer: player.customer,
+        retired: player.retired,
         logs: view.logs.iter().map(|(conversation, log)| (*conversation, log.entries.clone())).collect(),
-        unread: view.rows.keys().filter_map(|room| Some((*room, view.unread(*room)?))).collect(),
+        unread: view.rows.keys().filter_map(|log| Some((*log, view.unread(*log)?))).collect(),
+        rows: view.rows.clone(),
+        heard: view.heard.clone(),
+        until: view.age(),
         contradictions: view.contradictions.clone(),
         ids,
         inbox,

@@ -35,6 +35,10 @@ pub struct Sending {
     pub refused: Option<String>,
     /// An attempt ended without an answer.
     pub unknown: bool,
+    /// The digest of every new content that its sender gave it, in order, and whether that was acknowledged.
+    pub edits: Vec<(u64, bool)>,
+    /// Whether its sender recalled it, and whether that was acknowledged.
+    pub recall: Option<bool>,
     /// When the first attempt began.
     pub invoked: Instant,
     delivered: bool,
@@ -47,8 +51,18 @@ pub enum Deed {
     Claimed,
     /// The member was told that the log is closed.
     Closed,
-    /// The member was told that its read position is at least here.
-    Read(i64),
+    /// The member was told that its read position is at least here, in this version of it.
+    Read {
+        /// Up to here.
+        seq: i64,
+        /// The version.
+        version: i64,
+    },
+    /// The member was told that the conversation counts as unread, and the version of its read position from then on.
+    MarkedUnread {
+        /// The version.
+        version: i64,
+    },
 }
 
 /// A deed with who and where.
@@ -90,6 +104,8 @@ counters! {
     cuts,
     /// Sockets that ended by themselves.
     drops,
+    /// Connections that a client gave up because the server was silent for longer than it announces.
+    silences,
     /// Sends repeated on purpose through another door.
     repeats,
     /// Attempts that ended without an answer.
@@ -108,6 +124,24 @@ counters! {
     resets,
     /// Claims that another agent had won.
     claims_lost,
+    /// Times that somebody said to be typing.
+    typings,
+    /// Delivered positions that were reported.
+    delivered_reports,
+    /// Messages that were edited.
+    edits,
+    /// Messages that were recalled.
+    recalls,
+    /// Edits and recalls that were refused: the conversation was closed, or the time was over.
+    changes_refused,
+    /// Notes that were written.
+    notes,
+    /// Conversations that were marked as unread.
+    marked_unread,
+    /// Visitors who identified and kept their account.
+    identified,
+    /// Visitors who turned out to be a known customer.
+    merged,
 }
 
 /// The record of one run.
@@ -140,6 +174,8 @@ impl History {
             acknowledged: Vec::new(),
             refused: None,
             unknown: false,
+            edits: Vec::new(),
+            recall: None,
             invoked: Instant::now(),
             delivered: false,
         });
@@ -174,6 +210,31 @@ impl History {
         count(&self.counters.unknown);
         if let Some(sending) = lock(&self.sendings).get_mut(key) {
             sending.unknown = true;
+        }
+    }
+
+    /// The sender gives its message another content.
+    pub fn edit(&self, key: &str, words: u64) {
+        if let Some(sending) = lock(&self.sendings).get_mut(key) {
+            sending.edits.push((words, false));
+        }
+    }
+
+    /// The last edit was acknowledged.
+    pub fn edited(&self, key: &str) {
+        count(&self.counters.edits);
+        if let Some(last) = lock(&self.sendings).get_mut(key).and_then(|sending| sending.edits.last_mut()) {
+            last.1 = true;
+        }
+    }
+
+    /// The sender recalls its message; `done` when that was acknowledged.
+    pub fn recall(&self, key: &str, done: bool) {
+        if done {
+            count(&self.counters.recalls);
+        }
+        if let Some(sending) = lock(&self.sendings).get_mut(key) {
+            sending.recall = Some(done);
         }
     }
 

@@ -4,13 +4,16 @@
 use std::collections::{HashMap, HashSet};
 
 use super::client::fact::Fact;
+use super::client::signal::Heard;
 use super::client::view::Row;
 use super::history::{Deed, Done, Id, Sending};
+use super::judge_live;
 
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Violation {
-    /// P1 durable, P2 once, P3 ordered, P4 complete, P5 exact unread, P6 one owner, P7 isolated.
+    /// P1 durable, P2 once, P3 ordered, P4 complete, P5 exact unread, P6 one owner, P7 isolated; `rows`, `receipts`
+    /// and `typing` for what clients show beside the logs.
     pub promise: &'static str,
     /// What was found, and where.
     pub what: String,
@@ -32,10 +35,20 @@ pub struct DeviceView {
     pub tenant: usize,
     /// Whose.
     pub member: Id,
+    /// A visitor's.
+    pub customer: bool,
+    /// Its member turned out to be a known customer: there is nothing to compare its logs and rows with.
+    pub retired: bool,
     /// Its logs, each dense from 1.
     pub logs: HashMap<Id, Vec<Fact>>,
     /// Unread as the device showed it, by conversation.
     pub unread: HashMap<Id, i64>,
+    /// Its inbox rows.
+    pub rows: HashMap<Id, Row>,
+    /// Typing and receipts as it heard them, in order.
+    pub heard: Vec<Heard>,
+    /// Until when it listened, in milliseconds since it began.
+    pub until: u64,
     /// What contradicted itself on the way.
     pub contradictions: Vec<String>,
     /// Every id that it ever saw.
@@ -53,6 +66,8 @@ pub struct Evidence {
     pub done: Vec<Done>,
     /// The server's logs by conversation.
     pub logs: HashMap<Id, ServerLog>,
+    /// The conversation that each backstage log stands behind.
+    pub backstages: HashMap<Id, Id>,
     /// The devices.
     pub devices: Vec<DeviceView>,
     /// The tenant that each id belongs to (tenants, members, conversations).
@@ -70,15 +85,23 @@ pub fn judge(evidence: &Evidence) -> Vec<Violation> {
     deeds(evidence, &mut found);
     strangers(evidence, &mut found);
     for device in &evidence.devices {
-        view(evidence, device, &mut found);
-        unread(evidence, device, &mut found);
+        for contradiction in &device.contradictions {
+            broken(&mut found, "P4", format!("{}: {contradiction}", device.member));
+        }
+        if !device.retired {
+            view(evidence, device, &mut found);
+            unread(evidence, device, &mut found);
+            judge_live::rows(device, &mut found);
+        }
+        judge_live::receipts(evidence, device, &mut found);
+        judge_live::typing(evidence, device, &mut found);
         foreign(evidence, device, &mut found);
     }
     found.sort_by(|one, other| (one.promise, &one.what).cmp(&(other.promise, &other.what)));
     found
 }
 
-fn broken(found: &mut Vec<Violation>, promise: &'static str, what: String) {
+pub(super) fn broken(found: &mut Vec<Violation>, promise: &'static str, what: String) {
     found.push(Violation { promise, what });
 }
 
@@ -136,6 +159,11 @@ fn messages(evidence: &Evidence, found: &mut Vec<Violation>) {
     for sending in &evidence.sendings {
         let key = &sending.key;
         let entry = present.get(&(sending.sender, &**key));
+        let tenant =
+            entry.and_then(|(conversation, _)| evidence.logs.get(conversation)).map(|log| log.tenant);
+        if let Some(tenant) = tenant.filter(|tenant| *tenant != sending.tenant) {
+            broken(found, "P7", format!("{key}: sent in tenant {} and found in {tenant}", sending.tenant));
+        }
         if sending.acknowledged.len() > 1 {
             broken(
                 found,
@@ -157,8 +185,8 @@ fn messages(evidence: &Evidence, found: &mut Vec<Violation>) {
                             ),
                         );
                     }
-                    if fact.words != sending.words {
-                        broken(found, "P1", format!("{key}: {conversation}/{seq} says something else"));
+                    if let Some(what) = judge_live::content(sending, fact) {
+                        broken(found, "P1", format!("{key}: {conversation}/{seq} {what}"));
                     }
                 }
             }
@@ -218,17 +246,16 @@ fn deeds(evidence: &Evidence, found: &mut Vec<Violation>) {
                 broken(found, "P1", format!("{conversation}: closed for {} and not in the log", done.member));
             }
             Deed::Closed => {}
-            Deed::Read(seq) => {
-                let row = inboxes.get(&(done.member, conversation));
-                if let Some(row) = row.filter(|row| row.read_seq < seq) {
-                    let now = row.read_seq;
-                    broken(
-                        found,
-                        "P1",
-                        format!("{conversation}: {} read to {seq}, the server says {now}", done.member),
-                    );
-                }
-            }
+            // The last of them decides: see below.
+            Deed::Read { .. } | Deed::MarkedUnread { .. } => {}
+        }
+    }
+    for ((member, conversation), (version, seq)) in positions(&evidence.done) {
+        let Some(row) = inboxes.get(&(member, conversation)) else { continue };
+        let (now, now_version) = (row.read_seq, row.read_ver);
+        if now_version < version || (now_version == version && now < seq) {
+            let told = format!("{member} was told version {version} seq {seq}");
+            broken(found, "P1", format!("{conversation}: {told}, the row says {now_version} {now}"));
         }
     }
     for (conversation, log) in &evidence.logs {
@@ -239,6 +266,21 @@ fn deeds(evidence: &Evidence, found: &mut Vec<Violation>) {
             broken(found, "P6", format!("{conversation}: assigned {assigned} times without a release"));
         }
     }
+}
+
+/// The highest version of each member's read position, and how far it was told to be read in that version.
+fn positions(done: &[Done]) -> HashMap<(Id, Id), (i64, i64)> {
+    let mut positions: HashMap<(Id, Id), (i64, i64)> = HashMap::new();
+    for done in done {
+        let told = match done.deed {
+            Deed::Read { seq, version } => (version, seq),
+            Deed::MarkedUnread { version } => (version, 0),
+            Deed::Claimed | Deed::Closed => continue,
+        };
+        let known = positions.entry((done.member, done.conversation)).or_insert(told);
+        *known = (*known).max(told);
+    }
+    positions
 }
 
 /// P4: the device's logs equal the server's. P3: in the same order.
@@ -272,9 +314,6 @@ fn view(evidence: &Evidence, device: &DeviceView, found: &mut Vec<Violation>) {
         if !device.logs.contains_key(conversation) {
             broken(found, "P4", format!("{conversation}: in the inbox of {member}, unknown to its device"));
         }
-    }
-    for contradiction in &device.contradictions {
-        broken(found, "P4", format!("{member}: {contradiction}"));
     }
 }
 
@@ -336,6 +375,9 @@ fn strangers(evidence: &Evidence, found: &mut Vec<Violation>) {
 
 fn foreign(evidence: &Evidence, device: &DeviceView, found: &mut Vec<Violation>) {
     for id in &device.ids {
+        if device.customer && evidence.backstages.contains_key(id) {
+            broken(found, "P7", format!("visitor {} saw the backstage log {id}", device.member));
+        }
         if let Some(owner) = evidence.owners.get(id).filter(|owner| **owner != device.tenant) {
             broken(
                 found,

@@ -20,8 +20,22 @@ struct Defaults {
     settings: Settings,
 }
 
-/// A temporary folder.
-struct Folder(PathBuf);
+/// A temporary folder; it goes when this does.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes one for the run with this name.
+    pub fn create(name: &str) -> std::io::Result<Self> {
+        let folder = Self(std::env::temp_dir().join(format!("deskwire-replay-{name}")));
+        std::fs::create_dir_all(&folder.0)?;
+        Ok(folder)
+    }
+
+    /// The path of a file in it.
+    pub fn file(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -44,10 +58,9 @@ impl OwnServer {
         let folder = match std::env::var_os("DATABASE_URL") {
             Some(_) => None,
             None => {
-                let folder = Folder(std::env::temp_dir().join(format!("deskwire-replay-{name}")));
-                std::fs::create_dir_all(&folder.0)
+                let folder = Folder::create(name)
                     .map_err(|cause| Error::internal("no temporary folder").caused_by(cause))?;
-                settings.database.database_url = format!("sqlite:{}", folder.0.join("replay.db").display());
+                settings.database.database_url = format!("sqlite:{}", folder.file("replay.db"));
                 Some(folder)
             }
         };

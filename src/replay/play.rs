@@ -2,8 +2,8 @@
 //! turn is spoken. Owns the mischief on the way: cut sockets, and sends repeated through another door.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use rand::RngExt;
 use serde_json::{Value, json};
@@ -25,6 +25,12 @@ pub struct Run {
     pub plays: usize,
     /// The next one to be played.
     pub next: AtomicUsize,
+    /// No dialogue begins after this.
+    pub ends: Option<Instant>,
+    /// No dialogue begins any more.
+    pub stopped: Arc<AtomicBool>,
+    /// Devices of each member.
+    pub devices: u8,
     /// How likely mischief is at each turn.
     pub mischief: f64,
     /// How long to go on without a server.
@@ -48,7 +54,8 @@ pub enum Door {
 }
 
 impl Door {
-    fn other(self) -> Self {
+    /// The other one.
+    pub fn other(self) -> Self {
         match self {
             Self::Socket => Self::Rest,
             Self::Rest => Self::Socket,
@@ -59,6 +66,9 @@ impl Door {
 impl Run {
     /// The number of the next dialogue to play, while there is one.
     pub fn take(&self) -> Option<usize> {
+        if self.stopped.load(Ordering::Relaxed) || self.ends.is_some_and(|ends| Instant::now() >= ends) {
+            return None;
+        }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         (number < self.plays).then_some(number)
     }
@@ -89,10 +99,15 @@ impl Run {
         rand::rng().random_bool(likelihood)
     }
 
+    /// A number from 0 to below this one; 0 when there is none.
+    pub fn below(&self, end: i64) -> i64 {
+        rand::rng().random_range(0..end.max(1))
+    }
+
     /// Mischief beside the messages: the socket is cut while nothing is under way.
-    pub async fn maybe_cut(&self, device: &Device) {
+    pub fn maybe_cut(&self, device: &Device) {
         if self.chance(self.mischief / 2.0) {
-            device.cut().await;
+            device.cut();
         }
     }
 }
@@ -126,8 +141,8 @@ pub struct Speech<'a> {
 }
 
 /// Says something and returns when it was acknowledged: an attempt without an answer is repeated with the same key
-/// through the other door until there is one.
-pub async fn speak(run: &Run, device: &Device, speech: Speech<'_>) -> Result<(), Failure> {
+/// through the other door until there is one. Returns the message's seq.
+pub async fn speak(run: &Run, device: &Device, speech: Speech<'_>) -> Result<i64, Failure> {
     run.pace.wait().await;
     let history = &run.history;
     let displayed = device.shared.view().logs.get(&speech.conversation).map(super::client::view::Log::have);
@@ -136,27 +151,27 @@ pub async fn speak(run: &Run, device: &Device, speech: Speech<'_>) -> Result<(),
     let mut cut = run.chance(run.mischief / 2.0);
     let mut door = if cut { Door::Socket } else { speech.door };
     let mut backoff = Backoff::new(run.patience);
-    loop {
+    let seq = loop {
         history.invoke(speech.tenant, sender, &speech.key, Some(speech.conversation), words(speech.turn));
         match send(device, &speech, &body, door, std::mem::take(&mut cut)).await {
             Ok(seq) => {
                 if history.acknowledge(&speech.key, speech.conversation, seq) && door == Door::Socket {
                     count(&history.counters.over_socket);
                 }
-                break;
+                break seq;
             }
             Err(failure) => {
                 match &failure {
-                    Failure::Unknown(_) => history.lose_sight(&speech.key),
+                    failure if failure.leaves_doubt() => history.lose_sight(&speech.key),
                     Failure::Refused { retryable: true, .. } => count(&history.counters.deferred),
                     Failure::Refused { code, .. } => history.refuse(&speech.key, code),
-                    Failure::Unsent(_) | Failure::Over(_) => {}
+                    _ => {}
                 }
                 backoff.after(failure).await?;
                 door = door.other();
             }
         }
-    }
+    };
     if run.chance(run.mischief) {
         count(&history.counters.repeats);
         history.invoke(speech.tenant, sender, &speech.key, Some(speech.conversation), words(speech.turn));
@@ -171,7 +186,7 @@ pub async fn speak(run: &Run, device: &Device, speech: Speech<'_>) -> Result<(),
             Err(_) => {}
         }
     }
-    Ok(())
+    Ok(seq)
 }
 
 /// One attempt. Returns the seq that the acknowledgement names.
@@ -209,6 +224,9 @@ mod tests {
             dialogues: Vec::new(),
             plays: 20,
             next: AtomicUsize::new(19),
+            ends: None,
+            stopped: Arc::default(),
+            devices: 1,
             mischief: 0.0,
             patience: STALL,
             pace: Pace::new(None),

@@ -1,12 +1,16 @@
 //! What a run found, as a table for people and as JSON for programs.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::Arguments;
 use super::history::History;
 use super::judge::Violation;
+use super::round::Outcome;
+use super::soak::Soak;
 
 /// The result of a run.
 #[derive(Debug, Serialize)]
@@ -19,8 +23,8 @@ pub struct Report {
     pub agents: u32,
     /// Tenants.
     pub tenants: u32,
-    /// Dialogues that were to be played.
-    pub dialogues: usize,
+    /// Dialogues that were to be played; none when the time decided.
+    pub dialogues: Option<usize>,
     /// From the first word to the last, in seconds.
     pub seconds: f64,
     /// Acknowledged messages in each of them.
@@ -30,9 +34,12 @@ pub struct Report {
     /// From the first attempt to the other side's screen.
     pub delivery: Percentiles,
     /// What happened how often.
-    pub counts: std::collections::BTreeMap<&'static str, u64>,
+    pub counts: BTreeMap<&'static str, u64>,
     /// What went wrong without breaking a promise: the run is not a proof.
-    pub error_kind: Vec<String>,
+    pub errors: Vec<String>,
+    /// Of a soak.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub soak: Option<Soak>,
     /// Broken promises.
     pub violations: Vec<Violation>,
 }
@@ -66,21 +73,67 @@ impl Percentiles {
 /// Violations and troubles that the table shows; the JSON has all.
 const SHOWN: usize = 20;
 
-impl Report {
-    /// Puts the history's numbers into a report.
-    pub fn fill(&mut self, history: &History, took: Duration) {
+/// The sum of all rounds.
+#[derive(Debug, Default)]
+pub struct Totals {
+    acknowledged: Vec<Duration>,
+    delivered: Vec<Duration>,
+    counts: BTreeMap<&'static str, u64>,
+    took: Duration,
+    /// Dialogues that were to be played.
+    pub dialogues: Option<usize>,
+    /// What went wrong without breaking a promise.
+    pub errors: Vec<String>,
+    /// Broken promises.
+    pub violations: Vec<Violation>,
+}
+
+impl Totals {
+    /// Adds a round.
+    pub fn add(&mut self, history: &History, outcome: Outcome) {
         let (acknowledged, delivered) = history.durations();
-        self.acknowledgement = Percentiles::of(&acknowledged);
-        self.delivery = Percentiles::of(&delivered);
-        self.counts = history.counters.all().into_iter().collect();
-        self.seconds = took.as_secs_f64();
-        self.messages_per_second = acknowledged.len() as f64 / self.seconds.max(0.001);
-        self.error_kind = history.error_kind();
+        self.acknowledged.extend(acknowledged);
+        self.delivered.extend(delivered);
+        for (name, count) in history.counters.all() {
+            *self.counts.entry(name).or_default() += count;
+        }
+        self.took += outcome.took;
+        self.errors.extend(history.error_kind());
+        self.violations.extend(outcome.violations);
     }
 
+    /// How often this happened.
+    pub fn count(&self, name: &str) -> u64 {
+        self.counts.get(name).copied().unwrap_or_default()
+    }
+
+    /// The report.
+    pub fn report(mut self, arguments: &Arguments, server: String, soak: Option<Soak>) -> Report {
+        self.acknowledged.sort_unstable();
+        self.delivered.sort_unstable();
+        let seconds = self.took.as_secs_f64();
+        Report {
+            server,
+            visitors: arguments.visitors,
+            agents: arguments.agents,
+            tenants: arguments.tenants,
+            dialogues: self.dialogues,
+            seconds,
+            messages_per_second: self.acknowledged.len() as f64 / seconds.max(0.001),
+            acknowledgement: Percentiles::of(&self.acknowledged),
+            delivery: Percentiles::of(&self.delivered),
+            counts: self.counts,
+            errors: self.errors,
+            soak,
+            violations: self.violations,
+        }
+    }
+}
+
+impl Report {
     /// Whether all went as it should.
     pub fn is_clean(&self) -> bool {
-        self.violations.is_empty() && self.error_kind.is_empty()
+        self.violations.is_empty() && self.errors.is_empty()
     }
 
     /// The table.
@@ -92,7 +145,8 @@ impl Report {
             "cast             {} visitors, {} × {} agents, {} tenants",
             self.visitors, self.tenants, self.agents, self.tenants
         )?;
-        writeln!(out, "dialogues        {} of {}", count("dialogues"), self.dialogues)?;
+        let of = self.dialogues.map(|wanted| format!(" of {wanted}")).unwrap_or_default();
+        writeln!(out, "dialogues        {}{of}", count("dialogues"))?;
         writeln!(
             out,
             "messages         {} in {:.1} s: {:.0}/s, {} over a socket",
@@ -130,8 +184,44 @@ impl Report {
             count("lags"),
             count("resets")
         )?;
-        writeln!(out, "error_kind          {}", self.error_kind.len())?;
-        self.error_kind.iter().take(SHOWN).try_for_each(|one| writeln!(out, "  {one}"))?;
+        writeln!(
+            out,
+            "actions          {} edits, {} recalls, {} notes, {} marked unread, {} typing, {} delivered reports, {} \
+             identified, {} merged",
+            count("edits"),
+            count("recalls"),
+            count("notes"),
+            count("marked_unread"),
+            count("typings"),
+            count("delivered_reports"),
+            count("identified"),
+            count("merged")
+        )?;
+        if let Some(soak) = &self.soak {
+            writeln!(
+                out,
+                "soak             {:.1} minutes, {} rounds, {} kills",
+                soak.minutes, soak.rounds, soak.kills
+            )?;
+            for one in &soak.processes {
+                writeln!(
+                    out,
+                    "process          {}: memory {} KiB first, {} last, {:+.0} a minute; descriptors {} first, {} \
+                     last, {:+.2} a minute; {} lives, {} samples",
+                    one.process,
+                    one.memory_first_kib,
+                    one.memory_last_kib,
+                    one.memory_kib_per_minute,
+                    one.descriptors_first,
+                    one.descriptors_last,
+                    one.descriptors_per_minute,
+                    one.lives,
+                    one.samples
+                )?;
+            }
+        }
+        writeln!(out, "errors           {}", self.errors.len())?;
+        self.errors.iter().take(SHOWN).try_for_each(|one| writeln!(out, "  {one}"))?;
         writeln!(out, "violations       {}", self.violations.len())?;
         self.violations.iter().take(SHOWN).try_for_each(|one| writeln!(out, "  {} {}", one.promise, one.what))
     }

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::agent::Agent;
-use super::client::device::Plan;
 use super::client::fact::id;
-use super::client::{Backoff, Device, Failure, Rest, Site};
+use super::client::{Backoff, Failure, Rest, Site};
 use super::history::Id;
+use super::identify::{Identity, IdentityKey, anonymous, identify};
+use super::member::Member;
 use super::play::Run;
 use super::visitor::Visitor;
 
@@ -26,6 +27,8 @@ pub struct Tenant {
     pub admin: Rest,
     /// The administrator's id.
     pub admin_id: Id,
+    /// Signs who its visitors are.
+    pub identity_key: Arc<IdentityKey>,
 }
 
 /// How many are made at the same time.
@@ -81,7 +84,14 @@ pub async fn tenant(
     let made = insist(run, &door, "/tenants", &body).await?;
     let tenant = made.get("tenant").unwrap_or(&made).get("id").and_then(id);
     let (admin_id, admin) = login(run, site, number, &slug, "admin").await?;
-    Ok(Tenant { id: tenant, slug, admin, admin_id })
+    let key = insist(run, &admin, "/identity-keys", &json!({})).await?;
+    let text = |name: &str| {
+        let found = key[name].as_str().map(str::to_owned);
+        found.ok_or_else(|| Failure::Over(format!("no {name} in the answer to making an identity key")))
+    };
+    let identity_key =
+        Arc::new(IdentityKey { slug: slug.clone(), kid: text("kid")?, secret: text("secret")? });
+    Ok(Tenant { id: tenant, slug, admin, admin_id, identity_key })
 }
 
 async fn login(run: &Run, site: &Site, number: usize, slug: &str, name: &str) -> Result<(Id, Rest), Failure> {
@@ -108,36 +118,53 @@ pub async fn agents(
         let source = place * agents + number;
         let (member, rest) = login(run, site, source, &tenant.slug, &name).await?;
         let (hints, waiting) = mpsc::channel(HINTS);
-        let plan = Plan {
-            member,
-            rest,
-            name: format!("t{place}-{name}"),
-            patience: run.patience,
-            waiting: Some(hints),
-        };
-        let device = Device::start(plan, run.history.clone());
-        Ok((Agent::new(place, (number, agents), device), waiting))
+        let agent = Member::start(run, member, rest, &format!("t{place}-{name}"), Some(hints));
+        Ok((Agent::new(place, (number, agents), agent), waiting))
     };
     stream::iter((0..agents).map(one)).buffered(AT_ONCE).try_collect().await
 }
 
-/// Makes the visitors, spread over the tenants, and connects them.
+/// The visitors of a run, and the customers whom some of them will turn out to be.
+pub struct Visitors {
+    /// Who plays.
+    pub visitors: Vec<Visitor>,
+    /// Each with the tenant's place; they only look on.
+    pub known: Vec<(usize, Member)>,
+}
+
+/// Makes the visitors, spread over the tenants, and connects them. Of four, one will become a customer and one turn
+/// out to be a known one.
 pub async fn visitors(
     run: &Arc<Run>,
     site: &Site,
     tenants: &[Tenant],
     visitors: usize,
-) -> Result<Vec<Visitor>, Failure> {
+) -> Result<Visitors, Failure> {
     let one = |number: usize| async move {
         let tenant = number % tenants.len();
-        let rest = Rest::anonymous(site.clone(), number, None);
-        let body = json!({ "tenant": tenants[tenant].slug, "nickname": format!("Visitor {number}") });
-        let answer = insist(run, &rest, "/visitors", &body).await?;
-        rest.sign_in(&answer)?;
-        let member = member_id(&answer, "member")?;
-        let plan =
-            Plan { member, rest, name: format!("visitor-{number}"), patience: run.patience, waiting: None };
-        Ok(Visitor { tenant, device: Device::start(plan, run.history.clone()) })
+        let Tenant { slug, identity_key, .. } = &tenants[tenant];
+        let name = format!("visitor-{number}");
+        let (member, rest) = anonymous(run, site, number, slug, &format!("Visitor {number}")).await?;
+        let subject = format!("customer-{number}");
+        let identity = Identity { key: identity_key.clone(), subject };
+        let known = match number % 4 {
+            1 => Some((tenant, known(run, site, number, &identity).await?)),
+            _ => None,
+        };
+        let identity = (number % 4 < 2).then_some(identity);
+        let member = Member::start(run, member, rest, &name, None);
+        Ok((Visitor::new(tenant, name, member, identity), known))
     };
-    stream::iter((0..visitors).map(one)).buffered(AT_ONCE).try_collect().await
+    let made: Vec<_> = stream::iter((0..visitors).map(one)).buffered(AT_ONCE).try_collect().await?;
+    let (visitors, known): (_, Vec<_>) = made.into_iter().unzip();
+    Ok(Visitors { visitors, known: known.into_iter().flatten().collect() })
+}
+
+/// A customer who identified long ago.
+async fn known(run: &Run, site: &Site, number: usize, identity: &Identity) -> Result<Member, Failure> {
+    let (member, rest) = anonymous(run, site, number, &identity.key.slug, "Known").await?;
+    let answer = identify(run, &rest, identity).await?;
+    rest.sign_in(&answer)?;
+    let member = member_id(&answer, "member").unwrap_or(member);
+    Ok(Member::start(run, member, rest, &format!("known-{number}"), None))
 }

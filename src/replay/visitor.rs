@@ -1,33 +1,63 @@
-//! A visitor: opens a conversation, says its turns once the turn before was seen, reads, waits for the end, and
-//! begins the next dialogue.
+//! A visitor: opens a conversation, sends its turns once the turn before was seen, says on the way who it is, reads,
+//! waits for the end, and begins the next dialogue.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
 
+use super::actions;
 use super::client::fact::id;
 use super::client::view::{Log, View};
 use super::client::{Backoff, Device, Failure};
 use super::dialogue::Speaker;
 use super::history::{Deed, Id, Key, count};
+use super::identify::{Identity, become_known};
+use super::member::Member;
 use super::play::{Door, Run, Speech, body, speak, words};
 
-/// A visitor with its device.
+/// A visitor with its devices.
 #[derive(Debug)]
 pub struct Visitor {
     /// The tenant's place in the run.
     pub tenant: usize,
-    /// The signed-in device.
-    pub device: Device,
+    name: String,
+    /// Who it will say that it is, once.
+    identity: Mutex<Option<Identity>>,
+    /// Who it is now, and who it was before it turned out to be somebody known.
+    members: Mutex<(Arc<Member>, Option<Arc<Member>>)>,
+}
+
+/// How likely it is at a turn that a visitor says who it is.
+const IDENTIFIES: f64 = 0.4;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Visitor {
+    /// A visitor who may identify later.
+    pub fn new(tenant: usize, name: String, member: Member, identity: Option<Identity>) -> Self {
+        let members = Mutex::new((Arc::new(member), None));
+        Self { tenant, name, identity: Mutex::new(identity), members }
+    }
+
+    /// Who it is now.
+    pub fn member(&self) -> Arc<Member> {
+        lock(&self.members).0.clone()
+    }
+
+    /// Who it was before it turned out to be a known customer.
+    pub fn former(&self) -> Option<Arc<Member>> {
+        lock(&self.members).1.clone()
+    }
+
     /// Plays dialogues until none is left. A dialogue that cannot go on is told and left.
     pub async fn play(&self, run: &Run) {
         while let Some(number) = run.take() {
             match self.dialogue(run, number).await {
                 Ok(()) => count(&run.history.counters.dialogues),
                 Err(failure) => {
-                    run.history
-                        .complain(format!("{} in dialogue {number}: {failure}", self.device.shared.name));
+                    run.history.complain(format!("{} in dialogue {number}: {failure}", self.name));
                     if let Failure::Over(_) = failure {
                         return;
                     }
@@ -48,22 +78,32 @@ impl Visitor {
             if let Some(before) = index.checked_sub(1) {
                 self.see(run, conversation, &run.key(number, before)).await?;
             }
-            if run.chance(0.7) {
-                self.read(conversation).await;
+            if index > 0 {
+                self.maybe_identify(run).await?;
             }
-            // People's own words travel over the socket; now and then an application uses REST.
+            let member = self.member();
+            let device = member.any();
+            if run.chance(0.7) {
+                read(device, conversation);
+            }
+            actions::signal(run, device, conversation);
+            // Most of what people write goes over the socket; now and then an application uses REST.
             let door = if run.chance(0.9) { Door::Socket } else { Door::Rest };
             let key = run.key(number, index);
-            speak(run, &self.device, Speech { tenant: self.tenant, conversation, key, turn, door }).await?;
-            run.maybe_cut(&self.device).await;
+            let speech = Speech { tenant: self.tenant, conversation, key: key.clone(), turn, door };
+            let seq = speak(run, device, speech).await?;
+            run.maybe_cut(device);
+            actions::change(run, device, conversation, &key, seq).await?;
         }
         let last = run.key(number, dialogue.turns.len() - 1);
         self.see(run, conversation, &last).await?;
+        let member = self.member();
         if run.chance(0.5) {
-            self.read(conversation).await;
+            read(member.any(), conversation);
         }
+        actions::mark_unread(run, member.any(), conversation).await?;
         let closed = |view: &View| view.logs.get(&conversation)?.has_kind("closed").then_some(());
-        self.device.until(run.stall(), &format!("the end of {conversation}"), closed).await
+        member.first().until(run.stall(), &format!("the end of {conversation}"), closed).await
     }
 
     /// Opens over REST, with the first message or without; repeated until it is answered.
@@ -74,13 +114,13 @@ impl Visitor {
         if let Some(key) = first {
             request["message"] = body(key, turn, None);
         }
-        let member = self.device.member();
+        let member = self.member();
         let mut backoff = Backoff::new(run.patience);
         loop {
             if let Some(key) = first {
-                run.history.invoke(self.tenant, member, key, None, words(turn));
+                run.history.invoke(self.tenant, member.id(), key, None, words(turn));
             }
-            let failure = match self.device.shared.rest.post("/conversations", &request).await {
+            let failure = match member.rest().post("/conversations", &request).await {
                 Ok(answer) => {
                     let view = answer.get("conversation").unwrap_or(&answer);
                     let conversation = view.get("id").and_then(id).ok_or_else(|| {
@@ -94,7 +134,7 @@ impl Visitor {
                 Err(failure) => failure,
             };
             match (&failure, first) {
-                (Failure::Unknown(_), Some(key)) => run.history.lose_sight(key),
+                (failure, Some(key)) if failure.leaves_doubt() => run.history.lose_sight(key),
                 (Failure::Refused { retryable: false, code, .. }, Some(key)) => run.history.refuse(key, code),
                 _ => {}
             }
@@ -105,14 +145,27 @@ impl Visitor {
     /// Waits until a message is on this visitor's screen.
     async fn see(&self, run: &Run, conversation: Id, key: &Key) -> Result<(), Failure> {
         let shown = |view: &View| view.logs.get(&conversation)?.has_key(key).then_some(());
-        self.device.until(run.stall(), &format!("{key} in {conversation}"), shown).await
+        self.member().first().until(run.stall(), &format!("{key} in {conversation}"), shown).await
     }
 
-    /// Reads everything that is on the screen.
-    async fn read(&self, conversation: Id) {
-        let have = self.device.shared.view().logs.get(&conversation).map_or(0, Log::have);
-        self.device.read(conversation, have).await;
+    /// Now and then, once, says who it is.
+    async fn maybe_identify(&self, run: &Run) -> Result<(), Failure> {
+        if !run.chance(IDENTIFIES) {
+            return Ok(());
+        }
+        let Some(identity) = lock(&self.identity).take() else { return Ok(()) };
+        let member = self.member();
+        if let Some(known) = become_known(run, &member, &identity, &self.name).await? {
+            *lock(&self.members) = (Arc::new(known), Some(member));
+        }
+        Ok(())
     }
+}
+
+/// Reads everything that is on the screen of this device.
+fn read(device: &Device, conversation: Id) {
+    let have = device.shared.view().logs.get(&conversation).map_or(0, Log::have);
+    device.read(conversation, have);
 }
 
 /// Reads a conversation to its end over REST and notes the acknowledgement.
@@ -129,7 +182,7 @@ pub async fn read_for_good(run: &Run, device: &Device, conversation: Id) -> Resu
             Ok(answer) => {
                 // An older version of the position than the server's is ignored, and the answer says so.
                 if answer["read_ver"].as_i64() == Some(read_ver) {
-                    run.history.note(device.member(), conversation, Deed::Read(seq));
+                    run.history.note(device.member(), conversation, Deed::Read { seq, version: read_ver });
                 }
                 return Ok(());
             }

@@ -9,23 +9,23 @@ use crate::harness::TestDatabase;
 use crate::harness::database::target;
 use crate::harness::process::{Process, finish, program};
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-fn done(arguments: &[&str], url: &str) -> String {
+pub fn done(arguments: &[&str], url: &str) -> String {
     let output = finish(arguments, url);
     assert!(output.status.success(), "{arguments:?}: {}", said(&output));
     said(&output)
 }
 
-fn failed(arguments: &[&str], url: &str) -> String {
+pub fn failed(arguments: &[&str], url: &str) -> String {
     let output = finish(arguments, url);
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", said(&output));
     said(&output)
 }
 
-fn password(told: &str) -> String {
+pub fn password(told: &str) -> String {
     let (_, rest) = told.split_once("password (shown only now): ").expect(told);
     rest.lines().next().unwrap().to_owned()
 }
@@ -52,7 +52,8 @@ on_every_database! {
         assert!(done(&["migrate"], &database.url).contains(&format!("{known} migrations applied")));
         assert!(done(&["migrate"], &database.url).contains("0 migrations applied"));
         assert!(done(&["check"], &database.url).contains("all applied"));
-        assert!(done(&["migrate", "--revert"], &database.url).contains(&format!("{known} migrations reverted")));
+        let reverted = format!("{known} migrations reverted");
+        assert!(done(&["migrate", "--revert", "--yes"], &database.url).contains(&reverted));
         if kind.is_server() {
             assert!(failed(&["check"], &database.url).contains("pending"));
         }

@@ -30,6 +30,18 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether the request may have been done all the same.
+    pub fn leaves_doubt(&self) -> bool {
+        match self {
+            Self::Unknown(_) => true,
+            // The server gave up waiting for its database, or a proxy for its server.
+            Self::Refused { code, retryable: true, .. } => {
+                matches!(code.as_str(), "busy" | "storage_unavailable" | "408" | "502" | "503" | "504")
+            }
+            _ => false,
+        }
+    }
+
     /// The server's code, if it said no.
     pub fn code(&self) -> Option<&str> {
         match self {

@@ -1,6 +1,7 @@
 //! A device of a signed-in member: what its owner can do with it. The socket itself lives in a task (`line`) that
 //! connects, resumes and keeps the view; it ends when the device is dropped or stopped.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,14 +28,16 @@ pub enum LinkState {
 /// What the device, its task and its owner share.
 #[derive(Debug)]
 pub struct Shared {
-    /// Requests over HTTP.
-    pub rest: Rest,
+    /// Requests over HTTP; all devices of a member share them.
+    pub rest: Arc<Rest>,
     /// The device's name in `hello`.
     pub name: String,
     /// What the run records.
     pub history: Arc<History>,
     /// How long to go on without a server.
     pub patience: Duration,
+    /// The member becomes another one: that the device ends is no failure.
+    pub may_end: AtomicBool,
     /// Ask for waiting conversations after every connect.
     pub watches_waiting: bool,
     view: Mutex<View>,
@@ -64,7 +67,7 @@ pub struct Plan {
     /// The member.
     pub member: Id,
     /// Its signed-in requests.
-    pub rest: Rest,
+    pub rest: Arc<Rest>,
     /// The device's name.
     pub name: String,
     /// How long to go on without a server.
@@ -72,6 +75,11 @@ pub struct Plan {
     /// Staff who want to hear of waiting conversations get their ids here.
     pub waiting: Option<mpsc::Sender<Id>>,
 }
+
+/// How long an answer may take beyond the device's patience with a server that is away.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long a device may take to hear that it is to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 impl Device {
     /// Starts connecting.
@@ -81,6 +89,7 @@ impl Device {
             name: plan.name,
             history,
             patience: plan.patience,
+            may_end: AtomicBool::new(false),
             watches_waiting: plan.waiting.is_some(),
             view: Mutex::new(View::new(plan.member)),
             changes: watch::Sender::new(0),
@@ -96,28 +105,38 @@ impl Device {
         self.shared.view().member
     }
 
-    /// Sends a frame and waits for its answer. With `cut`, the connection is cut right behind the frame.
+    /// Sends a frame and waits for its answer. With `cut`, the connection is cut right behind the frame. An answer
+    /// that does not come while the device has patience leaves the outcome unknown.
     pub async fn request(&self, frame: &'static str, data: Value, cut: bool) -> Result<Value, Failure> {
         let (reply, answer) = oneshot::channel();
         let over = || Failure::Over("the device is over".to_owned());
-        self.asks.send(Ask::Request { frame, data, reply, cut }).await.map_err(|_| over())?;
-        answer.await.map_err(|_| over())?
+        let asked = async {
+            self.asks.send(Ask::Request { frame, data, reply, cut }).await.map_err(|_| over())?;
+            answer.await.map_err(|_| over())?
+        };
+        match tokio::time::timeout(self.shared.patience + ANSWER_WITHIN, asked).await {
+            Ok(answered) => answered,
+            Err(_) => Err(Failure::Unknown(format!("no answer to {frame} in time"))),
+        }
     }
 
-    /// Sends a frame that nobody answers. It is lost when the socket is down, as such frames may be.
-    pub async fn tell(&self, frame: &'static str, data: Value) {
-        let _ = self.asks.send(Ask::Tell { frame, data }).await;
+    /// Sends a frame that nobody answers. It is lost when the socket is down or busy, as such frames may be.
+    pub fn tell(&self, frame: &'static str, data: Value) {
+        let _ = self.asks.try_send(Ask::Tell { frame, data });
     }
 
     /// Cuts the connection without a word; the device connects again by itself.
-    pub async fn cut(&self) {
-        let _ = self.asks.send(Ask::Cut(None)).await;
+    pub fn cut(&self) {
+        let _ = self.asks.try_send(Ask::Cut(None));
     }
 
     /// Cuts the connection and waits until it is live again.
     pub async fn reconnect(&self, limit: Duration) -> Result<(), Failure> {
         let (done, cut) = oneshot::channel();
-        let _ = self.asks.send(Ask::Cut(Some(done))).await;
+        let cut = async {
+            let _ = self.asks.send(Ask::Cut(Some(done))).await;
+            let _ = cut.await;
+        };
         // Without an answer the device is over, and the wait below says so.
         let _ = tokio::time::timeout(limit, cut).await;
         self.live(limit).await
@@ -125,14 +144,14 @@ impl Device {
 
     /// Ends the device.
     pub async fn stop(&self) {
-        let _ = self.asks.send(Ask::Stop).await;
+        let _ = tokio::time::timeout(STOP_WITHIN, self.asks.send(Ask::Stop)).await;
     }
 
     /// Says that everything of this conversation up to `seq` was read.
-    pub async fn read(&self, conversation: Id, seq: i64) {
+    pub fn read(&self, conversation: Id, seq: i64) {
         let read_ver = self.shared.view().rows.get(&conversation).map_or(0, |row| row.read_ver);
         let data = json!({ "conversation_id": conversation.to_string(), "seq": seq, "read_ver": read_ver });
-        self.tell("read", data).await;
+        self.tell("read", data);
     }
 
     /// Waits until the view shows something; `what` names it if it never comes.

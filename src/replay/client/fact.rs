@@ -24,13 +24,22 @@ pub struct Fact {
     pub recalled: bool,
     /// What it is.
     pub kind: Box<str>,
+    /// Message: the entry that it answers. Notice: the entry that it is about.
+    pub ref_seq: Option<i64>,
     /// Messages up to and including this one.
     pub msg_count: i64,
     /// The digest of the content.
     pub words: u64,
     /// The digest of the whole object.
     pub digest: u64,
+    /// The digest of what no edit and no recall may change.
+    pub fixed: u64,
+    /// When it was last edited or recalled, in unix milliseconds; 0 when never.
+    pub changed: i64,
 }
+
+/// What an edit or a recall changes in an entry.
+const CHANGEABLE: [&str; 3] = ["content", "edited_at", "recalled_at"];
 
 impl Fact {
     /// Reads an entry object; none when a field that every entry has is missing or of another type. Returns the
@@ -41,6 +50,10 @@ impl Fact {
             Value::Null => None,
             sender => Some(id(sender.get("id")?)?),
         };
+        let time = |name: &str| {
+            let text = entry.get(name).and_then(Value::as_str)?;
+            text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+        };
         let fact = Self {
             seq: entry.get("seq")?.as_i64()?,
             rev: entry.get("rev")?.as_i64()?,
@@ -49,12 +62,27 @@ impl Fact {
             message: entry.get("message_type")?.as_str()? == "message",
             recalled: entry.get("recalled_at").is_some_and(|at| !at.is_null()),
             kind: entry.get("kind")?.as_str()?.into(),
+            ref_seq: entry.get("ref_seq").and_then(Value::as_i64),
             msg_count: entry.get("msg_count")?.as_i64()?,
             words: digest(entry.get("content")?),
             digest: digest(entry),
+            fixed: fixed(entry),
+            changed: time("edited_at").into_iter().chain(time("recalled_at")).max().unwrap_or_default(),
         };
         Some((conversation, fact))
     }
+}
+
+fn fixed(entry: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let mut fields: Vec<_> = entry.as_object().into_iter().flatten().collect();
+    fields.retain(|(name, _)| !CHANGEABLE.contains(&name.as_str()));
+    fields.sort_unstable_by_key(|(name, _)| *name);
+    for (name, value) in fields {
+        name.hash(&mut hasher);
+        feed(value, &mut hasher);
+    }
+    hasher.finish()
 }
 
 /// An id: a string of digits.
@@ -116,6 +144,13 @@ mod tests {
             conversation == 3_765_201_203_527_680_001
                 && fact.message
                 && fact.words == digest(&json!({"text": "hi"}))
+        }));
+        let before = Fact::parse(&entry).map(|(_, fact)| fact);
+        entry["content"] = json!({"text": "hi!"});
+        entry["edited_at"] = json!("2026-01-01T00:00:01Z");
+        let edited = Fact::parse(&entry).map(|(_, fact)| fact);
+        assert!(before.zip(edited).is_some_and(|(before, edited)| {
+            before.fixed == edited.fixed && before.digest != edited.digest && before.changed < edited.changed
         }));
         entry["seq"] = json!("2");
         assert!(Fact::parse(&entry).is_none());

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::backoff::Failure;
+use super::connect::bye;
 use super::device::LinkState;
 use super::fact::{Fact, id};
-use super::line::{End, Line, Waiting, bye};
+use super::line::{End, Limits, Line, Waiting};
+use super::signal::Signal;
 use super::view::{Applied, Row};
 use crate::replay::history::{Id, count};
 
@@ -15,6 +17,20 @@ use crate::replay::history::{Id, count};
 fn lifetime(ready: &Value) -> Option<Duration> {
     let time = |name: &str| ready[name].as_str()?.parse::<jiff::Timestamp>().ok();
     Duration::try_from(time("token_expires_at")?.duration_since(time("now")?)).ok()
+}
+
+/// The waits that `ready` announces, by name among its limits. What it does not name stays.
+fn announced(ready: &Value, known: Limits) -> Limits {
+    let limit = |name: &str| {
+        let row = ready["limits"].as_array()?.iter().find(|row| row["name"] == name)?;
+        row["value"].as_u64().map(Duration::from_millis)
+    };
+    let pings =
+        ready["ping_interval_ms"].as_u64().map(|interval| Duration::from_millis(interval * 2 + 15_000));
+    Limits {
+        silence: limit("silence").or(pings).unwrap_or(known.silence),
+        answer: limit("answer").unwrap_or(known.answer),
+    }
 }
 
 impl Line {
@@ -42,7 +58,9 @@ impl Line {
             "ok" => self.answered(&frame),
             "error" => return self.refused(&frame),
             "bye" => return Some(bye(data)),
-            // Receipts, typing, presence and whatever is added later change nothing here.
+            "typing" => self.hear("typing", Signal::typing(data)),
+            "receipt" => self.hear("receipt", Signal::receipt(data)),
+            // Presence and whatever is added later change nothing here.
             _ => {}
         }
         if let (Some(cursor), true) = (frame["cursor"].as_str(), self.live) {
@@ -52,6 +70,13 @@ impl Line {
             }
         }
         None
+    }
+
+    fn hear(&self, what: &str, signal: Option<Signal>) {
+        match signal {
+            Some(signal) => self.shared.view().hear(signal),
+            None => self.contradict(format!("a {what} frame cannot be read")),
+        }
     }
 
     fn contradict(&self, text: String) {
@@ -64,9 +89,7 @@ impl Line {
 
     fn ready(&mut self, frame: &Value) {
         let data = &frame["data"];
-        if let Some(interval) = data["ping_interval_ms"].as_u64() {
-            self.silence = Duration::from_millis(interval * 2 + 15_000);
-        }
+        self.limits = announced(data, self.limits);
         self.token = lifetime(data).map(|lifetime| (lifetime, Instant::now() + lifetime.mul_f64(0.7)));
         if let Some(request) = frame["reply_to"].as_str() {
             self.pending.remove(request);
@@ -78,6 +101,7 @@ impl Line {
         self.live = true;
         {
             let mut view = self.shared.view();
+            view.hear(Signal::Connected);
             if let (Some(cursor), false) = (data["cursor"].as_str(), view.lagging) {
                 view.cursor = Some(cursor.to_owned());
             }
@@ -104,6 +128,7 @@ impl Line {
                 match view.take_entry(conversation, fact) {
                     Applied::Known => count(&self.shared.history.counters.resent),
                     Applied::Next | Applied::Beyond => fresh.extend(key),
+                    Applied::Changed | Applied::Contradiction(_) => {}
                 }
             }
             view.member
@@ -128,9 +153,7 @@ impl Line {
             let mut view = self.shared.view();
             for row in rows {
                 match Row::parse(row) {
-                    Some((conversation, row)) => {
-                        view.take_row(conversation, row);
-                    }
+                    Some((conversation, row)) => view.take_row(conversation, row),
                     None => view.contradictions.push(format!("an inbox row cannot be read: {row}")),
                 }
             }
@@ -185,11 +208,15 @@ impl Line {
     fn answered(&mut self, frame: &Value) {
         let data = &frame["data"];
         let waiting = frame["reply_to"].as_str().and_then(|request| self.pending.remove(request));
-        match waiting {
+        match waiting.map(|(waiting, _)| waiting) {
             Some(Waiting::Owner(reply)) => {
                 let _ = reply.send(Ok(data.clone()));
             }
             Some(Waiting::Pull(conversation)) => self.log_part(Some(conversation), data),
+            Some(Waiting::Refresh(conversation, message, notice)) => {
+                self.shared.view().refreshed(conversation, message, notice);
+                self.log_part(Some(conversation), data);
+            }
             Some(Waiting::Sync) => {
                 let more = data["more"].as_bool() == Some(true);
                 let cursor = data["cursor"].as_str().map(str::to_owned);
@@ -216,7 +243,8 @@ impl Line {
             detail: data.clone(),
             code: code.clone(),
         };
-        match frame["reply_to"].as_str().and_then(|request| self.pending.remove(request)) {
+        let waiting = frame["reply_to"].as_str().and_then(|request| self.pending.remove(request));
+        match waiting.map(|(waiting, _)| waiting) {
             Some(Waiting::Owner(reply)) => {
                 // A failure of the server does not say whether it was done before.
                 let failure = match code.as_str() {
@@ -232,7 +260,9 @@ impl Line {
                 Some(End::Cut(None))
             }
             Some(Waiting::Hello) => Some(End::Lost(failure)),
-            Some(Waiting::Pull(conversation)) => self.pull_refused(conversation, &failure),
+            Some(Waiting::Pull(conversation) | Waiting::Refresh(conversation, ..)) => {
+                self.pull_refused(conversation, &failure)
+            }
             Some(Waiting::Sync) => match code.as_str() {
                 // A new connection begins with what the view still knows.
                 "cursor_reset" => {

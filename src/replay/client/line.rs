@@ -2,25 +2,25 @@
 //! answers pings, and connects again with full jitter when the connection ends. Owns the connection and the requests
 //! that wait for an answer; the handling of single frames stands in `frames`.
 //!
-//! Invariants: a request without an answer ends as unknown, never as failed. The cursor moves only on `live`, on
+//! Invariants: every wait has a limit: connecting, writing, going live, silence, an answer. A request without an
+//! answer ends as unknown, never as failed. The cursor moves only on `live`, on
 //! answers to `sync` and, while nothing is missing, on durable frames.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
-use rand::RngExt;
 use serde_json::{Value, json};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
+use tokio_tungstenite::tungstenite::Message;
 
 use super::backoff::{Backoff, Failure};
+use super::connect::{Stream, closed, connect};
 use super::device::{LinkState, Shared};
+use super::signal::Signal;
 use super::view::Log;
 use crate::replay::history::{Id, count};
 
@@ -44,6 +44,8 @@ pub(super) enum Waiting {
     Hello,
     /// The line: entries of this conversation.
     Pull(Id),
+    /// The line: this message of this conversation again, since the notice with this seq.
+    Refresh(Id, i64, i64),
     /// The line: inbox rows behind its cursor.
     Sync,
     /// The line: nothing depends on the answer.
@@ -72,20 +74,40 @@ pub(super) struct Line {
     pub(super) shared: Arc<Shared>,
     asked: mpsc::Receiver<Ask>,
     pub(super) waiting: Option<mpsc::Sender<Id>>,
-    pub(super) pending: HashMap<String, Waiting>,
+    /// Requests without an answer yet, and since when.
+    pub(super) pending: HashMap<String, (Waiting, Instant)>,
     /// Frames that go out when the present event is handled.
     pub(super) out: Vec<String>,
     next_request: u64,
-    pub(super) silence: Duration,
+    pub(super) limits: Limits,
     pub(super) live: bool,
     /// How long an access token is good for, and when the present one is due to be renewed in place.
     pub(super) token: Option<(Duration, Instant)>,
 }
 
-type Stream = WebSocketStream<TcpStream>;
-
 /// How long connecting may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// How long a hello may take until the line is live, as long as the server says nothing else.
+const LIVE_WITHIN: Duration = Duration::from_secs(60);
+/// Changed messages that are read again at a time.
+const REFRESHED_AT_ONCE: usize = 16;
+/// How long the network may take with the bytes of a frame.
+const WRITE_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long to wait within a connection; `ready` announces both.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Without any frame from the server.
+    pub(super) silence: Duration,
+    /// For the answer to a frame.
+    pub(super) answer: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { silence: Duration::from_secs(60), answer: Duration::from_secs(15) }
+    }
+}
 
 impl Line {
     pub(super) fn new(
@@ -100,7 +122,7 @@ impl Line {
             pending: HashMap::new(),
             out: Vec::new(),
             next_request: 0,
-            silence: Duration::from_secs(60),
+            limits: Limits::default(),
             live: false,
             token: None,
         }
@@ -112,6 +134,7 @@ impl Line {
         let cause = loop {
             let end = self.session().await;
             let was_live = std::mem::take(&mut self.live);
+            self.shared.view().hear(Signal::Ended);
             self.shared.link_state.send_replace(LinkState::Down);
             self.forget_pending();
             if was_live {
@@ -145,7 +168,7 @@ impl Line {
                 break failure.to_string();
             }
         };
-        if cause != "stopped" {
+        if cause != "stopped" && !self.shared.may_end.load(Ordering::Relaxed) {
             self.shared.history.complain(format!("{}: {cause}", self.shared.name));
         }
         self.shared.link_state.send_replace(LinkState::Over(cause));
@@ -159,7 +182,7 @@ impl Line {
 
     /// Whoever waits for an answer learns that none will come.
     fn forget_pending(&mut self) {
-        for (_, waiting) in self.pending.drain() {
+        for (_, (waiting, _)) in self.pending.drain() {
             if let Waiting::Owner(reply) = waiting {
                 let _ = reply.send(Err(Failure::Unknown("the connection ended".to_owned())));
             }
@@ -167,53 +190,21 @@ impl Line {
         self.out.clear();
     }
 
-    async fn connect(&self) -> Result<Stream, Failure> {
-        let unsent = |cause: &dyn std::fmt::Display| Failure::Unsent(format!("cannot connect: {cause}"));
-        let rest = &self.shared.rest;
-        let (host, source) = rest.site.socket_address(rest.number);
-        let with_port = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
-        let address =
-            tokio::net::lookup_host(with_port.as_str()).await.map_err(|cause| unsent(&cause))?.next();
-        let address = address.ok_or_else(|| unsent(&"the name has no address"))?;
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
-        let socket = socket.map_err(|cause| unsent(&cause))?;
-        if let Some(source) = source {
-            socket.bind((source, 0).into()).map_err(|cause| unsent(&cause))?;
-        }
-        let stream = socket.connect(address).await.map_err(|cause| unsent(&cause))?;
-        stream.set_nodelay(true).map_err(|cause| unsent(&cause))?;
-        let mut request =
-            format!("ws://{host}/api/v1/ws").into_client_request().map_err(|cause| unsent(&cause))?;
-        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("deskwire.v1"));
-        match tokio_tungstenite::client_async(request, stream).await {
-            Ok((stream, _)) => Ok(stream),
-            Err(SocketError::Http(response)) => {
-                let body = response.body().as_deref().unwrap_or_default();
-                Err(unsent(&format!("{} {}", response.status(), String::from_utf8_lossy(body))))
-            }
-            Err(cause) => Err(unsent(&cause)),
-        }
-    }
-
     /// One connection from beginning to end.
     async fn session(&mut self) -> End {
-        let stream = match tokio::time::timeout(CONNECT_WITHIN, self.connect()).await {
+        let stream = match tokio::time::timeout(CONNECT_WITHIN, connect(&self.shared.rest)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(failure)) => return End::Lost(failure),
             Err(_) => return End::Lost(Failure::Unsent("connecting took too long".to_owned())),
         };
         let (mut sink, mut frames) = stream.split();
         self.hello();
-        let mut heard = Instant::now();
+        let begin = Instant::now();
+        let mut heard = begin;
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         loop {
-            for text in self.out.drain(..) {
-                if let Err(cause) = sink.feed(Message::text(text)).await {
-                    return End::Lost(Failure::Unknown(cause.to_string()));
-                }
-            }
-            if let Err(cause) = sink.flush().await {
-                return End::Lost(Failure::Unknown(cause.to_string()));
+            if let Err(failure) = self.write_out(&mut sink).await {
+                return End::Lost(failure);
             }
             tokio::select! {
                 frame = frames.next() => {
@@ -234,9 +225,8 @@ impl Line {
                     Some(Ask::Request { frame, data, reply, cut }) => {
                         self.ask(frame, &data, Waiting::Owner(reply));
                         if cut {
-                            for text in self.out.drain(..) {
-                                let _ = sink.send(Message::text(text)).await;
-                            }
+                            // The cut is what was asked for, whatever became of the frame.
+                            let _ = self.write_out(&mut sink).await;
                             return End::Cut(None);
                         }
                     }
@@ -245,8 +235,9 @@ impl Line {
                     Some(Ask::Stop) | None => return End::Stopped,
                 },
                 _ = tick.tick() => {
-                    if heard.elapsed() > self.silence {
-                        return End::Lost(Failure::Unknown("the server has fallen silent".to_owned()));
+                    if let Some(what) = self.overdue(begin, heard) {
+                        count(&self.shared.history.counters.silences);
+                        return End::Lost(Failure::Unknown(what.to_owned()));
                     }
                     self.pull_what_is_behind();
                     if let Err(failure) = self.renew_in_place().await {
@@ -255,6 +246,35 @@ impl Line {
                 }
             }
         }
+    }
+
+    /// Writes what waits to go out.
+    async fn write_out(&mut self, sink: &mut SplitSink<Stream, Message>) -> Result<(), Failure> {
+        let out = &mut self.out;
+        let write = async {
+            for text in out.drain(..) {
+                sink.feed(Message::text(text)).await?;
+            }
+            sink.flush().await
+        };
+        match tokio::time::timeout(WRITE_WITHIN, write).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(cause)) => Err(Failure::Unknown(cause.to_string())),
+            Err(_) => Err(Failure::Unknown("the server takes no more bytes".to_owned())),
+        }
+    }
+
+    /// What has taken longer than the server announced: time to connect again.
+    fn overdue(&self, begin: Instant, heard: Instant) -> Option<&'static str> {
+        let now = Instant::now();
+        if now - heard > self.limits.silence {
+            return Some("the server has fallen silent");
+        }
+        if !self.live && now - begin > LIVE_WITHIN {
+            return Some("the server did not go live");
+        }
+        let unanswered = |(_, since): &(Waiting, Instant)| now - *since > self.limits.answer;
+        (self.live && self.pending.values().any(unanswered)).then_some("an answer did not come in time")
     }
 
     /// Shows the server a fresh access token before the present one ends, on the same connection.
@@ -291,19 +311,28 @@ impl Line {
         self.next_request += 1;
         let request = format!("r{}", self.next_request);
         self.out.push(json!({ "type": frame, "id": request, "data": data }).to_string());
-        self.pending.insert(request, waiting);
+        self.pending.insert(request, (waiting, Instant::now()));
     }
 
-    /// Asks for the entries of every log that has a hole or a missing end, unless that was asked already.
+    /// Asks for the entries of every log that has a hole or a missing end, and for messages that were changed, unless
+    /// that was asked already.
     pub(super) fn pull_what_is_behind(&mut self) {
         if !self.live {
             return;
         }
         let behind: Vec<Id> = self.shared.view().behind().iter().copied().collect();
         for conversation in behind {
-            let asked = |waiting: &Waiting| matches!(waiting, Waiting::Pull(other) if *other == conversation);
+            let asked = |(waiting, _): &(Waiting, Instant)| matches!(waiting, Waiting::Pull(other) if *other == conversation);
             if !self.pending.values().any(asked) {
                 self.pull(conversation);
+            }
+        }
+        let stale: Vec<_> = self.shared.view().stale().take(REFRESHED_AT_ONCE).collect();
+        for (conversation, message, notice) in stale {
+            let asked = |(waiting, _): &(Waiting, Instant)| matches!(waiting, Waiting::Refresh(one, seq, since) if (*one, *seq, *since) == (conversation, message, notice));
+            if !self.pending.values().any(asked) {
+                let data = json!({ "conversation_id": conversation.to_string(), "after_seq": message - 1, "limit": 1 });
+                self.ask("pull", &data, Waiting::Refresh(conversation, message, notice));
             }
         }
     }
@@ -314,29 +343,5 @@ impl Line {
         let have = self.shared.view().logs.get(&conversation).map_or(0, Log::have);
         let data = json!({ "conversation_id": conversation.to_string(), "after_seq": have, "limit": 200 });
         self.ask("pull", &data, Waiting::Pull(conversation));
-    }
-}
-
-/// What a close frame (or none) means: below 4500 come again, from 4500 on never.
-fn closed(close: Option<(u16, String)>) -> End {
-    match close {
-        Some((4006, _)) => End::Expired,
-        Some((code, reason)) if code >= 4500 => End::Never(format!("closed with {code} {reason}")),
-        Some((code, reason)) => End::Lost(Failure::Unknown(format!("closed with {code} {reason}"))),
-        None => End::Lost(Failure::Unknown("the connection ended".to_owned())),
-    }
-}
-
-/// The wait that a `bye` asks for.
-pub(super) fn bye(data: &Value) -> End {
-    let number = |name: &str| data[name].as_u64().unwrap_or_default();
-    let reason = format!("{} {}", data["code"], data["reason"]);
-    match (data["code"].as_u64(), data["reconnect"].as_bool()) {
-        (Some(4006), _) => End::Expired,
-        (_, Some(false)) => End::Never(format!("sent away: {reason}")),
-        _ => {
-            let spread = rand::rng().random_range(0..=number("spread_ms"));
-            End::Bye(Duration::from_millis(number("after_ms") + spread))
-        }
     }
 }

@@ -86,7 +86,8 @@ impl Site {
         let problem: Value = serde_json::from_str(&text).unwrap_or_default();
         let refused = Failure::Refused {
             code: problem["code"].as_str().map_or_else(|| status.as_u16().to_string(), str::to_owned),
-            retryable: problem["retryable"].as_bool().unwrap_or(false),
+            // Servers and proxies answer with a bare status, too.
+            retryable: problem["retryable"].as_bool().unwrap_or_else(|| is_temporary(status.as_u16())),
             retry_after: wait.map(Duration::from_secs),
             detail: problem,
         };
@@ -96,6 +97,11 @@ impl Site {
             _ => Err(refused),
         }
     }
+}
+
+/// Whether a status without a problem document says that the same request may succeed later.
+fn is_temporary(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 502 | 503 | 504)
 }
 
 #[derive(Debug, Clone, Default)]

@@ -1,98 +1,21 @@
 //! What one device believes: its logs, its inbox rows, its cursor. Owns the client rules: apply the next entry,
 //! ignore what is known, hold what lies beyond a hole and pull, let the last rev of a row win. Does no I/O.
 //!
-//! Invariants: `log.entries` is dense from seq 1; an applied entry is never replaced. A conversation that is met for
-//! the first time is read from its beginning, so that the whole log can be compared at the end.
+//! Invariants: a log's entries are dense from seq 1; an applied entry is replaced only by a later version of itself.
+//! A conversation that is met for the first time is read from its beginning, so that the whole log can be compared at
+//! the end.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
 
-use serde_json::Value;
-
-use super::fact::{Fact, id};
+use super::fact::Fact;
+pub use super::log::{Applied, Log};
+pub use super::row::Row;
+use super::signal::{Heard, RECORDED, Signal};
 use crate::replay::history::Id;
 
-/// A log as far as the device has it.
-#[derive(Debug, Clone, Default)]
-pub struct Log {
-    /// Entries 1, 2, 3… without holes.
-    pub entries: Vec<Fact>,
-    /// Entries beyond a hole.
-    held: BTreeMap<i64, Fact>,
-    /// The highest seq that any row or entry spoke of.
-    known_head: i64,
-}
-
-impl Log {
-    /// The last seq without a hole before it.
-    pub fn have(&self) -> i64 {
-        self.entries.last().map_or(0, |fact| fact.seq)
-    }
-
-    /// Whether something that exists is missing here.
-    pub fn behind(&self) -> bool {
-        self.known_head > self.have()
-    }
-
-    /// Whether an entry of this kind is there.
-    pub fn has_kind(&self, kind: &str) -> bool {
-        self.entries.iter().any(|fact| &*fact.kind == kind)
-    }
-
-    /// Whether a message under this key is there.
-    pub fn has_key(&self, key: &str) -> bool {
-        self.entries.iter().rev().any(|fact| fact.key.as_deref() == Some(key))
-    }
-}
-
-/// An inbox row as the device has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// The tenant's rev of the last change that the row tells.
-    pub rev: i64,
-    /// The head of the log when the row was made.
-    pub seq: i64,
-    /// The own read position.
-    pub read_seq: i64,
-    /// Its version.
-    pub read_ver: i64,
-    /// Unread messages when the row was made.
-    pub unread: i64,
-    /// In it, and it is not closed.
-    pub active: bool,
-    /// Open, pending or closed.
-    pub status: Option<Box<str>>,
-}
-
-impl Row {
-    /// Reads an inbox row; none when a field that every row has is missing. Returns the conversation beside it.
-    pub fn parse(row: &Value) -> Option<(Id, Self)> {
-        let status = row.get("conversation").and_then(|view| view.get("status")).and_then(Value::as_str);
-        let parsed = Self {
-            rev: row.get("rev")?.as_i64()?,
-            seq: row.get("seq")?.as_i64()?,
-            read_seq: row.get("read_seq")?.as_i64()?,
-            read_ver: row.get("read_ver")?.as_i64()?,
-            unread: row.get("unread")?.as_i64()?,
-            active: row.get("active")?.as_bool()?,
-            status: status.map(Into::into),
-        };
-        Some((id(row.get("conversation_id")?)?, parsed))
-    }
-}
-
-/// What came of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Applied {
-    /// It was the next one (and perhaps freed held ones).
-    Next,
-    /// It was there already.
-    Known,
-    /// It lies beyond a hole: pull.
-    Beyond,
-}
-
 /// What one device believes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct View {
     /// Whose device.
     pub member: Id,
@@ -102,76 +25,103 @@ pub struct View {
     pub rows: HashMap<Id, Row>,
     /// The logs that have a hole or lack their end.
     behind: HashSet<Id>,
+    /// Messages that a notice says were changed, with the notice's seq: they must be read again.
+    stale: HashMap<(Id, i64), i64>,
     /// Where to resume.
     pub cursor: Option<String>,
     /// Durable frames were dropped and not yet made up for.
     pub lagging: bool,
     /// What contradicted itself: the same entry with another content, a frame that cannot be read.
     pub contradictions: Vec<String>,
+    /// Typing and receipts, in order.
+    pub heard: Vec<Heard>,
+    begun: Instant,
 }
 
 impl View {
     /// An empty view.
     pub fn new(member: Id) -> Self {
-        Self { member, ..Self::default() }
+        Self {
+            member,
+            logs: HashMap::new(),
+            rows: HashMap::new(),
+            behind: HashSet::new(),
+            stale: HashMap::new(),
+            cursor: None,
+            lagging: false,
+            contradictions: Vec::new(),
+            heard: Vec::new(),
+            begun: Instant::now(),
+        }
+    }
+
+    /// Milliseconds since the device began.
+    pub fn age(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Records a signal.
+    pub fn hear(&mut self, signal: Signal) {
+        if self.heard.len() < RECORDED {
+            self.heard.push(Heard { at: self.age(), signal });
+        }
     }
 
     /// Takes an entry, wherever it came from.
     pub fn take_entry(&mut self, conversation: Id, fact: Fact) -> Applied {
         let log = self.logs.entry(conversation).or_default();
-        log.known_head = log.known_head.max(fact.seq);
-        let have = log.have();
-        if fact.seq > have + 1 {
-            log.held.insert(fact.seq, fact);
-            self.behind.insert(conversation);
-            return Applied::Beyond;
-        }
-        if fact.seq <= have {
-            let known = usize::try_from(fact.seq - 1).ok().and_then(|index| log.entries.get(index));
-            if known.is_none_or(|known| known.digest != fact.digest) {
-                self.contradictions
-                    .push(format!("{conversation}/{}: the entry came twice and differs", fact.seq));
+        let (seq, have) = (fact.seq, log.have());
+        let applied = log.take(fact);
+        match &applied {
+            Applied::Contradiction(what) => {
+                self.contradictions.push(format!("{conversation}/{seq}: the entry {what}"));
             }
-            return Applied::Known;
+            Applied::Beyond => {
+                self.behind.insert(conversation);
+            }
+            Applied::Next => {
+                let new = usize::try_from(have).unwrap_or_default();
+                for notice in log.entries.get(new..).unwrap_or_default() {
+                    if let ("edited" | "recalled", Some(message)) = (&*notice.kind, notice.ref_seq) {
+                        self.stale.insert((conversation, message), notice.seq);
+                    }
+                }
+                if !log.behind() {
+                    self.behind.remove(&conversation);
+                }
+            }
+            Applied::Known | Applied::Changed => {}
         }
-        log.entries.push(fact);
-        while let Some(next) = log.held.remove(&(log.have() + 1)) {
-            log.entries.push(next);
-        }
-        let have = log.have();
-        log.held.retain(|seq, _| *seq > have);
-        if !log.behind() {
-            self.behind.remove(&conversation);
-        }
-        Applied::Next
+        applied
     }
 
-    /// Takes a row; the last rev wins. Returns whether the log is behind it.
-    pub fn take_row(&mut self, conversation: Id, row: Row) -> bool {
-        let behind = self.take_head(conversation, row.seq);
+    /// Takes a row; the last rev wins.
+    pub fn take_row(&mut self, conversation: Id, row: Row) {
+        self.take_head(conversation, row.seq);
+        if let Some((notes, head)) = row.notes {
+            self.take_head(notes, head);
+        }
         if self.rows.get(&conversation).is_none_or(|known| known.rev <= row.rev) {
             self.rows.insert(conversation, row);
         }
-        behind
     }
 
-    /// Takes word of a log's head. Returns whether the log is behind it.
-    pub fn take_head(&mut self, conversation: Id, head: i64) -> bool {
+    /// Takes word of a log's head.
+    pub fn take_head(&mut self, conversation: Id, head: i64) {
         let log = self.logs.entry(conversation).or_default();
         log.known_head = log.known_head.max(head);
-        let behind = log.behind();
-        if behind {
+        if log.behind() {
             self.behind.insert(conversation);
         }
-        behind
     }
 
     /// What is missing will not come: the server refuses it.
     pub fn give_up(&mut self, conversation: Id) {
         if let Some(log) = self.logs.get_mut(&conversation) {
-            log.known_head = log.have();
+            log.give_up();
         }
         self.behind.remove(&conversation);
+        self.stale.retain(|(one, _), _| *one != conversation);
     }
 
     /// Forgets one conversation, or everything.
@@ -180,11 +130,13 @@ impl View {
             Some(conversation) => {
                 self.logs.remove(&conversation);
                 self.behind.remove(&conversation);
+                self.stale.retain(|(one, _), _| *one != conversation);
                 self.rows.remove(&conversation);
             }
             None => {
                 self.logs.clear();
                 self.behind.clear();
+                self.stale.clear();
                 self.rows.clear();
                 self.cursor = None;
             }
@@ -213,18 +165,37 @@ impl View {
         &self.behind
     }
 
-    /// Unread as the device shows it: the row's number, plus what others wrote after the row was made.
+    /// Messages that must be read again, with the seq of the notice that said so.
+    pub fn stale(&self) -> impl Iterator<Item = (Id, i64, i64)> {
+        self.stale.iter().map(|((conversation, message), notice)| (*conversation, *message, *notice))
+    }
+
+    /// A message was read again after this notice was applied.
+    pub fn refreshed(&mut self, conversation: Id, message: i64, notice: i64) {
+        if self.stale.get(&(conversation, message)) == Some(&notice) {
+            self.stale.remove(&(conversation, message));
+        }
+    }
+
+    /// Whether the view misses nothing that it knows of.
+    pub fn is_whole(&self) -> bool {
+        !self.lagging && self.behind.is_empty() && self.stale.is_empty()
+    }
+
+    /// Unread as the device shows it: the row's number, plus what others wrote after the row was made, less what was
+    /// recalled since.
     pub fn unread(&self, conversation: Id) -> Option<i64> {
         let row = self.rows.get(&conversation)?;
         let log = self.logs.get(&conversation)?;
-        let since = log
-            .entries
-            .iter()
-            .rev()
-            .take_while(|fact| fact.seq > row.seq)
-            .filter(|fact| fact.message && fact.sender != Some(self.member) && !fact.recalled)
-            .count();
-        Some(row.unread + i64::try_from(since).unwrap_or(i64::MAX))
+        let by_others = |fact: &Fact| fact.message && fact.sender != Some(self.member);
+        let change = |fact: &Fact| match (&*fact.kind, fact.ref_seq) {
+            ("recalled", Some(message)) if message <= row.seq && message > row.read_seq => {
+                -i64::from(log.at(message).is_some_and(by_others))
+            }
+            _ => i64::from(by_others(fact) && !fact.recalled && fact.seq > row.read_seq),
+        };
+        let since: i64 = log.entries.iter().rev().take_while(|fact| fact.seq > row.seq).map(change).sum();
+        Some(row.unread + since)
     }
 }
 
@@ -241,14 +212,17 @@ mod tests {
             message: true,
             recalled: false,
             kind: "text".into(),
+            ref_seq: None,
             msg_count: seq,
             words: 0,
             digest: seq.unsigned_abs(),
+            fixed: seq.unsigned_abs(),
+            changed: 0,
         }
     }
 
     fn row(rev: i64, seq: i64, unread: i64) -> Row {
-        Row { rev, seq, read_seq: 0, read_ver: 0, unread, active: true, status: None }
+        Row { rev, seq, unread, active: true, ..Row::default() }
     }
 
     #[test]
@@ -261,7 +235,8 @@ mod tests {
         assert_eq!(view.take_entry(9, fact(2)), Applied::Next);
         assert_eq!(view.logs[&9].have(), 3);
         assert!(view.behind().is_empty() && view.contradictions.is_empty());
-        assert_eq!(view.take_entry(9, Fact { digest: 77, ..fact(2) }), Applied::Known);
+        let other = Fact { digest: 77, fixed: 77, ..fact(2) };
+        assert!(matches!(view.take_entry(9, other), Applied::Contradiction(_)));
         assert_eq!(view.contradictions.len(), 1);
     }
 
@@ -269,7 +244,8 @@ mod tests {
     fn the_last_row_wins_and_finds_a_lost_tail() {
         let mut view = View::new(1);
         view.take_entry(9, fact(1));
-        assert!(view.take_row(9, row(5, 2, 1)));
+        view.take_row(9, row(5, 2, 1));
+        assert_eq!(view.behind(), &HashSet::from([9]));
         view.take_row(9, row(4, 1, 0));
         assert_eq!(view.rows[&9].rev, 5);
         view.take_entry(9, fact(2));
@@ -292,5 +268,35 @@ mod tests {
         assert_eq!(view.resume_points(9).len(), 4);
         view.reset(None);
         assert!(view.resume_points(9).is_empty());
+    }
+
+    #[test]
+    fn a_changed_message_is_read_again_and_never_goes_back() {
+        let mut view = View::new(1);
+        view.take_entry(9, fact(1));
+        view.take_row(9, row(1, 1, 1));
+        let notice = |seq, kind: &str| Fact {
+            kind: kind.into(),
+            message: false,
+            ref_seq: Some(1),
+            key: None,
+            ..fact(seq)
+        };
+        view.take_entry(9, notice(2, "edited"));
+        view.take_entry(9, notice(3, "recalled"));
+        assert_eq!(view.stale().collect::<Vec<_>>(), [(9, 1, 3)]);
+        let recalled = Fact { recalled: true, changed: 8, digest: 50, ..fact(1) };
+        assert_eq!(view.take_entry(9, recalled), Applied::Changed);
+        view.refreshed(9, 1, 2);
+        assert!(!view.is_whole(), "the second notice came after that was asked");
+        view.refreshed(9, 1, 3);
+        assert!(view.is_whole());
+        assert_eq!(view.unread(9), Some(0), "a recalled message is not unread");
+        assert_eq!(view.take_entry(9, Fact { changed: 5, digest: 49, ..fact(1) }), Applied::Known);
+        assert!(view.logs[&9].at(1).is_some_and(|fact| fact.recalled));
+        assert!(view.contradictions.is_empty());
+        let unannounced = Fact { digest: 60, ..fact(2) };
+        view.take_entry(9, Fact { digest: 61, ..unannounced });
+        assert_eq!(view.contradictions.len(), 1);
     }
 }

@@ -1,0 +1,92 @@
+//! `replay --soak`: short, with processes that are killed on the way, on every database and with two processes.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use deskwire::db::DatabaseKind;
+use deskwire::sync::verify;
+use serde_json::Value;
+
+use crate::harness::audit::audit;
+use crate::harness::process::program;
+use crate::harness::servers::signal;
+use crate::harness::{TestDatabase, servers};
+
+const LOAD: [&str; 8] = [
+    "--visitors=8",
+    "--agents=2",
+    "--tenants=1",
+    "--rate=40",
+    "--reconnects=0.05",
+    "--patience=60",
+    "--quiet",
+    "--devices=2",
+];
+
+/// Runs a soak with these arguments and returns its report.
+fn soak(database: &TestDatabase, arguments: &[&str]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.json");
+    let mut all = vec!["replay", "--report", report.to_str().unwrap()];
+    all.extend(LOAD);
+    all.extend(arguments);
+    let output = program(&all, &database.url).output().unwrap();
+    let told =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}: {told}", output.status);
+    let report: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+    assert!(report["counts"]["messages"].as_u64().unwrap() > 20, "too little load: {told}");
+    audit(&mut database.connect());
+    assert_eq!(verify::recompute_all(&mut database.connect(), None).unwrap().drift, 0);
+    report
+}
+
+fn check_processes(report: &Value, processes: usize) {
+    let soak = &report["soak"];
+    assert!(soak["rounds"].as_u64() >= Some(1) && soak["kills"].as_u64() >= Some(1), "{soak}");
+    let rows = soak["processes"].as_array().unwrap();
+    assert_eq!(rows.len(), processes, "{soak}");
+    for row in rows {
+        for name in
+            ["memory_first_kib", "memory_last_kib", "descriptors_first", "descriptors_last", "samples"]
+        {
+            assert!(row[name].as_u64() > Some(0), "{name} of {row}");
+        }
+        assert!(row["memory_kib_per_minute"].is_number() && row["descriptors_per_minute"].is_number());
+    }
+}
+
+/// Its own process on SQLite is killed now and then; no promise is broken, memory and descriptors are told.
+#[test]
+fn a_soak_survives_kills_and_tells_memory() {
+    let database = TestDatabase::migrated(DatabaseKind::Sqlite);
+    check_processes(&soak(&database, &["--soak=0.2", "--kill-every=3"]), 1);
+}
+
+/// Two processes on one PostgreSQL.
+#[cfg(feature = "postgres")]
+#[test]
+fn a_soak_of_two_processes_on_postgresql() {
+    if !servers::available(DatabaseKind::Postgresql) {
+        return;
+    }
+    let database = TestDatabase::migrated(DatabaseKind::Postgresql);
+    check_processes(&soak(&database, &["--soak=0.2", "--kill-every=3", "--processes=2"]), 2);
+}
+
+/// It goes on until it is told to stop, and then judges what it has.
+#[test]
+fn a_signal_ends_a_soak_with_its_judgement() {
+    let database = TestDatabase::migrated(DatabaseKind::Sqlite);
+    let mut arguments = vec!["replay", "--soak=60"];
+    arguments.extend(LOAD);
+    let child = program(&arguments, &database.url).stdout(Stdio::piped()).spawn().unwrap();
+    // The schedule of the signal: while dialogues go on.
+    std::thread::sleep(Duration::from_secs(8));
+    let begin = Instant::now();
+    signal(child.id(), "INT");
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("1 rounds"), "{}: {told}", output.status);
+    assert!(begin.elapsed() < Duration::from_secs(120));
+}
