@@ -12,7 +12,7 @@ use common::cast::Person;
 use common::http::{Http, request};
 use common::{FromCargo, Outcome, cast, milliseconds, own, say};
 use deskwire::server::Running;
-use deskwire::sync::cursor::Cursor;
+use deskwire::sync::cursor::Reader;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 
@@ -132,7 +132,8 @@ async fn fill(entries: u64) -> Outcome<Store> {
     };
     let app = own::app(own::settings(&url)?)?;
     // Behind the last twenty entries of the store: what a device misses after a short absence.
-    let cursor = Cursor { epoch: app.epoch.clone(), rev: i64::try_from(rev)? - 20 };
+    let reader = Reader::of(&app.epoch, &app.auth.verify(&agent.token)?.actor);
+    let cursor = reader.at(i64::try_from(rev)? - 20);
     let running = deskwire::server::start(app).await?;
     Ok(Store {
         address: running.address,

@@ -66,7 +66,7 @@ impl App {
         )?;
         let metrics = Metrics::new()?;
         let tasks = Tasks::default();
-        let connections = Connections::default();
+        let connections = Connections::new(settings.database.pool_size);
         let lags = Lags::default();
         Ok(Self {
             settings,
@@ -85,8 +85,9 @@ impl App {
         })
     }
 
-    /// Starts what runs beside the requests: the tail of other processes' commits and the renewal of the node
-    /// number. Ends by `shutdown`. Must be called on a tokio runtime.
+    /// Starts what runs beside the requests: the tail of other processes' commits, the repair of what readers missed,
+    /// the revocations, the renewal of the node number and cleaning. Ends by `shutdown`. Must be called on a tokio
+    /// runtime.
     pub fn spawn_tasks(self: &Arc<Self>) {
         let (db, feed, shutdown) = (self.db.clone(), self.feed.clone(), self.tasks.shutdown().clone());
         self.tasks
@@ -95,6 +96,11 @@ impl App {
         let shutdown = self.tasks.shutdown().clone();
         self.tasks.spawn("revocations", move || {
             crate::security::revocation::follow(auth.clone(), db.clone(), feed.clone(), shutdown.clone())
+        });
+        let (db, feed, shutdown) = (self.db.clone(), self.feed.clone(), self.tasks.shutdown().clone());
+        let repairs = self.metrics.repairs.clone();
+        self.tasks.spawn("repair", move || {
+            crate::cluster::repair::run(db.clone(), feed.clone(), repairs.clone(), shutdown.clone())
         });
         let app = self.clone();
         self.tasks.spawn("node_lease", move || app.clone().keep_lease());

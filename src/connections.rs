@@ -7,23 +7,24 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
-use crate::kernel::{MemberId, Millis, TenantId};
+use crate::kernel::{Code, Error, MemberId, Millis, Result, TenantId};
 
 /// Connections that may at one time be told by a close code that their address has too many.
 const REFUSALS: usize = 64;
 
 /// The sockets of one process. Cloning shares it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Connections {
     shared: Arc<Shared>,
 }
 
 type Devices = HashMap<(TenantId, MemberId), Vec<(Arc<str>, i64)>>;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    hellos: Semaphore,
     open: AtomicUsize,
     last_id: AtomicI64,
     closed: Notify,
@@ -45,6 +46,28 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 impl Connections {
+    /// No sockets yet. Of the database's connections for reading at most half answer hellos.
+    pub fn new(pool_size: u32) -> Self {
+        let shared = Shared {
+            hellos: Semaphore::new((pool_size as usize / 2).max(1)),
+            open: AtomicUsize::new(0),
+            last_id: AtomicI64::new(0),
+            closed: Notify::new(),
+            addresses: Mutex::default(),
+            refusals: AtomicUsize::new(0),
+            devices: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Waits for the turn of a hello to be answered, which lasts until the answer is dropped.
+    pub async fn hello_turn(&self, patience: Duration) -> Result<SemaphorePermit<'_>> {
+        match tokio::time::timeout(patience, self.shared.hellos.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(Error::new(Code::Busy, "too many devices connect at once").retry_after(1_000)),
+        }
+    }
+
     /// Sockets that are open in this process.
     pub fn open(&self) -> usize {
         self.shared.open.load(Ordering::SeqCst)
@@ -206,7 +229,7 @@ mod tests {
 
     #[test]
     fn addresses_are_capped_and_places_come_back() {
-        let connections = Connections::default();
+        let connections = Connections::new(4);
         let placed = |address: IpAddr| match connections.enter(address, 2) {
             Admission::Place(permit) => Some(permit),
             _ => None,
@@ -227,7 +250,7 @@ mod tests {
 
     #[test]
     fn refusals_are_bounded_too() {
-        let connections = Connections::default();
+        let connections = Connections::new(4);
         let address = IpAddr::from([192, 0, 2, 1]);
         let refused: Vec<_> = (0..REFUSALS).map(|_| connections.enter(address, 0)).collect();
         assert!(refused.iter().all(|one| matches!(one, Admission::Refusal(_))));
@@ -238,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_device_keeps_its_seat_when_it_comes_again() {
-        let connections = Connections::default();
+        let connections = Connections::new(4);
         let slot =
             |device: &str, socket| connections.slot(TenantId(1), MemberId(2), &Arc::from(device), socket, 2);
         let old = slot("phone", 1);

@@ -22,6 +22,7 @@ pub mod types;
 pub mod write_queue;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::Connection;
 
@@ -30,7 +31,7 @@ pub use error_kind::DbErrorKind;
 
 use crate::kernel::{Code, Error, Result};
 use connection::Purpose;
-use pool::Pool;
+use pool::{POOL_WAIT, Pool};
 use write_queue::WriteQueue;
 
 /// How often a write that met a conflict is tried in all.
@@ -88,7 +89,16 @@ impl Db {
         T: Send + 'static,
         F: FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static,
     {
-        let done = self.readers.watch(move |pool| pool.run(read)).await;
+        self.read_within(POOL_WAIT, read).await
+    }
+
+    /// [`Db::read`] for a caller who waits so long for a connection before it is told `busy`.
+    pub async fn read_within<T, F>(&self, patience: Duration, read: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut AnyConnection) -> Result<T> + Send + 'static,
+    {
+        let done = self.readers.watch(patience, move |pool| pool.run(read)).await;
         done.unwrap_or_else(|| {
             Err(Error::new(Code::StorageUnavailable, "the database does not answer").retry_after(2_000))
         })
@@ -114,7 +124,7 @@ impl Db {
                 Err(_) => Err(unknown()),
             };
         };
-        let done = pool.watch(move |pool| {
+        let done = pool.watch(POOL_WAIT, move |pool| {
             for attempt in 1.. {
                 match pool.run(|connection| connection.transaction(|connection| write(connection))) {
                     Err(error) if error.error_kind() == Some(DbErrorKind::Conflict) && attempt < ATTEMPTS => {
@@ -140,6 +150,12 @@ impl Db {
     /// How often a read or write had to wait for a pooled connection.
     pub fn pool_waits(&self) -> u64 {
         self.readers.waits() + self.writers.as_ref().map_or(0, Pool::waits)
+    }
+
+    /// How many statements the readers' connections have run. Debug builds only: tests bound it.
+    #[cfg(debug_assertions)]
+    pub fn statements(&self) -> u64 {
+        self.readers.statements()
     }
 
     /// How many pooled connections are in use and how many exist.

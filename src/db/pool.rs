@@ -36,6 +36,8 @@ pub struct Pool {
     spare: Arc<Semaphore>,
     /// How often somebody had to wait for a permit.
     waits: Arc<AtomicU64>,
+    #[cfg(debug_assertions)]
+    statements: Arc<AtomicU64>,
 }
 
 /// What a piece of pooled work holds while it runs: its place, or, when nobody waits for it any more, one of the few
@@ -46,7 +48,15 @@ impl Pool {
     /// An empty pool of at most `size` connections.
     pub fn new(target: &Target, purpose: Purpose, size: u32) -> Result<Self> {
         let generation = Arc::new(AtomicU64::new(0));
-        let manager = Manager { target: target.clone(), purpose, generation: generation.clone() };
+        #[cfg(debug_assertions)]
+        let statements = Arc::new(AtomicU64::new(0));
+        let manager = Manager {
+            target: target.clone(),
+            purpose,
+            generation: generation.clone(),
+            #[cfg(debug_assertions)]
+            statements: statements.clone(),
+        };
         let inner = r2d2::Pool::builder()
             .max_size(size.saturating_mul(2))
             .min_idle(Some(0))
@@ -56,19 +66,28 @@ impl Pool {
             .build(manager)
             .map_err(|cause| Error::new(Code::StorageUnavailable, "no connection").caused_by(cause))?;
         let permits = || Arc::new(Semaphore::new(size as usize));
-        Ok(Self { inner, generation, permits: permits(), spare: permits(), waits: Arc::default() })
+        Ok(Self {
+            inner,
+            generation,
+            permits: permits(),
+            spare: permits(),
+            waits: Arc::default(),
+            #[cfg(debug_assertions)]
+            statements,
+        })
     }
 
-    /// Runs work on a thread that may block, when a connection is free; answers within [`DEADLINE`]. `None` when the
+    /// Runs work on a thread that may block, when a connection is free, for which it waits so long; answers within
+    /// [`DEADLINE`], or later by as much as that is longer than [`POOL_WAIT`]. `None` when the
     /// work was begun and has not ended by then: what becomes of it is unknown.
-    pub async fn watch<T, F>(&self, work: F) -> Option<Result<T>>
+    pub async fn watch<T, F>(&self, patience: Duration, work: F) -> Option<Result<T>>
     where
         T: Send + 'static,
         F: FnOnce(&Self) -> Result<T> + Send + 'static,
     {
-        let deadline = tokio::time::Instant::now() + DEADLINE;
+        let deadline = tokio::time::Instant::now() + DEADLINE + patience.saturating_sub(POOL_WAIT);
         // The permit is taken before a blocking thread is, so who waits costs no thread.
-        let place: Place = match self.permit().await {
+        let place: Place = match self.permit(patience).await {
             Ok(permit) => Arc::new(Mutex::new(permit)),
             Err(error) => return Some(Err(error)),
         };
@@ -88,12 +107,12 @@ impl Pool {
         None
     }
 
-    async fn permit(&self) -> Result<OwnedSemaphorePermit> {
+    async fn permit(&self, patience: Duration) -> Result<OwnedSemaphorePermit> {
         if let Ok(permit) = self.permits.clone().try_acquire_owned() {
             return Ok(permit);
         }
         self.waits.fetch_add(1, Ordering::Relaxed);
-        match tokio::time::timeout(POOL_WAIT, self.permits.clone().acquire_owned()).await {
+        match tokio::time::timeout(patience, self.permits.clone().acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             _ => Err(Error::new(Code::Busy, "no database connection became free").retry_after(500)),
         }
@@ -102,6 +121,12 @@ impl Pool {
     /// How often somebody had to wait for a connection.
     pub fn waits(&self) -> u64 {
         self.waits.load(Ordering::Relaxed)
+    }
+
+    /// How many statements its connections have run.
+    #[cfg(debug_assertions)]
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::SeqCst)
     }
 
     /// Runs work on a connection. Errors of the pool: `storage_unavailable`.
@@ -154,6 +179,8 @@ pub struct Manager {
     target: Target,
     purpose: Purpose,
     generation: Arc<AtomicU64>,
+    #[cfg(debug_assertions)]
+    statements: Arc<AtomicU64>,
 }
 
 impl r2d2::ManageConnection for Manager {
@@ -164,6 +191,8 @@ impl r2d2::ManageConnection for Manager {
         // Read before the connection is opened: one that is lost meanwhile must not look new.
         let generation = self.generation.load(Ordering::SeqCst);
         let connection = self.target.connect(self.purpose)?;
+        #[cfg(debug_assertions)]
+        let connection = self.counted(connection);
         Ok(Pooled { connection, generation, lost: false, doubtful: false })
     }
 
@@ -178,6 +207,21 @@ impl r2d2::ManageConnection for Manager {
         }
         let dead = std::mem::take(&mut pooled.doubtful) && self.is_valid(pooled).is_err();
         dead || std::thread::panicking() || pooled.connection.is_broken()
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Manager {
+    /// Counts the connection's statements.
+    fn counted(&self, mut connection: AnyConnection) -> AnyConnection {
+        use diesel::connection::{Connection, InstrumentationEvent};
+        let statements = self.statements.clone();
+        connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if matches!(event, InstrumentationEvent::StartQuery { .. }) {
+                statements.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        connection
     }
 }
 

@@ -1,24 +1,30 @@
-//! What a change of who may come in does to live sockets.
+//! What a change of access does to live sockets.
 
-use super::hub::Tenant;
 use super::protocol::close;
 use super::socket::Socket;
+use super::tenant::Tenant;
 use crate::domain::member::MemberStatus;
 use crate::journal::feed::{AccessNotice, AccessState};
+use crate::kernel::MemberId;
 use crate::security::DenyReason;
 
-/// Closes the sockets that may no longer be here. A changed role means: refresh the token and come again.
-pub fn apply(tenant: &Tenant, notice: &AccessNotice) {
+/// Closes the sockets that may no longer be here, as far as they are `to`'s. A changed role means: refresh the token
+/// and connect again.
+pub fn apply(tenant: &Tenant, notice: &AccessNotice, to: &dyn Fn(MemberId) -> bool) {
+    let sockets_of = |member: &MemberId| {
+        let sockets = if to(*member) { tenant.members.get(member) } else { None };
+        sockets.into_iter().flatten()
+    };
     match &notice.change {
         AccessState::SessionRevoked { member, session, .. } => {
-            for socket in tenant.members.get(member).into_iter().flatten() {
+            for socket in sockets_of(member) {
                 if socket.actor.get().is_some_and(|actor| actor.session == *session) {
                     socket.close(close::KICKED, "session_revoked");
                 }
             }
         }
         AccessState::Member { member, role, status, deleted, merged_into } => {
-            for socket in tenant.members.get(member).into_iter().flatten() {
+            for socket in sockets_of(member) {
                 let same_role = socket.actor.get().is_some_and(|actor| actor.role == *role);
                 match (merged_into, *deleted || *status == MemberStatus::Disabled) {
                     (Some(_), _) => socket.close(close::KICKED, "identity_changed"),
@@ -29,7 +35,7 @@ pub fn apply(tenant: &Tenant, notice: &AccessNotice) {
             }
         }
         AccessState::Tenant { suspended: true } => {
-            for socket in tenant.members.values().flatten() {
+            for socket in tenant.members.keys().flat_map(sockets_of) {
                 socket.close(close::FORBIDDEN, "tenant_suspended");
             }
         }
@@ -37,7 +43,7 @@ pub fn apply(tenant: &Tenant, notice: &AccessNotice) {
     }
 }
 
-/// Closes a socket whose member the judge of tokens no longer lets in; whether it did.
+/// Closes a socket whose member the token verifier no longer lets in; tells whether it did.
 pub fn bar(socket: &Socket) -> bool {
     let Some(barred) = socket.actor.get().and_then(|actor| socket.hub.app.auth.barred(&actor)) else {
         return false;

@@ -10,6 +10,7 @@ use super::pending::{Pending, PendingRead};
 use super::protocol::FrameId;
 use super::protocol::client::{Position, Read};
 use super::protocol::server::ReadReply;
+use super::rebuild::Suspect;
 use super::socket::Socket;
 use super::{typing, wire};
 use crate::domain::actor::Actor;
@@ -42,13 +43,23 @@ pub fn delivered(socket: &Rc<Socket>, positions: &[Position]) {
 /// Stores what is due on this worker.
 pub fn flush(hub: &Rc<Hub>) {
     let now = Instant::now();
-    for socket in std::mem::take(&mut *hub.busy.borrow_mut()) {
+    // Taken before the loop: a guard in its head would live until the loop's end.
+    let sockets = hub.busy.take();
+    let mut still_busy = Vec::new();
+    for socket in sockets {
+        hub.suspect.set(Some(Suspect::Socket(socket.id)));
         flush_one(&socket, now, false);
-        let busy = socket.pending.borrow().as_ref().is_some_and(|pending| pending.is_busy());
-        if busy {
-            hub.busy.borrow_mut().push(socket);
+        if is_busy(&socket) {
+            still_busy.push(socket);
         }
     }
+    hub.suspect.set(None);
+    hub.busy.borrow_mut().append(&mut still_busy);
+}
+
+/// Whether the socket has collected something.
+pub fn is_busy(socket: &Socket) -> bool {
+    socket.pending.borrow().as_ref().is_some_and(|pending| pending.is_busy())
 }
 
 /// The socket is gone: stores what it collected, and it no longer types.

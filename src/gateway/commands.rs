@@ -8,13 +8,13 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use super::protocol::client::{Auth, MarkUnread, MessageEdit, MessageRecall, MessageSend, Pull, Sync};
-use super::protocol::limits::{PULL_ENTRIES, REPLY_BYTES, SYNC_ROWS};
+use super::protocol::limits::{PULL_ENTRIES, SYNC_ROWS};
 use super::protocol::server::{AuthReply, MessageReply, PullReply, ReadReply, SyncReply};
 use super::protocol::{FrameId, close};
 use super::socket::Socket;
 use super::wire;
 use crate::domain::actor::Actor;
-use crate::domain::entry::{Entry, EntryRow};
+use crate::domain::entry::EntryRow;
 use crate::journal::{Reply, Room};
 use crate::kernel::{Code, ConversationId, Error, Millis, Result};
 use crate::messages::api::{EditMessage, LogQuery, SendMessage};
@@ -167,8 +167,7 @@ pub fn pull(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Pull)
         let limit = Some(limit(input.limit, 100, PULL_ENTRIES)?);
         let query = LogQuery { after_seq: Some(after_seq), before_seq: None, limit };
         let room = Room::Log(input.conversation_id);
-        let mut page = messages::log(&app, actor, room, query, Which::Everything).await?;
-        fit(&mut page.data, REPLY_BYTES);
+        let page = messages::log(&app, actor, room, query, Which::Everything).await?;
         Ok(PullReply { conversation_id: input.conversation_id, entries: page.data, head_seq: page.head_seq })
     });
 }
@@ -200,21 +199,4 @@ fn limit(given: Option<i64>, usual: i64, most: i64) -> Result<u32> {
         true => Ok(u32::try_from(limit).unwrap_or(1)),
         false => Err(Error::field("/limit", "out_of_range", format!("limit is 1 to {most}"))),
     }
-}
-
-/// Cuts a list of entries where it gets too large for one frame; the first always stays. Returns the size.
-pub fn fit(entries: &mut Vec<Entry>, most: usize) -> usize {
-    let mut bytes = 0;
-    let mut kept = 0;
-    for entry in entries.iter() {
-        // What stands around the content is below this.
-        let size = entry.content.get().len() + 512;
-        if kept > 0 && bytes + size > most {
-            break;
-        }
-        bytes += size;
-        kept += 1;
-    }
-    entries.truncate(kept);
-    bytes
 }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::hub::Hub;
 use super::protocol::close;
+use super::rebuild::Suspect;
 use super::socket::Socket;
 
 /// Slices a second.
@@ -20,7 +21,8 @@ const ELSEWHERE_MS: (u64, u64) = (1_000, 2_000);
 
 /// Starts it. New sockets are refused from now on.
 pub fn start(hub: &Rc<Hub>) {
-    actix_web::rt::spawn(run(hub.clone()));
+    // No socket is to blame when it fails.
+    hub.spawn(Suspect::Socket(0), run(hub.clone()));
 }
 
 async fn run(hub: Rc<Hub>) {

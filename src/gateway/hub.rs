@@ -6,61 +6,41 @@
 //! ends when the server shuts down and the worker's last socket is gone.
 //!
 //! Invariants: a tenant's changes are delivered strictly in order, tenants do not wait for each other; the hub never
-//! waits for a socket or for the store (what needs the store runs in a task of its own).
+//! waits for a socket or for the store (what needs the store runs in a task of its own); after a panic anywhere in it
+//! the task is restarted with its state made anew ([`rebuild`]), counted and told by readiness.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::web;
-use tokio::sync::mpsc;
+use futures_util::FutureExt;
+use tokio::sync::{Notify, mpsc};
 
-use super::follow::{Follower, Step};
+use super::follow::Hole;
 use super::protocol::close;
-use super::socket::{Phase, Socket};
-use super::{deliver, repair, sweep, wire};
-use crate::app::App;
-use crate::domain::actor::Actor;
-use crate::journal::Changes;
-use crate::journal::feed::{Ephemeral, FeedItem, Following};
-use crate::kernel::{ConversationId, MemberId, Result, TenantId};
-use crate::sync::cursor::Cursor;
-
 use super::protocol::limits::TYPING_TTL_MS;
 use super::protocol::server::{MemberPosition, Receipt, TypingNotice};
+use super::rebuild::{self, Suspect};
+use super::socket::{Phase, Socket};
+use super::tenant::Tenant;
+use super::{deliver, sweep, wire};
+use crate::app::App;
 use crate::connections::DeviceSlot;
+use crate::domain::actor::Actor;
+use crate::journal::Changes;
+use crate::journal::feed::{Ephemeral, FeedItem};
+use crate::kernel::{ConversationId, MemberId, Millis, TenantId};
+use crate::sync::cursor::{Cursor, Reader};
 
 /// Items of the feed that may wait for one worker; what does not fit is read from the store.
 const FEED_CAPACITY: usize = 1_024;
 /// How often timers are looked at.
 const TICK: Duration = Duration::from_millis(super::protocol::limits::READ_COLLECT_MS);
-
-/// A tenant with sockets on this worker.
-#[derive(Default)]
-pub struct Tenant {
-    /// Tells this one from an earlier one of the same tenant, whose tasks may still run.
-    pub generation: u64,
-    /// Where this worker stands in the tenant's log.
-    pub follower: Follower,
-    /// While it is here, the tail looks for what other processes commit for the tenant.
-    pub following: Option<Following>,
-    /// Changes that are in order and wait to be delivered.
-    pub ready: VecDeque<Arc<Changes>>,
-    /// A task delivers them.
-    pub delivering: bool,
-    /// Everything up to this rev has been handed to the sockets.
-    pub delivered: i64,
-    /// Signed-in sockets.
-    pub members: HashMap<MemberId, Vec<Rc<Socket>>>,
-    /// Who watches a conversation without being in it.
-    pub watchers: HashMap<ConversationId, Vec<Rc<Socket>>>,
-    /// Staff who watch the waiting ones.
-    pub waiting: Vec<Rc<Socket>>,
-    /// Positions that were last told.
-    pub positions: HashMap<ConversationId, [i64; 4]>,
-}
 
 /// The sockets of one worker.
 pub struct Hub {
@@ -74,6 +54,12 @@ pub struct Hub {
     pub busy: RefCell<Vec<Rc<Socket>>>,
     /// The server shuts down.
     pub draining: Cell<bool>,
+    /// What is being worked on, for the case that it panics.
+    pub suspect: Cell<Option<Suspect>>,
+    /// What was worked on by tasks that panicked.
+    pub suspects: RefCell<Vec<Suspect>>,
+    panicked: Notify,
+    running: Cell<bool>,
     generations: Cell<u64>,
 }
 
@@ -94,19 +80,29 @@ impl Hub {
                     sockets: RefCell::default(),
                     busy: RefCell::default(),
                     draining: Cell::new(false),
+                    suspect: Cell::new(None),
+                    suspects: RefCell::default(),
+                    panicked: Notify::new(),
+                    running: Cell::new(false),
                     generations: Cell::new(0),
                 });
                 hubs.push(Rc::downgrade(&hub));
-                let feed = app.feed.subscribe(FEED_CAPACITY);
-                // Handing thousands of frames to connections in one go uses up what a task may do before it has to
-                // yield; a connection would then look full. The loop yields by itself instead.
-                actix_web::rt::spawn(tokio::task::unconstrained(hub.clone().run(feed)));
+                let supervised = hub.clone();
+                // The first subscription is made now, so that the first socket misses nothing.
+                let first = Cell::new(Some(app.feed.subscribe(FEED_CAPACITY)));
+                app.tasks.spawn_local("hub", move || {
+                    let feed = first.take().unwrap_or_else(|| supervised.app.feed.subscribe(FEED_CAPACITY));
+                    supervised.clone().run(feed)
+                });
                 hub
             })
         })
     }
 
     async fn run(self: Rc<Self>, mut feed: mpsc::Receiver<FeedItem>) {
+        if self.running.replace(true) {
+            rebuild::run(&self);
+        }
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -121,9 +117,32 @@ impl Hub {
                         return;
                     }
                 }
+                // A task of the hub panicked: so does the hub, and is restarted with its state made anew.
+                () = self.panicked.notified() => {
+                    std::panic::resume_unwind(Box::new("a task of the hub panicked"))
+                }
             }
+            // Handing out thousands of frames uses up what a task may do before it has to yield; the hub is not
+            // stopped by that, and yields by itself.
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Runs work of the hub that waits for the store. When it panics, the hub is restarted.
+    pub fn spawn(self: &Rc<Self>, suspect: Suspect, work: impl Future<Output = ()> + 'static) {
+        let hub = self.clone();
+        actix_web::rt::spawn(tokio::task::unconstrained(Box::pin(async move {
+            if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+                hub.suspects.borrow_mut().push(suspect);
+                hub.panicked.notify_one();
+            }
+        })));
+    }
+
+    /// A number that no tenant of this worker had before.
+    pub fn next_generation(&self) -> u64 {
+        self.generations.set(self.generations.get() + 1);
+        self.generations.get()
     }
 
     fn take(self: &Rc<Self>, item: FeedItem) {
@@ -136,37 +155,29 @@ impl Hub {
 
     fn changes(self: &Rc<Self>, changes: Arc<Changes>) {
         let id = changes.tenant;
-        let step = match self.tenants.borrow_mut().get_mut(&id) {
-            Some(tenant) => tenant.follower.offer(changes),
-            None => return,
-        };
-        match step {
-            Step::Deliver(changes) => self.ready(id, changes),
-            Step::Repair(to) => repair::start(self, id, to),
-            Step::Nothing => {}
-        }
+        let mut tenants = self.tenants.borrow_mut();
+        let ready = tenants.get_mut(&id).map(|tenant| tenant.follower.offer(changes)).unwrap_or_default();
+        drop(tenants);
+        ready.into_iter().for_each(|changes| deliver::take(self, id, changes));
+        self.fill_hole(id, false);
     }
 
-    /// Delivers changes that are next in order.
-    pub fn ready(self: &Rc<Self>, id: TenantId, changes: Arc<Changes>) {
-        if let Some(tenant) = self.tenants.borrow_mut().get_mut(&id) {
-            tenant.ready.push_back(changes);
-        }
-        deliver::pump(self, id);
-    }
-
-    /// Repairs tenants whose committed rev has not come.
+    /// Asks for what is missing in tenants' logs. `told` says that something may be.
     pub fn look_behind(self: &Rc<Self>, told: bool) {
-        let now = Instant::now();
-        let mut behind = Vec::new();
-        for (id, tenant) in self.tenants.borrow_mut().iter_mut() {
-            let committed = self.app.feed.committed(*id);
-            if tenant.follower.is_behind(committed, now, told) {
-                behind.push((*id, committed));
+        let ids: Vec<TenantId> = self.tenants.borrow().keys().copied().collect();
+        ids.into_iter().for_each(|id| self.fill_hole(id, told));
+    }
+
+    fn fill_hole(&self, id: TenantId, told: bool) {
+        let mut tenants = self.tenants.borrow_mut();
+        let Some(tenant) = tenants.get_mut(&id) else { return };
+        match tenant.follower.hole(self.app.feed.committed(id), Instant::now(), told) {
+            Some(Hole::Ask(from, to)) => self.app.feed.ask_repair(id, from, to),
+            Some(Hole::Jump(head)) => {
+                log::warn!(target: "deskwire::gateway", "tenant {id}: too far behind, going on after rev {head}");
+                rebuild::go_on_after(self, tenant, head);
             }
-        }
-        for (id, committed) in behind {
-            repair::start(self, id, committed);
+            None => {}
         }
     }
 
@@ -216,50 +227,27 @@ impl Hub {
     }
 
     /// Somebody signed in on a socket: from now on its frames are held for it.
-    pub fn register(
-        &self,
-        socket: &Rc<Socket>,
-        actor: Actor,
-        slot: DeviceSlot,
-        expires_at: crate::kernel::Millis,
-    ) {
+    pub fn register(&self, socket: &Rc<Socket>, actor: Actor, slot: DeviceSlot, expires_at: Millis) {
         socket.sign_in(actor, slot, expires_at);
         let mut tenants = self.tenants.borrow_mut();
-        let tenant = tenants.entry(actor.tenant).or_insert_with(|| {
-            self.generations.set(self.generations.get() + 1);
-            Tenant { generation: self.generations.get(), ..Tenant::default() }
+        let tenant = tenants.entry(actor.tenant).or_insert_with(|| Tenant {
+            generation: self.next_generation(),
+            following: Some(self.app.feed.follow(actor.tenant)),
+            ..Tenant::default()
         });
-        tenant.members.entry(actor.member).or_insert_with(|| Vec::with_capacity(1)).push(socket.clone());
+        tenant.add(socket, &actor);
     }
 
-    /// Makes sure that everything that is committed from now on will reach this worker.
-    pub async fn follow(self: &Rc<Self>, id: TenantId) -> Result<()> {
-        let is_set = |hub: &Self| hub.tenants.borrow().get(&id).is_none_or(|tenant| tenant.follower.is_set());
-        if is_set(self) {
-            return Ok(());
-        }
-        // With one process on the store, what it committed last is the head. Others commit without telling for as
-        // long as nobody here follows the tenant.
-        let mut head = self.app.feed.committed(id);
-        if head == 0 || self.app.db.kind().is_server() {
-            let read = move |connection: &mut crate::db::AnyConnection| {
-                crate::journal::history::head(connection, id)
-            };
-            head = self.app.db.read(read).await?;
-        }
-        if let Some(tenant) = self.tenants.borrow_mut().get_mut(&id)
-            && !tenant.follower.is_set()
-        {
-            tenant.follower.begin(head);
-            tenant.following = Some(self.app.feed.follow(id));
-            tenant.delivered = head;
-        }
+    /// A socket that is registered has read the tenant's head: everything that is committed after it reaches this
+    /// worker.
+    pub fn follow(&self, id: TenantId, head: i64) {
+        let mut tenants = self.tenants.borrow_mut();
+        let Some(tenant) = tenants.get_mut(&id).filter(|tenant| !tenant.follower.is_set()) else { return };
+        tenant.follower.begin(head);
+        tenant.delivered = head;
+        drop(tenants);
         // What was committed while the head was read came too early to be kept.
-        let committed = self.app.feed.committed(id);
-        if committed > head {
-            repair::start(self, id, committed);
-        }
-        Ok(())
+        self.fill_hole(id, true);
     }
 
     /// A socket is gone.
@@ -268,34 +256,20 @@ impl Hub {
         let Some(actor) = socket.actor.get() else { return };
         let mut tenants = self.tenants.borrow_mut();
         let Some(tenant) = tenants.get_mut(&actor.tenant) else { return };
-        let is_other = |one: &Rc<Socket>| one.id != socket.id;
-        if let Some(sockets) = tenant.members.get_mut(&actor.member) {
-            sockets.retain(is_other);
-            if sockets.is_empty() {
-                tenant.members.remove(&actor.member);
-            }
-        }
-        if let Some(pending) = socket.pending.borrow().as_ref() {
-            for conversation in &pending.watches {
-                if let Some(watchers) = tenant.watchers.get_mut(conversation) {
-                    watchers.retain(is_other);
-                    if watchers.is_empty() {
-                        tenant.watchers.remove(conversation);
-                    }
-                }
-            }
-            if pending.waiting {
-                tenant.waiting.retain(is_other);
-            }
-        }
+        tenant.remove(socket, &actor);
         if tenant.members.is_empty() {
             tenants.remove(&actor.tenant);
         }
     }
 
-    /// The opaque text of a place in a tenant's log.
-    pub fn cursor(&self, rev: i64) -> String {
-        Cursor::new(&self.app.epoch, rev.max(0)).to_string()
+    /// A member's cursor at a place in its tenant's log.
+    pub fn member_cursor(&self, tenant: TenantId, member: MemberId, rev: i64) -> Cursor {
+        Reader::member(&self.app.epoch, tenant, member).at(rev)
+    }
+
+    /// The text of [`Hub::member_cursor`] for who is on a socket.
+    pub fn cursor(&self, actor: &Actor, rev: i64) -> String {
+        self.member_cursor(actor.tenant, actor.member, rev).to_string()
     }
 
     /// Works on a tenant, unless it went away meanwhile or is another generation.
@@ -311,23 +285,6 @@ impl Hub {
     /// Every socket of the worker that is not closing.
     pub fn open_sockets(&self) -> Vec<Rc<Socket>> {
         self.sockets.borrow().values().filter(|one| one.phase.get() != Phase::Closing).cloned().collect()
-    }
-}
-
-impl Tenant {
-    /// The sockets of these members and of those who watch the conversation.
-    pub fn audience<'a>(
-        &'a self,
-        conversation: ConversationId,
-        members: &'a [MemberId],
-    ) -> impl Iterator<Item = &'a Rc<Socket>> {
-        let inside = members.iter().filter_map(|member| self.members.get(member)).flatten();
-        let watching = self.watchers.get(&conversation).into_iter().flatten();
-        inside.chain(
-            watching.filter(move |socket| {
-                socket.actor.get().is_some_and(|actor| !members.contains(&actor.member))
-            }),
-        )
     }
 }
 

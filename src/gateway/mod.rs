@@ -1,7 +1,8 @@
 //! The gateway: live sockets at `/api/v1/ws`, sub-protocol `deskwire.v1`.
 //!
 //! Owns the frames, the close codes and the limits of the socket ([`protocol`]); who is connected on a worker
-//! ([`hub`]); how committed changes reach them ([`follow`], [`deliver`]); how a client that was away catches up
+//! ([`hub`], [`tenant`]); how committed changes reach them ([`follow`], [`deliver`], [`rows`]); what is done after a
+//! panic ([`rebuild`]); how a client that was away catches up
 //! ([`resume`]). Does not own what a command does: each calls the service function that REST calls ([`commands`]).
 //!
 //! The way of a frame in: [`upgrade`] → [`handover`] → [`session`] (one small task a socket) → [`connection`] →
@@ -27,11 +28,14 @@ mod missed;
 mod outbox;
 mod pending;
 pub mod protocol;
-mod repair;
+mod rebuild;
+mod replay;
 mod resume;
+mod rows;
 mod session;
 mod socket;
 mod sweep;
+mod tenant;
 mod typing;
 mod upgrade;
 mod watch;

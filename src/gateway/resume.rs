@@ -4,9 +4,12 @@
 //! Then the head is read, then the rows and entries. Then `ready`, the entries, what was held and is newer than the
 //! head, and `live`. A commit before the head is among the rows; a commit after it is among what was held.
 
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
 
 use super::missed::{self, Missed};
 use super::protocol::client::Hello;
@@ -21,6 +24,9 @@ use crate::journal::feed::Ephemeral;
 use crate::kernel::{Code, Error, Result, text};
 use crate::security::Verified;
 
+/// How long a hello may wait for its turn and for a connection.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// Answers a hello in a task of its own.
 pub fn start(socket: &Rc<Socket>, id: Option<FrameId>, hello: Hello) {
     socket.phase.set(Phase::Resuming);
@@ -29,7 +35,10 @@ pub fn start(socket: &Rc<Socket>, id: Option<FrameId>, hello: Hello) {
     socket.look_at.set(now + Duration::from_secs(1));
     let socket = socket.clone();
     actix_web::rt::spawn(Box::pin(async move {
-        if let Err((error, code)) = greet(&socket, hello).await {
+        // A panic would leave the socket between two phases for ever.
+        let greeted = AssertUnwindSafe(greet(&socket, hello)).catch_unwind().await;
+        let greeted = greeted.unwrap_or_else(|_| Err(refusal(Error::internal("answering hello panicked"))));
+        if let Err((error, code)) = greeted {
             socket.reply(wire::error(id.as_ref(), &error, None));
             socket.close(code, error.code.name());
         }
@@ -71,12 +80,17 @@ async fn greet(socket: &Rc<Socket>, hello: Hello) -> std::result::Result<(), (Er
         device,
         socket: newer,
     });
-    hub.follow(actor.tenant).await.map_err(refusal)?;
-
     let resumed = hello.cursor.is_some();
     let epoch = app.epoch.clone();
     let read = move |connection: &mut AnyConnection| missed::read(connection, &actor, &epoch, &hello);
-    let missed = app.db.read(read).await.map_err(refusal)?;
+    // Many hellos at once wait for each other, and leave connections free for everybody else.
+    let turn = app.connections.hello_turn(PATIENCE).await.map_err(refusal)?;
+    if socket.phase.get() != Phase::Resuming {
+        return Ok(());
+    }
+    let missed = app.db.read_within(PATIENCE, read).await.map_err(refusal)?;
+    drop(turn);
+    hub.follow(actor.tenant, missed.head);
     if resumed {
         app.metrics.resumes.inc();
     }
@@ -121,7 +135,7 @@ fn finish(socket: &Rc<Socket>, verified: &Verified, missed: Missed) {
         &Ready {
             session_id: socket.id.to_string(),
             epoch: hub.app.epoch.clone(),
-            cursor: hub.cursor(head),
+            cursor: hub.cursor(&actor, head),
             member: Myself { id: actor.member, role: actor.role },
             rows,
             unread_total,
@@ -139,11 +153,13 @@ fn finish(socket: &Rc<Socket>, verified: &Verified, missed: Missed) {
         // More rows than one page: the client syncs from where the page ended, as after any lag.
         socket.miss(until + 1, None);
     }
-    let reached = match hub.tenants.borrow().get(&actor.tenant) {
-        Some(tenant) if whole && rows_until.is_none() => tenant.delivered.max(head),
+    let tenants = hub.tenants.borrow();
+    let reached = match tenants.get(&actor.tenant) {
+        Some(tenant) if whole && rows_until.is_none() => tenant.delivered_to(actor.member).max(head),
         _ => rows_until.unwrap_or(head),
     };
-    socket.reply(wire::frame("live", &Live { cursor: hub.cursor(reached) }));
+    drop(tenants);
+    socket.reply(wire::frame("live", &Live { cursor: hub.cursor(&actor, reached) }));
     let now = Instant::now();
     socket.ping_at.set(now + next_ping(settings.ping_seconds));
     socket.look_at.set(now);

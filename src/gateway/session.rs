@@ -35,14 +35,16 @@ impl SessionTask {
         if socket.phase.get() == Phase::AwaitingHello {
             limit = limit.min(HELLO_BYTES);
         }
-        match socket.connection.borrow_mut().as_mut() {
+        let mut connection = socket.connection.borrow_mut();
+        match connection.as_mut() {
             Some(connection) => connection.poll_next(context, limit),
             None => Poll::Ready(Incoming::End),
         }
     }
 
     fn poll_discard(&self, context: &mut Context<'_>) -> Poll<()> {
-        match self.socket.connection.borrow_mut().as_mut() {
+        let mut connection = self.socket.connection.borrow_mut();
+        match connection.as_mut() {
             Some(connection) => connection.poll_discard(context),
             None => Poll::Ready(()),
         }
@@ -61,10 +63,11 @@ impl SessionTask {
                 }
             },
             Message::Ping(payload) => {
-                if inbound::control_may_pass(socket)
-                    && let Some(connection) = socket.connection.borrow_mut().as_mut()
-                {
-                    connection.pong(&payload);
+                if inbound::control_may_pass(socket) {
+                    let mut connection = socket.connection.borrow_mut();
+                    if let Some(connection) = connection.as_mut() {
+                        connection.pong(&payload);
+                    }
                 }
             }
             Message::Pong => {

@@ -172,7 +172,8 @@ impl Socket {
         let item = Item { bytes, class: Class::Durable { rev, conversation } };
         match self.phase.get() {
             Phase::Resuming => {
-                if let Some(held) = self.held.borrow_mut().as_mut() {
+                let mut held = self.held.borrow_mut();
+                if let Some(held) = held.as_mut() {
                     held.push(item);
                 }
             }
@@ -185,7 +186,8 @@ impl Socket {
     pub fn miss(&self, rev: i64, conversation: Option<ConversationId>) {
         match self.phase.get() {
             Phase::Resuming => {
-                if let Some(held) = self.held.borrow_mut().as_mut() {
+                let mut held = self.held.borrow_mut();
+                if let Some(held) = held.as_mut() {
                     held.drop_durable(rev, conversation);
                 }
             }

@@ -8,6 +8,7 @@ use super::hub::Hub;
 use super::protocol::client::Ping;
 use super::protocol::close;
 use super::protocol::limits::{HELLO_SECONDS, PONG_SECONDS, RESUME_SECONDS, STALL_SECONDS};
+use super::rebuild::Suspect;
 use super::socket::{Phase, Socket};
 use super::{access, collect, drain};
 
@@ -27,8 +28,10 @@ pub fn tick(hub: &Rc<Hub>) {
     let due: Vec<Rc<Socket>> =
         hub.sockets.borrow().values().filter(|socket| socket.look_at.get() <= now).cloned().collect();
     for socket in due {
+        hub.suspect.set(Some(Suspect::Socket(socket.id)));
         look(&socket, now);
     }
+    hub.suspect.set(None);
 }
 
 fn look(socket: &Rc<Socket>, now: Instant) {

@@ -1,22 +1,25 @@
 //! Watching: conversations that one may read without being in them, and (staff) the waiting ones. Owns who watches
-//! what on this worker, when a watch ends, and the notices that come with a room's change.
+//! what on this worker, when a watch ends, and the notices that come with a conversation's change.
 //!
-//! Invariant: a watch is checked when it is made and again at every change of the room, so nobody goes on seeing what
+//! Invariant: a watch is checked when it is made and again at every change of the conversation, so nobody goes on seeing what
 //! it may no longer see; a conversation's notes come with it for staff only.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
+use bytestring::ByteString;
+
 use super::commands::{Running, reads, run};
-use super::deliver::{Loaded, changed};
-use super::hub::Tenant;
 use super::protocol::FrameId;
 use super::protocol::client::Watch;
 use super::protocol::limits::WATCHES;
 use super::protocol::server::{QueueNotice, Receipt, Reset, ResetReason, WatchReply, Watched};
+use super::rows::changed;
 use super::socket::Socket;
+use super::tenant::Tenant;
 use super::{collect, wire};
 use crate::conversations::access;
-use crate::conversations::view::StaffView;
+use crate::conversations::view::{Cards, StaffView};
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
 use crate::domain::conversation::{ConversationKind, ConversationStatus};
@@ -24,7 +27,7 @@ use crate::domain::entry::EntryKind;
 use crate::domain::permission::{self, Relation};
 use crate::journal::Changes;
 use crate::journal::feed::RoomState;
-use crate::kernel::{Code, ConversationId, Error, Result};
+use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
 
 /// Positions that are remembered for one tenant at most.
 const REMEMBERED: usize = 10_000;
@@ -36,19 +39,20 @@ pub fn watch(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Watc
         if input.waiting && !actor.role.is_staff() {
             return Err(Error::new(Code::Forbidden, "only staff watch waiting conversations"));
         }
-        let watched = collect::with(&socket, |pending| pending.watches.len());
-        if watched + input.conversations.len() > WATCHES {
-            let detail = format!("a socket watches at most {WATCHES} conversations");
-            return Err(Error::new(Code::LimitReached, detail));
+        let mut asked = input.conversations;
+        if asked.len() > WATCHES {
+            return Err(too_many());
         }
-        let asked = input.conversations;
-        let fronts = look(&socket, actor, asked.clone()).await?;
-        add(&socket, actor, fronts.iter().map(|one| one.1), input.waiting);
+        let mut seen = HashSet::new();
+        asked.retain(|one| seen.insert(*one));
+        let fronts: Vec<ConversationId> =
+            look(&socket, actor, asked.clone()).await?.into_iter().map(|one| one.1).collect();
+        let added = add(&socket, actor, &fronts, input.waiting)?;
         // From here on new entries arrive; the heads are read after, so that none falls between.
         let heads = match look(&socket, actor, asked).await {
             Ok(heads) => heads,
             Err(error) => {
-                drop_watches(&socket, fronts.iter().map(|one| one.1));
+                drop_watches(&socket, added.into_iter());
                 return Err(error);
             }
         };
@@ -61,7 +65,11 @@ pub fn watch(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Watc
     });
 }
 
-/// Of each conversation: itself, the front room, the head of its log.
+fn too_many() -> Error {
+    Error::new(Code::LimitReached, format!("a socket watches at most {WATCHES} conversations"))
+}
+
+/// Of each conversation: itself, the front conversation, the head of its log.
 async fn look(
     socket: &Socket,
     actor: Actor,
@@ -71,32 +79,45 @@ async fn look(
         return Ok(Vec::new());
     }
     let read = move |connection: &mut AnyConnection| {
-        let look = |id: ConversationId| {
-            let access =
-                access::load(connection, &actor, id).map_err(|error| error.with("conversation_id", id))?;
-            Ok((id, access.front().id, access.conversation.seq))
+        let found = access::load_many(connection, &actor, &conversations)?;
+        let look = |id: ConversationId| match found.get(&id) {
+            Some(access) => Ok((id, access.front().id, access.conversation.seq)),
+            None => Err(Error::not_found().with("conversation_id", id)),
         };
         conversations.into_iter().map(look).collect()
     };
     socket.hub.app.db.read(read).await
 }
 
-fn add(socket: &Rc<Socket>, actor: Actor, fronts: impl Iterator<Item = ConversationId>, waiting: bool) {
+/// Adds watches, all or none: the bound is checked under the borrow that takes them. Returns those that are new.
+fn add(
+    socket: &Rc<Socket>,
+    actor: Actor,
+    fronts: &[ConversationId],
+    waiting: bool,
+) -> Result<Vec<ConversationId>> {
     if !socket.is_live() {
-        return;
+        return Ok(Vec::new());
     }
     let mut tenants = socket.hub.tenants.borrow_mut();
-    let Some(tenant) = tenants.get_mut(&actor.tenant) else { return };
+    let Some(tenant) = tenants.get_mut(&actor.tenant) else { return Ok(Vec::new()) };
     collect::with(socket, |pending| {
-        for front in fronts {
-            if pending.watches.insert(front) {
-                tenant.watchers.entry(front).or_default().push(socket.clone());
-            }
+        let mut new: Vec<ConversationId> =
+            fronts.iter().copied().filter(|one| !pending.watches.contains(one)).collect();
+        new.sort_unstable();
+        new.dedup();
+        if pending.watches.len() + new.len() > WATCHES {
+            return Err(too_many());
+        }
+        for front in &new {
+            pending.watches.insert(*front);
+            tenant.watchers.entry(*front).or_default().push(socket.clone());
         }
         if waiting && !std::mem::replace(&mut pending.waiting, true) {
             tenant.waiting.push(socket.clone());
         }
-    });
+        Ok(new)
+    })
 }
 
 fn drop_watches(socket: &Rc<Socket>, fronts: impl Iterator<Item = ConversationId>) {
@@ -105,12 +126,7 @@ fn drop_watches(socket: &Rc<Socket>, fronts: impl Iterator<Item = ConversationId
     let Some(tenant) = tenants.get_mut(&actor.tenant) else { return };
     for front in fronts {
         collect::with(socket, |pending| pending.watches.remove(&front));
-        if let Some(watchers) = tenant.watchers.get_mut(&front) {
-            watchers.retain(|one| one.id != socket.id);
-            if watchers.is_empty() {
-                tenant.watchers.remove(&front);
-            }
-        }
+        tenant.unwatch(socket, front);
     }
 }
 
@@ -119,9 +135,9 @@ pub fn unwatch(socket: &Rc<Socket>, id: Option<FrameId>, input: &Watch) {
     drop_watches(socket, input.conversations.iter().copied());
     if input.waiting {
         collect::with(socket, |pending| pending.waiting = false);
-        if let Some(actor) = socket.actor.get()
-            && let Some(tenant) = socket.hub.tenants.borrow_mut().get_mut(&actor.tenant)
-        {
+        let mut tenants = socket.hub.tenants.borrow_mut();
+        let tenant = socket.actor.get().and_then(|actor| tenants.get_mut(&actor.tenant));
+        if let Some(tenant) = tenant {
             tenant.waiting.retain(|one| one.id != socket.id);
         }
     }
@@ -129,7 +145,7 @@ pub fn unwatch(socket: &Rc<Socket>, id: Option<FrameId>, input: &Watch) {
     socket.reply(wire::reply("ok", id.as_ref(), &WatchReply { conversations: Vec::new(), waiting }));
 }
 
-fn unwatched(conversation: ConversationId) -> bytestring::ByteString {
+fn unwatched(conversation: ConversationId) -> ByteString {
     let reason = ResetReason::Unwatched;
     wire::frame("reset", &Reset { conversation_id: Some(conversation), all: false, reason })
 }
@@ -153,24 +169,66 @@ pub fn may_see(actor: &Actor, room: &RoomState, backstage: bool) -> bool {
     permission::relation(actor, &room.conversation, participant) != Relation::Stranger
 }
 
-/// What a room's change means beyond its entries: watches that end, receipts, the waiting list.
-pub fn room_changed(tenant: &mut Tenant, changes: &Changes, room: &RoomState, loaded: &Loaded) {
+/// A receipt for those who are in a conversation and those who watch it.
+pub struct ReceiptNotice {
+    conversation: ConversationId,
+    inside: Vec<MemberId>,
+    bytes: ByteString,
+}
+
+/// What a conversation's change means beyond its entries and rows: watches end; returns the receipt that is to be
+/// told.
+pub fn room_changed(tenant: &mut Tenant, changes: &Changes, room: &RoomState) -> Option<ReceiptNotice> {
     if room.conversation.kind == ConversationKind::Backstage {
-        return;
+        return None;
     }
     let conversation = room.conversation.id;
     end_watches(tenant, room, conversation);
-    receipts(tenant, changes, room, conversation);
+    receipt(tenant, changes, room, conversation)
+}
+
+/// Tells receipts to some members.
+pub fn tell_receipts(tenant: &Tenant, receipts: &[ReceiptNotice], to: &dyn Fn(MemberId) -> bool) {
+    for receipt in receipts {
+        let wanted = |socket: &&Rc<Socket>| socket.actor.get().is_some_and(|actor| to(actor.member));
+        tenant
+            .audience(receipt.conversation, &receipt.inside)
+            .filter(wanted)
+            .for_each(|socket| socket.ephemeral(receipt.bytes.clone()));
+    }
+}
+
+/// The conversations of which these changes may change whether they wait.
+fn queue_moves(changes: &Changes) -> impl Iterator<Item = &RoomState> {
     let moves =
         [EntryKind::Opened, EntryKind::Assigned, EntryKind::Released, EntryKind::Closed, EntryKind::Reopened];
-    let moved = changes
-        .entries
-        .iter()
-        .any(|entry| entry.conversation_id == conversation && moves.contains(&entry.kind));
-    if moved && !tenant.waiting.is_empty() {
-        let waiting = room.conversation.status == Some(ConversationStatus::Open);
-        let view = waiting.then(|| StaffView::new(&room.conversation, &loaded.cards));
-        let notice = QueueNotice { conversation_id: conversation, waiting, conversation: view };
+    changes.rooms.values().filter(move |room| {
+        let id = room.conversation.id;
+        room.conversation.kind == ConversationKind::Support
+            && changes.entries.iter().any(|entry| entry.conversation_id == id && moves.contains(&entry.kind))
+    })
+}
+
+fn waits(room: &RoomState) -> bool {
+    room.conversation.status == Some(ConversationStatus::Open)
+}
+
+/// Whether these changes change the waiting list that somebody watches.
+pub fn moves_queue(tenant: &Tenant, changes: &Changes) -> bool {
+    !tenant.waiting.is_empty() && queue_moves(changes).next().is_some()
+}
+
+/// Whose cards the waiting list needs.
+pub fn needed_cards(changes: &Changes) -> Vec<MemberId> {
+    queue_moves(changes).filter(|room| waits(room)).filter_map(|room| room.conversation.customer_id).collect()
+}
+
+/// Tells who watches the waiting list.
+pub fn queue(tenant: &Tenant, changes: &Changes, cards: &Cards) {
+    for room in queue_moves(changes) {
+        let waiting = waits(room);
+        let view = waiting.then(|| StaffView::new(&room.conversation, cards));
+        let notice = QueueNotice { conversation_id: room.conversation.id, waiting, conversation: view };
         let bytes = wire::frame("queue", &notice);
         tenant.waiting.iter().for_each(|socket| socket.ephemeral(bytes.clone()));
     }
@@ -191,7 +249,12 @@ fn end_watches(tenant: &mut Tenant, room: &RoomState, conversation: Conversation
     }
 }
 
-fn receipts(tenant: &mut Tenant, changes: &Changes, room: &RoomState, conversation: ConversationId) {
+fn receipt(
+    tenant: &mut Tenant,
+    changes: &Changes,
+    room: &RoomState,
+    conversation: ConversationId,
+) -> Option<ReceiptNotice> {
     let row = &room.conversation;
     let now =
         [row.customer_read_seq, row.staff_read_seq, row.customer_delivered_seq, row.staff_delivered_seq];
@@ -201,7 +264,7 @@ fn receipts(tenant: &mut Tenant, changes: &Changes, room: &RoomState, conversati
         None => changed(changes).any(|one| one.conversation_id == conversation),
     };
     if !moved {
-        return;
+        return None;
     }
     if tenant.positions.len() >= REMEMBERED {
         tenant.positions.clear();
@@ -215,20 +278,6 @@ fn receipts(tenant: &mut Tenant, changes: &Changes, room: &RoomState, conversati
         ..Receipt::of(conversation)
     };
     let bytes = wire::frame("receipt", &receipt);
-    let inside: Vec<_> =
-        room.participants.iter().filter(|one| one.is_in()).map(|one| one.member_id).collect();
-    tenant.audience(conversation, &inside).for_each(|socket| socket.ephemeral(bytes.clone()));
-}
-
-/// The waiting list of these changes needs the cards of these members.
-pub fn needed_cards(tenant: &Tenant, changes: &Changes) -> Vec<crate::kernel::MemberId> {
-    if tenant.waiting.is_empty() {
-        return Vec::new();
-    }
-    let waiting = changes.rooms.values().map(|room| &room.conversation).filter(|row| {
-        row.kind == ConversationKind::Support
-            && row.status == Some(ConversationStatus::Open)
-            && changes.entries.iter().any(|entry| entry.conversation_id == row.id && !entry.kind.is_message())
-    });
-    waiting.filter_map(|row| row.customer_id).collect()
+    let inside = room.participants.iter().filter(|one| one.is_in()).map(|one| one.member_id).collect();
+    Some(ReceiptNotice { conversation, inside, bytes })
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::protocol::FrameId;
 use super::protocol::server::ErrorReply;
 use crate::kernel::{Code, Error};
+use crate::sync::cursor::Cursor;
 
 #[derive(Serialize)]
 struct Envelope<'a, T> {
@@ -49,9 +50,30 @@ pub fn frame<T: Serialize>(kind: &str, data: &T) -> ByteString {
     encode(&Envelope { kind, reply_to: None, cursor: None, data })
 }
 
-/// A durable frame: everything up to `cursor` was delivered before it.
-pub fn durable<T: Serialize>(kind: &str, cursor: &str, data: &T) -> ByteString {
-    encode(&Envelope { kind, reply_to: None, cursor: Some(cursor), data })
+/// A durable frame without its cursor, which is each member's own: serialised once, completed for each member.
+pub struct Durable {
+    text: ByteString,
+    /// Where the cursor stands.
+    at: usize,
+}
+
+/// Serialises a durable frame.
+pub fn durable<T: Serialize>(kind: &str, data: &T) -> Durable {
+    let text = encode(&Envelope { kind, reply_to: None, cursor: Some(""), data });
+    Durable { text, at: r#"{"type":"","cursor":""#.len() + kind.len() }
+}
+
+impl Durable {
+    /// The frame with its cursor: everything up to it was delivered before.
+    pub fn with(&self, cursor: Cursor) -> ByteString {
+        let cursor = cursor.to_string();
+        let (before, after) = self.text.split_at_checked(self.at).unwrap_or_default();
+        let mut frame = String::with_capacity(self.text.len() + cursor.len());
+        frame.push_str(before);
+        frame.push_str(&cursor);
+        frame.push_str(after);
+        ByteString::from(frame)
+    }
 }
 
 /// A frame that answers.
@@ -78,4 +100,21 @@ pub fn error(reply_to: Option<&FrameId>, error: &Error, client_msg_id: Option<St
         context: error.context.clone(),
     };
     reply("error", reply_to, &data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{MemberId, TenantId};
+    use crate::sync::cursor::Reader;
+
+    #[test]
+    fn a_durable_frame_is_completed_with_the_cursor_of_each_member() {
+        let frame = durable("entry", &7);
+        for member in [1, 2] {
+            let cursor = Reader::member("e", TenantId(1), MemberId(member)).at(4);
+            let expected = format!(r#"{{"type":"entry","cursor":"{cursor}","data":7}}"#);
+            assert_eq!(frame.with(cursor), expected.as_str());
+        }
+    }
 }

@@ -46,7 +46,8 @@ impl Socket {
 
     /// Wakes the session's task.
     pub fn wake(&self) {
-        if let Some(waker) = self.waker.borrow().as_ref() {
+        let waker = self.waker.borrow();
+        if let Some(waker) = waker.as_ref() {
             waker.wake_by_ref();
         }
     }
@@ -91,7 +92,8 @@ impl Socket {
                 }
                 Poll::Ready(true) => {}
             }
-            match open.write(|| self.next_body(), |item| self.outbox.borrow_mut().put_back(item)) {
+            let wrote = open.write(|| self.next_body(), |item| self.outbox.borrow_mut().put_back(item));
+            match wrote {
                 Wrote::All | Wrote::Part => self.stalled_since.set(None),
                 Wrote::Nothing => {}
                 Wrote::Broken => *connection = None,
@@ -111,7 +113,7 @@ impl Socket {
             let from = from.max(0);
             self.lag.set((Some(from), times.wrapping_add(1)));
             self.hub.app.metrics.lags.inc();
-            let cursor = self.hub.cursor(from);
+            let cursor = self.actor.get().map(|actor| self.hub.cursor(&actor, from)).unwrap_or_default();
             let lag = Lag { cursor, conversations: dropped.conversations, all: dropped.all };
             return Some(Body::Text(Item { bytes: wire::frame("lag", &lag), class: Class::Reply }));
         }

@@ -14,6 +14,10 @@ pub enum FailPoint {
     AfterCommit,
     /// Committed and answered, readers not told.
     BeforePublish,
+    /// A worker delivers committed changes to its sockets.
+    Deliver,
+    /// A worker delivers inbox rows that it has read.
+    DeliverRows,
 }
 
 /// What happens there.
@@ -23,7 +27,7 @@ pub enum FailAction {
     Abort,
     /// What the point's name says goes wrong.
     Fail,
-    /// The lane's thread panics.
+    /// The thread or task panics.
     Panic,
 }
 

@@ -6,9 +6,11 @@
 //! and for many.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::domain::conversation::{ConversationRow, ParticipantRow};
 use crate::domain::entry::EntryRow;
@@ -159,7 +161,20 @@ struct Shared {
     committed: RwLock<HashMap<TenantId, i64>>,
     readers: RwLock<Vec<mpsc::Sender<FeedItem>>>,
     followed: RwLock<HashMap<TenantId, usize>>,
+    repairs: Mutex<Repairs>,
+    repair_asked: Notify,
 }
+
+/// What readers missed and the repair is to read.
+#[derive(Debug, Default)]
+struct Repairs {
+    wanted: HashMap<TenantId, (i64, i64)>,
+    /// What was published a moment ago and may still be in the channels of those who ask.
+    published: HashMap<TenantId, (i64, i64, Instant)>,
+}
+
+/// For so long a published repair is believed to be under way to a reader that asks for the same.
+const UNDER_WAY: Duration = Duration::from_millis(500);
 
 /// Somebody's interest in a tenant: while it lives, the tail looks for what other processes commit there.
 #[derive(Debug)]
@@ -240,13 +255,65 @@ impl Feed {
         self.offer(&FeedItem::Behind);
     }
 
+    /// Asks the repair to read these revs and to publish them. What others asked for is read together with it.
+    pub fn ask_repair(&self, tenant: TenantId, from: i64, to: i64) {
+        let mut repairs = self.repairs();
+        if let Some((published_from, published_to, at)) = repairs.published.get(&tenant)
+            && (*published_from..=*published_to).contains(&from)
+            && at.elapsed() < UNDER_WAY
+        {
+            return;
+        }
+        match repairs.wanted.entry(tenant) {
+            Entry::Occupied(mut wanted) => {
+                let (wanted_from, wanted_to) = *wanted.get();
+                wanted.insert((wanted_from.min(from), wanted_to.max(to)));
+            }
+            Entry::Vacant(place) => {
+                place.insert((from, to));
+            }
+        }
+        drop(repairs);
+        self.shared.repair_asked.notify_one();
+    }
+
+    /// The next revs that somebody missed.
+    pub async fn next_repair(&self) -> (TenantId, i64, i64) {
+        loop {
+            let asked = self.shared.repair_asked.notified();
+            if let Some(wanted) = self.take_repair() {
+                return wanted;
+            }
+            asked.await;
+        }
+    }
+
+    fn take_repair(&self) -> Option<(TenantId, i64, i64)> {
+        let mut repairs = self.repairs();
+        let tenant = *repairs.wanted.keys().next()?;
+        repairs.wanted.remove(&tenant).map(|(from, to)| (tenant, from, to))
+    }
+
+    /// Notes that these revs are about to be published to all readers.
+    pub fn repaired(&self, tenant: TenantId, from: i64, to: i64) {
+        let mut repairs = self.repairs();
+        repairs.published.retain(|_, (_, _, at)| at.elapsed() < UNDER_WAY);
+        repairs.published.insert(tenant, (from, to, Instant::now()));
+    }
+
+    fn repairs(&self) -> std::sync::MutexGuard<'_, Repairs> {
+        self.shared.repairs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn offer(&self, item: &FeedItem) {
         let mut closed = false;
-        for reader in self.shared.readers.read().unwrap_or_else(PoisonError::into_inner).iter() {
+        let readers = self.shared.readers.read().unwrap_or_else(PoisonError::into_inner);
+        for reader in readers.iter() {
             if let Err(mpsc::error::TrySendError::Closed(_)) = reader.try_send(item.clone()) {
                 closed = true;
             }
         }
+        drop(readers);
         if closed {
             let mut readers = self.shared.readers.write().unwrap_or_else(PoisonError::into_inner);
             readers.retain(|reader| !reader.is_closed());

@@ -39,15 +39,18 @@ pub fn heads(connection: &mut AnyConnection, tenants: &[TenantId]) -> Result<Vec
         .load(inner))?)
 }
 
-/// What was committed in `from..=to`, as far as the store still knows it: every entry; participants, sessions and
-/// members whose last change lies in the range. `to` must not lie beyond the head.
+/// Revs that one piece spans at most.
+const PIECE_REVS: i64 = 1_000;
+/// Bytes of content after which a piece ends, at the end of a rev.
+const PIECE_BYTES: usize = 1_048_576;
+/// Entries that are read at once.
+const PIECE_ROWS: i64 = 100;
+
+/// What was committed from `from` on, up to `to` or to where a piece of bounded size ends (`rev_to` says where), as
+/// far as the store still knows it: every entry; participants, sessions and members whose last change lies in the
+/// range. `to` must not lie beyond the head.
 pub fn changes(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) -> Result<Changes> {
-    let entries: Vec<EntryRow> = group_message::table
-        .filter(group_message::tenant_id.eq(tenant))
-        .filter(group_message::rev.between(from, to))
-        .order((group_message::rev.asc(), group_message::conversation_id.asc(), group_message::seq.asc()))
-        .select(EntryRow::as_select())
-        .load(connection)?;
+    let (entries, to) = entries(connection, tenant, from, to.min(from.saturating_add(PIECE_REVS - 1)))?;
     let moved: Vec<ConversationId> = conversation_member::table
         .filter(conversation_member::tenant_id.eq(tenant))
         .filter(conversation_member::rev.between(from, to))
@@ -64,6 +67,43 @@ pub fn changes(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: 
         rooms: rooms(connection, tenant, ids)?,
         access: access(connection, tenant, from, to)?,
     })
+}
+
+/// The entries of a piece, and the last rev of which all are here.
+fn entries(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    from: i64,
+    to: i64,
+) -> Result<(Vec<EntryRow>, i64)> {
+    let mut entries: Vec<EntryRow> = Vec::new();
+    let (mut place, mut bytes) = ((from, i64::MIN, 0), 0);
+    loop {
+        let (rev, conversation, seq) = place;
+        let later_in_log = group_message::conversation_id.eq(conversation).and(group_message::seq.gt(seq));
+        let later_in_rev = group_message::conversation_id.gt(conversation).or(later_in_log);
+        let rows: Vec<EntryRow> = group_message::table
+            .filter(group_message::tenant_id.eq(tenant))
+            .filter(group_message::rev.between(rev, to))
+            .filter(group_message::rev.gt(rev).or(later_in_rev))
+            .order((group_message::rev.asc(), group_message::conversation_id.asc(), group_message::seq.asc()))
+            .limit(PIECE_ROWS)
+            .select(EntryRow::as_select())
+            .load(connection)?;
+        let last = (rows.len() as i64) < PIECE_ROWS;
+        for row in rows {
+            // A piece ends between two revs only.
+            if bytes >= PIECE_BYTES && entries.last().is_some_and(|before| before.rev < row.rev) {
+                return Ok((entries, row.rev - 1));
+            }
+            bytes += row.content.len();
+            place = (row.rev, row.conversation_id.0, row.seq);
+            entries.push(row);
+        }
+        if last {
+            return Ok((entries, to));
+        }
+    }
 }
 
 /// Most ids in one statement.

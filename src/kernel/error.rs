@@ -71,7 +71,7 @@ codes! {
     MessageRecalled "message_recalled" 409 false "The message was recalled and cannot be edited.";
     NameTaken "name_taken" 409 false "The slug, login name, external id or key id is in use.";
     LimitReached "limit_reached" 409 false "A limit on how many there may be is reached.";
-    CursorReset "cursor_reset" 410 false "The cursor belongs to another history or lies beyond the head: start without a cursor.";
+    CursorReset "cursor_reset" 410 false "The cursor belongs to another member or another history, or lies beyond the head: start without a cursor.";
     PayloadTooLarge "payload_too_large" 413 false "The body or frame is larger than the limit.";
     UnsupportedMediaType "unsupported_media_type" 415 false "Send Content-Type: application/json.";
     ValidationFailed "validation_failed" 422 false "The JSON is well formed but a field is missing, unknown or wrong; errors says which.";

@@ -19,6 +19,8 @@ use crate::domain::entry::{Entry, EntryKind, EntryRow, MESSAGE, RevisionRow};
 
 /// Most revisions that are shown of one message.
 const REVISIONS_MAX: i64 = 200;
+/// Bytes of entries in one page; it then holds fewer entries than were asked for.
+const PAGE_BYTES: usize = 262_144;
 
 /// A message that was sent, now or by an earlier try.
 #[derive(Debug, Clone)]
@@ -152,14 +154,12 @@ pub async fn log(app: &App, actor: Actor, room: Room, query: LogQuery, which: Wh
                 },
             };
             let head = access::load(connection, &actor, id)?.conversation.seq;
-            let (tenant, more) = (actor.tenant, limit + 1);
-            let rows = match (query.after_seq, query.before_seq) {
-                (Some(after), _) => store::after(connection, tenant, id, after, more, which)?,
-                (None, before) => {
-                    store::before(connection, tenant, id, before.unwrap_or(i64::MAX), more, which)?
-                }
+            let from = match (query.after_seq, query.before_seq) {
+                (Some(after), _) => store::From::After(after),
+                (None, before) => store::From::Before(before.unwrap_or(i64::MAX)),
             };
-            Ok(LogPage::new(id, head, rows, limit, query.after_seq.is_some()))
+            let (rows, more) = store::page(connection, actor.tenant, id, from, limit, PAGE_BYTES, which)?;
+            Ok(LogPage::new(id, head, rows, more))
         })
         .await
 }

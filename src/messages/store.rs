@@ -24,30 +24,41 @@ pub enum Which {
     Everything,
 }
 
+/// A part of a log: the entries after `after`, up to and including `until`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// Which log.
+    pub conversation: ConversationId,
+    /// Not this one.
+    pub after: i64,
+    /// This one still.
+    pub until: i64,
+}
+
+/// The entries of many parts of logs in one statement, in order of conversation and seq.
+pub fn ranges(connection: &mut AnyConnection, tenant: TenantId, ranges: &[Range]) -> Result<Vec<EntryRow>> {
+    if ranges.is_empty() {
+        return Ok(Vec::new());
+    }
+    // The `+ 0` keeps every database from walking the tenant's whole log by the index of revs.
+    let mut text = format!("group_message.tenant_id + 0 = {tenant} AND (");
+    for (index, Range { conversation, after, until }) in ranges.iter().enumerate() {
+        let or = if index == 0 { "" } else { " OR " };
+        let _ = write!(
+            text,
+            "{or}(group_message.conversation_id = {conversation} AND group_message.seq > {after} AND group_message.seq <= {until})"
+        );
+    }
+    text.push(')');
+    Ok(group_message::table
+        .filter(sql::<Bool>(&text))
+        .order((group_message::conversation_id.asc(), group_message::seq.asc()))
+        .select(EntryRow::as_select())
+        .load(connection)?)
+}
+
 /// Entries with seq above `after_seq`, in order, at most `limit`.
-pub fn entries_after(
-    connection: &mut AnyConnection,
-    tenant: TenantId,
-    conversation: ConversationId,
-    after_seq: i64,
-    limit: i64,
-) -> Result<Vec<EntryRow>> {
-    after(connection, tenant, conversation, after_seq, limit, Which::Everything)
-}
-
-/// Entries with seq below `before_seq`, the `limit` nearest to it, in order.
-pub fn entries_before(
-    connection: &mut AnyConnection,
-    tenant: TenantId,
-    conversation: ConversationId,
-    before_seq: i64,
-    limit: i64,
-) -> Result<Vec<EntryRow>> {
-    before(connection, tenant, conversation, before_seq, limit, Which::Everything)
-}
-
-/// [`entries_after`], of the wanted kind.
-pub fn after(
+fn after(
     connection: &mut AnyConnection,
     tenant: TenantId,
     conversation: ConversationId,
@@ -69,8 +80,8 @@ pub fn after(
     Ok(query.load(connection)?)
 }
 
-/// [`entries_before`], of the wanted kind.
-pub fn before(
+/// Entries with seq below `before_seq`, the nearest first, at most `limit`.
+fn before(
     connection: &mut AnyConnection,
     tenant: TenantId,
     conversation: ConversationId,
@@ -89,9 +100,104 @@ pub fn before(
     if which == Which::Messages {
         query = query.filter(group_message::message_type.eq(MESSAGE));
     }
-    let mut rows: Vec<EntryRow> = query.load(connection)?;
-    rows.reverse();
-    Ok(rows)
+    Ok(query.load(connection)?)
+}
+
+/// Where a piece of a log begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// Forward, after this seq.
+    After(i64),
+    /// Backward, before this seq.
+    Before(i64),
+}
+
+/// Entries that are read first, to learn how large they are.
+const FIRST: i64 = 32;
+
+/// At most `limit` entries in order of seq, and fewer when they take more than about `bytes`; at least one. Returns
+/// also whether there are more in this direction. Reads in pieces that follow the size of what was read, so that no
+/// more is read than is handed out.
+pub fn page(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    conversation: ConversationId,
+    from: From,
+    limit: i64,
+    bytes: usize,
+    which: Which,
+) -> Result<(Vec<EntryRow>, bool)> {
+    let mut budget = Budget::new(bytes, FIRST);
+    let mut page: Vec<EntryRow> = Vec::new();
+    let mut more = true;
+    while more {
+        let left = limit - page.len() as i64;
+        let Some(rows) = budget.rows().filter(|_| left > 0) else { break };
+        let wanted = rows.min(left);
+        // One more than is wanted tells whether there are more.
+        let found = match (from, page.last().map(|row| row.seq)) {
+            (From::After(seq), None) | (From::After(_), Some(seq)) => {
+                after(connection, tenant, conversation, seq, wanted + 1, which)?
+            }
+            (From::Before(seq), None) | (From::Before(_), Some(seq)) => {
+                before(connection, tenant, conversation, seq, wanted + 1, which)?
+            }
+        };
+        more = found.len() as i64 > wanted;
+        for row in found.into_iter().take(usize::try_from(wanted).unwrap_or_default()) {
+            if !budget.take(&row) {
+                return Ok((in_order(page, from), true));
+            }
+            page.push(row);
+        }
+    }
+    Ok((in_order(page, from), more))
+}
+
+fn in_order(mut page: Vec<EntryRow>, from: From) -> Vec<EntryRow> {
+    if matches!(from, From::Before(_)) {
+        page.reverse();
+    }
+    page
+}
+
+/// How much of a log may still be handed out. Owns how many rows the next statement reads.
+#[derive(Debug)]
+pub struct Budget {
+    left: usize,
+    bytes: usize,
+    rows: usize,
+    first: i64,
+}
+
+impl Budget {
+    /// A budget of so many bytes; `first` rows are read first, to learn how large they are.
+    pub fn new(bytes: usize, first: i64) -> Self {
+        Self { left: bytes, bytes: 0, rows: 0, first }
+    }
+
+    /// How many rows to read next; none when the budget is used.
+    pub fn rows(&self) -> Option<i64> {
+        if self.rows == 0 {
+            return Some(self.first);
+        }
+        let average = (self.bytes / self.rows).max(1);
+        i64::try_from(self.left / average).ok().filter(|rows| *rows > 0)
+    }
+
+    /// Takes an entry's share; false when it is too large for what is left. The first always fits.
+    pub fn take(&mut self, row: &EntryRow) -> bool {
+        // What stands around the content is below this.
+        let size = row.content.len() + 512;
+        if self.rows > 0 && size > self.left {
+            self.left = 0;
+            return false;
+        }
+        self.left = self.left.saturating_sub(size);
+        self.bytes += size;
+        self.rows += 1;
+        true
+    }
 }
 
 /// One entry.

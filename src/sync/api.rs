@@ -70,6 +70,9 @@ pub struct InboxPage {
     /// Give this as `cursor` to read on; null at the end.
     #[schema(required)]
     pub next_cursor: Option<String>,
+    /// Give this to `GET /sync` once the last page is read: it brings the rows that moved while the pages were read.
+    /// The same on every page.
+    pub sync_cursor: String,
     /// Unread messages over all conversations that are not closed; each counts 100 at most.
     pub unread_total: i64,
 }
@@ -79,7 +82,8 @@ pub struct InboxPage {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct SyncQuery {
-    /// The cursor of the last answer, or of a socket's `ready` or `live`. Absent on the first visit.
+    /// The cursor of the last answer, `sync_cursor` of `GET /inbox`, or the cursor of a socket's `live`. Absent on the
+    /// first visit. Valid for this member only.
     pub cursor: Option<String>,
     /// Most rows to return, 1 to 200; 50 when absent. Rows of one change stay together, so there may be a few more.
     #[param(minimum = 1, maximum = 200, default = 50)]

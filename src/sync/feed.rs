@@ -19,7 +19,7 @@ use crate::journal::history;
 use crate::kernel::{ConversationId, Result, TenantId};
 
 use super::api::{FeedPage, FeedQuery, Include};
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Reader};
 
 /// How many rows are read at once.
 const CHUNK: i64 = 250;
@@ -37,17 +37,17 @@ pub async fn feed(app: &App, actor: Actor, query: FeedQuery) -> Result<FeedPage>
     permission::require(&actor, Operation::ReadFeed)?;
     let limit = usize::try_from(page::limit(query.limit)?).unwrap_or_default();
     let after = query.after.as_deref().map(str::parse::<Cursor>).transpose()?;
-    let epoch = app.epoch.clone();
+    let reader = Reader::tenant(&app.epoch, actor.tenant);
     app.db
         .read(move |connection| {
             let head = history::head(connection, actor.tenant)?;
-            let after = after.map(|cursor| cursor.check(&epoch, head)).transpose()?.unwrap_or(0);
+            let after = after.map(|cursor| cursor.check(reader, head)).transpose()?.unwrap_or(0);
             let backstage = query.include == Some(Include::Backstage);
             let mut scan = Scan { kind: query.kind, backstage, limit, head, rooms: HashMap::new() };
             let (rows, rev) = scan.run(connection, actor.tenant, after)?;
             Ok(FeedPage {
                 data: rows.into_iter().map(Entry::from).collect(),
-                next_cursor: Cursor::new(&epoch, rev).to_string(),
+                next_cursor: reader.at(rev).to_string(),
                 more: rev < head,
             })
         })

@@ -86,7 +86,9 @@ async fn report_delivered(
 
 /// Read the inbox
 ///
-/// The conversations that the caller is in, the one with the newest entry first, with what is unread in each.
+/// The conversations that the caller is in, the one with the newest entry first, with what is unread in each. A row
+/// that moves up while the pages are read may be missed by them: after the last page, `GET /sync` with `sync_cursor`
+/// brings it.
 #[utoipa::path(
     tag = "sync",
     params(InboxQuery),
@@ -104,8 +106,8 @@ async fn list_inbox(
 /// Follow the inbox
 ///
 /// Exactly the rows that changed since the cursor. A row with a higher `seq` than the client's copy means: read the
-/// missing entries of that conversation. A cursor of another history is `410 cursor_reset`: drop all copies and start
-/// without a cursor.
+/// missing entries of that conversation. A cursor of another member or of another history is `410 cursor_reset`: drop
+/// all copies and start without a cursor.
 #[utoipa::path(
     tag = "sync",
     params(SyncQuery),

@@ -14,7 +14,7 @@ use crate::messages::service::position;
 use super::api::{
     InboxPage, InboxQuery, MarkUnread, ReadPosition, ReportDelivered, ReportRead, SyncPage, SyncQuery,
 };
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Reader};
 use super::store;
 
 /// Says how far a log is read. Moves forward only; a position that advances nothing is answered without a command.
@@ -24,11 +24,15 @@ pub async fn read(app: &App, actor: Actor, id: ConversationId, input: ReportRead
     // Without a seq everything that is there now is read.
     let seq = seq.unwrap_or(access.conversation.seq).min(access.conversation.seq);
     if let Some(row) = access.participant.as_ref().filter(|row| row.is_in()) {
-        let present = match access.conversation.kind {
-            ConversationKind::Backstage => row.note_read_seq,
-            _ => row.read_seq,
+        // The own position and that of the side are apart when the actor joined at the head: nothing is new to
+        // itself, but its side has not read what was there.
+        let conversation = &access.conversation;
+        let (present, side) = match conversation.kind {
+            ConversationKind::Backstage => (row.note_read_seq, i64::MAX),
+            _ if actor.role.is_staff() => (row.read_seq, conversation.staff_read_seq),
+            _ => (row.read_seq, conversation.customer_read_seq),
         };
-        if seq <= present {
+        if seq <= present.min(side) {
             return Ok(ReadPosition { read_seq: present, read_ver: row.read_ver });
         }
     }
@@ -55,18 +59,29 @@ pub async fn delivered(app: &App, actor: Actor, id: ConversationId, input: Repor
     app.journal.submit(Command { actor, action }).await.map(|_| ())
 }
 
+/// Where a page of the inbox ended: the last row's `last_rev` and conversation, and the head at the first page.
+type InboxPlace = (i64, i64, i64);
+
 /// One page of the inbox.
 pub async fn inbox(app: &App, actor: Actor, query: InboxQuery) -> Result<InboxPage> {
     let limit = page::limit(query.limit)?;
-    let before: Option<(i64, i64)> = query.cursor.as_deref().map(page::decode).transpose()?;
-    let before = before.map(|(rev, id)| (rev, ConversationId(id)));
+    let before: Option<InboxPlace> = query.cursor.as_deref().map(page::decode).transpose()?;
+    let reader = Reader::of(&app.epoch, &actor);
     in_snapshot(app, move |connection| {
-        let rows = store::inbox(connection, actor.tenant, actor.member, before, limit + 1)?;
-        let page = page::Page::new(rows, limit, |(rev, row)| (*rev, row.conversation_id.0));
+        let (tenant, member) = (actor.tenant, actor.member);
+        // A row that moves up while the pages are read has a rev above the first page's head.
+        let head = match before {
+            Some((_, _, head)) => head,
+            None => history::head(connection, tenant)?,
+        };
+        let before = before.map(|(rev, id, _)| (rev, ConversationId(id)));
+        let rows = store::inbox(connection, tenant, member, before, limit + 1)?;
+        let page = page::Page::new(rows, limit, |(rev, row)| (*rev, row.conversation_id.0, head));
         Ok(InboxPage {
             data: page.data.into_iter().map(|(_, row)| row).collect(),
             next_cursor: page.next_cursor,
-            unread_total: store::unread_total(connection, actor.tenant, actor.member)?,
+            sync_cursor: reader.at(head).to_string(),
+            unread_total: store::unread_total(connection, tenant, member)?,
         })
     })
     .await
@@ -76,25 +91,25 @@ pub async fn inbox(app: &App, actor: Actor, query: InboxQuery) -> Result<InboxPa
 pub async fn delta(app: &App, actor: Actor, query: SyncQuery) -> Result<SyncPage> {
     let limit = page::limit(query.limit)?;
     let cursor = query.cursor.as_deref().map(str::parse::<Cursor>).transpose()?;
-    let epoch = app.epoch.clone();
+    let reader = Reader::of(&app.epoch, &actor);
     in_snapshot(app, move |connection| {
         let (tenant, member) = (actor.tenant, actor.member);
         let head = history::head(connection, tenant)?;
         let unread_total = store::unread_total(connection, tenant, member)?;
         let Some(cursor) = cursor else {
             let rows = store::inbox(connection, tenant, member, None, limit + 1)?;
-            let page = page::Page::new(rows, limit, |(rev, row)| (*rev, row.conversation_id.0));
+            let page = page::Page::new(rows, limit, |(rev, row)| (*rev, row.conversation_id.0, head));
             return Ok(SyncPage {
                 rows: page.data.into_iter().map(|(_, row)| row).collect(),
-                cursor: Cursor::new(&epoch, head).to_string(),
+                cursor: reader.at(head).to_string(),
                 more: false,
                 inbox_cursor: page.next_cursor,
                 unread_total,
             });
         };
-        let after = cursor.check(&epoch, head)?;
+        let after = cursor.check(reader, head)?;
         let delta = super::delta::delta(connection, tenant, member, after, limit)?;
-        let cursor = Cursor::new(&epoch, delta.cursor).to_string();
+        let cursor = reader.at(delta.cursor).to_string();
         Ok(SyncPage { rows: delta.rows, cursor, more: delta.more, inbox_cursor: None, unread_total })
     })
     .await

@@ -85,7 +85,10 @@ on_every_database! {
         let desk = app.desk().await;
         let room = desk.open_and_claim("hello").await;
         let path = format!("/conversations/{room}/messages");
-        let start = desk.agent.get("/sync").await.ok()["cursor"].as_str().unwrap().to_owned();
+        let mut starts = Vec::new();
+        for who in [&desk.visitor, &desk.agent, &desk.admin] {
+            starts.push(who.get("/sync").await.ok()["cursor"].as_str().unwrap().to_owned());
+        }
         let body = message("canary-0");
         let seq = desk.agent.post(&path, body.clone()).await.ok()["seq"].clone();
         let one = format!("{path}/{seq}");
@@ -94,7 +97,7 @@ on_every_database! {
             desk.agent.patch(&one, words).await.ok();
         }
         desk.agent.delete(&one).await.ok();
-        for who in [&desk.visitor, &desk.agent, &desk.admin] {
+        for (who, start) in [&desk.visitor, &desk.agent, &desk.admin].into_iter().zip(starts) {
             for way in [
                 one.clone(),
                 path.clone(),

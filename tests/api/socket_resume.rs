@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use deskwire::db::DatabaseKind;
+use deskwire::sync::cursor::Reader;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -76,9 +77,14 @@ on_every_database! {
         let desk = app.desk().await;
         let room = desk.open_and_claim("hello").await;
         let live = desk.agent.socket().await.live;
-        let beyond = deskwire::sync::cursor::Cursor::new(&app.epoch, 1 << 40).to_string();
-        let foreign = deskwire::sync::cursor::Cursor::new("elsewhere", 1).to_string();
-        for (cursor, epoch) in [(&beyond, app.epoch.as_str()), (&foreign, "elsewhere"), (&live, "elsewhere")] {
+        let me = &desk.seed.agent;
+        let beyond = Reader::of(&app.epoch, me).at(1 << 40).to_string();
+        let foreign = Reader::of("elsewhere", me).at(1).to_string();
+        let of_another_member = Reader::of(&app.epoch, &desk.seed.visitor).at(1).to_string();
+        let here = app.epoch.as_str();
+        let cases =
+            [(&beyond, here), (&foreign, "elsewhere"), (&live, "elsewhere"), (&of_another_member, here)];
+        for (cursor, epoch) in cases {
             let hello = json!({"cursor": cursor, "epoch": epoch, "conversations": [[room, 1]]});
             let mut socket = desk.agent.socket_with(hello).await;
             let reset = socket.expect("reset").await;

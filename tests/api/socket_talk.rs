@@ -158,7 +158,7 @@ on_every_database! {
         let rest = desk.agent.get(&format!("/sync?cursor={start}&limit=200")).await.ok();
         assert_eq!((&page["rows"], &page["cursor"]), (&rest["rows"], &rest["cursor"]));
         agent.ask_refused("sync", json!({"cursor": "nonsense"}), "invalid_parameter").await;
-        let beyond = deskwire::sync::cursor::Cursor::new(&app.epoch, 1 << 40).to_string();
+        let beyond = deskwire::sync::cursor::Reader::of(&app.epoch, &desk.seed.agent).at(1 << 40).to_string();
         agent.ask_refused("sync", json!({"cursor": beyond}), "cursor_reset").await;
         agent.ask_refused("pull", json!({"conversation_id": ConversationId(7), "after_seq": 0}), "not_found").await;
         agent.ask_refused("pull", json!({"conversation_id": room, "after_seq": 0, "limit": 201}), "validation_failed").await;

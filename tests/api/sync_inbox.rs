@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use deskwire::domain::member::Role;
-use deskwire::sync::cursor::Cursor;
+use deskwire::sync::cursor::{Cursor, Reader};
 use serde_json::{Value, json};
 
 use crate::harness::client::Client;
@@ -100,14 +100,74 @@ on_every_database! {
         let desk = app.desk().await;
         desk.open("hello").await;
         let head: Cursor = desk.agent.get("/sync").await.ok()["cursor"].as_str().unwrap().parse().unwrap();
-        assert_eq!(head.epoch, app.epoch);
-        for cursor in [Cursor::new("another", 1), Cursor::new(&app.epoch, head.rev + 1)] {
+        let (agent, tenant) = (&desk.seed.agent, desk.tenant);
+        assert_eq!(head, Reader::of(&app.epoch, agent).at(head.rev));
+        let other = app.desk().await.seed;
+        let foreign = [
+            Reader::of("another", agent).at(1),
+            Reader::of(&app.epoch, agent).at(head.rev + 1),
+            Reader::of(&app.epoch, &desk.seed.second_agent).at(1),
+            Reader::of(&app.epoch, &other.agent).at(1),
+            Reader::tenant(&app.epoch, tenant).at(1),
+        ];
+        for cursor in foreign {
             desk.agent.get(&format!("/sync?cursor={cursor}")).await.refused(410, "cursor_reset");
+        }
+        let feeds = [
+            Reader::tenant("another", tenant).at(1),
+            Reader::tenant(&app.epoch, tenant).at(head.rev + 1),
+            Reader::tenant(&app.epoch, other.tenant).at(1),
+            Reader::of(&app.epoch, &desk.seed.admin).at(1),
+        ];
+        for cursor in feeds {
             desk.admin.get(&format!("/entries?after={cursor}")).await.refused(410, "cursor_reset");
         }
+        // As releases before 0.2 made them.
+        desk.agent.get("/sync?cursor=djEuZS4x").await.refused(410, "cursor_reset");
         desk.agent.get("/sync?cursor=nonsense").await.refused(400, "invalid_parameter");
         desk.agent.get("/sync?cursor=").await.refused(400, "invalid_parameter");
         desk.agent.get("/inbox?cursor=nonsense").await.refused(400, "invalid_parameter");
+    }
+
+    /// A row that moves up while pages are read is missed by the pages and found by the cursor that they carry.
+    async fn pages_of_the_inbox_are_completed_by_sync(app: TestApp) {
+        let desk = app.desk().await;
+        let mut rooms = Vec::new();
+        for _ in 0..3 {
+            let visitor = app.client_of(app.seed_member(desk.tenant, Role::Customer).await);
+            let room = visitor.open("hello").await;
+            desk.agent.claim(&room).await;
+            rooms.push(room);
+        }
+        let first = desk.agent.get("/inbox?limit=1").await.ok();
+        desk.agent.send(&rooms[0], "this conversation moves up").await;
+        let mut seen = vec![first["data"][0]["conversation_id"].clone()];
+        let mut next = first["next_cursor"].clone();
+        while let Some(cursor) = next.as_str().map(str::to_owned) {
+            let page = desk.agent.get(&format!("/inbox?limit=1&cursor={cursor}")).await.ok();
+            seen.extend(page["data"].as_array().unwrap().iter().map(|row| row["conversation_id"].clone()));
+            assert_eq!(page["sync_cursor"], first["sync_cursor"]);
+            next = page["next_cursor"].clone();
+        }
+        assert_eq!(seen, [json!(rooms[2]), json!(rooms[1])], "the pages have missed it");
+        let path = format!("/sync?cursor={}", first["sync_cursor"].as_str().unwrap());
+        assert_eq!(desk.agent.get(&path).await.ok()["rows"][0]["conversation_id"], rooms[0].as_str());
+    }
+
+    /// A visitor who is recognised as a known customer starts anew: its old cursor would hide the older conversations.
+    async fn recognition_ends_the_old_cursor(app: TestApp) {
+        let desk = app.desk().await;
+        let older = desk.second_visitor.open("asked last year").await;
+        desk.second_visitor.post(&format!("/conversations/{older}/close"), json!({})).await.ok();
+        desk.visitor.open("asked today").await;
+        let cursor = desk.visitor.get("/sync").await.ok()["cursor"].as_str().unwrap().to_owned();
+        let (visitor, known) = (desk.seed.visitor, desk.seed.second_visitor);
+        let change = deskwire::journal::AccessChange::Merge { from: visitor.member, into: known.member };
+        let command = deskwire::journal::Command { actor: visitor, action: deskwire::journal::Action::Access(change) };
+        app.journal.submit(command).await.unwrap();
+        desk.second_visitor.get(&format!("/sync?cursor={cursor}")).await.refused(410, "cursor_reset");
+        let all = desk.second_visitor.get("/sync").await.ok();
+        assert_eq!(all["rows"].as_array().unwrap().len(), 2);
     }
 
     /// Who is taken out gets a last row without the conversation; coming back brings it back.

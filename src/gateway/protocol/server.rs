@@ -142,7 +142,7 @@ text_enum! {
         Removed = "removed",
         /// A watched conversation may no longer be seen.
         Unwatched = "unwatched",
-        /// The cursor belongs to another history or lies beyond the head.
+        /// The cursor belongs to another member or another history, or lies beyond the head.
         CursorReset = "cursor_reset",
     }
 }

@@ -1,0 +1,119 @@
+//! The hub of a worker outlives what clients do at bad moments, and panics: everybody goes on getting entries.
+
+use deskwire::journal::fail_point::{FailAction, FailPoint};
+use serde_json::json;
+
+use crate::harness::{Client, Desk, Socket, eventually};
+
+/// So many sockets that every worker has some.
+async fn fleet(client: &Client) -> Vec<Socket> {
+    let mut sockets = Vec::new();
+    for number in 0..5 {
+        sockets.push(client.socket_with(json!({"device": format!("device-{number}")})).await);
+    }
+    sockets
+}
+
+/// Everybody gets the next entry.
+async fn all_hear(desk: &Desk, room: &str, sockets: &mut [Socket]) {
+    let seq = desk.visitor.send(room, "does everybody hear this?").await["seq"].as_i64().unwrap();
+    for socket in sockets {
+        socket.entries_up_to(room, seq).await;
+    }
+}
+
+on_every_database! {
+    /// Somebody starts to type and never stops, somebody reports what was delivered again and again: the timers of
+    /// the worker keep what they collected, and nobody else notices.
+    async fn typing_without_end_and_reports_in_a_row_harm_nobody(app: TestApp) {
+        let desk = app.desk().await;
+        let room = desk.open_and_claim("hello").await;
+        let mut sockets = fleet(&desk.agent).await;
+        let mut reporter = desk.visitor.socket().await;
+        for socket in &mut sockets {
+            socket.send_frame("typing", json!({"conversation_id": room, "on": true})).await;
+        }
+        reporter.expect("typing").await;
+        for seq in [1, 2, 3] {
+            reporter.send_frame("ping", json!({"nonce": "n", "delivered": [[room, seq]]})).await;
+            reporter.expect("pong").await;
+            // A tick of the timers lies between: a read is answered by it.
+            reporter.ask("read", json!({"conversation_id": room, "seq": seq})).await;
+        }
+        for _ in 0..3 {
+            all_hear(&desk, &room, &mut sockets).await;
+        }
+        let over = |frame: &serde_json::Value| frame["type"] == "typing" && frame["data"]["on"] == false;
+        reporter.wait("the end of typing by itself", over).await;
+        assert_eq!(app.tasks.restarts().get("hub").copied().unwrap_or(0), 0);
+    }
+
+    /// A panic while changes or rows are delivered: counted, told by readiness, and afterwards nothing is missing.
+    async fn a_panic_leaves_delivery_complete(app: TestApp) {
+        let desk = app.desk().await;
+        let (room, other) = (desk.open_and_claim("hello").await, app.desk().await);
+        let bystander = other.open_and_claim("hello").await;
+        for (round, point) in [FailPoint::Deliver, FailPoint::DeliverRows].into_iter().enumerate() {
+            let mut sockets = fleet(&desk.agent).await;
+            let mut others = fleet(&other.agent).await;
+            // Somebody watches: after the panic it is told to watch again.
+            let mut watcher = desk.supervisor.socket().await;
+            watcher.ask("watch", json!({"conversations": [room]})).await;
+            app.journal.fail_points().set(point, FailAction::Panic, 1);
+            // A command with an inbox row for the agent, so that both points are passed.
+            let subject = json!({"subject": format!("round {round}")});
+            desk.agent.patch(&format!("/conversations/{room}"), subject).await.ok();
+            eventually("the hub was restarted", || async {
+                let restarts = app.tasks.restarts().get("hub").copied().unwrap_or(0);
+                (restarts == round as u64 + 1).then_some(())
+            })
+            .await;
+            desk.visitor.send(&room, "sent while the hub comes up").await;
+            let head = desk.agent.log(&room).await.len() as i64;
+            for socket in &mut sockets {
+                complete(socket, &room, head).await;
+            }
+            all_hear(&desk, &room, &mut sockets).await;
+            all_hear(&other, &bystander, &mut others).await;
+            let metrics = app.http().get(format!("{}/metrics", app.base())).send().await.unwrap();
+            let metrics = metrics.text().await.unwrap();
+            let counted = format!("deskwire_task_restarts_total{{task=\"hub\"}} {}", round + 1);
+            assert!(metrics.contains(&counted), "{metrics}");
+        }
+        eventually("the server is ready again", || async {
+            (app.client().get_root("/readyz").await.status == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// A hole in what every worker heard is read from the store once.
+    async fn a_hole_is_repaired_once_for_all_workers(app: TestApp) {
+        let desk = app.desk().await;
+        let room = desk.open_and_claim("hello").await;
+        let mut sockets = fleet(&desk.agent).await;
+        let before = app.metrics.repairs.get();
+        app.journal.fail_points().set(FailPoint::BeforePublish, FailAction::Fail, 1);
+        desk.visitor.send(&room, "not told").await;
+        all_hear(&desk, &room, &mut sockets).await;
+        assert_eq!(app.metrics.repairs.get() - before, 1, "two workers, one read");
+    }
+}
+
+/// Waits until the device has the log up to `head`, by entries or by syncing after a lag.
+async fn complete(socket: &mut Socket, room: &str, head: i64) {
+    let tells = |frame: &serde_json::Value| {
+        frame["type"] == "lag"
+            || frame["type"] == "entry"
+                && frame["data"]["conversation_id"] == room
+                && frame["data"]["seq"] == head
+    };
+    let frame = socket.wait("the entry or a lag", tells).await;
+    if frame["type"] == "lag" {
+        let page = socket.ask("sync", json!({"cursor": frame["data"]["cursor"]})).await;
+        let row = page["rows"].as_array().unwrap().iter().find(|row| row["conversation_id"] == room);
+        let seq = row.expect("the lag covers what was missed")["seq"].as_i64().unwrap();
+        if seq < head {
+            socket.entries_up_to(room, head).await;
+        }
+    }
+}
