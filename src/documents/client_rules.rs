@@ -29,12 +29,21 @@ pub const CLIENT_RULES: &[(&str, &str)] = &[
     (
         "cursor",
         "Store a cursor from `live`, from `sync` replies and from durable frames, and never between `lag` and the \
-         `sync` reply with more = false. A cursor from `ready` is only good to begin a `sync` with.",
+         `sync` reply with more = false. A cursor from `ready` is only good to begin a `sync` with. A cursor belongs \
+         to one member: with another member's token (also after a visitor was recognised as a known customer) it is \
+         answered with `cursor_reset`, and the client starts without a cursor.",
     ),
     (
         "new conversations",
-        "A conversation that a client meets for the first time starts at the seq of its row in `ready`; older \
-         entries are read with `pull` or over REST when somebody wants to see them.",
+        "A conversation that a client meets for the first time starts at the seq of its row in `ready`, or of its \
+         `inbox` row, which comes before its first entry; older entries are read with `pull` or over REST when \
+         somebody wants to see them.",
+    ),
+    (
+        "watches",
+        "Watches end with the socket, and with `reset` of reason `unwatched`; after a `lag` with `all` watch again. \
+         `queue`, `typing` and `receipt` frames are not durable: after connecting read the waiting conversations \
+         over REST, and let `queue` frames change that list.",
     ),
     (
         "unread",

@@ -64,7 +64,8 @@ pub async fn create_visitor(
 ///
 /// Send an identity token with the visitor's own access token. A customer not known yet: the visitor becomes it and
 /// keeps everything. A known one: the anonymous visitor's conversations move there and its tokens and sockets end.
-/// Replace both tokens by those of the answer.
+/// Replace both tokens by those of the answer. The stored cursor is then answered with `410 cursor_reset`: start
+/// without one, so that the customer's older conversations come too.
 ///
 /// An identity token is a JWT that the tenant's server signs with HS256 and an identity key (`kid` in its header).
 /// `sub` (text or an integer) is the tenant's id of the customer; `exp` is required and at most 24 hours ahead. `nbf`

@@ -104,7 +104,7 @@ pub const CLIENT_FRAMES: &[FrameType] = &[
         "watch",
         "Watch",
         Some("WatchReply"),
-        "See conversations that one may read without being in them, and (staff) the waiting ones.",
+        "See conversations that one may read without being in them, and (staff) the waiting ones. Ends with the socket.",
     ),
     asks("unwatch", "Watch", Some("WatchReply"), "Stop watching."),
     asks("typing", "Typing", None, "Say that one types, or stopped; not answered unless it fails."),
@@ -136,7 +136,12 @@ pub const SERVER_FRAMES: &[FrameType] = &[
         "Read or delivered positions of a conversation moved; the highest wins.",
     ),
     tells("typing", "TypingNotice", false, "Somebody types, or stopped."),
-    tells("queue", "QueueNotice", false, "Watchers of the waiting: a conversation began or ceased to wait."),
+    tells(
+        "queue",
+        "QueueNotice",
+        false,
+        "Watchers of the waiting: a conversation began or ceased to wait. Not durable: after connecting read the list over REST.",
+    ),
     tells(
         "lag",
         "Lag",
