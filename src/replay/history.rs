@@ -200,7 +200,8 @@ impl History {
 
     /// An attempt was refused for good.
     pub fn refuse(&self, key: &str, code: &str) {
-        if let Some(sending) = lock(&self.sendings).get_mut(key) {
+        let mut sendings = lock(&self.sendings);
+        if let Some(sending) = sendings.get_mut(key) {
             sending.refused = Some(code.to_owned());
         }
     }
@@ -208,7 +209,8 @@ impl History {
     /// An attempt ended without an answer.
     pub fn lose_sight(&self, key: &str) {
         count(&self.counters.unknown);
-        if let Some(sending) = lock(&self.sendings).get_mut(key) {
+        let mut sendings = lock(&self.sendings);
+        if let Some(sending) = sendings.get_mut(key) {
             sending.unknown = true;
         }
     }
@@ -240,7 +242,8 @@ impl History {
 
     /// Somebody other than the sender has the message on the screen.
     pub fn deliver(&self, key: &str, to: Id) {
-        if let Some(sending) = lock(&self.sendings).get_mut(key)
+        let mut sendings = lock(&self.sendings);
+        if let Some(sending) = sendings.get_mut(key)
             && sending.sender != to
             && !sending.delivered
         {

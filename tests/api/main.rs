@@ -58,6 +58,7 @@ mod sync_inbox;
 mod tenancy;
 mod tenants;
 mod tidy;
+mod tidy_guards;
 mod tidy_layers;
 mod unread;
 mod visitors;

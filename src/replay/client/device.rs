@@ -165,11 +165,13 @@ impl Device {
         let search = async {
             loop {
                 changes.borrow_and_update();
-                if let Some(found) = look(&self.shared.view()) {
+                let found = look(&self.shared.view());
+                if let Some(found) = found {
                     return Ok(found);
                 }
-                if let LinkState::Over(cause) = &*self.shared.link_state.borrow() {
-                    return Err(Failure::Over(cause.clone()));
+                let state = self.shared.link_state.borrow().clone();
+                if let LinkState::Over(cause) = state {
+                    return Err(Failure::Over(cause));
                 }
                 if changes.changed().await.is_err() {
                     return Err(Failure::Over("the device is over".to_owned()));
