@@ -13,6 +13,7 @@ use crate::journal::feed::Feed;
 use crate::journal::follower::{Follower, Lags};
 use crate::kernel::tasks::Tasks;
 use crate::kernel::{Clock, IdGenerator, Result};
+use crate::limits::Limiter;
 use crate::metrics::Metrics;
 use crate::security::Auth;
 use crate::settings::Settings;
@@ -33,6 +34,8 @@ pub struct App {
     pub journal: Journal,
     /// From commit to readers.
     pub feed: Feed,
+    /// How much one member or address may ask for.
+    pub limiter: Limiter,
     /// The live sockets of this process.
     pub connections: Connections,
     /// Numbers for operators.
@@ -68,6 +71,7 @@ impl App {
         let tasks = Tasks::default();
         let connections = Connections::new(settings.database.pool_size);
         let lags = Lags::default();
+        let limiter = Limiter::new(&settings);
         Ok(Self {
             settings,
             clock,
@@ -76,6 +80,7 @@ impl App {
             auth,
             journal,
             feed,
+            limiter,
             connections,
             metrics,
             epoch,

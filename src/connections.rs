@@ -190,6 +190,13 @@ impl Drop for ConnectionPermit {
     }
 }
 
+impl ConnectionPermit {
+    /// The network that the socket comes from; none for one that is being refused.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.key
+    }
+}
+
 /// One device's slot; given back when dropped, unless a newer socket took it.
 #[derive(Debug)]
 pub struct DeviceSlot {

@@ -69,7 +69,7 @@ async fn readyz(app: web::Data<App>) -> Result<web::Json<Health>> {
 async fn store_is_ready(app: &App) -> Result<()> {
     let current = app.db.read(crate::db::migrate::is_current).await?;
     if !current {
-        return Err(Error::new(Code::StorageUnavailable, "migrations are pending: run `deskwire migrate`"));
+        return Err(Error::new(Code::Unready, "migrations are pending: run `deskwire migrate`"));
     }
     crate::db::probe::takes_writes(&app.db).await
 }

@@ -16,6 +16,7 @@
 //! | [`settings`] | every flag and variable |
 //! | [`db`] | connections to three databases, migrations, the second door for writing ([`db::Db::write`]) |
 //! | [`domain`] | actors, members, tenants, conversations, entries, content: types and rules without I/O; the one table of rights ([`domain::permission`]) |
+//! | [`limits`] | how much one member or address may ask for, over REST and sockets together |
 //! | [`security`] | tokens, passwords, the locks against guessing, revocations, secrets |
 //! | [`auth`] | sign-in, sessions, the caller of a request |
 //! | [`tenants`], [`members`], [`visitors`] | merchants, accounts, visitors and how they are recognised |
@@ -66,6 +67,8 @@ pub mod settings;
 pub mod domain;
 
 pub mod db;
+
+pub mod limits;
 
 pub mod security;
 

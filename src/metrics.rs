@@ -79,6 +79,8 @@ metrics! {
     requests: IntCounterVec "deskwire_http_requests_total" ("method", "route", "status");
     /// Time to answer a request, in seconds, by method and route template.
     request_seconds: HistogramVec "deskwire_http_request_seconds" (latencies(); "method", "route");
+    /// Connections that were refused because there were too many, by reason (full, address).
+    connections_refused: IntCounterVec "deskwire_connections_refused_total" ("reason");
     /// Commands and closures that wait for a lane.
     lane_depth: IntGauge "deskwire_lane_depth" ();
     /// Threads of lanes that run: one on SQLite, two for each lane on servers.

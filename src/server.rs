@@ -1,12 +1,12 @@
-//! The HTTP server: what every request passes through, and how it starts and stops. Knows no room (`routes`).
+//! The HTTP server: what every request passes through, and how it starts and stops. Knows no feature (`routes`).
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::HttpService;
-use actix_service::{IntoServiceFactory, map_config};
-use actix_web::dev::{AppConfig, Server, ServerHandle};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
+use actix_web::dev::{AppConfig, ServerHandle, fn_service};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App as ActixApp, web};
@@ -15,19 +15,18 @@ use utoipa_actix_web::AppExt;
 
 use crate::app::App;
 use crate::documents::Documents;
-use crate::http::fallback::{RouteTable, fallback};
-use crate::http::limit::Limiter;
-use crate::http::{cors, middleware, parameters};
-use crate::kernel::{Code, Error, Result};
+use crate::http::admission::{Admission, Refusal};
+use crate::http::connection::Connection;
 
-/// How long a connection may take to send a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the end of a connection may take.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
+use crate::http::fallback::{RouteTable, fallback};
+use crate::http::{cors, middleware, parameters};
+use crate::kernel::{Code, Error, Result, descriptors};
+use crate::metrics::Metrics;
+
 /// How long requests that are under way may take once the sockets are gone, in seconds.
 const STOP_SECONDS: u64 = 5;
+/// How long a connection that is being closed waits for its client.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a peer may leave bytes unacknowledged, or its window shut, until the connection is cut.
 #[cfg(target_os = "linux")]
@@ -45,6 +44,36 @@ fn give_up_on_silence(stream: &TcpStream) {
 /// Other systems keep their own patience.
 #[cfg(not(target_os = "linux"))]
 fn give_up_on_silence(_stream: &TcpStream) {}
+
+/// Takes a connection that the system accepted, or tells it why not.
+fn take(
+    stream: TcpStream,
+    admission: &Admission,
+    keep_alive: Duration,
+    metrics: &Metrics,
+) -> std::result::Result<Connection, Refusal> {
+    // A connection without a peer is gone already; it is counted somewhere and ends at its first read.
+    let address = stream.peer_addr().map_or(std::net::IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
+    match admission.enter(address) {
+        Ok(permit) => {
+            // Small frames go out at once. A connection that refuses is already gone.
+            let _ = stream.set_nodelay(true);
+            give_up_on_silence(&stream);
+            Ok(Connection::new(stream, permit, keep_alive))
+        }
+        Err(refusal) => {
+            let reason = match refusal {
+                Refusal::Full => "full",
+                Refusal::Address => "address",
+            };
+            metrics.connections_refused.with_label_values(&[reason]).inc();
+            // Tried once: nobody waits for whoever is not served.
+            // (The runtime does not know yet that the stream can be written.)
+            let _ = socket2::SockRef::from(&stream).send(refusal.answer());
+            Err(refusal)
+        }
+    }
+}
 
 /// A server that runs.
 pub struct Running {
@@ -83,15 +112,18 @@ pub fn start_on(app: Arc<App>, listener: TcpListener) -> Result<Running> {
     app.spawn_tasks();
     let documents = web::Data::new(Documents::new(crate::routes::configure)?);
     let table = web::Data::new(RouteTable::new(&documents.openapi));
-    let limiter = web::Data::new(Limiter::new(settings));
+    let admission = Admission::new(settings, workers, descriptors::raise());
+    log::info!(target: "deskwire::http", "at most {} connections", admission.total());
+    let (per_worker, keep_alive) =
+        (admission.per_worker(workers), Duration::from_secs(settings.keep_alive_seconds));
+    let metrics = app.metrics.clone();
     let shared = web::Data::from(app.clone());
-    let factory = move || {
+    let application = move || {
         let settings = &shared.settings;
         ActixApp::new()
             .into_utoipa_app()
             .app_data(shared.clone())
             .app_data(table.clone())
-            .app_data(limiter.clone())
             .app_data(documents.clone())
             .app_data(parameters::path_config())
             .app_data(parameters::query_config())
@@ -103,36 +135,47 @@ pub fn start_on(app: Arc<App>, listener: TcpListener) -> Result<Running> {
             .wrap(cors::middleware(settings))
             .wrap(from_fn(middleware::request))
     };
-    let server = Server::build()
+    let server = actix_server::Server::build()
         .disable_signals()
         .workers(workers)
         .backlog(2_048)
-        .max_concurrent_connections(100_000)
+        .max_concurrent_connections(per_worker)
         .shutdown_timeout(STOP_SECONDS);
     let stopping = server.graceful_shutdown_signal();
-    let connections = move || {
-        let stopping = stopping.clone();
-        // Requests to upgrade run through the same application; then the gateway has the connection to itself.
-        let (answering, upgrading) = crate::gateway::split(factory().into_factory());
-        HttpService::build()
-            .graceful_shutdown_signal(move || {
-                let stopping = stopping.clone();
-                async move { stopping.notified().await }
+    let server = server
+        .listen("deskwire", listener, move || {
+            let (admission, metrics, stopping) = (admission.clone(), metrics.clone(), stopping.clone());
+            // Requests to upgrade run through the same application; then the gateway has the connection to itself.
+            let (answering, upgrading) = crate::gateway::split(application().into_factory());
+            let service = HttpService::build()
+                .graceful_shutdown_signal(move || {
+                    let stopping = stopping.clone();
+                    async move { stopping.notified().await }
+                })
+                .keep_alive(keep_alive)
+                // The connection has a better clock (`http::connection`).
+                .client_request_timeout(Duration::ZERO)
+                .client_disconnect_timeout(CLOSE_TIMEOUT)
+                .local_addr(address)
+                .on_connect_ext(|connection: &Connection, data| {
+                    data.insert(connection.state());
+                })
+                .upgrade(upgrading)
+                .finish(map_config(answering, |()| AppConfig::default()));
+            fn_service(move |stream: TcpStream| {
+                let taken = take(stream, &admission, keep_alive, &metrics);
+                async move {
+                    // Whoever is refused has been told; there is nothing to be served.
+                    let connection =
+                        taken.map_err(|_| actix_http::error::DispatchError::DisconnectTimeout)?;
+                    let peer = connection.peer();
+                    Ok((connection, actix_http::Protocol::Http1, peer))
+                }
             })
-            .client_request_timeout(HEAD_TIMEOUT)
-            .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-            .keep_alive(KEEP_ALIVE)
-            .local_addr(address)
-            .on_connect_ext(|stream: &TcpStream, _| {
-                // Small frames go out at once. A connection that refuses is already gone.
-                let _ = stream.set_nodelay(true);
-                give_up_on_silence(stream);
-            })
-            .upgrade(upgrading)
-            .finish(map_config(answering, |()| AppConfig::default()))
-            .tcp()
-    };
-    let server = server.listen("deskwire", listener, connections).map_err(failed)?.run();
+            .and_then(service)
+        })
+        .map_err(failed)?
+        .run();
     let handle = server.handle();
     let task = tokio::spawn(server);
     Ok(Running { address, app, handle, task })

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, RangedU64ValueParser};
 
 use crate::db::Durability;
 use crate::kernel::secret::Secret;
@@ -30,6 +30,15 @@ pub struct DatabaseSettings {
     pub lanes: u16,
 }
 
+/// The header in which proxies say whom they were called by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ForwardedHeader {
+    /// A list of addresses, the nearest proxy's last: what nginx, Caddy and cloud load balancers write.
+    XForwardedFor,
+    /// `for=` of the standard header (RFC 7239).
+    Forwarded,
+}
+
 /// Secrets.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SecretSettings {
@@ -43,8 +52,9 @@ pub struct SecretSettings {
     #[arg(long, env = "DESKWIRE_MASTER_KEY", hide_env_values = true)]
     pub master_key: Option<Secret>,
 
-    /// The bearer key that may create tenants; without it POST /tenants is refused unless sign-up is open.
-    #[arg(long, env = "DESKWIRE_PLATFORM_KEY", hide_env_values = true)]
+    /// The bearer key that may create tenants, at least 16 characters; without it POST /tenants is refused unless
+    /// sign-up is open.
+    #[arg(long, env = "DESKWIRE_PLATFORM_KEY", hide_env_values = true, value_parser = platform_key)]
     pub platform_key: Option<Secret>,
 }
 
@@ -91,7 +101,7 @@ pub struct Settings {
 
     /// What to log: a level (error, warn, info, debug, trace), or one for each target, such as
     /// info,deskwire::http=debug.
-    #[arg(long, env = "RUST_LOG", default_value = "info,actix_server=warn")]
+    #[arg(long, env = "RUST_LOG", default_value = "info,actix_server=warn", value_parser = log_filter)]
     pub log: String,
 
     /// The address to listen on.
@@ -99,7 +109,7 @@ pub struct Settings {
     pub listen: SocketAddr,
 
     /// HTTP worker threads; 0 means one for each core.
-    #[arg(long, env = "DESKWIRE_WORKERS", default_value_t = 0)]
+    #[arg(long, env = "DESKWIRE_WORKERS", default_value_t = 0, value_parser = between(0, 512))]
     pub workers: usize,
 
     /// Whether anybody may create a tenant.
@@ -111,9 +121,31 @@ pub struct Settings {
     #[arg(long, env = "DESKWIRE_ALLOWED_ORIGINS", default_value = "", value_delimiter = ',')]
     pub allowed_origins: Vec<String>,
 
-    /// Believe X-Forwarded-For: set it only behind a proxy that overwrites the header.
-    #[arg(long, env = "DESKWIRE_TRUST_FORWARDED", default_value_t = false, value_parser = BoolishValueParser::new())]
-    pub trust_forwarded: bool,
+    /// How many proxies of yours stand in front of this service: the client's address is that many entries from the
+    /// right of the forwarded header. 0 believes nobody and counts the peer of the connection.
+    #[arg(long, env = "DESKWIRE_TRUSTED_PROXIES", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=16))]
+    pub trusted_proxies: u8,
+
+    /// The header in which the trusted proxies say whom they were called by.
+    #[arg(long, env = "DESKWIRE_FORWARDED_HEADER", value_enum, default_value = "x-forwarded-for")]
+    pub forwarded_header: ForwardedHeader,
+
+    /// Connections that this process may have; 0 means as many as the limit of open files allows beside the database.
+    #[arg(long, env = "DESKWIRE_CONNECTIONS", default_value_t = 0)]
+    pub connections: usize,
+
+    /// Connections that one address may have (an IPv6 /64 is one address); 0 means twice its sockets. Behind trusted
+    /// proxies it does not apply.
+    #[arg(long, env = "DESKWIRE_CONNECTIONS_PER_ADDRESS", default_value_t = 0)]
+    pub connections_per_address: usize,
+
+    /// How long an idle connection is kept, in seconds: longer than the load balancer in front keeps it.
+    #[arg(long, env = "DESKWIRE_KEEP_ALIVE_SECONDS", default_value_t = 75, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub keep_alive_seconds: u64,
+
+    /// How long a request's body may take, in seconds, with one second more for every 4 KiB that have come.
+    #[arg(long, env = "DESKWIRE_BODY_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub body_seconds: u64,
 
     /// Where a database's generated secrets are kept; the default is deskwire.secret beside the SQLite file.
     #[arg(long, env = "DESKWIRE_SECRET_FILE")]
@@ -136,19 +168,19 @@ pub struct Settings {
     pub visitor_session_days: i64,
 
     /// Largest request body, in bytes.
-    #[arg(long, env = "DESKWIRE_BODY_LIMIT", default_value_t = 262_144)]
+    #[arg(long, env = "DESKWIRE_BODY_LIMIT", default_value_t = 262_144, value_parser = between(1_024, 67_108_864))]
     pub body_limit: usize,
 
     /// Largest frame from a client, in bytes.
-    #[arg(long, env = "DESKWIRE_FRAME_LIMIT", default_value_t = 65_536)]
+    #[arg(long, env = "DESKWIRE_FRAME_LIMIT", default_value_t = 65_536, value_parser = between(1_024, 16_777_216))]
     pub frame_limit: usize,
 
     /// Sockets that one member may have.
-    #[arg(long, env = "DESKWIRE_SOCKETS_PER_MEMBER", default_value_t = 10)]
+    #[arg(long, env = "DESKWIRE_SOCKETS_PER_MEMBER", default_value_t = 10, value_parser = between(1, 1_000_000))]
     pub sockets_per_member: usize,
 
     /// Sockets that one address may have.
-    #[arg(long, env = "DESKWIRE_SOCKETS_PER_ADDRESS", default_value_t = 200)]
+    #[arg(long, env = "DESKWIRE_SOCKETS_PER_ADDRESS", default_value_t = 200, value_parser = between(1, 1_000_000))]
     pub sockets_per_address: usize,
 
     /// Frames a second that a visitor's socket may send (burst: four times as many).
@@ -159,13 +191,36 @@ pub struct Settings {
     #[arg(long, env = "DESKWIRE_STAFF_FRAMES_PER_SECOND", default_value_t = 20)]
     pub staff_frames_per_second: u32,
 
-    /// Requests a second that one member may make over REST (burst: four times as many); 0 means no limit.
+    /// Requests and frames together that one member of the staff may send a second (burst: four times as many); 0
+    /// means no limit.
     #[arg(long, env = "DESKWIRE_REQUESTS_PER_SECOND", default_value_t = 50)]
     pub requests_per_second: u32,
 
-    /// Requests a minute that one address may make to routes that need no token (sign-in, new visitors).
+    /// Requests and frames together that one visitor may send a second (burst: four times as many); 0 means no limit.
+    #[arg(long, env = "DESKWIRE_VISITOR_REQUESTS_PER_SECOND", default_value_t = 10)]
+    pub visitor_requests_per_second: u32,
+
+    /// Requests and frames that all visitors of one address together may send a second (burst: four times as many);
+    /// 0 means no limit.
+    #[arg(long, env = "DESKWIRE_ADDRESS_REQUESTS_PER_SECOND", default_value_t = 50)]
+    pub address_requests_per_second: u32,
+
+    /// Requests a minute that one address may make without a valid token or to routes that need none (sign-in, new
+    /// visitors); 0 means no limit.
     #[arg(long, env = "DESKWIRE_ANONYMOUS_PER_MINUTE", default_value_t = 120)]
     pub anonymous_per_minute: u32,
+
+    /// Refreshes of tokens a minute from one address; 0 means no limit.
+    #[arg(long, env = "DESKWIRE_REFRESHES_PER_MINUTE", default_value_t = 600)]
+    pub refreshes_per_minute: u32,
+
+    /// New visitors an hour from one address (at once: a tenth of them); 0 means no limit.
+    #[arg(long, env = "DESKWIRE_NEW_VISITORS_PER_HOUR", default_value_t = 600)]
+    pub new_visitors_per_hour: u32,
+
+    /// New conversations an hour of one customer (at once: half of them); 0 means no limit.
+    #[arg(long, env = "DESKWIRE_NEW_CONVERSATIONS_PER_HOUR", default_value_t = 20)]
+    pub new_conversations_per_hour: u32,
 
     /// How often a socket is pinged, in seconds.
     #[arg(long, env = "DESKWIRE_PING_SECONDS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=300))]
@@ -189,9 +244,55 @@ impl Settings {
     }
 }
 
+/// A number of things within bounds.
+fn between(least: u64, most: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(least..=most)
+}
+
+/// Shortest platform key, in characters.
+const PLATFORM_KEY_MIN: usize = 16;
+
+fn platform_key(text: &str) -> Result<Secret, String> {
+    match text.chars().count() >= PLATFORM_KEY_MIN {
+        true => Ok(Secret::new(text)),
+        false => Err(format!("a platform key has at least {PLATFORM_KEY_MIN} characters")),
+    }
+}
+
+/// Checks a filter of log lines: the logger itself takes anything for the name of a target.
+fn log_filter(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+    let is_target = |word: &str| {
+        let fits = |one: char| one.is_ascii_alphanumeric() || "_-:".contains(one);
+        !word.is_empty() && word.chars().all(fits)
+    };
+    for part in text.split(',').map(str::trim) {
+        let fits = match part.split_once('=') {
+            Some((target, level)) => is_target(target) && is_level(level),
+            None => is_level(part),
+        };
+        if !fits {
+            return Err(format!("{part:?} is neither a level ({}) nor TARGET=LEVEL", LEVELS.join(", ")));
+        }
+    }
+    Ok(text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Settings;
+    use super::{Settings, log_filter, platform_key};
+
+    #[test]
+    fn what_no_logger_understands_is_refused() {
+        for good in ["info", "WARN", "info,actix_server=warn", "warn, deskwire::http=debug", "off"] {
+            assert!(log_filter(good).is_ok(), "{good}");
+        }
+        for bad in ["!!", "", "inof", "info,", "deskwire::http=loud", "=debug", "a b=info"] {
+            assert!(log_filter(bad).is_err(), "{bad}");
+        }
+        assert!(platform_key("fifteen letters").is_err() && platform_key("sixteen letters!").is_ok());
+    }
 
     #[test]
     fn every_default_is_valid() {

@@ -32,6 +32,11 @@ pub fn settings(database_url: &str) -> Outcome<Settings> {
     settings.sign_up = true;
     settings.bcrypt_cost = 4;
     settings.requests_per_second = 0;
+    settings.visitor_requests_per_second = 0;
+    settings.address_requests_per_second = 0;
+    settings.refreshes_per_minute = 0;
+    settings.new_visitors_per_hour = 0;
+    settings.new_conversations_per_hour = 0;
     settings.anonymous_per_minute = 0;
     settings.sockets_per_address = usize::MAX;
     settings.sockets_per_member = usize::MAX;

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod backup;
+mod environment;
 mod logging;
 mod print;
 mod serve;
@@ -74,7 +75,12 @@ struct JustSettings {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let found = command().get_matches();
+    let command = command();
+    if let Err(error) = environment::check(&command) {
+        let _ = writeln!(std::io::stderr(), "deskwire: {}", error.detail);
+        return ExitCode::from(2);
+    }
+    let found = environment::without_empty(command).get_matches();
     let program = match Program::from_arg_matches(&found) {
         Ok(program) => program,
         Err(refused) => refused.exit(),

@@ -9,7 +9,8 @@ use crate::domain::member::Role;
 use crate::domain::permission::{self, Operation, Scope};
 use crate::http::page::Page;
 use crate::journal::{Action, Command, Reply};
-use crate::kernel::{ConversationId, Error, MemberId, Result};
+use crate::kernel::{ConversationId, Error, MemberId, Result, text};
+use crate::limits::Key;
 use crate::messages::service::draft;
 
 use super::access;
@@ -41,16 +42,33 @@ pub async fn open(app: &App, actor: Actor, input: OpenConversation) -> Result<Op
         }
     };
     let subject = input.subject.unwrap_or_default();
-    length("/subject", &subject, SUBJECT_MAX)?;
-    let message = input
-        .message
-        .map(|first| draft(first.client_msg_id, first.kind, &first.content, first.reply_to_seq, "/message"));
+    line("/subject", &subject, SUBJECT_MAX)?;
+    let message = input.message.map(|first| {
+        draft(actor.role, first.client_msg_id, first.kind, &first.content, first.reply_to_seq, "/message")
+    });
     let action = Action::Open { customer, subject, message: message.transpose()? };
+    let counted = (!actor.role.is_staff()).then_some(Key::NewConversation(actor.tenant, actor.member));
+    if let Some(key) = counted {
+        check_new(app, actor, key).await?;
+    }
     let reply = app.journal.submit(Command { actor, action }).await?;
     let id = reply.conversation.ok_or_else(|| Error::internal("a conversation was opened without an id"))?;
+    if let Some(key) = counted.filter(|_| reply.created) {
+        app.limiter.take(key);
+    }
     let conversation = view(app, actor, id).await?;
     let Reply { created, entry, duplicate, .. } = reply;
     Ok(Opened { conversation, created, entry, duplicate })
+}
+
+/// Fails when a customer has opened its share of conversations and has none open. Only the new ones are counted, so
+/// the store is asked only when the share is used up.
+async fn check_new(app: &App, actor: Actor, key: Key) -> Result<()> {
+    let Some(refused) = app.limiter.look(key).and_then(|verdict| verdict.check().err()) else {
+        return Ok(());
+    };
+    let open = app.db.read(move |connection| store::has_open(connection, actor.tenant, actor.member)).await?;
+    if open { Ok(()) } else { Err(refused) }
 }
 
 /// The conversation as the actor sees it.
@@ -155,7 +173,7 @@ pub async fn update(app: &App, actor: Actor, id: ConversationId, input: UpdateCo
     let priority = input.priority.map(|priority| priority.unwrap_or(Priority::Normal));
     let tags = input.tags.map(Option::unwrap_or_default);
     if let Some(subject) = &subject {
-        length("/subject", subject, SUBJECT_MAX)?;
+        line("/subject", subject, SUBJECT_MAX)?;
     }
     if let Some(tags) = &tags {
         check_tags(tags)?;
@@ -212,6 +230,14 @@ fn length(pointer: &str, text: &str, most: usize) -> Result<()> {
     }
 }
 
+/// One line of text.
+fn line(pointer: &str, text: &str, most: usize) -> Result<()> {
+    match text::line_fault(text) {
+        Some(fault) => Err(Error::field(pointer, "invalid", fault)),
+        None => length(pointer, text, most),
+    }
+}
+
 fn check_tags(tags: &[String]) -> Result<()> {
     if tags.len() > TAGS_MAX {
         return Err(Error::field("/tags", "too_long", format!("at most {TAGS_MAX} tags")));
@@ -221,7 +247,7 @@ fn check_tags(tags: &[String]) -> Result<()> {
         if tag.is_empty() || tag.trim() != tag {
             return Err(Error::field(pointer, "invalid", "a tag is not empty and has no space at its ends"));
         }
-        length(&pointer, tag, TAG_MAX)?;
+        line(&pointer, tag, TAG_MAX)?;
         if tags[..index].contains(tag) {
             return Err(Error::field(pointer, "invalid", "this tag stands there twice"));
         }
@@ -239,6 +265,7 @@ mod tests {
         assert!(tags(&["vip", "退款"]).is_ok());
         assert!(tags(&[""]).is_err());
         assert!(tags(&["vip "]).is_err());
+        assert!(tags(&["a\u{7}b"]).is_err() && tags(&["\u{200b}"]).is_err() && tags(&["\u{202e}a"]).is_err());
         assert!(tags(&["vip", "vip"]).is_err());
         assert!(tags(&[&"字".repeat(64)]).is_ok());
         assert!(tags(&[&"字".repeat(65)]).is_err());

@@ -8,6 +8,7 @@ use crate::kernel::{ConversationId, MemberId, Result, TenantId};
 
 use crate::domain::conversation::{
     AssignmentRow, ConversationKind, ConversationRow, ConversationStatus, ParticipantRow, Priority,
+    support_open_key,
 };
 
 /// One conversation of this tenant, of whatever kind.
@@ -36,6 +37,14 @@ pub fn find_many(
         .filter(conversation::id.eq_any(ids.iter().copied()).and(conversation::tenant_id.eq(tenant)))
         .select(ConversationRow::as_select())
         .load(connection)?)
+}
+
+/// Whether a customer has an open support conversation.
+pub fn has_open(connection: &mut AnyConnection, tenant: TenantId, customer: MemberId) -> Result<bool> {
+    let open = conversation::table
+        .filter(conversation::tenant_id.eq(tenant))
+        .filter(conversation::open_key.eq(support_open_key(customer)));
+    Ok(diesel::select(diesel::dsl::exists(open)).get_result(connection)?)
 }
 
 /// A member's row in a conversation, also when it has left.

@@ -170,14 +170,22 @@ impl Target {
         Ok(Self { kind, address, durability })
     }
 
-    /// The address without its password, for logs.
+    /// The address for logs: of a server's URL only the host, the port and the database, because passwords stand in
+    /// more than one place of it.
     pub fn display(&self) -> String {
-        let Some((scheme, rest)) = self.address.split_once("://") else { return self.address.clone() };
-        // Parameters can hold a password, too.
-        let rest = rest.split(['?', '#']).next().unwrap_or_default();
-        match rest.rsplit_once('@') {
-            Some((_, host)) => format!("{scheme}://…@{host}"),
-            None => format!("{scheme}://{rest}"),
+        if !self.kind.is_server() {
+            return self.address.clone();
+        }
+        let scheme = self.address.split(':').next().unwrap_or_default();
+        let parsed = url::Url::parse(&self.address).ok();
+        let host = parsed.as_ref().and_then(|url| url.host_str().map(|host| (url, host)));
+        match host {
+            Some((url, host)) => {
+                let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+                let user = if url.username().is_empty() { "" } else { "…@" };
+                format!("{scheme}://{user}{host}{port}{}", url.path())
+            }
+            None => format!("{scheme}://…"),
         }
     }
 
@@ -351,13 +359,21 @@ mod tests {
 
     #[test]
     fn a_password_is_not_displayed() {
-        let target = Target {
-            kind: DatabaseKind::Postgresql,
-            address: "postgres://me:secret@host/db".into(),
-            durability: Durability::Disk,
+        let display = |address: &str| {
+            let (kind, durability) = (DatabaseKind::Postgresql, Durability::Disk);
+            Target { kind, address: address.into(), durability }.display()
         };
-        assert_eq!(target.display(), "postgres://…@host/db");
-        let target = Target { address: "postgres://host/db?user=me&password=a@secret".into(), ..target };
-        assert_eq!(target.display(), "postgres://host/db");
+        assert_eq!(display("postgres://me:secret@host:5433/db"), "postgres://…@host:5433/db");
+        assert_eq!(display("postgres://host/db?user=me&password=secret"), "postgres://host/db");
+        for address in [
+            "postgres://host/db?password=se@secret",
+            "postgres://me:sec?ret@secret@host/db",
+            "postgres://me:secret@/db",
+            "postgres:///db?password=secret&host=/run",
+            "postgres:secret",
+            "postgres://me:secret#1@host/db",
+        ] {
+            assert!(!display(address).contains("ret"), "{}", display(address));
+        }
     }
 }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::entry::EntryKind;
-use crate::kernel::{Error, Result, text};
+use super::member::Role;
+use crate::kernel::{Error, Result, json, text, url};
 
 /// Longest text of a message, in bytes of UTF-8.
 pub const TEXT_MAX: usize = 16_384;
@@ -39,13 +40,13 @@ pub struct CardContent {
     /// At most 2,000 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// `https` only, at most 2,000 characters.
+    /// `https` only, a public host, at most 2,000 characters. Staff only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_url: Option<String>,
-    /// `https` only, at most 2,000 characters.
+    /// `https` only, a public host, at most 2,000 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// At most 10.
+    /// At most 10. Staff only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buttons: Vec<CardButton>,
 }
@@ -56,7 +57,7 @@ pub struct CardContent {
 pub struct CardButton {
     /// 1 to 80 characters.
     pub label: String,
-    /// `https` only, at most 2,000 characters. Exactly one of `url` and `value`.
+    /// `https` only, a public host, at most 2,000 characters. Exactly one of `url` and `value`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// At most 500 characters.
@@ -71,20 +72,21 @@ pub struct CustomContent {
     /// The tenant's own name for this shape: a key of 1 to 64 of `A-Z a-z 0-9 . _ : -`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Any JSON; the whole content is at most 16,384 bytes.
+    /// Any JSON, nested at most 32 deep with the body around it; the whole content is at most 16,384 bytes. Numbers
+    /// that JSON clients would round (beyond 64 bits, more than 17 digits) are refused.
     pub data: serde_json::Value,
 }
 
 impl Body {
-    /// Checks a body that came from outside. `pointer` is where the content stands in the request.
-    pub fn parse(kind: EntryKind, content: &serde_json::Value, pointer: &str) -> Result<Self> {
+    /// Checks what a member of this role wants to say. `pointer` is where the content stands in the request.
+    pub fn parse(role: Role, kind: EntryKind, content: &serde_json::Value, pointer: &str) -> Result<Self> {
         if text::json_has_nul(content) {
             return Err(Error::field(pointer, "invalid", "U+0000 is not allowed in text"));
         }
         let content = match kind {
-            EntryKind::Text => canonical(&check_text(shape(content, pointer)?, pointer)?),
-            EntryKind::Card => canonical(&check_card(shape(content, pointer)?, pointer)?),
-            EntryKind::Custom => canonical(&check_custom(shape(content, pointer)?, pointer)?),
+            EntryKind::Text => canonical(&check_text(json::from_value(content, pointer)?, pointer)?),
+            EntryKind::Card => canonical(&check_card(role, json::from_value(content, pointer)?, pointer)?),
+            EntryKind::Custom => canonical(&check_custom(json::from_value(content, pointer)?, pointer)?),
             _ => return Err(Error::field("/kind", "invalid", "kind must be text, card or custom")),
         };
         if kind != EntryKind::Text && content.len() > CUSTOM_MAX {
@@ -99,7 +101,7 @@ impl Body {
 
     /// A text body; for callers of our own.
     pub fn text(text: &str) -> Result<Self> {
-        Self::parse(EntryKind::Text, &serde_json::json!({ "text": text }), "/content")
+        Self::parse(Role::Admin, EntryKind::Text, &serde_json::json!({ "text": text }), "/content")
     }
 
     /// The first 63 bits of SHA-256 over kind, content and reply target: tells a retry from another message under
@@ -120,14 +122,10 @@ fn canonical<T: Serialize>(content: &T) -> String {
     crate::db::types::json_text(content)
 }
 
-fn shape<T: serde::de::DeserializeOwned>(content: &serde_json::Value, pointer: &str) -> Result<T> {
-    T::deserialize(content).map_err(|cause| Error::field(pointer, "invalid", cause.to_string()))
-}
-
 fn check_text(content: TextContent, pointer: &str) -> Result<TextContent> {
     let pointer = format!("{pointer}/text");
-    if content.text.trim().is_empty() {
-        return Err(Error::field(pointer, "too_short", "text is empty"));
+    if text::is_blank(&content.text) {
+        return Err(Error::field(pointer, "too_short", "text is empty or invisible"));
     }
     if content.text.len() > TEXT_MAX {
         return Err(Error::field(
@@ -139,8 +137,19 @@ fn check_text(content: TextContent, pointer: &str) -> Result<TextContent> {
     Ok(content)
 }
 
-fn check_card(content: CardContent, pointer: &str) -> Result<CardContent> {
-    length(&format!("{pointer}/title"), &content.title, 1, 200)?;
+fn check_card(role: Role, content: CardContent, pointer: &str) -> Result<CardContent> {
+    line(&format!("{pointer}/title"), &content.title, 200)?;
+    // Staff's clients show them as the tenant's own: a stranger must not put up a form.
+    if !role.is_staff() && content.image_url.is_some() {
+        return Err(Error::field(
+            format!("{pointer}/image_url"),
+            "invalid",
+            "visitors may not send pictures in cards",
+        ));
+    }
+    if !role.is_staff() && !content.buttons.is_empty() {
+        return Err(Error::field(format!("{pointer}/buttons"), "invalid", "visitors may not send buttons"));
+    }
     if let Some(text) = &content.text {
         length(&format!("{pointer}/text"), text, 0, 2_000)?;
     }
@@ -151,7 +160,7 @@ fn check_card(content: CardContent, pointer: &str) -> Result<CardContent> {
     }
     for (index, button) in content.buttons.iter().enumerate() {
         let pointer = format!("{pointer}/buttons/{index}");
-        length(&format!("{pointer}/label"), &button.label, 1, 80)?;
+        line(&format!("{pointer}/label"), &button.label, 80)?;
         https(&format!("{pointer}/url"), button.url.as_deref())?;
         if let Some(value) = &button.value {
             length(&format!("{pointer}/value"), value, 1, 500)?;
@@ -174,6 +183,17 @@ fn check_custom(content: CustomContent, pointer: &str) -> Result<CustomContent> 
     Ok(content)
 }
 
+/// A line that shows something.
+fn line(pointer: &str, text: &str, most: usize) -> Result<()> {
+    if text::is_blank(text) {
+        return Err(Error::field(pointer, "too_short", "the text is empty or invisible"));
+    }
+    if let Some(fault) = text::line_fault(text) {
+        return Err(Error::field(pointer, "invalid", fault));
+    }
+    length(pointer, text, 1, most)
+}
+
 fn length(pointer: &str, text: &str, least: usize, most: usize) -> Result<()> {
     let count = text.chars().count();
     if count < least || text.trim().len() < least {
@@ -186,11 +206,10 @@ fn length(pointer: &str, text: &str, least: usize, most: usize) -> Result<()> {
 }
 
 fn https(pointer: &str, url: Option<&str>) -> Result<()> {
-    match url {
-        Some(url) if !url.starts_with("https://") => {
-            Err(Error::field(pointer, "invalid", "only https:// URLs"))
-        }
-        Some(url) => length(pointer, url, 9, 2_000),
+    let Some(url) = url else { return Ok(()) };
+    length(pointer, url, 9, 2_000)?;
+    match url::fault(url) {
+        Some(fault) => Err(Error::field(pointer, "invalid", fault)),
         None => Ok(()),
     }
 }
@@ -207,7 +226,7 @@ mod tests {
         assert!(Body::text("a\0b").is_err());
         assert!(Body::text(&"字".repeat(5_461)).is_ok());
         assert!(Body::text(&"字".repeat(5_462)).is_err());
-        let parse = |kind, content| Body::parse(kind, &content, "/content");
+        let parse = |kind, content| Body::parse(Role::Agent, kind, &content, "/content");
         assert!(parse(EntryKind::Text, json!({"text": "x", "more": 1})).is_err());
         assert!(parse(EntryKind::Card, json!({"title": "t", "url": "http://x"})).is_err());
         assert!(parse(EntryKind::Card, json!({"title": "t", "buttons": [{"label": "b"}]})).is_err());
@@ -217,6 +236,25 @@ mod tests {
         assert!(parse(EntryKind::Custom, json!({"type": "order.v1", "data": {"n": 1}})).is_ok());
         assert!(parse(EntryKind::Custom, json!({"type": "bad key", "data": 1})).is_err());
         assert!(parse(EntryKind::Closed, json!({})).is_err());
+        assert!(Body::text("\u{200b}\u{202e}").is_err(), "nothing is shown");
+        assert!(parse(EntryKind::Text, json!(["x"])).is_err(), "a list is no content");
+        assert!(parse(EntryKind::Card, json!({"title": "t", "buttons": [["b", null, "v"]]})).is_err());
+        for url in ["https://x\" onerror=\"y", "https://a:b@shop.example/", "https://127.0.0.1/"] {
+            assert!(parse(EntryKind::Card, json!({"title": "t", "url": url})).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_visitor_sends_plain_cards_only() {
+        let pointer = |content| {
+            let refused = Body::parse(Role::Customer, EntryKind::Card, &content, "/content").err();
+            refused.and_then(|error| error.fields.first().map(|field| field.pointer.clone()))
+        };
+        assert_eq!(pointer(json!({"title": "t", "text": "x", "url": "https://shop.example/"})), None);
+        let buttons = json!({"title": "t", "buttons": [{"label": "b", "value": "v"}]});
+        assert_eq!(pointer(buttons).as_deref(), Some("/content/buttons"));
+        let picture = json!({"title": "t", "image_url": "https://shop.example/a.png"});
+        assert_eq!(pointer(picture).as_deref(), Some("/content/image_url"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use actix_web::rt::net::TcpStream;
 
 use super::frames::{self, Decoder, Fault, HeadBytes, Message};
 use super::outbox::Item;
+use crate::http::admission::AdmissionPermit;
 
 /// Bytes that are read at once.
 const READ: usize = 16_384;
@@ -113,6 +114,8 @@ pub struct Connection {
     pong: Option<Vec<u8>>,
     said_close: Option<Instant>,
     discarded: u32,
+    /// Its place among all connections of the process.
+    _admission: Option<AdmissionPermit>,
 }
 
 impl Connection {
@@ -126,7 +129,13 @@ impl Connection {
             pong: None,
             said_close: None,
             discarded: 0,
+            _admission: None,
         }
+    }
+
+    /// The same with its place among all connections of the process, which it gives back at its end.
+    pub fn admitted(self, permit: AdmissionPermit) -> Self {
+        Self { _admission: Some(permit), ..self }
     }
 
     /// The next message of at most so many bytes.

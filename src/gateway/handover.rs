@@ -18,13 +18,13 @@ use actix_http::h1::{Codec, Message};
 use actix_http::{ConnectionType, HttpMessage, Request, Response};
 use actix_service::{Service, ServiceFactory};
 use actix_web::dev::ServiceResponse;
-use actix_web::rt::net::TcpStream;
 use futures_util::SinkExt;
 use futures_util::future::LocalBoxFuture;
 
 use super::connection::Connection;
 use super::session::SessionTask;
 use super::upgrade::Ticket;
+use crate::http;
 
 /// How long the answer to the request may take to be written.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ impl<S> Application for S where
 {
 }
 
-type Upgrade = (Request, Framed<TcpStream, Codec>);
+type Upgrade = (Request, Framed<http::connection::Connection, Codec>);
 type Made<S> = Rc<RefCell<Option<Rc<S>>>>;
 
 /// Splits the application's factory in two that share the one application of a worker: what answers requests, and
@@ -139,7 +139,7 @@ impl<S: Application> Service<Upgrade> for Upgrading<S> {
 async fn answer(
     application: &impl Application,
     request: Request,
-    mut framed: Framed<TcpStream, Codec>,
+    mut framed: Framed<http::connection::Connection, Codec>,
 ) -> Option<SessionTask> {
     request.extensions_mut().insert(Upgradable);
     let answered = match poll_fn(|context| application.poll_ready(context)).await {
@@ -161,7 +161,8 @@ async fn answer(
         return None;
     };
     let parts = framed.into_parts();
-    Some(ticket.enter(Connection::new(parts.io, &parts.read_buf)))
+    let (stream, admission) = parts.io.into_parts();
+    Some(ticket.enter(Connection::new(stream, &parts.read_buf).admitted(admission)))
 }
 
 async fn in_time<E: std::fmt::Display>(work: impl Future<Output = Result<(), E>>) -> Option<()> {
@@ -176,7 +177,7 @@ async fn in_time<E: std::fmt::Display>(work: impl Future<Output = Result<(), E>>
 }
 
 async fn write(
-    framed: &mut Framed<TcpStream, Codec>,
+    framed: &mut Framed<http::connection::Connection, Codec>,
     response: Response<BoxBody>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let (head, body) = response.into_parts();

@@ -68,7 +68,14 @@ pub fn envelope(text: &str) -> Result<Envelope> {
 pub fn may_pass(socket: &Rc<Socket>, id: Option<&FrameId>) -> bool {
     let verdict = socket.bucket.borrow_mut().take(Instant::now());
     match verdict {
-        Verdict::Pass => return true,
+        Verdict::Pass => {
+            // Requests and frames have one budget.
+            let counted = socket.actor.get().and_then(|actor| {
+                socket.hub.app.limiter.member(&actor, socket.permit.address()?)?.check().err()
+            });
+            let Some(error) = counted else { return true };
+            socket.reply(wire::error(id, &error, None));
+        }
         Verdict::Wait(wait) => {
             let milliseconds = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
             let error =

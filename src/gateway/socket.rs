@@ -92,7 +92,8 @@ pub struct Socket {
     pub(super) waker: RefCell<Option<Waker>>,
     held: RefCell<Option<Box<Outbox>>>,
     slot: RefCell<Option<DeviceSlot>>,
-    _permit: ConnectionPermit,
+    /// Its place among the connections, which knows where it comes from.
+    pub permit: ConnectionPermit,
 }
 
 impl Socket {
@@ -126,7 +127,7 @@ impl Socket {
             waker: RefCell::new(None),
             slot: RefCell::new(None),
             hub,
-            _permit: permit,
+            permit,
         })
     }
 

@@ -14,6 +14,7 @@ use super::socket::Socket;
 use crate::app::App;
 use crate::connections::{Admission, ConnectionPermit};
 use crate::http::client_ip::client_ip;
+use crate::http::cors::check_origin;
 use crate::kernel::{Code, Error, Result};
 
 /// When a client whose address has too many sockets may come again, at the earliest.
@@ -70,7 +71,7 @@ pub async fn open_socket(
     if app.tasks.shutdown().is_cancelled() {
         return Err(Error::new(Code::Draining, Code::Draining.meaning()).retry_after(1_000));
     }
-    check_origin(&request, &app.settings.allowed_origins)?;
+    check_origin(&request, &app.settings)?;
     check_protocol(&request)?;
     // The library verifies the handshake and answers it; the frames go over a connection of our own (`handover`).
     let (mut response, ..) = actix_ws::handle_with_protocols(&request, payload, &[SUB_PROTOCOL])
@@ -94,19 +95,6 @@ pub async fn open_socket(
     Ok(response.set_body(BoxBody::new(())))
 }
 
-/// Browsers always send an Origin, other clients rarely do.
-fn check_origin(request: &HttpRequest, allowed: &[String]) -> Result<()> {
-    let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
-    let origin = origin.to_str().unwrap_or_default();
-    let listed = |one: &String| one == "*" || one.eq_ignore_ascii_case(origin);
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let own = origin.split_once("://").map(|(_, host)| host);
-    if allowed.iter().any(listed) || own.zip(host).is_some_and(|(own, host)| own.eq_ignore_ascii_case(host)) {
-        return Ok(());
-    }
-    Err(Error::new(Code::OriginRefused, Code::OriginRefused.meaning()))
-}
-
 /// A client that offers sub-protocols must offer ours; one that offers none gets it unnamed.
 fn check_protocol(request: &HttpRequest) -> Result<()> {
     let mut offered = request
@@ -126,23 +114,6 @@ fn check_protocol(request: &HttpRequest) -> Result<()> {
 mod tests {
     use super::*;
     use actix_web::test::TestRequest;
-
-    #[test]
-    fn origins_are_checked_when_present() {
-        let from = |origin: &str| {
-            TestRequest::default()
-                .insert_header((header::HOST, "chat.example:8080"))
-                .insert_header((header::ORIGIN, origin.to_owned()))
-                .to_http_request()
-        };
-        let allowed = ["https://shop.example".to_owned()];
-        assert!(check_origin(&TestRequest::default().to_http_request(), &allowed).is_ok());
-        assert!(check_origin(&from("https://shop.example"), &allowed).is_ok());
-        assert!(check_origin(&from("http://chat.example:8080"), &allowed).is_ok());
-        assert!(check_origin(&from("https://evil.example"), &allowed).is_err());
-        assert!(check_origin(&from("null"), &allowed).is_err());
-        assert!(check_origin(&from("https://evil.example"), &["*".to_owned()]).is_ok());
-    }
 
     #[test]
     fn another_sub_protocol_is_refused() {

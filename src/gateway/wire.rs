@@ -83,16 +83,12 @@ pub fn reply<T: Serialize>(kind: &str, reply_to: Option<&FrameId>, data: &T) -> 
 
 /// The `error` frame of an error. A failure of ours goes to the log and shows no inner text.
 pub fn error(reply_to: Option<&FrameId>, error: &Error, client_msg_id: Option<String>) -> ByteString {
-    let detail = match error.code {
-        Code::Internal => {
-            log::error!(target: "deskwire::gateway", "a frame failed: {error}");
-            Code::Internal.meaning().to_owned()
-        }
-        _ => error.detail.to_string(),
-    };
+    if error.code == Code::Internal {
+        log::error!(target: "deskwire::gateway", "a frame failed: {error}");
+    }
     let data = ErrorReply {
         code: error.code.name(),
-        detail,
+        detail: error.public_detail().to_owned(),
         retryable: error.code.retryable(),
         retry_after_ms: error.retry_after_ms,
         client_msg_id,

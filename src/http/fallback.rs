@@ -42,6 +42,9 @@ impl RouteTable {
             .filter(|(template, _)| fits(template))
             .flat_map(|(_, methods)| methods.iter().copied())
             .collect();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
         methods.sort_unstable();
         methods.dedup();
         methods
@@ -89,8 +92,8 @@ mod tests {
                 (vec!["".into(), "a".into(), "me".into()], vec!["PUT"]),
             ],
         };
-        assert_eq!(table.allowed("/a/7"), ["GET", "PATCH"]);
-        assert_eq!(table.allowed("/a/me"), ["GET", "PATCH", "PUT"]);
+        assert_eq!(table.allowed("/a/7"), ["GET", "HEAD", "PATCH"]);
+        assert_eq!(table.allowed("/a/me"), ["GET", "HEAD", "PATCH", "PUT"]);
         assert!(table.allowed("/a").is_empty() && table.allowed("/a/").is_empty());
     }
 }

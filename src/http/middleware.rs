@@ -1,5 +1,5 @@
-//! The frame around every request, outermost first: request id, panics, security headers, numbers, log lines; and,
-//! inside the one for other origins, the rate limit. Owns that every answer carries its request id and that every
+//! What surrounds every request, outermost first: the connection's clock, request id, panics, security headers,
+//! metrics, log lines; and, inside the one for other origins, the rate limit. Owns that every answer carries its request id and that every
 //! refusal is a problem, the framework's own included.
 
 use std::panic::AssertUnwindSafe;
@@ -9,19 +9,20 @@ use std::time::Instant;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
 
 use super::authorization::bearer;
-use super::limit::{Key, Limiter};
+use super::connection::ConnectionState;
 use super::problem::Problem;
 use super::{client_ip, parameters};
 use crate::app::App;
 use crate::kernel::text::is_key;
 use crate::kernel::{Code, Error, secret, trace};
+use crate::limits::{Key, Verdict};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -29,23 +30,38 @@ const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json"
 type Answer = Result<ServiceResponse<BoxBody>, actix_web::Error>;
 
 /// The outermost middleware.
-pub async fn request(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Answer {
+pub async fn request(mut request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Answer {
     let started = Instant::now();
     let request_id: Arc<str> = match request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok())
     {
         Some(given) if is_key(given) => given.into(),
         _ => secret::random_key(12).into(),
     };
-    trace::within(request_id.clone(), framed(request, next, &request_id, started)).await
+    let connection = request.conn_data::<ConnectionState>().cloned();
+    if let Some(connection) = &connection {
+        connection.begin();
+    }
+    let method = request.method().clone();
+    // HEAD is GET without the body, which the encoder leaves out. A socket is opened by GET only.
+    if method == Method::HEAD && !request.headers().contains_key(header::UPGRADE) {
+        request.head_mut().method = Method::GET;
+    }
+    let answer =
+        trace::within(request_id.clone(), surrounded(request, next, method, &request_id, started)).await;
+    if let Some(connection) = &connection {
+        let upgraded = matches!(&answer, Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS);
+        connection.end(upgraded);
+    }
+    answer
 }
 
-async fn framed(
+async fn surrounded(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
+    method: Method,
     request_id: &str,
     started: Instant,
 ) -> Answer {
-    let method = request.method().clone();
     let path = request.path().to_owned();
     let app = request.app_data::<web::Data<App>>().cloned();
     let refused = parameters::refuse_nul(request.head().uri.path_and_query().map_or("", |all| all.as_str()));
@@ -77,7 +93,8 @@ async fn framed(
         headers.insert(REQUEST_ID, value);
     }
     secure(headers, &path);
-    if draining && status != StatusCode::SWITCHING_PROTOCOLS {
+    // After a body that did not come nothing else can come on this connection.
+    if draining && status != StatusCode::SWITCHING_PROTOCOLS || status == StatusCode::REQUEST_TIMEOUT {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let template = template.as_deref().unwrap_or("none");
@@ -103,13 +120,14 @@ fn as_problem(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     {
         return response;
     }
-    let preflight = response.request().method() == actix_web::http::Method::OPTIONS;
+    let preflight = response.request().method() == Method::OPTIONS;
     let code = match status.as_u16() {
         400 if preflight => Code::OriginRefused,
         401 => Code::Unauthenticated,
         403 => Code::Forbidden,
         404 => Code::NotFound,
         405 => Code::MethodNotAllowed,
+        408 => Code::RequestTimeout,
         413 => Code::PayloadTooLarge,
         415 => Code::UnsupportedMediaType,
         422 => Code::ValidationFailed,
@@ -148,13 +166,7 @@ fn secure(headers: &mut HeaderMap, path: &str) {
     }
 }
 
-fn log(
-    method: &actix_web::http::Method,
-    path: &str,
-    status: StatusCode,
-    started: Instant,
-    cause: Option<&str>,
-) {
+fn log(method: &Method, path: &str, status: StatusCode, started: Instant, cause: Option<&str>) {
     let code = status.as_u16();
     let level = match code {
         500 => log::Level::Error,
@@ -174,34 +186,46 @@ pub async fn limit(request: ServiceRequest, next: Next<impl MessageBody + 'stati
         _ => next.call(request).await?.map_into_boxed_body(),
     };
     if let Some(verdict) = verdict {
-        verdict.write(response.headers_mut());
+        tell(&verdict, response.headers_mut());
     }
     Ok(response)
 }
 
-/// Routes that need no token. A token does not lift their limit by address: else every visitor that somebody makes
-/// would let it make more.
-const ANONYMOUS: &[&str] =
-    &["/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/tenants", "/api/v1/visitors"];
+/// Tells the counter in the `RateLimit-*` headers.
+fn tell(verdict: &Verdict, headers: &mut HeaderMap) {
+    headers.insert(HeaderName::from_static("ratelimit-limit"), HeaderValue::from(verdict.limit));
+    headers.insert(HeaderName::from_static("ratelimit-remaining"), HeaderValue::from(verdict.remaining));
+    headers.insert(HeaderName::from_static("ratelimit-reset"), HeaderValue::from(verdict.reset_seconds()));
+}
 
-fn verdict(request: &ServiceRequest) -> Option<super::limit::Verdict> {
+/// The route that exchanges a refresh token: counted apart, so that a crowd of strangers signs nobody out.
+const REFRESH: &str = "/api/v1/auth/refresh";
+/// Other routes that need no token. A token does not lift their limit by address: else every visitor that somebody
+/// makes would let it make more.
+const ANONYMOUS: &[&str] = &["/api/v1/auth/login", "/api/v1/tenants", "/api/v1/visitors"];
+
+fn verdict(request: &ServiceRequest) -> Option<Verdict> {
     let app = request.app_data::<web::Data<App>>()?;
-    let limiter = request.app_data::<web::Data<Limiter>>()?;
     // The path as the routes see it: the raw one may hide what it is behind %-escapes.
     let path = request.match_info().as_str();
     // Sockets have limits of their own (`gateway`); documents and probes are prepared or tiny.
     if !path.starts_with("/api/v1/") || path == "/api/v1/ws" || path.ends_with("api.json") {
         return None;
     }
-    let verified = bearer(request.request()).ok().and_then(|token| app.auth.verify(token).ok());
-    match verified.filter(|_| !ANONYMOUS.contains(&path)) {
+    let address = client_ip(request.request(), &app.settings);
+    if path == REFRESH {
+        return app.limiter.take(Key::refresh(address));
+    }
+    if ANONYMOUS.contains(&path) {
+        return app.limiter.take(Key::address(address));
+    }
+    match bearer(request.request()).ok().and_then(|token| app.auth.verify(token).ok()) {
         Some(verified) => {
-            let key = Key::Member(verified.actor.tenant, verified.actor.member);
-            // The extractors need not judge the token a second time.
+            // The extractors need not verify the token a second time.
             request.extensions_mut().insert(verified);
-            limiter.take(key)
+            app.limiter.member(&verified.actor, address)
         }
-        None => limiter.take(Key::address(client_ip(request.request(), &app.settings))),
+        None => app.limiter.take(Key::address(address)),
     }
 }
 

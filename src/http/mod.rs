@@ -1,12 +1,13 @@
-//! What every route shares: problems, bodies, pages, limits, request ids. Owns how HTTP looks on every route;
-//! knows no room and no table.
+//! What every route shares: problems, bodies, pages, limits, request ids, connections. Owns how HTTP looks on every route;
+//! knows no feature and no table.
 
+pub mod admission;
 pub mod authorization;
 pub mod client_ip;
+pub mod connection;
 pub mod cors;
 pub mod fallback;
 pub mod json;
-pub mod limit;
 pub mod middleware;
 pub mod page;
 pub mod parameters;

@@ -5,7 +5,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
-use crate::kernel::{Code, Error, FieldError, trace};
+use crate::kernel::{Error, FieldError, trace};
 
 /// The body of every answer that is not 2xx.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -37,16 +37,12 @@ pub struct Problem {
 impl Problem {
     /// The problem of an error, for the request with this id.
     pub fn new(error: &Error, request_id: String) -> Self {
-        let detail = match error.code {
-            Code::Internal => Code::Internal.meaning().to_owned(),
-            _ => error.detail.to_string(),
-        };
         Self {
             kind: format!("urn:deskwire:problem:{}", error.code.name()),
             title: error.code.meaning(),
             status: error.code.status(),
             code: error.code.name(),
-            detail,
+            detail: error.public_detail().to_owned(),
             request_id,
             retryable: error.code.retryable(),
             errors: error.fields.clone(),
@@ -65,6 +61,9 @@ impl ResponseError for Error {
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         if let Some(milliseconds) = self.retry_after_ms {
             response.insert_header((header::RETRY_AFTER, milliseconds.div_ceil(1_000).max(1).to_string()));
+        }
+        if self.status_code() == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
         let request_id = trace::request_id().map(|id| id.to_string()).unwrap_or_default();
         response.json(Problem::new(self, request_id))

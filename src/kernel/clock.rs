@@ -27,6 +27,33 @@ impl Clock {
     }
 }
 
+/// 0000-01-01T00:00:00.000Z.
+const EARLIEST: i64 = -62_167_219_200_000;
+/// 9999-12-30T21:59:59.999Z: the last whole second of the calendar in every time zone.
+const LATEST: i64 = 253_402_207_199_999;
+
+/// Whether the text has the form of RFC 3339 and no other: `2026-11-22T10:00:00Z`, with a fraction after a point and
+/// an offset of hours and minutes if wanted. (The calendar's own parser takes much more.)
+fn is_rfc3339(text: &str) -> bool {
+    let fits = |text: &str, form: &str| {
+        text.len() == form.len()
+            && text.bytes().zip(form.bytes()).all(|(byte, form)| match form {
+                b'0' => byte.is_ascii_digit(),
+                b'T' => byte == b'T' || byte == b't',
+                form => byte == form,
+            })
+    };
+    let (Some(start), Some(rest)) = (text.get(..19), text.get(19..)) else { return false };
+    let fraction = rest.strip_prefix('.').map(|rest| rest.bytes().take_while(u8::is_ascii_digit).count());
+    let zone = match fraction {
+        None => rest,
+        Some(digits @ 1..=9) => rest.get(digits + 1..).unwrap_or_default(),
+        Some(_) => return false,
+    };
+    let offset = |sign: char| zone.strip_prefix(sign).is_some_and(|offset| fits(offset, "00:00"));
+    fits(start, "0000-00-00T00:00:00") && (matches!(zone, "Z" | "z") || offset('+') || offset('-'))
+}
+
 /// An instant: unix milliseconds, UTC. RFC 3339 in JSON, `BIGINT` in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Millis(pub i64);
@@ -40,10 +67,9 @@ impl Millis {
 
 impl fmt::Display for Millis {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(instant) => write!(out, "{instant:.3}"),
-            Err(_) => write!(out, "{}ms", self.0),
-        }
+        // What a calendar cannot show (no input gets there) is shown as its end, so that JSON holds a time always.
+        let shown = jiff::Timestamp::from_millisecond(self.0.clamp(EARLIEST, LATEST)).unwrap_or_default();
+        write!(out, "{shown:.3}")
     }
 }
 
@@ -56,10 +82,14 @@ impl Serialize for Millis {
 impl<'de> Deserialize<'de> for Millis {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let instant: jiff::Timestamp = text.parse().map_err(|_| {
-            serde::de::Error::custom("expected an RFC 3339 date and time, such as 2026-11-22T10:00:00Z")
-        })?;
-        Ok(Self(instant.as_millisecond()))
+        let instant = text.parse::<jiff::Timestamp>().ok().filter(|_| is_rfc3339(&text));
+        instant
+            .map(jiff::Timestamp::as_millisecond)
+            .filter(|instant| (EARLIEST..=LATEST).contains(instant))
+            .map(Self)
+            .ok_or_else(|| {
+                serde::de::Error::custom("expected an RFC 3339 date and time, such as 2026-11-22T10:00:00Z")
+            })
     }
 }
 
@@ -87,5 +117,49 @@ mod tests {
         assert_eq!(json.as_deref(), Some("\"2026-11-22T10:00:00.123Z\""));
         let back: Option<Millis> = json.and_then(|json| serde_json::from_str(&json).ok());
         assert_eq!(back, Some(Millis(1_795_341_600_123)));
+    }
+
+    #[test]
+    fn times_have_one_form() {
+        let read = |text: &str| serde_json::from_value::<Millis>(serde_json::json!(text)).ok();
+        for good in [
+            "2026-11-22T10:00:00Z",
+            "2026-11-22t10:00:00.5z",
+            "2026-11-22T12:00:00.123456789+02:00",
+            "2026-11-22T10:00:00-00:30",
+            "0001-01-01T00:00:00Z",
+        ] {
+            assert!(read(good).is_some(), "{good}");
+        }
+        for bad in [
+            "",
+            "2026-11-22",
+            "2026-11-22T10Z",
+            "2026-11-22T10:00Z",
+            "2026-11-22T10:00:00",
+            "2026-11-22 10:00:00Z",
+            "2026-11-22T10:00:00,5Z",
+            "2026-11-22T10:00:00.Z",
+            "2026-11-22T10:00:00Z[UTC]",
+            "2026-11-22T10:00:00+02",
+            "2026-11-22T10:00:00+0200",
+            "-000001-11-22T10:00:00Z",
+            "+002026-11-22T10:00:00Z",
+            "2026-13-22T10:00:00Z",
+            "2026-02-30T10:00:00Z",
+            "9999-12-30T22:00:00.999Z",
+            "9999-12-31T23:59:59Z",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_stored_is_shown_as_a_time() {
+        for stored in [i64::MIN, -1, i64::MAX] {
+            let shown = Millis(stored).to_string();
+            assert!(super::is_rfc3339(&shown), "{shown}");
+        }
+        assert_eq!(Millis(super::LATEST).to_string(), "9999-12-30T21:59:59.999Z");
     }
 }

@@ -62,6 +62,7 @@ codes! {
     OriginRefused "origin_refused" 403 false "This Origin is not on the allow-list.";
     NotFound "not_found" 404 false "There is nothing here that you may see.";
     MethodNotAllowed "method_not_allowed" 405 false "The path exists, with other methods: see Allow.";
+    RequestTimeout "request_timeout" 408 true "The body took too long to arrive; the connection ends. Send the request again.";
     IdempotencyConflict "idempotency_conflict" 409 false "This client_msg_id was used for another body.";
     InvalidTransition "invalid_transition" 409 false "The conversation's present state does not allow this.";
     AlreadyAssigned "already_assigned" 409 false "Another agent holds the conversation; context.agent_id says who.";
@@ -73,7 +74,7 @@ codes! {
     LimitReached "limit_reached" 409 false "A limit on how many there may be is reached.";
     CursorReset "cursor_reset" 410 false "The cursor belongs to another member or another history, or lies beyond the head: start without a cursor.";
     PayloadTooLarge "payload_too_large" 413 false "The body or frame is larger than the limit.";
-    UnsupportedMediaType "unsupported_media_type" 415 false "Send Content-Type: application/json.";
+    UnsupportedMediaType "unsupported_media_type" 415 false "Send Content-Type: application/json, without Content-Encoding.";
     ValidationFailed "validation_failed" 422 false "The JSON is well formed but a field is missing, unknown or wrong; errors says which.";
     RateLimited "rate_limited" 429 true "Too many requests from this address or member; wait for Retry-After.";
     TenantBusy "tenant_busy" 429 true "This tenant's share of the write queue is full; wait for Retry-After.";
@@ -108,7 +109,7 @@ pub struct FieldError {
 pub struct Error {
     /// What went wrong, for programs.
     pub code: Code,
-    /// What went wrong, for people; shown to clients unless the code is `internal`.
+    /// What went wrong, for people; shown to clients as [`Error::public_detail`] says.
     pub detail: Cow<'static, str>,
     /// Which fields are wrong.
     pub fields: Vec<FieldError>,
@@ -158,6 +159,15 @@ impl Error {
         error
     }
 
+    /// What clients are told. A failure of ours and the store's own words stay inside: they would name hosts, ports,
+    /// files and statements.
+    pub fn public_detail(&self) -> &str {
+        match self.code {
+            Code::Internal | Code::StorageUnavailable => self.code.meaning(),
+            _ => &self.detail,
+        }
+    }
+
     /// Adds a member to `context`.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Serialize) -> Self {
@@ -198,6 +208,14 @@ impl std::error::Error for Error {}
 mod tests {
     use super::Code;
     use std::collections::HashSet;
+
+    #[test]
+    fn what_the_store_says_stays_inside() {
+        let error =
+            super::Error::new(Code::StorageUnavailable, "cannot open postgres://db.internal:5432/shop");
+        assert_eq!(error.public_detail(), Code::StorageUnavailable.meaning());
+        assert!(error.to_string().contains("db.internal"), "the log has it");
+    }
 
     #[test]
     fn every_code_has_its_own_name_and_an_error_status() {

@@ -84,6 +84,24 @@ pub fn first_id_at(milliseconds: i64) -> i64 {
     milliseconds << (NODE_BITS + COUNTER_BITS)
 }
 
+/// Text that is no id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidId;
+
+impl std::fmt::Display for InvalidId {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("expected an id: a string of digits without a sign or leading zeros")
+    }
+}
+
+impl std::error::Error for InvalidId {}
+
+/// Reads an id in its one form, so that equal ids are equal text.
+fn parse(text: &str) -> std::result::Result<i64, InvalidId> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    text.parse().ok().filter(|_| plain).ok_or(InvalidId)
+}
+
 macro_rules! id_types {
     ($($(#[$meta:meta])* $name:ident;)+) => {$(
         $(#[$meta])*
@@ -99,9 +117,9 @@ macro_rules! id_types {
         }
 
         impl std::str::FromStr for $name {
-            type Err = std::num::ParseIntError;
-            fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
-                text.parse().map(Self)
+            type Err = InvalidId;
+            fn from_str(text: &str) -> std::result::Result<Self, InvalidId> {
+                parse(text).map(Self)
             }
         }
 
@@ -114,7 +132,7 @@ macro_rules! id_types {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
                 let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
-                text.parse().map(Self).map_err(|_| serde::de::Error::custom("expected an id: a string of digits"))
+                parse(&text).map(Self).map_err(serde::de::Error::custom)
             }
         }
 
@@ -143,7 +161,7 @@ macro_rules! id_types {
                 use utoipa::openapi::schema::{ObjectBuilder, Type};
                 ObjectBuilder::new()
                     .schema_type(Type::String)
-                    .pattern(Some("^[0-9]{1,19}$"))
+                    .pattern(Some("^(0|[1-9][0-9]{0,18})$"))
                     .description(Some("An id: a string of digits (63 bits, time-ordered)."))
                     .examples([serde_json::json!("3765201203527680000")])
                     .into()
@@ -187,6 +205,16 @@ mod tests {
             assert!(id > last, "{id} after {last}");
             assert_eq!((id >> COUNTER_BITS) & 0xff, 7);
             last = id;
+        }
+    }
+
+    #[test]
+    fn an_id_has_one_form() {
+        for good in ["0", "7", "9223372036854775807"] {
+            assert_eq!(good.parse::<MemberId>().map(|id| id.to_string()).as_deref(), Ok(good));
+        }
+        for bad in ["", "+5", "-5", "05", "00", " 5", "5 ", "5.0", "0x5", "٥", "9223372036854775808"] {
+            assert_eq!(bad.parse::<MemberId>(), Err(InvalidId), "{bad}");
         }
     }
 

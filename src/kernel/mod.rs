@@ -2,13 +2,16 @@
 //! and no web framework.
 
 pub mod clock;
+pub mod descriptors;
 pub mod error;
 pub mod id;
+pub mod json;
 pub mod network;
 pub mod secret;
 pub mod tasks;
 pub mod text;
 pub mod trace;
+pub mod url;
 
 pub use clock::{Clock, Millis};
 pub use error::{Code, Error, FieldError, Result};

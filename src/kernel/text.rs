@@ -1,5 +1,5 @@
 //! Rules for text at the edge, the same for every database: what a key is, what a login name is, what no string
-//! may hold.
+//! may hold, and when a text says nothing.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -36,6 +36,53 @@ pub fn json_has_nul(value: &serde_json::Value) -> bool {
     }
 }
 
+/// Whether a text shows nothing: it is empty or holds only white space and invisible characters.
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(|one| one.is_whitespace() || one.is_control() || is_invisible(one))
+}
+
+/// What is wrong with the characters of a one-line text; `None` when nothing is. Line ends and other control
+/// characters forge lines, direction marks turn around what stands beside the text.
+pub fn line_fault(text: &str) -> Option<&'static str> {
+    if text.chars().any(|one| one.is_control() || matches!(one, '\u{2028}' | '\u{2029}')) {
+        return Some("control characters are not allowed");
+    }
+    if text.chars().any(turns_direction) {
+        return Some("characters that change the direction of text are not allowed");
+    }
+    (!text.is_empty() && is_blank(text)).then_some("the text holds only invisible characters")
+}
+
+/// Whether the character overrides or embeds a direction of writing.
+fn turns_direction(one: char) -> bool {
+    matches!(one, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether the character has no shape of its own: the format characters of Unicode and what is drawn as nothing.
+pub fn is_invisible(one: char) -> bool {
+    matches!(
+        one,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +105,28 @@ mod tests {
                 let folded = login_name(&text);
                 assert_eq!(login_name(&folded), folded, "{text:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_text_that_shows_nothing_is_blank() {
+        for blank in
+            ["", " \n", "\u{200b}", "\u{202e}\u{200d}", "\u{3164}", "\u{2800} \u{feff}", "\u{7}", "\u{fe0f}"]
+        {
+            assert!(is_blank(blank), "{blank:?}");
+        }
+        for seen in ["a", "。", "👩\u{200d}💻", "\u{200f}ש"] {
+            assert!(!is_blank(seen), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn one_line_is_one_line() {
+        for good in ["", "Eva", "👩\u{200d}💻", "می\u{200c}خواهم"] {
+            assert_eq!(line_fault(good), None, "{good:?}");
+        }
+        for bad in ["a\nb", "a\u{202e}b", "\u{200b}", "a\u{2028}b", "\u{1b}[31m", "  "] {
+            assert!(line_fault(bad).is_some(), "{bad:?}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What may stand in an account's fields. One set of rules for administrators, visitors and identity tokens. No
 //! I/O.
 
-use crate::kernel::text;
 use crate::kernel::{Error, FieldError, Result};
+use crate::kernel::{text, url};
 
 /// Longest nickname, in characters.
 pub const NICKNAME_MAX: usize = 50;
@@ -28,14 +28,14 @@ pub struct Checker {
 impl Checker {
     /// A one-line text; trimmed.
     pub fn line(&mut self, pointer: &str, text: &str, max: usize) -> String {
-        let text = text.trim();
-        if text.chars().count() > max {
+        let line = text.trim();
+        if line.chars().count() > max {
             self.wrong(pointer, "too_long", format!("at most {max} characters"));
         }
-        if text.chars().any(char::is_control) {
-            self.wrong(pointer, "invalid", "control characters are not allowed");
+        if let Some(fault) = text::line_fault(line) {
+            self.wrong(pointer, "invalid", fault);
         }
-        text.to_owned()
+        line.to_owned()
     }
 
     /// A one-line text that is not empty; trimmed.
@@ -47,13 +47,18 @@ impl Checker {
         text
     }
 
-    /// The address of a picture, or nothing. Only the web's own schemes, because clients show it.
+    /// The address of a picture, or nothing. Others' clients load it, so it is checked like every link.
     pub fn avatar(&mut self, pointer: &str, text: &str) -> String {
-        let text = self.line(pointer, text, AVATAR_MAX);
-        if !text.is_empty() && !text.starts_with("https://") && !text.starts_with("http://") {
-            self.wrong(pointer, "invalid", "expected an http or https URL");
+        let line = text.trim();
+        if line.chars().count() > AVATAR_MAX {
+            self.wrong(pointer, "too_long", format!("at most {AVATAR_MAX} characters"));
         }
-        text
+        if !line.is_empty()
+            && let Some(fault) = url::fault(line)
+        {
+            self.wrong(pointer, "invalid", fault);
+        }
+        line.to_owned()
     }
 
     /// An e-mail address, or nothing; lower case, so that it is found again.
@@ -129,6 +134,9 @@ mod tests {
         assert_eq!(check.mobile("/mobile", "+86 138-0000-0000"), "+86 138-0000-0000");
         assert_eq!(check.labels("/tags", &["vip".to_owned(), " vip ".to_owned()]), ["vip"]);
         check.avatar("/avatar", "javascript:alert(1)");
+        check.avatar("/avatar", "https://10.0.0.1/a.png");
+        check.line("/nickname", "\u{202e}evil", NICKNAME_MAX);
+        check.line("/nickname", "\u{200b}\u{200d}", NICKNAME_MAX);
         check.required_line("/nickname", "  ", NICKNAME_MAX);
         check.line("/nickname", &"昵".repeat(51), NICKNAME_MAX);
         check.line("/nickname", "two\nlines", NICKNAME_MAX);
@@ -137,6 +145,6 @@ mod tests {
         check.max_accept("/max_accept", -1);
         check.labels("/tags", &vec!["x".to_owned(); 21]);
         let fields = check.finish().err().map(|error| error.fields.len());
-        assert_eq!(fields, Some(8));
+        assert_eq!(fields, Some(11));
     }
 }

@@ -16,6 +16,7 @@ use super::api::{EditMessage, LogPage, LogQuery, SendMessage};
 use super::store::{self, Which};
 use crate::domain::content::Body;
 use crate::domain::entry::{Entry, EntryKind, EntryRow, MESSAGE, RevisionRow};
+use crate::domain::member::Role;
 
 /// Most revisions that are shown of one message.
 const REVISIONS_MAX: i64 = 200;
@@ -39,8 +40,9 @@ impl Sent {
     }
 }
 
-/// Checks a message that came from outside. `pointer` is where it stands in the request.
+/// Checks a message of a member of this role. `pointer` is where it stands in the request.
 pub fn draft(
+    role: Role,
     client_msg_id: String,
     kind: EntryKind,
     content: &serde_json::Value,
@@ -54,15 +56,15 @@ pub fn draft(
             "client_msg_id is 1 to 64 of A-Z a-z 0-9 . _ : -",
         ));
     }
-    let body = body(kind, content, pointer)?;
+    let body = body(role, kind, content, pointer)?;
     Ok(Draft { client_msg_id, body, reply_to_seq })
 }
 
-fn body(kind: EntryKind, content: &serde_json::Value, pointer: &str) -> Result<Body> {
+fn body(role: Role, kind: EntryKind, content: &serde_json::Value, pointer: &str) -> Result<Body> {
     if !kind.is_message() {
         return Err(Error::field(format!("{pointer}/kind"), "invalid", "kind must be text, card or custom"));
     }
-    Body::parse(kind, content, &format!("{pointer}/content"))
+    Body::parse(role, kind, content, &format!("{pointer}/content"))
 }
 
 /// Checks a position that came from outside.
@@ -76,7 +78,7 @@ pub fn position(seq: i64, pointer: &str) -> Result<i64> {
 /// Sends a message. A retry with the same `client_msg_id` gets the first answer, whatever has happened since.
 pub async fn send(app: &App, actor: Actor, room: Room, input: SendMessage) -> Result<Sent> {
     let SendMessage { client_msg_id, kind, content, reply_to_seq, read_seq } = input;
-    let draft = draft(client_msg_id, kind, &content, reply_to_seq, "")?;
+    let draft = draft(actor.role, client_msg_id, kind, &content, reply_to_seq, "")?;
     let read_seq = read_seq.map(|seq| position(seq, "/read_seq")).transpose()?;
     let action = Action::Send { room, draft, read_seq };
     Sent::from_reply(app.journal.submit(Command { actor, action }).await?)
@@ -90,7 +92,7 @@ pub async fn edit(
     seq: i64,
     input: EditMessage,
 ) -> Result<Reply> {
-    let body = body(input.kind, &input.content, "")?;
+    let body = body(actor.role, input.kind, &input.content, "")?;
     app.journal.submit(Command { actor, action: Action::Edit { conversation, seq, body } }).await
 }
 

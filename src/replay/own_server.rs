@@ -77,6 +77,11 @@ impl OwnServer {
         settings.sign_up = true;
         settings.bcrypt_cost = 4;
         settings.requests_per_second = 0;
+        settings.visitor_requests_per_second = 0;
+        settings.address_requests_per_second = 0;
+        settings.refreshes_per_minute = 0;
+        settings.new_visitors_per_hour = 0;
+        settings.new_conversations_per_hour = 0;
         settings.anonymous_per_minute = 0;
         settings.sockets_per_address = usize::MAX;
         settings.visitor_frames_per_second = 1_000;

@@ -13,6 +13,7 @@ use crate::domain::tenant::TenantStatus;
 use crate::journal::AccessChange;
 use crate::kernel::secret::Secret;
 use crate::kernel::{Code, Error, Millis, Result};
+use crate::limits::Key;
 use crate::members::input::{NewMember, prepare};
 use crate::members::store::{self as members, MemberChange, MemberRow};
 use crate::security::password::Queue;
@@ -39,6 +40,7 @@ pub async fn create(app: &App, new: NewVisitor, client: &ClientInfo) -> Result<T
     if tenant.status == TenantStatus::Suspended {
         return Err(Error::new(Code::TenantSuspended, Code::TenantSuspended.meaning()));
     }
+    app.limiter.check(Key::new_visitor(client.address))?;
     let mut member = NewMember::new(Role::Customer);
     member.nickname = new.nickname;
     let mut row = prepare(app, tenant.id, member, Queue::Strangers).await?;

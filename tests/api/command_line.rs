@@ -194,3 +194,35 @@ fn help_shows_every_setting() {
     assert_eq!(finish(&["serve", "--listen", "nowhere"], "sqlite:unused.db").status.code(), Some(2));
     assert_eq!(finish(&["brew"], "sqlite:unused.db").status.code(), Some(2));
 }
+
+/// An empty variable is an unset one; a misspelt or former one, and values that cannot work, are refused by name.
+#[test]
+fn settings_that_cannot_work_are_refused_by_name() {
+    let database = TestDatabase::migrated(deskwire::db::DatabaseKind::Sqlite);
+    let with =
+        |name: &str, value: &str| program(&["check"], &database.url).env(name, value).output().unwrap();
+    for name in [
+        "DESKWIRE_BODY_LIMIT",
+        "DESKWIRE_PLATFORM_KEY",
+        "DESKWIRE_SIGN_UP",
+        "DESKWIRE_BODY_LIMTI",
+        "RUST_LOG",
+    ] {
+        let output = with(name, "");
+        assert!(output.status.success(), "{name}: {}", said(&output));
+    }
+    for (name, value, told) in [
+        ("DESKWIRE_BODY_LIMTI", "1000", "did you mean DESKWIRE_BODY_LIMIT"),
+        ("DESKWIRE_TRUST_FORWARDED", "true", "DESKWIRE_TRUSTED_PROXIES"),
+        ("DESKWIRE_BODY_LIMIT", "0", "--body-limit"),
+        ("DESKWIRE_FRAME_LIMIT", "0", "--frame-limit"),
+        ("DESKWIRE_SOCKETS_PER_ADDRESS", "0", "--sockets-per-address"),
+        ("DESKWIRE_PLATFORM_KEY", "x", "16 characters"),
+        ("RUST_LOG", "!!", "neither a level"),
+    ] {
+        let output = with(name, value);
+        assert_eq!(output.status.code(), Some(2), "{name}={value}: {}", said(&output));
+        assert!(said(&output).contains(told), "{name}={value}: {}", said(&output));
+    }
+    assert!(with("DESKWIRE_PORT_8080_TCP", "tcp://10.0.0.1:8080").status.success(), "Kubernetes sets such");
+}

@@ -9,6 +9,7 @@ use deskwire::domain::actor::Actor;
 use deskwire::domain::content::Body;
 use deskwire::domain::conversation::{AssignmentRow, CloseReason, Priority};
 use deskwire::domain::entry::{EntryKind, RevisionRow};
+use deskwire::domain::member::Role;
 use deskwire::journal::{Action, Command, Draft, Room};
 use deskwire::kernel::ConversationId;
 use diesel::prelude::*;
@@ -191,9 +192,10 @@ fn body(random: &mut Random) -> Body {
         4 => text(&"字".repeat(5_461)),
         5 => {
             let content = json!({"type": "order.v1", "data": {"z": 1, "a": [null, 1.5, "é", "e\u{301}"]}});
-            Body::parse(EntryKind::Custom, &content, "/content").unwrap()
+            Body::parse(Role::Agent, EntryKind::Custom, &content, "/content").unwrap()
         }
-        6 => Body::parse(EntryKind::Card, &json!({"title": " t ", "text": "\n"}), "/content").unwrap(),
+        6 => Body::parse(Role::Agent, EntryKind::Card, &json!({"title": " t ", "text": "\n"}), "/content")
+            .unwrap(),
         _ => text("plain"),
     }
 }

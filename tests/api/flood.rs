@@ -39,4 +39,70 @@ on_every_database! {
         assert_eq!(store.messages(room).len(), 1 + 4_000 - refused);
         app.submit(close(loud.visitor, room)).await;
     }
+
+    /// Requests and frames take from one budget, and another visitor of the same address brings none of its own.
+    async fn one_budget_for_both_doors(app: TestApp) {
+        let app = app
+            .restarted(|settings| {
+                settings.visitor_requests_per_second = 2;
+                settings.address_requests_per_second = 5;
+            })
+            .await;
+        let desk = app.desk().await;
+        let mut socket = desk.visitor.socket().await;
+        let mut passed = 0;
+        while desk.visitor.get("/me").await.status == 200 {
+            passed += 1;
+            assert!(passed < 40, "a visitor has no end");
+        }
+        let refused = socket.ask_refused("pull", json!({"conversation_id": "1", "after_seq": 0}), "rate_limited").await;
+        assert!(refused["retry_after_ms"].as_u64().is_some_and(|wait| wait > 0), "{refused}");
+        let mut more = 0;
+        while desk.second_visitor.get("/me").await.status == 200 {
+            more += 1;
+            assert!(more < 80, "an address has no end");
+        }
+        desk.agent.get("/me").await.ok();
+    }
+
+    /// An address makes so many visitors and a customer so many conversations; nothing is written for more. What is
+    /// open can be used all the while.
+    async fn new_visitors_and_conversations_have_an_end(app: TestApp) {
+        let app = app
+            .restarted(|settings| {
+                settings.new_visitors_per_hour = 20;
+                settings.new_conversations_per_hour = 4;
+            })
+            .await;
+        let desk = app.desk().await;
+        let visitor = async || desk.anonymous.post("/visitors", json!({"tenant": desk.slug})).await;
+        for _ in 0..2 {
+            visitor().await.status(201);
+        }
+        let refused = visitor().await;
+        assert!(refused.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 60), "{refused}");
+        refused.refused(429, "rate_limited");
+        for _ in 0..2 {
+            let room = desk.open("hello").await;
+            desk.visitor.post(&format!("/conversations/{room}/close"), json!({})).await.ok();
+        }
+        let opening = desk.visitor.post("/conversations", json!({})).await;
+        assert!(opening.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 60), "{opening}");
+        opening.refused(429, "rate_limited");
+        let open = desk.visitor.get("/conversations?status=pending").await.ok();
+        assert_eq!(open["data"], json!([]), "nothing was written");
+        let on_behalf = json!({"customer_id": desk.visitor.id()});
+        desk.agent.post("/conversations", on_behalf).await.status(201);
+        desk.visitor.open("this goes into the open one").await;
+    }
+
+    /// Strangers of the same address sign nobody out: refreshes are counted apart.
+    async fn refreshes_have_their_own_budget(app: TestApp) {
+        let app = app.restarted(|settings| settings.anonymous_per_minute = 2).await;
+        let desk = app.desk().await;
+        let tokens = desk.anonymous.post("/visitors", json!({"tenant": desk.slug})).await.status(201);
+        while desk.anonymous.get("/me").await.status != 429 {}
+        let body = json!({"refresh_token": tokens["refresh_token"]});
+        desk.anonymous.post("/auth/refresh", body).await.ok();
+    }
 }

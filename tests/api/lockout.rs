@@ -24,7 +24,7 @@ async fn login(desk: &Desk, address: &str, password: &str) -> Answer {
 }
 
 async fn start(app: &TestApp) -> (TestApp, Desk) {
-    let app = app.restarted(|settings| settings.trust_forwarded = true).await;
+    let app = app.restarted(|settings| settings.trusted_proxies = 1).await;
     let desk = app.desk().await;
     (app, desk)
 }

@@ -144,7 +144,7 @@ on_every_database! {
             (with("content", json!({"text": " \n"})), "/content/text"),
             (with("content", json!({"text": "a\u{0}b"})), "/content/text"),
             (with("content", json!({"text": "字".repeat(5_462)})), "/content/text"),
-            (with("content", json!({"text": "x", "html": "y"})), "/content"),
+            (with("content", json!({"text": "x", "html": "y"})), "/content/html"),
             (with("content", json!("text")), "/content"),
             (with("reply_to_seq", json!(99)), "/reply_to_seq"),
             (with("reply_to_seq", json!("2")), "/reply_to_seq"),

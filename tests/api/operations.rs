@@ -32,7 +32,7 @@ on_every_database! {
         assert!(told.lines().any(|line| line.starts_with("deskwire_batches_total ") && !line.ends_with(" 0")));
         assert!(told.lines().any(|line| line.starts_with("deskwire_lanes ") && !line.ends_with(" 0")));
         for name in deskwire::metrics::Metrics::NAMES {
-            let of_labels = ["deskwire_socket_closes_total", "deskwire_follower_lag_revs"];
+            let of_labels = ["deskwire_socket_closes_total", "deskwire_connections_refused_total", "deskwire_follower_lag_revs"];
             assert!(told.contains(name) || of_labels.contains(name), "{name}");
         }
     }
@@ -98,6 +98,32 @@ on_every_database! {
         }
         let request = desk.agent.request(Method::GET, "/me").header("origin", "https://evil.example");
         assert_eq!(Answer::of(request).await.header("access-control-allow-origin"), "");
+    }
+
+    /// HEAD is GET without the body, wherever GET is; a path without GET names what it has.
+    async fn head_works_wherever_get_does(app: TestApp) {
+        let desk = app.desk().await;
+        for path in ["/me", "/conversations", "/openapi.json"] {
+            let head = Answer::of(desk.agent.request(Method::HEAD, path)).await;
+            let get = desk.agent.get(path).await;
+            assert_eq!((head.status, head.header("content-type")), (200, get.header("content-type")), "{path}");
+            assert_eq!(head.header("content-length"), get.header("content-length"), "{path}");
+            assert!(head.header("content-length").parse::<u64>().is_ok_and(|length| length > 0), "{path}");
+        }
+        let probe = app.http().head(format!("{}/healthz", app.base())).send().await.unwrap();
+        assert_eq!(probe.status(), 200);
+        let refused = app.http().head(format!("{}/api/v1/auth/login", app.base())).send().await.unwrap();
+        assert_eq!((refused.status().as_u16(), refused.headers()["allow"].to_str().unwrap()), (405, "POST"));
+        let answer = desk.agent.put("/me", json!({})).await;
+        assert!(answer.header("allow").contains("HEAD"), "{answer}");
+    }
+
+    /// Who is not let in is told how to come in.
+    async fn a_401_names_its_scheme(app: TestApp) {
+        let client = app.client();
+        for answer in [client.get("/me").await, client.with_token("forged").get("/me").await] {
+            assert_eq!((answer.status, answer.header("www-authenticate")), (401, "Bearer"), "{answer}");
+        }
     }
 
     /// No answer can be sniffed, framed or kept.

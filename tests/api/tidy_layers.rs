@@ -11,7 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("database", &["db"]),
     ("domain", &["domain", "settings"]),
     ("journal", &["journal"]),
-    ("ground of the features", &["metrics", "security", "cluster", "connections", "cleaning"]),
+    ("ground of the features", &["metrics", "security", "cluster", "connections", "cleaning", "limits"]),
     ("what handlers share", &["app"]),
     ("http", &["http"]),
     ("features", &["auth", "members", "tenants", "visitors", "conversations", "messages", "sync"]),

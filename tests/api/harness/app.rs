@@ -147,6 +147,11 @@ pub fn settings(url: &str) -> Settings {
     settings.visitor_frames_per_second = 100_000;
     settings.staff_frames_per_second = 100_000;
     settings.requests_per_second = 0;
+    settings.visitor_requests_per_second = 0;
+    settings.address_requests_per_second = 0;
+    settings.refreshes_per_minute = 0;
+    settings.new_visitors_per_hour = 0;
+    settings.new_conversations_per_hour = 0;
     settings.anonymous_per_minute = 1_000_000;
     settings.sockets_per_address = 10_000;
     settings.drain_seconds = 0;

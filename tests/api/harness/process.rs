@@ -32,6 +32,11 @@ fn configured(mut command: Command, arguments: &[&str], url: &str) -> Command {
         ("DESKWIRE_WORKERS", "2"),
         ("DESKWIRE_BCRYPT_COST", "4"),
         ("DESKWIRE_REQUESTS_PER_SECOND", "0"),
+        ("DESKWIRE_VISITOR_REQUESTS_PER_SECOND", "0"),
+        ("DESKWIRE_ADDRESS_REQUESTS_PER_SECOND", "0"),
+        ("DESKWIRE_REFRESHES_PER_MINUTE", "0"),
+        ("DESKWIRE_NEW_VISITORS_PER_HOUR", "0"),
+        ("DESKWIRE_NEW_CONVERSATIONS_PER_HOUR", "0"),
         ("DESKWIRE_ANONYMOUS_PER_MINUTE", "1000000"),
         ("DESKWIRE_VISITOR_FRAMES_PER_SECOND", "100000"),
         ("DESKWIRE_STAFF_FRAMES_PER_SECOND", "100000"),
@@ -70,6 +75,13 @@ impl Process {
         command.args(["-c", "trap '' XFSZ; exec prlimit \"$0\" \"$@\""]);
         command.arg(format!("--fsize={bytes}:unlimited")).arg(env!("CARGO_BIN_EXE_deskwire"));
         Self::start(command, url, free_port(), &[])
+    }
+
+    /// Serves with so many open files at most, and more environment.
+    pub fn serve_with_open_files(url: &str, files: u64, environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={files}:{files}")).arg(env!("CARGO_BIN_EXE_deskwire"));
+        Self::start(command, url, free_port(), environment)
     }
 
     fn start(command: Command, url: &str, port: u16, environment: &[(&str, &str)]) -> Self {
