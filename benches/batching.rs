@@ -33,9 +33,7 @@ struct Arguments {
 fn main() -> Outcome<()> {
     let arguments = Arguments::parse();
     let runtime = common::runtime()?;
-    say(
-        "batching: messages a second, batches against one transaction for each message (must 4 / 8 / 4 x, aim 6 / 16 / 8 x)",
-    );
+    common::head();
     for database in databases::all()? {
         if arguments.only.as_ref().is_some_and(|only| !only.eq_ignore_ascii_case(database.name)) {
             continue;
@@ -45,12 +43,19 @@ fn main() -> Outcome<()> {
         let app = own::app(settings)?;
         let (single, batched) = runtime.block_on(measure(&app, &arguments))?;
         let ratio = median(&batched) / median(&single);
-        say(format!(
-            "  {:<11} {:>9.0}/s batched, {:>8.0}/s one by one: {ratio:.1} x",
-            database.name,
-            median(&batched),
-            median(&single)
-        ));
+        let (must, aim) = match database.name {
+            "PostgreSQL" => ("8 ×", "16 ×"),
+            "SQLite" => ("4 ×", "6 ×"),
+            _ => ("4 ×", "8 ×"),
+        };
+        common::row([
+            &format!("batching, {}", database.name),
+            &format!("{:.0}/s", median(&batched)),
+            &format!("{:.0}/s one by one", median(&single)),
+            &format!("{ratio:.1} ×"),
+            must,
+            aim,
+        ]);
     }
     Ok(())
 }

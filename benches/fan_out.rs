@@ -36,18 +36,15 @@ fn main() -> Outcome<()> {
         let bare = bare(&arguments, ours.bytes).await?;
         let fan_out = ours.milliseconds - ours.write;
         let share = 100.0 * bare.milliseconds / fan_out;
-        say(format!(
-            "fan_out: one entry of {} bytes to {} sockets, until the last has it",
-            ours.bytes, arguments.sockets
-        ));
-        say(format!(
-            "  deskwire      {fan_out:>8.2} ms ({:.2} ms with the durable write, which takes {:.2} ms alone)",
-            ours.milliseconds, ours.write
-        ));
-        say(format!(
-            "  bare actix-ws {:>8.2} ms: {share:.0} % (must >= 80 %, aim >= 95 %)",
-            bare.milliseconds
-        ));
+        common::head();
+        common::row([
+            &format!("fan-out of one entry of {} bytes to {} sockets", ours.bytes, arguments.sockets),
+            &format!("{fan_out:.1} ms ({:.1} ms with the durable write)", ours.milliseconds),
+            &format!("bare actix-ws {:.1} ms", bare.milliseconds),
+            &format!("{share:.0} %"),
+            "80 %",
+            "95 %",
+        ]);
         Ok(())
     })
 }

@@ -54,11 +54,8 @@ fn main() -> Outcome<()> {
         let small = fill(SMALL).await?;
         let begin = Instant::now();
         let large = fill(arguments.entries).await?;
-        say(format!(
-            "pages: {} entries (filled in {:.0} s) against {SMALL}, over REST, p50 (must <= 1.3 x, aim <= 1.1 x)",
-            arguments.entries,
-            begin.elapsed().as_secs_f64()
-        ));
+        say(format!("{} entries, filled in {:.0} s\n", arguments.entries, begin.elapsed().as_secs_f64()));
+        common::head();
         let questions: [(&str, Question); 6] = [
             ("history, newest", |store, _| format!("/conversations/{}/messages?limit=50", store.large_room)),
             ("history, anywhere", |store, round| {
@@ -80,7 +77,14 @@ fn main() -> Outcome<()> {
                 many.ask(&question(&large, round)).await?;
             }
             let ((few, _), (many, worst)) = (few.percentiles(), many.percentiles());
-            say(format!("  {name:<18} {few:>7.3} ms, {many:>7.3} ms: {:.2} x (p99 of the large {worst:.2} ms)", many / few));
+            common::row([
+                &format!("{name}: {} entries", arguments.entries),
+                &format!("{many:.3} ms p50, {worst:.2} ms p99"),
+                &format!("{SMALL} entries: {few:.3} ms"),
+                &format!("{:.2} ×", many / few),
+                "1.3 ×",
+                "1.1 ×",
+            ]);
         }
         small.running.stop().await?;
         large.running.stop().await?;

@@ -17,7 +17,7 @@ use common::ceiling::{self, Place};
 use common::http::{Http, request};
 use common::own::Own;
 use common::socket::Socket;
-use common::{FromCargo, Outcome, cast, median, say};
+use common::{FromCargo, Outcome, cast, median};
 use deskwire::app::App;
 use deskwire::auth::extract::Authenticated;
 use serde_json::{Value, json};
@@ -64,15 +64,27 @@ fn main() -> Outcome<()> {
             sockets.push(over_sockets(own.address, &places, &arguments).await?);
         }
         let share = 100.0 * median(&rest) / median(&ceiling);
-        say(format!("send: durable messages over {} conversations, SQLite FULL", places.len()));
-        say(format!("  REST          {:>8.0}/s", median(&rest)));
-        say(format!("  empty handler {:>8.0}/s: {share:.0} % (must >= 15 %, aim >= 30 %)", median(&ceiling)));
+        let work = format!("durable send over REST, {} conversations, SQLite FULL", places.len());
+        let (measured, against) = (median(&rest), median(&ceiling));
+        common::head();
+        common::row([
+            &work,
+            &format!("{measured:.0}/s"),
+            &format!("empty handler {against:.0}/s"),
+            &format!("{share:.0} %"),
+            "15 %",
+            "30 %",
+        ]);
         let share = 100.0 * median(&sockets) / median(&statements);
-        say(format!("  socket fleet  {:>8.0}/s", median(&sockets)));
-        say(format!(
-            "  statements    {:>8.0}/s: {share:.0} % (must >= 60 %, aim >= 80 %)",
-            median(&statements)
-        ));
+        let (measured, against) = (median(&sockets), median(&statements));
+        common::row([
+            "durable send over a socket fleet",
+            &format!("{measured:.0}/s"),
+            &format!("the statements alone {against:.0}/s"),
+            &format!("{share:.0} %"),
+            "60 %",
+            "80 %",
+        ]);
         own.running.stop().await?;
         bare.running.stop().await?;
         Ok(())

@@ -41,6 +41,7 @@ impl Served {
             .env("DESKWIRE_NEW_CONVERSATIONS_PER_HOUR", "0")
             .env("DESKWIRE_ANONYMOUS_PER_MINUTE", "0")
             .env("DESKWIRE_SOCKETS_PER_ADDRESS", "1000000")
+            .env("DESKWIRE_STAFF_FRAMES_PER_SECOND", "100000")
             .env("DESKWIRE_VISITOR_FRAMES_PER_SECOND", "0")
             // One reader: each connection to SQLite maps and caches the whole file, which would count as memory of
             // the sockets whose hello read it.

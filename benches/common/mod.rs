@@ -22,6 +22,16 @@ pub fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
+/// Prints the head of a table of results.
+pub fn head() {
+    say("| work | measured | against | ratio | must | aim |\n|---|---|---|---|---|---|");
+}
+
+/// Prints one result as a row of the table in `benches/README.md`; `–` stands where there is nothing to say.
+pub fn row(cells: [&str; 6]) {
+    say(format!("| {} |", cells.map(|cell| if cell.is_empty() { "–" } else { cell }).join(" | ")));
+}
+
 /// The middle one.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();

@@ -116,7 +116,7 @@ fn check_revert(target: &Target, confirmed: bool) -> Result<()> {
     if !migrate::has_any(&mut connection)? {
         return Ok(());
     }
-    let live = node::live(&mut connection, &Clock::default())?;
+    let live = node::live(&mut connection)?;
     if live > 0 {
         let detail = format!(
             "{live} running processes use the database: stop them first. The lease of a killed process ends after \

@@ -16,8 +16,9 @@ use crate::kernel::{Clock, Code, Error, IdGenerator, Result};
 pub const LEASE_MS: i64 = 120_000;
 
 /// How many processes hold a number now.
-pub fn live(connection: &mut AnyConnection, clock: &Clock) -> Result<i64> {
-    Ok(node::table.filter(node::leased_until.ge(clock.now().0)).count().get_result(connection)?)
+pub fn live(connection: &mut AnyConnection) -> Result<i64> {
+    let now = time::now(connection)?;
+    Ok(node::table.filter(node::leased_until.ge(now)).count().get_result(connection)?)
 }
 
 /// A leased number.
