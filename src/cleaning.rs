@@ -13,10 +13,11 @@ use futures_util::future::{BoxFuture, join_all};
 
 use crate::db::schema::{auth_session, conversation, lane_batch, member};
 use crate::db::{AnyConnection, Db};
-use crate::domain::actor::Actor;
+use crate::domain::actor::Principal;
 use crate::domain::member::Role;
+use crate::journal::commands::ChangeMember;
 use crate::journal::follower::{Follower, Progress, Schedule, Slice, Start, WHOLE_STORE};
-use crate::journal::{AccessChange, Action, Command, Journal};
+use crate::journal::{Command, Journal};
 use crate::kernel::id::first_id_at;
 use crate::kernel::{Clock, MemberId, Result, SessionId, TenantId};
 use crate::on;
@@ -98,10 +99,9 @@ impl Cleaning {
         let before = now - self.settings.idle_visitor_days * DAY_MS;
         let idle = self.db.read(move |connection| idle_visitors(connection, tenant, now, before)).await?;
         let commands = idle.iter().map(|visitor| {
-            // Who may do this was decided by the operator's settings; the visitor itself stands for it in the log.
-            let actor = Actor { tenant, member: *visitor, role: Role::Customer, session: SessionId(0) };
-            let change = AccessChange::Member { member: *visitor, role: None, status: None, delete: true };
-            self.journal.submit(Command { actor, action: Action::Access(change) })
+            // That this may be done was decided by the operator's settings.
+            let change = ChangeMember { member: *visitor, role: None, status: None, delete: true };
+            self.journal.submit(Command::new(Principal::System(tenant), change))
         });
         for deleted in join_all(commands).await {
             deleted?;

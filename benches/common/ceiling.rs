@@ -14,7 +14,7 @@ use deskwire::journal::decide::decide;
 use deskwire::journal::store::transaction::{self, Wait};
 use deskwire::journal::store::{flush, load};
 use deskwire::journal::working_set::WorkingSet;
-use deskwire::journal::{Action, Command, Draft, Room};
+use deskwire::journal::{Action, Command, Draft, LogRef, commands};
 use deskwire::kernel::{ConversationId, TenantId};
 
 use super::Outcome;
@@ -25,7 +25,7 @@ pub type Place = (Actor, ConversationId);
 /// A text from this place under this key.
 pub fn say_at((actor, room): Place, key: String, text: &str) -> Outcome<Command> {
     let draft = Draft { client_msg_id: key, body: Body::text(text)?, reply_to_seq: None };
-    Ok(Command { actor, action: Action::Send { room: Room::Log(room), draft, read_seq: None } })
+    Ok(Command::new(actor, Action::Send(commands::Send { log: LogRef::Log(room), draft, read_seq: None })))
 }
 
 /// Messages a second. Blocks; nothing else may write to this store meanwhile.
@@ -40,7 +40,7 @@ pub fn statements(app: &Arc<App>, places: &[Place], batch: usize, seconds: f64, 
         let commands = commands?;
         next += batch;
         let references: Vec<&Command> = commands.iter().collect();
-        let tenants: BTreeSet<TenantId> = commands.iter().map(|command| command.actor.tenant).collect();
+        let tenants: BTreeSet<TenantId> = commands.iter().map(|command| command.tenant()).collect();
         let tenants: Vec<TenantId> = tenants.into_iter().collect();
 
         let begin = Instant::now();

@@ -8,10 +8,12 @@ use std::net::IpAddr;
 use super::store::{self, SessionRow, Use};
 use crate::app::App;
 use crate::domain::actor::Actor;
+use crate::domain::actor::Principal;
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::tenant::TenantStatus;
 use crate::http::page::{Page, PageQuery};
-use crate::journal::{AccessChange, Action, Command, Reply};
+use crate::journal::commands::RevokeSessions;
+use crate::journal::{Action, Command, Reply};
 use crate::kernel::secret::Secret;
 use crate::kernel::{Code, Error, Millis, Result, SessionId, TenantId};
 use crate::members::store::MemberRow;
@@ -304,14 +306,14 @@ pub async fn end(
     except: Option<SessionId>,
     reason: &'static str,
 ) -> Result<()> {
-    let change = AccessChange::RevokeSessions { member: actor.member, only, except, reason };
+    let change = RevokeSessions { member: actor.member, only, except, reason };
     change_access(app, actor, change).await.map(drop)
 }
 
 /// Submits a change of who may come in, and takes it in here before answering, so that the caller's next request
 /// meets it already.
-pub async fn change_access(app: &App, actor: Actor, change: AccessChange) -> Result<Reply> {
-    let reply = app.journal.submit(Command { actor, action: Action::Access(change) }).await?;
+pub async fn change_access(app: &App, by: impl Into<Principal>, change: impl Into<Action>) -> Result<Reply> {
+    let reply = app.journal.submit(Command::new(by, change)).await?;
     if let Err(error) = app.auth.catch_up(&app.db).await {
         log::warn!(target: "deskwire::auth", "a revocation will take a moment longer: {error}");
     }

@@ -81,7 +81,7 @@ pub fn find(
     let Some(row) = auth_session::table
         .find(session)
         .select(SessionRow::as_select())
-        .first::<SessionRow>(connection)
+        .get_result::<SessionRow>(connection)
         .optional()?
     else {
         return Ok(None);
@@ -90,8 +90,8 @@ pub fn find(
         .filter(member::tenant_id.eq(row.tenant_id))
         .filter(member::id.eq(row.member_id))
         .select(MemberRow::as_select())
-        .first(connection)?;
-    let status = tenant::table.find(row.tenant_id).select(tenant::status).first(connection)?;
+        .get_result(connection)?;
+    let status = tenant::table.find(row.tenant_id).select(tenant::status).get_result(connection)?;
     Ok(Some((row, member, status)))
 }
 

@@ -8,6 +8,9 @@ use crate::domain::actor::Actor;
 use crate::domain::member::Role;
 use crate::domain::permission::{self, Operation, Scope};
 use crate::http::page::Page;
+use crate::journal::commands::{
+    AddMember, Assign, Claim, Close, Open, Release, RemoveMember, Reopen, Update,
+};
 use crate::journal::{Action, Command, Reply};
 use crate::kernel::{ConversationId, Error, MemberId, Result, text};
 use crate::limits::Key;
@@ -46,12 +49,12 @@ pub async fn open(app: &App, actor: Actor, input: OpenConversation) -> Result<Op
     let message = input.message.map(|first| {
         draft(actor.role, first.client_msg_id, first.kind, &first.content, first.reply_to_seq, "/message")
     });
-    let action = Action::Open { customer, subject, message: message.transpose()? };
+    let open = Open { customer, subject, message: message.transpose()? };
     let counted = (!actor.role.is_staff()).then_some(Key::NewConversation(actor.tenant, actor.member));
     if let Some(key) = counted {
         check_new(app, actor, key).await?;
     }
-    let reply = app.journal.submit(Command { actor, action }).await?;
+    let reply = app.journal.submit(Command::new(actor, open)).await?;
     let id = reply.conversation.ok_or_else(|| Error::internal("a conversation was opened without an id"))?;
     if let Some(key) = counted.filter(|_| reply.created) {
         app.limiter.take(key);
@@ -109,8 +112,8 @@ pub async fn list(app: &App, actor: Actor, query: ListConversations) -> Result<P
         .await
 }
 
-async fn change(app: &App, actor: Actor, id: ConversationId, action: Action) -> Result<View> {
-    app.journal.submit(Command { actor, action }).await?;
+async fn change(app: &App, actor: Actor, id: ConversationId, action: impl Into<Action>) -> Result<View> {
+    app.journal.submit(Command::new(actor, action)).await?;
     // Access is not asked again: who released a conversation that another claims at once still did what it did.
     app.db
         .read(move |connection| {
@@ -123,7 +126,7 @@ async fn change(app: &App, actor: Actor, id: ConversationId, action: Action) -> 
 
 /// Takes a waiting conversation. Of several at once exactly one wins; the others learn who.
 pub async fn claim(app: &App, actor: Actor, id: ConversationId) -> Result<View> {
-    change(app, actor, id, Action::Claim { conversation: id }).await
+    change(app, actor, id, Claim { conversation: id }).await
 }
 
 /// Gives a conversation to a member of the staff.
@@ -135,13 +138,13 @@ pub async fn assign(
     note: String,
 ) -> Result<View> {
     length("/note", &note, NOTE_MAX)?;
-    change(app, actor, id, Action::Assign { conversation: id, agent, note }).await
+    change(app, actor, id, Assign { conversation: id, agent, note }).await
 }
 
 /// Lets a conversation wait again.
 pub async fn release(app: &App, actor: Actor, id: ConversationId, note: String) -> Result<View> {
     length("/note", &note, NOTE_MAX)?;
-    change(app, actor, id, Action::Release { conversation: id, note }).await
+    change(app, actor, id, Release { conversation: id, note }).await
 }
 
 /// Ends a conversation.
@@ -158,12 +161,12 @@ pub async fn close(app: &App, actor: Actor, id: ConversationId, input: CloseConv
     if reason == CloseReason::Merged || !own {
         return Err(Error::field("/reason", "invalid", "this reason is not yours to give"));
     }
-    change(app, actor, id, Action::Close { conversation: id, reason, note }).await
+    change(app, actor, id, Close { conversation: id, reason, note }).await
 }
 
 /// Lets a closed conversation wait again.
 pub async fn reopen(app: &App, actor: Actor, id: ConversationId) -> Result<View> {
-    change(app, actor, id, Action::Reopen { conversation: id }).await
+    change(app, actor, id, Reopen { conversation: id }).await
 }
 
 /// Changes what the staff keep about a conversation.
@@ -178,7 +181,7 @@ pub async fn update(app: &App, actor: Actor, id: ConversationId, input: UpdateCo
     if let Some(tags) = &tags {
         check_tags(tags)?;
     }
-    change(app, actor, id, Action::Update { conversation: id, subject, priority, tags }).await
+    change(app, actor, id, Update { conversation: id, subject, priority, tags }).await
 }
 
 /// Brings a member of the staff into a conversation.
@@ -188,13 +191,13 @@ pub async fn add_member(
     id: ConversationId,
     member: MemberId,
 ) -> Result<Vec<Participant>> {
-    app.journal.submit(Command { actor, action: Action::AddMember { conversation: id, member } }).await?;
+    app.journal.submit(Command::new(actor, AddMember { conversation: id, member })).await?;
     members(app, actor, id).await
 }
 
 /// Takes a member of the staff out of a conversation.
 pub async fn remove_member(app: &App, actor: Actor, id: ConversationId, member: MemberId) -> Result<Reply> {
-    app.journal.submit(Command { actor, action: Action::RemoveMember { conversation: id, member } }).await
+    app.journal.submit(Command::new(actor, RemoveMember { conversation: id, member })).await
 }
 
 /// Who is in a conversation, and how far each has come.

@@ -20,7 +20,7 @@ pub fn find(
     Ok(conversation::table
         .filter(conversation::id.eq(id).and(conversation::tenant_id.eq(tenant)))
         .select(ConversationRow::as_select())
-        .first(connection)
+        .get_result(connection)
         .optional()?)
 }
 
@@ -59,7 +59,7 @@ pub fn participant(
         .filter(conversation_member::member_id.eq(member))
         .filter(conversation_member::tenant_id.eq(tenant))
         .select(ParticipantRow::as_select())
-        .first(connection)
+        .get_result(connection)
         .optional()?)
 }
 

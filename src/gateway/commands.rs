@@ -15,7 +15,7 @@ use super::socket::Socket;
 use super::wire;
 use crate::domain::actor::Actor;
 use crate::domain::entry::EntryRow;
-use crate::journal::{Reply, Room};
+use crate::journal::{LogRef, Reply};
 use crate::kernel::{Code, ConversationId, Error, Millis, Result};
 use crate::messages::api::{EditMessage, LogQuery, SendMessage};
 use crate::messages::service as messages;
@@ -116,7 +116,7 @@ pub fn send(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Messa
     run(Running::new(socket, writes), id, Some(key.clone()), async move {
         let MessageSend { conversation_id, client_msg_id, kind, content, reply_to_seq, read_seq } = input;
         let message = SendMessage { client_msg_id, kind, content, reply_to_seq, read_seq };
-        let sent = messages::send(&app, actor, Room::Log(conversation_id), message).await?;
+        let sent = messages::send(&app, actor, LogRef::Log(conversation_id), message).await?;
         Ok(MessageReply {
             conversation_id: sent.entry.conversation_id,
             seq: Some(sent.entry.seq),
@@ -166,7 +166,7 @@ pub fn pull(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Pull)
         let after_seq = messages::position(input.after_seq, "/after_seq")?;
         let limit = Some(limit(input.limit, 100, PULL_ENTRIES)?);
         let query = LogQuery { after_seq: Some(after_seq), before_seq: None, limit };
-        let room = Room::Log(input.conversation_id);
+        let room = LogRef::Log(input.conversation_id);
         let page = messages::log(&app, actor, room, query, Which::Everything).await?;
         Ok(PullReply { conversation_id: input.conversation_id, entries: page.data, head_seq: page.head_seq })
     });

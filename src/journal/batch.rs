@@ -13,8 +13,9 @@ use super::decide::decide;
 use super::fail_point::{FailPoint, FailPoints};
 use super::feed::{Changes, Ephemeral};
 use super::queue::Pending;
+use super::store::flush;
 use super::store::transaction::{self, Wait};
-use super::store::{flush, load};
+use super::wants;
 use super::working_set::WorkingSet;
 use crate::db::error_kind::error_kind;
 use crate::db::write_queue::WriteJob;
@@ -142,7 +143,7 @@ fn work(
             .filter(|pending| revs.contains_key(&pending.tenant()))
             .map(|pending| &pending.command)
             .collect();
-        load::load(connection, &mut set, &revs, &runnable)?;
+        wants::load(connection, &mut set, &revs, &runnable)?;
         for pending in commands {
             let known = revs.contains_key(&pending.tenant());
             answers.push(match known {

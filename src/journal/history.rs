@@ -26,7 +26,7 @@ pub fn head(connection: &mut AnyConnection, tenant: TenantId) -> Result<i64> {
     let rev = tenant_log::table
         .filter(tenant_log::tenant_id.eq(tenant))
         .select(tenant_log::rev)
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     Ok(rev.unwrap_or(0))
 }

@@ -4,14 +4,16 @@
 //! Owns commands, their rules, lanes, batches and what readers are told. Does not own who asks (`auth`), how it
 //! looks (`conversations`, `messages`, `sync`) or who is connected (`gateway`).
 //!
-//! Read in this order: `command` (what can be asked), `decide` (the rules, pure), `set` (their working set),
-//! `store` (its statements), `batch` and `lane` (the shell), `feed` (to the readers), `history` (the repair path).
+//! Read in this order: `command` and `commands` (what can be asked, with the rules of each, pure), `decide` (what
+//! they share), `working_set` and `table` (what they work on), `wants` (how it is loaded), `store` (the statements),
+//! `batch` and `lane` (the shell), `feed` (to the readers), `history` (the repair path).
 //!
 //! Invariants: an acknowledged command is committed (P1); one entry per (conversation, sender, client_msg_id) (P2);
 //! `seq` is dense (P3); revs are given out without holes in commit order; one bad command spoils no other.
 
 mod batch;
 pub mod command;
+pub mod commands;
 pub mod decide;
 pub mod fail_point;
 pub mod feed;
@@ -21,11 +23,14 @@ mod lane;
 mod queue;
 pub mod statistics;
 pub mod store;
+pub mod table;
+pub mod wants;
 pub mod working_set;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use command::{AccessChange, Action, Command, Draft, Reply, Room};
+pub use command::{Command, Draft, LogRef, Reply};
+pub use commands::Action;
 pub use feed::{Changes, Feed};
 
 use crate::db::Db;
@@ -97,7 +102,7 @@ impl Journal {
     /// within [`DEADLINE`]), `tenant_busy` (the tenant's share of the queue is full), `storage_unavailable`, and what
     /// the command's own rules say. A retry with the same client_msg_id is always safe.
     pub async fn submit(&self, command: Command) -> Result<Reply> {
-        let answer = self.lane(command.actor.tenant)?.push(command)?;
+        let answer = self.lane(command.tenant())?.push(command)?;
         match tokio::time::timeout(DEADLINE, answer).await {
             Ok(answer) => answer.map_err(|_| lost())?,
             Err(_) => Err(queue::overdue()),

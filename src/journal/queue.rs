@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use self::state::{HELD_IN_BATCH, Held, SKIPS_BEFORE_ALONE, State};
-use super::command::{Action, Command, Draft, Reply};
+use super::command::{Command, Reply};
 use crate::kernel::{Code, Error, Result, TenantId};
 
 /// Commands that may wait for one lane; beyond it everybody is told `busy`.
@@ -68,17 +68,11 @@ impl Pending {
 
     /// Whose command it is.
     pub fn tenant(&self) -> TenantId {
-        self.command.actor.tenant
+        self.command.tenant()
     }
 
     fn bytes(&self) -> usize {
-        let draft = |draft: &Draft| draft.body.content.len();
-        256 + match &self.command.action {
-            Action::Send { draft: one, .. } => draft(one),
-            Action::Open { message: Some(one), .. } => draft(one),
-            Action::Edit { body, .. } => body.content.len(),
-            _ => 0,
-        }
+        self.command.bytes()
     }
 }
 
@@ -126,7 +120,7 @@ impl Queue {
         if state.len() >= CAPACITY {
             return Err(Error::new(Code::Busy, "the write queue is full").retry_after(500));
         }
-        let tenant = command.actor.tenant;
+        let tenant = command.tenant();
         let count = state.by_tenant.entry(tenant).or_insert(0);
         if *count >= TENANT_SHARE {
             return Err(Error::new(Code::TenantBusy, Code::TenantBusy.meaning()).retry_after(1_000));

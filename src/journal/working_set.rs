@@ -4,24 +4,25 @@
 //! Invariants: whatever a command may read was loaded before ([`super::store::load`]); a command that is rejected
 //! has changed nothing; what is to be flushed is exactly what is marked here.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::feed::{AccessNotice, AccessState, Changes, RoomState};
+use super::table::Table;
 use crate::domain::conversation::{AssignmentEnd, AssignmentRow, ConversationRow, ParticipantRow};
 use crate::domain::entry::{EntryRow, RevisionRow};
 use crate::domain::member::{MemberStatus, Role};
-use crate::kernel::{ConversationId, IdGenerator, MemberId, SessionId, TenantId};
+use crate::kernel::{AssignmentId, ConversationId, IdGenerator, MemberId, SessionId, TenantId};
 
 /// What the journal must know of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantFacts {
     /// The last rev given out.
     pub rev: i64,
-    /// The rev at the beginning of the batch.
-    pub rev_before: i64,
     /// Whether the tenant may be used.
     pub suspended: bool,
+    /// The rev under which that changed last.
+    pub state_rev: i64,
     /// How long own messages can be edited, in milliseconds.
     pub edit_window_ms: i64,
     /// How long own messages can be recalled, in milliseconds.
@@ -49,6 +50,10 @@ pub struct MemberFacts {
     pub avatar: String,
     /// Recognised as this member.
     pub merged_into: Option<MemberId>,
+    /// The account that this one stands below.
+    pub parent_id: Option<MemberId>,
+    /// The rev under which role, state or identity changed last.
+    pub rev: i64,
 }
 
 impl MemberFacts {
@@ -85,60 +90,43 @@ pub struct EndedAssignment {
 }
 
 /// The working set.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct WorkingSet {
     /// The batch's time, unix milliseconds. Order never depends on it.
     pub now: i64,
-    /// Makes ids for new rooms and assignments.
+    /// Makes ids for new conversations and assignments.
     pub ids: Arc<IdGenerator>,
     /// The locked tenants.
-    pub tenants: HashMap<TenantId, TenantFacts>,
+    pub tenants: Table<TenantId, TenantFacts>,
     /// Actors, targets and customers.
-    pub members: HashMap<MemberId, MemberFacts>,
+    pub members: Table<MemberId, MemberFacts>,
     /// Which members were recognised as this one.
     pub merged: HashMap<MemberId, Vec<MemberId>>,
     /// Live sessions of the members whose access changes.
     pub sessions: HashMap<MemberId, Vec<SessionId>>,
-    /// The rooms.
-    pub conversations: HashMap<ConversationId, ConversationRow>,
+    /// Conversations and the backstage logs behind them.
+    pub conversations: Table<ConversationId, ConversationRow>,
     /// The open support conversation of a customer, by `open_key`.
     pub open: HashMap<(TenantId, String), ConversationId>,
-    /// The newest support conversation of a customer who opens.
-    pub newest: HashMap<MemberId, ConversationId>,
-    /// The rooms of a customer who is merged.
+    /// The conversations of a customer who is merged.
     pub owned: HashMap<MemberId, Vec<ConversationId>>,
-    /// All participants of the rooms.
-    pub participants: BTreeMap<(ConversationId, MemberId), ParticipantRow>,
+    /// The merges of this batch: (from, into).
+    pub merges: BTreeSet<(MemberId, MemberId)>,
+    /// All participants of the conversations.
+    pub participants: Table<(ConversationId, MemberId), ParticipantRow>,
     /// Entries that commands refer to, and those that the batch appended.
-    pub entries: HashMap<(ConversationId, i64), EntryRow>,
+    pub entries: Table<(ConversationId, i64), EntryRow>,
     /// Entries by their sender's key.
     pub keys: HashMap<(ConversationId, MemberId, String), i64>,
-
-    /// Appended entries, in the order of their making.
-    pub appended: Vec<(ConversationId, i64)>,
-    /// Stored entries whose words or times changed.
-    pub rewritten: BTreeSet<(ConversationId, i64)>,
+    /// Assignments made by the batch.
+    pub assignments: Table<AssignmentId, AssignmentRow>,
     /// Words that were replaced.
     pub revisions: Vec<RevisionRow>,
-    /// Rooms made by the batch.
-    pub created_conversations: BTreeSet<ConversationId>,
-    /// Stored rooms that changed.
-    pub changed_conversations: BTreeSet<ConversationId>,
-    /// Participants made by the batch.
-    pub created_participants: BTreeSet<(ConversationId, MemberId)>,
-    /// Stored participants that changed.
-    pub changed_participants: BTreeSet<(ConversationId, MemberId)>,
-    /// Assignments made by the batch.
-    pub assignments: Vec<AssignmentRow>,
-    /// Stored assignments that end.
+    /// Stored assignments that end; they are found by their conversation.
     pub ended_assignments: Vec<EndedAssignment>,
     /// Sessions that end.
     pub revoked_sessions: Vec<RevokedSession>,
-    /// Members whose access changed, with the rev of the change.
-    pub changed_members: BTreeMap<MemberId, i64>,
-    /// Tenants whose state changed, with the rev of the change.
-    pub changed_tenants: BTreeMap<TenantId, i64>,
-    /// Delivered positions that moved: (room, member, position).
+    /// Delivered positions that moved: (conversation, member, position).
     pub delivered: Vec<(ConversationId, MemberId, i64)>,
 }
 
@@ -148,82 +136,56 @@ impl WorkingSet {
         Self {
             now,
             ids,
-            tenants: HashMap::new(),
-            members: HashMap::new(),
+            tenants: Table::default(),
+            members: Table::default(),
             merged: HashMap::new(),
             sessions: HashMap::new(),
-            conversations: HashMap::new(),
+            conversations: Table::default(),
             open: HashMap::new(),
-            newest: HashMap::new(),
             owned: HashMap::new(),
-            participants: BTreeMap::new(),
-            entries: HashMap::new(),
+            merges: BTreeSet::new(),
+            participants: Table::default(),
+            entries: Table::default(),
             keys: HashMap::new(),
-            appended: Vec::new(),
-            rewritten: BTreeSet::new(),
+            assignments: Table::default(),
             revisions: Vec::new(),
-            created_conversations: BTreeSet::new(),
-            changed_conversations: BTreeSet::new(),
-            created_participants: BTreeSet::new(),
-            changed_participants: BTreeSet::new(),
-            assignments: Vec::new(),
             ended_assignments: Vec::new(),
             revoked_sessions: Vec::new(),
-            changed_members: BTreeMap::new(),
-            changed_tenants: BTreeMap::new(),
             delivered: Vec::new(),
         }
     }
 
-    /// The participants of a room, also those who left. A backstage room has its parent's.
-    pub fn participants_of(&self, room: ConversationId) -> impl Iterator<Item = &ParticipantRow> {
-        let owner = self.conversations.get(&room).and_then(|row| row.parent_id).unwrap_or(room);
-        self.participants.range((owner, MemberId(i64::MIN))..=(owner, MemberId(i64::MAX))).map(|(_, row)| row)
-    }
-
-    /// Marks a room as changed.
-    pub fn touch_conversation(&mut self, id: ConversationId) {
-        if !self.created_conversations.contains(&id) {
-            self.changed_conversations.insert(id);
-        }
-    }
-
-    /// Marks a participant as changed.
-    pub fn touch_participant(&mut self, key: (ConversationId, MemberId)) {
-        if !self.created_participants.contains(&key) {
-            self.changed_participants.insert(key);
-        }
+    /// The participants of a conversation, also those who left. A backstage log has its parent's.
+    pub fn participants_of(&self, id: ConversationId) -> impl Iterator<Item = &ParticipantRow> {
+        let owner = self.conversations.get(&id).and_then(|row| row.parent_id).unwrap_or(id);
+        self.participants.range((owner, MemberId(i64::MIN))..=(owner, MemberId(i64::MAX)))
     }
 
     /// What the readers of each tenant must learn from this batch, with dense rev ranges.
     pub fn changes(&self) -> Vec<Changes> {
         let mut by_tenant: HashMap<TenantId, Changes> = HashMap::new();
-        for (tenant, facts) in &self.tenants {
-            if facts.rev > facts.rev_before {
-                by_tenant.insert(
-                    *tenant,
-                    Changes {
-                        tenant: *tenant,
-                        rev_from: facts.rev_before + 1,
-                        rev_to: facts.rev,
-                        entries: Vec::new(),
-                        rooms: HashMap::new(),
-                        access: Vec::new(),
-                    },
-                );
-            }
+        for (tenant, rev_before, rev) in self.moved_logs() {
+            by_tenant.insert(
+                tenant,
+                Changes {
+                    tenant,
+                    rev_from: rev_before + 1,
+                    rev_to: rev,
+                    entries: Vec::new(),
+                    rooms: HashMap::new(),
+                    access: Vec::new(),
+                },
+            );
         }
-        for key in &self.appended {
-            if let Some(row) = self.entries.get(key)
-                && let Some(changes) = by_tenant.get_mut(&row.tenant_id)
-            {
+        for row in self.entries.created() {
+            if let Some(changes) = by_tenant.get_mut(&row.tenant_id) {
                 changes.entries.push(Arc::new(row.clone()));
             }
         }
         for changes in by_tenant.values_mut() {
             changes.entries.sort_by_key(|entry| (entry.rev, entry.conversation_id, entry.seq));
         }
-        for id in self.rooms_with_news() {
+        for id in self.with_news() {
             if let Some(row) = self.conversations.get(&id)
                 && let Some(changes) = by_tenant.get_mut(&row.tenant_id)
             {
@@ -237,21 +199,26 @@ impl WorkingSet {
         all
     }
 
-    fn rooms_with_news(&self) -> HashSet<ConversationId> {
-        let appended = self.appended.iter().map(|(room, _)| *room);
-        let participants =
-            self.changed_participants.iter().chain(&self.created_participants).map(|(room, _)| *room);
-        let rooms = self.changed_conversations.iter().chain(&self.created_conversations).copied();
-        appended.chain(participants).chain(rooms).collect()
+    /// The tenants whose rev moved, with the rev before and after.
+    pub fn moved_logs(&self) -> impl Iterator<Item = (TenantId, i64, i64)> {
+        self.tenants.iter().filter_map(|(id, facts)| {
+            let before = self.tenants.loaded(id).map_or(0, |before| before.rev);
+            (facts.rev > before).then_some((*id, before, facts.rev))
+        })
+    }
+
+    fn with_news(&self) -> BTreeSet<ConversationId> {
+        let appended = self.entries.created().map(|row| row.conversation_id);
+        let participants = self.participants.written().map(|row| row.conversation_id);
+        let conversations = self.conversations.written().map(|row| row.id);
+        appended.chain(participants).chain(conversations).collect()
     }
 
     fn add_access_notices(&self, by_tenant: &mut HashMap<TenantId, Changes>) {
         // Of one rev the member comes first: that it was disabled or recognised says more than that its sessions ended.
-        for (member, rev) in &self.changed_members {
-            if let Some(facts) = self.members.get(member)
-                && let Some(changes) = by_tenant.get_mut(&facts.tenant)
-            {
-                changes.access.push(AccessNotice { rev: *rev, change: member_state(facts) });
+        for facts in self.members.written() {
+            if let Some(changes) = by_tenant.get_mut(&facts.tenant) {
+                changes.access.push(AccessNotice { rev: facts.rev, change: member_state(facts) });
             }
         }
         for revoked in &self.revoked_sessions {
@@ -266,12 +233,11 @@ impl WorkingSet {
                 });
             }
         }
-        for (tenant, rev) in &self.changed_tenants {
-            if let Some(facts) = self.tenants.get(tenant)
-                && let Some(changes) = by_tenant.get_mut(tenant)
-            {
+        for (id, facts) in self.tenants.iter() {
+            let moved = self.tenants.loaded(id).is_some_and(|before| before.state_rev != facts.state_rev);
+            if moved && let Some(changes) = by_tenant.get_mut(id) {
                 let change = AccessState::Tenant { suspended: facts.suspended };
-                changes.access.push(AccessNotice { rev: *rev, change });
+                changes.access.push(AccessNotice { rev: facts.state_rev, change });
             }
         }
         for changes in by_tenant.values_mut() {

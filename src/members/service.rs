@@ -5,11 +5,12 @@ use super::store::{self, Filter, MemberRow};
 use crate::app::App;
 use crate::auth::{service as sign_in, sessions};
 use crate::domain::actor::Actor;
+use crate::domain::actor::Principal;
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::permission::{Operation, Scope, require};
 use crate::http::page::{Page, PageQuery};
-use crate::journal::AccessChange;
-use crate::kernel::{Code, Error, MemberId, Result, SessionId, TenantId};
+use crate::journal::commands::{ChangeMember, RevokeSessions};
+use crate::kernel::{Code, Error, MemberId, Result, TenantId};
 use crate::security::password::{Password, Queue};
 
 /// Makes an account. Errors: `forbidden`, `name_taken`, `validation_failed`.
@@ -89,7 +90,7 @@ pub async fn update(app: &App, actor: Actor, id: MemberId, patch: Patch) -> Resu
         })
         .await?;
     if role.is_some() || status.is_some() {
-        let change = AccessChange::Member { member: id, role, status, delete: false };
+        let change = ChangeMember { member: id, role, status, delete: false };
         sessions::change_access(app, actor, change).await?;
         if let Some(role) = role.filter(|role| *role != present.role) {
             audit(&actor, &present, &format!("role {} becomes {role}", present.role));
@@ -133,7 +134,7 @@ pub async fn delete(app: &App, actor: Actor, id: MemberId) -> Result<()> {
     if id == actor.member {
         return Err(Error::new(Code::Forbidden, "nobody deletes the own account: another one must"));
     }
-    let change = AccessChange::Member { member: id, role: None, status: None, delete: true };
+    let change = ChangeMember { member: id, role: None, status: None, delete: true };
     sessions::change_access(app, actor, change).await?;
     audit(&actor, &row, "deleted");
     Ok(())
@@ -190,9 +191,14 @@ async fn write_password(app: &App, row: &MemberRow, password: Password) -> Resul
     app.db.write(move |connection| store::set_password(connection, tenant, id, &hash, now)).await
 }
 
-async fn revoke_all(app: &App, actor: Actor, member: MemberId, reason: &'static str) -> Result<()> {
-    let change = AccessChange::RevokeSessions { member, only: None, except: None, reason };
-    sessions::change_access(app, actor, change).await.map(drop)
+async fn revoke_all(
+    app: &App,
+    by: impl Into<Principal>,
+    member: MemberId,
+    reason: &'static str,
+) -> Result<()> {
+    let change = RevokeSessions { member, only: None, except: None, reason };
+    sessions::change_access(app, by, change).await.map(drop)
 }
 
 /// Makes an administrator of a tenant that is named by its slug; for the command line.
@@ -234,8 +240,7 @@ pub async fn reset_password(
     let row = found.ok_or_else(|| Error::new(Code::NotFound, "there is no such tenant or login name"))?;
     write_password(app, &row, password).await?;
     log::info!(target: "deskwire::auth", "password of member {} of tenant {} set by the operator", row.id, row.tenant_id);
-    // The command line acts as the member itself; a session with the id 0 does not exist, so none is spared.
-    revoke_all(app, row.actor(SessionId(0)), row.id, "password_changed").await?;
+    revoke_all(app, Principal::Operator(row.tenant_id), row.id, "password_changed").await?;
     Ok(row)
 }
 

@@ -137,7 +137,7 @@ pub fn find(connection: &mut AnyConnection, tenant: TenantId, id: MemberId) -> R
         .filter(member::id.eq(id))
         .filter(member::deleted_at.is_null())
         .select(MemberRow::as_select())
-        .first(connection)
+        .get_result(connection)
         .optional()?)
 }
 

@@ -6,7 +6,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::app::App;
 use crate::auth::extract::{Authenticated, Staff};
 use crate::http::json::Body;
-use crate::journal::Room;
+use crate::journal::LogRef;
 use crate::kernel::{ConversationId, Result};
 
 use super::api::{EditMessage, LogPage, LogQuery, Revisions, SendMessage, SentMessage};
@@ -54,7 +54,7 @@ async fn send_message(
     id: web::Path<ConversationId>,
     input: Body<SendMessage>,
 ) -> Result<HttpResponse> {
-    let room = Room::Log(id.into_inner());
+    let room = LogRef::Log(id.into_inner());
     Ok(sent(&service::send(&app, caller.actor, room, input.into_inner()).await?))
 }
 
@@ -75,7 +75,7 @@ async fn list_messages(
     id: web::Path<ConversationId>,
     query: web::Query<LogQuery>,
 ) -> Result<web::Json<LogPage>> {
-    let room = Room::Log(id.into_inner());
+    let room = LogRef::Log(id.into_inner());
     service::log(&app, caller.actor, room, query.into_inner(), Which::Messages).await.map(web::Json)
 }
 
@@ -187,7 +187,7 @@ async fn list_entries(
     id: web::Path<ConversationId>,
     query: web::Query<LogQuery>,
 ) -> Result<web::Json<LogPage>> {
-    let room = Room::Log(id.into_inner());
+    let room = LogRef::Log(id.into_inner());
     service::log(&app, caller.actor, room, query.into_inner(), Which::Everything).await.map(web::Json)
 }
 
@@ -211,7 +211,7 @@ async fn send_note(
     id: web::Path<ConversationId>,
     input: Body<SendMessage>,
 ) -> Result<HttpResponse> {
-    let room = Room::BackstageOf(id.into_inner());
+    let room = LogRef::BackstageOf(id.into_inner());
     Ok(sent(&service::send(&app, caller.actor, room, input.into_inner()).await?))
 }
 
@@ -231,6 +231,6 @@ async fn list_notes(
     id: web::Path<ConversationId>,
     query: web::Query<LogQuery>,
 ) -> Result<web::Json<LogPage>> {
-    let room = Room::BackstageOf(id.into_inner());
+    let room = LogRef::BackstageOf(id.into_inner());
     service::log(&app, caller.actor, room, query.into_inner(), Which::Everything).await.map(web::Json)
 }

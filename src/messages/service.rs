@@ -9,7 +9,8 @@ use crate::app::App;
 use crate::conversations::access;
 use crate::domain::actor::Actor;
 use crate::domain::conversation::ConversationKind;
-use crate::journal::{Action, Command, Draft, Reply, Room};
+use crate::journal::commands::{Edit, Recall, Send};
+use crate::journal::{Command, Draft, LogRef, Reply};
 use crate::kernel::{Code, ConversationId, Error, Result, text};
 
 use super::api::{EditMessage, LogPage, LogQuery, SendMessage};
@@ -76,12 +77,11 @@ pub fn position(seq: i64, pointer: &str) -> Result<i64> {
 }
 
 /// Sends a message. A retry with the same `client_msg_id` gets the first answer, whatever has happened since.
-pub async fn send(app: &App, actor: Actor, room: Room, input: SendMessage) -> Result<Sent> {
+pub async fn send(app: &App, actor: Actor, log: LogRef, input: SendMessage) -> Result<Sent> {
     let SendMessage { client_msg_id, kind, content, reply_to_seq, read_seq } = input;
     let draft = draft(actor.role, client_msg_id, kind, &content, reply_to_seq, "")?;
     let read_seq = read_seq.map(|seq| position(seq, "/read_seq")).transpose()?;
-    let action = Action::Send { room, draft, read_seq };
-    Sent::from_reply(app.journal.submit(Command { actor, action }).await?)
+    Sent::from_reply(app.journal.submit(Command::new(actor, Send { log, draft, read_seq })).await?)
 }
 
 /// Gives an own message new words. Answers the message as it reads now.
@@ -93,12 +93,12 @@ pub async fn edit(
     input: EditMessage,
 ) -> Result<Reply> {
     let body = body(actor.role, input.kind, &input.content, "")?;
-    app.journal.submit(Command { actor, action: Action::Edit { conversation, seq, body } }).await
+    app.journal.submit(Command::new(actor, Edit { conversation, seq, body })).await
 }
 
 /// Takes back a message's words. Answers the message without them.
 pub async fn recall(app: &App, actor: Actor, conversation: ConversationId, seq: i64) -> Result<Reply> {
-    app.journal.submit(Command { actor, action: Action::Recall { conversation, seq } }).await
+    app.journal.submit(Command::new(actor, Recall { conversation, seq })).await
 }
 
 /// The message that the journal's answer to an edit or a recall holds.
@@ -141,16 +141,16 @@ pub async fn revisions(
 }
 
 /// A piece of a log.
-pub async fn log(app: &App, actor: Actor, room: Room, query: LogQuery, which: Which) -> Result<LogPage> {
+pub async fn log(app: &App, actor: Actor, at: LogRef, query: LogQuery, which: Which) -> Result<LogPage> {
     let limit = crate::http::page::limit(query.limit)?;
     if query.after_seq.is_some() && query.before_seq.is_some() {
         return Err(Error::new(Code::InvalidParameter, "give after_seq or before_seq, not both"));
     }
     app.db
         .read(move |connection| {
-            let id = match room {
-                Room::Log(id) => id,
-                Room::BackstageOf(front) => match backstage(connection, &actor, front)? {
+            let id = match at {
+                LogRef::Log(id) => id,
+                LogRef::BackstageOf(front) => match backstage(connection, &actor, front)? {
                     Some(id) => id,
                     None => return Ok(LogPage::empty()),
                 },

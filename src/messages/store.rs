@@ -212,7 +212,7 @@ pub fn find(
         .filter(group_message::tenant_id.eq(tenant))
         .filter(group_message::seq.eq(seq))
         .select(EntryRow::as_select())
-        .first(connection)
+        .get_result(connection)
         .optional()?)
 }
 
@@ -230,7 +230,7 @@ macro_rules! at_places {
                         .filter(group_message::seq.eq(seq))
                         .filter(group_message::tenant_id.eq($tenant))
                         .select($columns)
-                        .first(inner)
+                        .get_result(inner)
                         .optional()?;
                     rows.extend(row);
                 }

@@ -7,7 +7,7 @@ use crate::db::snapshot::snapshot;
 use crate::domain::actor::Actor;
 use crate::domain::conversation::ConversationKind;
 use crate::http::page;
-use crate::journal::{Action, Command, history};
+use crate::journal::{Command, commands, history};
 use crate::kernel::{Code, ConversationId, Error, Result};
 use crate::messages::service::position;
 
@@ -36,8 +36,8 @@ pub async fn read(app: &App, actor: Actor, id: ConversationId, input: ReportRead
             return Ok(ReadPosition { read_seq: present, read_ver: row.read_ver });
         }
     }
-    let action = Action::Read { conversation: id, seq, read_ver: input.read_ver };
-    let reply = app.journal.submit(Command { actor, action }).await?;
+    let action = commands::Read { conversation: id, seq, read_ver: input.read_ver };
+    let reply = app.journal.submit(Command::new(actor, action)).await?;
     reply.read.map(ReadPosition::from).ok_or_else(not_a_member)
 }
 
@@ -48,15 +48,15 @@ pub async fn mark_unread(
     id: ConversationId,
     input: MarkUnread,
 ) -> Result<ReadPosition> {
-    let action = Action::MarkUnread { conversation: id, seq: position(input.seq, "/seq")? };
-    let reply = app.journal.submit(Command { actor, action }).await?;
+    let action = commands::MarkUnread { conversation: id, seq: position(input.seq, "/seq")? };
+    let reply = app.journal.submit(Command::new(actor, action)).await?;
     reply.read.map(ReadPosition::from).ok_or_else(not_a_member)
 }
 
 /// Says how far a log has reached a device.
 pub async fn delivered(app: &App, actor: Actor, id: ConversationId, input: ReportDelivered) -> Result<()> {
-    let action = Action::Delivered { conversation: id, seq: position(input.seq, "/seq")? };
-    app.journal.submit(Command { actor, action }).await.map(|_| ())
+    let action = commands::Delivered { conversation: id, seq: position(input.seq, "/seq")? };
+    app.journal.submit(Command::new(actor, action)).await.map(|_| ())
 }
 
 /// Where a page of the inbox ended: the last row's `last_rev` and conversation, and the head at the first page.

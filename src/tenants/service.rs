@@ -4,13 +4,13 @@ use super::store::{self, TenantRow};
 use crate::app::App;
 use crate::auth::sessions::change_access;
 use crate::db::types::Json;
-use crate::domain::actor::Actor;
+use crate::domain::actor::{Actor, Principal};
 use crate::domain::member::Role;
 use crate::domain::permission::{Operation, require};
 use crate::domain::tenant::{TenantSettings, TenantStatus};
-use crate::journal::AccessChange;
+use crate::journal::commands::ChangeTenant;
 use crate::kernel::text::is_key;
-use crate::kernel::{Code, Error, MemberId, Result, SessionId, TenantId};
+use crate::kernel::{Code, Error, Result, TenantId};
 use crate::members::input::{NewMember, prepare};
 use crate::members::profile::Checker;
 use crate::members::store::{self as members, MemberRow};
@@ -132,8 +132,6 @@ pub async fn set_suspended(app: &App, slug: &str, suspended: bool) -> Result<Ten
     let name = slug.to_owned();
     let tenant = app.db.read(move |connection| store::find_by_slug(connection, &name)).await?;
     let tenant = tenant.ok_or_else(|| Error::new(Code::NotFound, "there is no such tenant"))?;
-    // No member does this; ids of 0 belong to nobody.
-    let operator = Actor { tenant: tenant.id, member: MemberId(0), role: Role::Admin, session: SessionId(0) };
-    change_access(app, operator, AccessChange::Tenant { suspended }).await?;
+    change_access(app, Principal::Operator(tenant.id), ChangeTenant { suspended }).await?;
     app.db.read(move |connection| store::find(connection, tenant.id)).await
 }

@@ -10,7 +10,7 @@ use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
 use crate::domain::member::Role;
 use crate::domain::tenant::TenantStatus;
-use crate::journal::AccessChange;
+use crate::journal::commands::Merge;
 use crate::kernel::secret::Secret;
 use crate::kernel::{Code, Error, Millis, Result};
 use crate::limits::Key;
@@ -100,7 +100,7 @@ pub async fn identify(app: &App, actor: Actor, token: Secret, client: &ClientInf
         Outcome::Merge(into) => {
             // The new session comes first: the merge ends the old one, and a failure in between locks nobody out.
             let tokens = begin_session(app, &into, client).await?;
-            let change = AccessChange::Merge { from: actor.member, into: into.id };
+            let change = Merge { from: actor.member, into: into.id };
             while change_access(app, actor, change.clone()).await?.more {}
             Ok(tokens)
         }

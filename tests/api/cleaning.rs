@@ -4,7 +4,8 @@ use deskwire::db::schema::{auth_session, conversation, lane_batch, member};
 use deskwire::domain::actor::Actor;
 use deskwire::domain::conversation::CloseReason;
 use deskwire::domain::member::Role;
-use deskwire::journal::{Action, Command};
+use deskwire::journal::Command;
+use deskwire::journal::commands::Close;
 use deskwire::kernel::ConversationId;
 use deskwire::kernel::id::first_id_at;
 use diesel::prelude::*;
@@ -33,8 +34,8 @@ async fn old_room(app: &TestApp, visitor: Actor, closed_by: Option<Actor>) -> Co
     let room = app.open_room(visitor).await;
     if let Some(agent) = closed_by {
         app.journal.submit(claim(agent, room)).await.unwrap();
-        let action = Action::Close { conversation: room, reason: CloseReason::Resolved, note: String::new() };
-        app.journal.submit(Command { actor: agent, action }).await.unwrap();
+        let close = Close { conversation: room, reason: CloseReason::Resolved, note: String::new() };
+        app.journal.submit(Command::new(agent, close)).await.unwrap();
     }
     let mut connection = app.database().connect();
     diesel::update(conversation::table.filter(conversation::id.eq(room)))

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use deskwire::db::DatabaseKind;
-use deskwire::journal::{AccessChange, Action, Command};
+use deskwire::journal::Command;
+use deskwire::journal::commands::RevokeSessions;
 use deskwire::kernel::Clock;
 use deskwire::security::revocation::DenyReason;
 
@@ -39,14 +40,9 @@ fn clocks_need_not_agree(kind: DatabaseKind) {
             (&early, &right, seed.second_agent),
             (&early, &late, seed.supervisor),
         ] {
-            let change = AccessChange::RevokeSessions {
-                member: actor.member,
-                only: None,
-                except: None,
-                reason: "revoked",
-            };
+            let change = RevokeSessions { member: actor.member, only: None, except: None, reason: "revoked" };
             assert_eq!(here.auth.barred(&actor), None);
-            there.journal.submit(Command { actor, action: Action::Access(change) }).await.unwrap();
+            there.journal.submit(Command::new(actor, change)).await.unwrap();
             eventually("the revocation is known", || async {
                 (here.auth.barred(&actor) == Some(DenyReason::SessionRevoked)).then_some(())
             })

@@ -10,7 +10,7 @@ use deskwire::domain::content::Body;
 use deskwire::domain::conversation::{AssignmentRow, CloseReason, Priority};
 use deskwire::domain::entry::{EntryKind, RevisionRow};
 use deskwire::domain::member::Role;
-use deskwire::journal::{Action, Command, Draft, Room};
+use deskwire::journal::{Action, Command, Draft, LogRef, commands};
 use deskwire::kernel::ConversationId;
 use diesel::prelude::*;
 use serde_json::json;
@@ -66,11 +66,11 @@ async fn play(kind: DatabaseKind, seed: u64) -> String {
                             body: text("poison"),
                             reply_to_seq: None,
                         };
-                        let room = Room::Log(rooms[rooms.len() - 1]);
-                        Command {
-                            actor: people.supervisor,
-                            action: Action::Send { room, draft, read_seq: None },
-                        }
+                        let room = LogRef::Log(rooms[rooms.len() - 1]);
+                        Command::new(
+                            people.supervisor,
+                            Action::Send(commands::Send { log: room, draft, read_seq: None }),
+                        )
                     }
                     false => command(&mut random, &people, &rooms, number),
                 }
@@ -132,44 +132,51 @@ fn command(random: &mut Random, people: &Seed, rooms: &[ConversationId], number:
             let visitor = *random.pick(&visitors);
             let message = (random.below(2) == 0).then(|| draft(random, number));
             let subject = random.pick(&["", "Subject ", "subject", "主题\t"]).to_string();
-            return Command {
-                actor: visitor,
-                action: Action::Open { customer: visitor.member, subject, message },
-            };
+            return Command::new(
+                visitor,
+                Action::Open(commands::Open { customer: visitor.member, subject, message }),
+            );
         }
         3..=9 => {
             let read_seq = (random.below(2) == 0).then_some(seq);
-            Action::Send { room: Room::Log(conversation), draft: draft(random, number), read_seq }
+            Action::Send(commands::Send {
+                log: LogRef::Log(conversation),
+                draft: draft(random, number),
+                read_seq,
+            })
         }
-        10 => Action::Send {
-            room: Room::BackstageOf(conversation),
+        10 => Action::Send(commands::Send {
+            log: LogRef::BackstageOf(conversation),
             draft: draft(random, number),
             read_seq: None,
-        },
-        11 => Action::Edit { conversation, seq, body: body(random) },
-        12 => Action::Recall { conversation, seq },
-        13 | 14 => Action::Claim { conversation },
-        15 => Action::Assign { conversation, agent: random.pick(&staff).member, note },
-        16 => Action::Release { conversation, note },
-        17 => Action::Close {
+        }),
+        11 => Action::Edit(commands::Edit { conversation, seq, body: body(random) }),
+        12 => Action::Recall(commands::Recall { conversation, seq }),
+        13 | 14 => Action::Claim(commands::Claim { conversation }),
+        15 => Action::Assign(commands::Assign { conversation, agent: random.pick(&staff).member, note }),
+        16 => Action::Release(commands::Release { conversation, note }),
+        17 => Action::Close(commands::Close {
             conversation,
             reason: *random.pick(&[CloseReason::Resolved, CloseReason::Spam]),
             note,
-        },
-        18 => Action::Reopen { conversation },
-        19 => Action::AddMember { conversation, member: random.pick(&everybody).member },
-        20 => Action::RemoveMember { conversation, member: random.pick(&everybody).member },
-        21 => Action::Update {
+        }),
+        18 => Action::Reopen(commands::Reopen { conversation }),
+        19 => Action::AddMember(commands::AddMember { conversation, member: random.pick(&everybody).member }),
+        20 => Action::RemoveMember(commands::RemoveMember {
+            conversation,
+            member: random.pick(&everybody).member,
+        }),
+        21 => Action::Update(commands::Update {
             conversation,
             subject: (random.below(2) == 0).then(|| format!("s{seq} ")),
             priority: (random.below(2) == 0).then_some(Priority::High),
             tags: (random.below(2) == 0)
                 .then(|| vec!["Tag".to_owned(), "tag ".to_owned(), "标签".to_owned()]),
-        },
-        22 => Action::MarkUnread { conversation, seq },
-        _ => Action::Read { conversation, seq, read_ver: None },
+        }),
+        22 => Action::MarkUnread(commands::MarkUnread { conversation, seq }),
+        _ => Action::Read(commands::Read { conversation, seq, read_ver: None }),
     };
-    Command { actor, action }
+    Command::new(actor, action)
 }
 
 /// Keys that some databases would fold together, and new ones.

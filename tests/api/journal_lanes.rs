@@ -6,7 +6,7 @@ use deskwire::domain::content::Body;
 use deskwire::domain::conversation::CloseReason;
 use deskwire::domain::entry::EntryKind;
 use deskwire::journal::fail_point::{FailAction, FailPoint};
-use deskwire::journal::{Action, Command, Draft, Reply, Room, history};
+use deskwire::journal::{Action, Command, Draft, LogRef, Reply, commands, history};
 use deskwire::kernel::{Code, ConversationId, Result};
 
 use crate::harness::{Seed, TestApp};
@@ -16,17 +16,23 @@ fn draft(key: &str, text: &str) -> Draft {
 }
 
 async fn submit(app: &TestApp, actor: Actor, action: Action) -> Result<Reply> {
-    app.journal.submit(Command { actor, action }).await
+    app.journal.submit(Command::new(actor, action)).await
 }
 
 async fn open(app: &TestApp, seed: &Seed) -> ConversationId {
     let message = Some(draft("first", "hello"));
-    let action = Action::Open { customer: seed.visitor.member, subject: String::new(), message };
+    let action =
+        Action::Open(commands::Open { customer: seed.visitor.member, subject: String::new(), message });
     submit(app, seed.visitor, action).await.unwrap().conversation.unwrap()
 }
 
 async fn send(app: &TestApp, actor: Actor, room: ConversationId, key: &str, text: &str) -> Result<Reply> {
-    submit(app, actor, Action::Send { room: Room::Log(room), draft: draft(key, text), read_seq: None }).await
+    submit(
+        app,
+        actor,
+        Action::Send(commands::Send { log: LogRef::Log(room), draft: draft(key, text), read_seq: None }),
+    )
+    .await
 }
 
 /// The log as (seq, kind) pairs, read back through the repair path.
@@ -49,15 +55,15 @@ on_every_database! {
     async fn a_conversation_lives(app: TestApp) {
         let seed = app.seed().await;
         let room = open(&app, &seed).await;
-        submit(&app, seed.agent, Action::Claim { conversation: room }).await.unwrap();
-        let lost = submit(&app, seed.second_agent, Action::Claim { conversation: room }).await.unwrap_err();
+        submit(&app, seed.agent, Action::Claim(commands::Claim { conversation: room })).await.unwrap();
+        let lost = submit(&app, seed.second_agent, Action::Claim(commands::Claim { conversation: room })).await.unwrap_err();
         assert_eq!(lost.code, Code::AlreadyAssigned);
         assert_eq!(lost.context["agent_id"], seed.agent.member.to_string());
         send(&app, seed.agent, room, "a1", "good morning").await.unwrap();
-        let note = Action::Send { room: Room::BackstageOf(room), draft: draft("n1", "note"), read_seq: None };
+        let note = Action::Send(commands::Send { log: LogRef::BackstageOf(room), draft: draft("n1", "note"), read_seq: None });
         let note = submit(&app, seed.agent, note).await.unwrap();
         assert_ne!(note.conversation, Some(room));
-        let close = Action::Close { conversation: room, reason: CloseReason::Resolved, note: "done".to_owned() };
+        let close = Action::Close(commands::Close { conversation: room, reason: CloseReason::Resolved, note: "done".to_owned() });
         submit(&app, seed.agent, close.clone()).await.unwrap();
         assert_eq!(submit(&app, seed.agent, close).await.unwrap().rev, 0, "closing the closed changes nothing");
         let refused = send(&app, seed.visitor, room, "late", "too late").await.unwrap_err();
@@ -66,7 +72,7 @@ on_every_database! {
         assert!(retried.duplicate, "a retry gets its first answer after the close");
         let conflict = send(&app, seed.agent, room, "a1", "something else").await.unwrap_err();
         assert_eq!(conflict.code, Code::IdempotencyConflict);
-        submit(&app, seed.visitor, Action::Reopen { conversation: room }).await.unwrap();
+        submit(&app, seed.visitor, Action::Reopen(commands::Reopen { conversation: room })).await.unwrap();
         use EntryKind::{Assigned, Closed, Opened, Reopened, Text};
         let expected = [(1, Opened), (2, Text), (3, Assigned), (4, Text), (5, Closed), (6, Reopened)];
         assert_eq!(log_of(&app, &seed, room).await, expected);
@@ -77,8 +83,8 @@ on_every_database! {
     async fn an_answer_says_that_the_staff_has_read(app: TestApp) {
         let seed = app.seed().await;
         let room = open(&app, &seed).await;
-        submit(&app, seed.agent, Action::Claim { conversation: room }).await.unwrap();
-        let answer = Action::Send { room: Room::Log(room), draft: draft("a1", "yes?"), read_seq: Some(3) };
+        submit(&app, seed.agent, Action::Claim(commands::Claim { conversation: room })).await.unwrap();
+        let answer = Action::Send(commands::Send { log: LogRef::Log(room), draft: draft("a1", "yes?"), read_seq: Some(3) });
         let rev = submit(&app, seed.agent, answer).await.unwrap().rev;
         let tenant = seed.tenant;
         let read = move |connection: &mut deskwire::db::AnyConnection| history::changes(connection, tenant, rev, rev);

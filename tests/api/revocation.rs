@@ -1,6 +1,8 @@
 //! Who may no longer come in loses its sockets, on every process.
 
-use deskwire::journal::{AccessChange, Action, Command};
+use deskwire::domain::actor::Principal;
+use deskwire::journal::Command;
+use deskwire::journal::commands::ChangeTenant;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
@@ -79,8 +81,8 @@ on_every_database! {
         let there = elsewhere(&app, &desk.visitor).await;
         let mut socket = there.socket().await;
         let mut spared = other.visitor.socket().await;
-        let action = Action::Access(AccessChange::Tenant { suspended: true });
-        app.journal.submit(Command { actor: desk.seed.admin, action }).await.unwrap();
+        let operator = Principal::Operator(desk.seed.tenant);
+        app.journal.submit(Command::new(operator, ChangeTenant { suspended: true })).await.unwrap();
         assert_eq!(end(&mut socket).await, told(4_502, "tenant_suspended"));
         spared.barrier().await;
     }

@@ -1,15 +1,17 @@
 //! Sockets: who may be there, what one may see, and what ends it.
 
+use deskwire::domain::actor::Principal;
 use deskwire::domain::member::{MemberStatus, Role};
-use deskwire::journal::{AccessChange, Action, Command};
+use deskwire::journal::commands::{ChangeMember, ChangeTenant, RevokeSessions};
+use deskwire::journal::{Action, Command};
 use deskwire::kernel::{ConversationId, MemberId};
 use serde_json::{Value, json};
 
 use crate::harness::{Client, Desk, Socket, TestApp};
 
-async fn change(app: &TestApp, desk: &Desk, change: AccessChange) {
-    let actor = desk.admin.actor.unwrap();
-    app.journal.submit(Command { actor, action: Action::Access(change) }).await.unwrap();
+async fn change(app: &TestApp, desk: &Desk, change: impl Into<Action>) {
+    let operator = Principal::Operator(desk.seed.tenant);
+    app.journal.submit(Command::new(operator, change)).await.unwrap();
 }
 
 async fn bye(mut socket: Socket, code: u16) -> String {
@@ -29,7 +31,7 @@ on_every_database! {
     async fn whoever_may_no_longer_be_there_is_sent_away(app: TestApp) {
         let desk = app.desk().await;
         let socket = desk.agent.socket().await;
-        let revoke = |client: &Client| AccessChange::RevokeSessions {
+        let revoke = |client: &Client| RevokeSessions {
             member: member(client),
             only: None,
             except: None,
@@ -41,7 +43,7 @@ on_every_database! {
         again.ask_refused("hello", json!({"token": desk.agent.token, "device": "d"}), "session_revoked").await;
         assert_eq!(again.expect_close().await, 4501);
 
-        let account = |client: &Client, role, status, delete| AccessChange::Member {
+        let account = |client: &Client, role, status, delete| ChangeMember {
             member: member(client),
             role,
             status,
@@ -54,7 +56,7 @@ on_every_database! {
         change(&app, &desk, account(&desk.supervisor, None, Some(MemberStatus::Disabled), false)).await;
         assert!(!bye(socket, 4502).await.is_empty());
         let (first, second) = (desk.visitor.socket().await, desk.second_visitor.socket().await);
-        change(&app, &desk, AccessChange::Tenant { suspended: true }).await;
+        change(&app, &desk, ChangeTenant { suspended: true }).await;
         assert_eq!(bye(first, 4502).await, "tenant_suspended");
         assert_eq!(bye(second, 4502).await, "tenant_suspended");
     }
@@ -231,7 +233,7 @@ on_every_database! {
             assert_eq!(seqs, ((before + 1)..=(before + 80)).collect::<Vec<_>>());
         }
         let socket = far.agent.socket().await;
-        let revoke = AccessChange::RevokeSessions {
+        let revoke = RevokeSessions {
             member: member(&desk.agent),
             only: None,
             except: None,

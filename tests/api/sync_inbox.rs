@@ -162,8 +162,8 @@ on_every_database! {
         desk.visitor.open("asked today").await;
         let cursor = desk.visitor.get("/sync").await.ok()["cursor"].as_str().unwrap().to_owned();
         let (visitor, known) = (desk.seed.visitor, desk.seed.second_visitor);
-        let change = deskwire::journal::AccessChange::Merge { from: visitor.member, into: known.member };
-        let command = deskwire::journal::Command { actor: visitor, action: deskwire::journal::Action::Access(change) };
+        let change = deskwire::journal::commands::Merge { from: visitor.member, into: known.member };
+        let command = deskwire::journal::Command::new(visitor, change);
         app.journal.submit(command).await.unwrap();
         desk.second_visitor.get(&format!("/sync?cursor={cursor}")).await.refused(410, "cursor_reset");
         let all = desk.second_visitor.get("/sync").await.ok();

@@ -8,7 +8,7 @@ use deskwire::domain::content::Body;
 use deskwire::domain::conversation::CloseReason;
 use deskwire::domain::entry::MESSAGE;
 use deskwire::domain::member::Role;
-use deskwire::journal::{Action, Command, Draft, Room};
+use deskwire::journal::{Action, Command, Draft, LogRef, commands};
 use deskwire::kernel::{ConversationId, MemberId};
 use deskwire::sync::{store, verify};
 
@@ -30,7 +30,7 @@ on_every_database! {
                 let actor = *random.pick(&people);
                 let action = random_action(&mut random, room, &people, &model);
                 model.expect(actor, &action);
-                let done = app.journal.submit(Command { actor, action: action.clone() }).await;
+                let done = app.journal.submit(Command::new(actor, action.clone())).await;
                 model.settle(&app, room, done.is_ok()).await;
                 check(&app, desk.tenant, room, &format!("seed {seed}, step {step}: {} {action:?}", actor.role)).await;
             }
@@ -48,26 +48,34 @@ fn random_action(random: &mut Random, room: ConversationId, people: &[Actor], mo
             let key = format!("k{}", random.below(10_000));
             let read_seq = (random.below(2) == 0).then_some(seq);
             let body = Body::text("text").unwrap();
-            Action::Send {
-                room: Room::Log(room),
+            Action::Send(commands::Send {
+                log: LogRef::Log(room),
                 draft: Draft { client_msg_id: key, body, reply_to_seq: None },
                 read_seq,
-            }
+            })
         }
         7..=9 => {
             let read_ver = (random.below(2) == 0).then(|| 1 + random.below(4) as i64);
-            Action::Read { conversation: room, seq, read_ver }
+            Action::Read(commands::Read { conversation: room, seq, read_ver })
         }
-        10 | 11 => Action::MarkUnread { conversation: room, seq },
-        12..=14 => Action::Recall { conversation: room, seq },
-        15 => Action::AddMember { conversation: room, member: random.pick(&staff()).member },
-        16 => Action::RemoveMember { conversation: room, member: random.pick(&staff()).member },
-        17 => Action::Claim { conversation: room },
-        18 => Action::Release { conversation: room, note: String::new() },
-        _ if random.below(2) == 0 => {
-            Action::Close { conversation: room, reason: CloseReason::Resolved, note: String::new() }
-        }
-        _ => Action::Reopen { conversation: room },
+        10 | 11 => Action::MarkUnread(commands::MarkUnread { conversation: room, seq }),
+        12..=14 => Action::Recall(commands::Recall { conversation: room, seq }),
+        15 => Action::AddMember(commands::AddMember {
+            conversation: room,
+            member: random.pick(&staff()).member,
+        }),
+        16 => Action::RemoveMember(commands::RemoveMember {
+            conversation: room,
+            member: random.pick(&staff()).member,
+        }),
+        17 => Action::Claim(commands::Claim { conversation: room }),
+        18 => Action::Release(commands::Release { conversation: room, note: String::new() }),
+        _ if random.below(2) == 0 => Action::Close(commands::Close {
+            conversation: room,
+            reason: CloseReason::Resolved,
+            note: String::new(),
+        }),
+        _ => Action::Reopen(commands::Reopen { conversation: room }),
     }
 }
 
@@ -88,12 +96,16 @@ impl Model {
             return;
         };
         let next = match action {
-            Action::Read { seq, read_ver, .. } if read_ver.is_none_or(|one| one == version) => {
+            Action::Read(commands::Read { seq, read_ver, .. })
+                if read_ver.is_none_or(|one| one == version) =>
+            {
                 (position.max((*seq).min(self.head)), version)
             }
             // What was displayed cannot be newer than what was there when the message was sent.
-            Action::Send { read_seq: Some(seq), .. } => (position.max((*seq).min(self.head)), version),
-            Action::MarkUnread { seq, .. } => {
+            Action::Send(commands::Send { read_seq: Some(seq), .. }) => {
+                (position.max((*seq).min(self.head)), version)
+            }
+            Action::MarkUnread(commands::MarkUnread { seq, .. }) => {
                 ((*seq).clamp(self.joined[&actor.member].min(self.head), self.head), version + 1)
             }
             _ => (position, version),

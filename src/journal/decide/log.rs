@@ -1,4 +1,4 @@
-//! Appending to a log: the one place where seq, counts and the room's head move.
+//! Appending to a log: the one place where seq, counts and the conversation's head move.
 
 use std::sync::Arc;
 
@@ -13,57 +13,59 @@ use crate::domain::entry::{EntryKind, EntryRow, MESSAGE, NOTICE};
 use crate::kernel::{ConversationId, MemberId, Result};
 
 /// A message on its way into the log.
-pub(super) struct NewMessage<'a> {
-    pub(super) body: &'a Body,
-    pub(super) client_msg_id: &'a str,
-    pub(super) reply_to_seq: Option<i64>,
+pub(crate) struct NewMessage<'a> {
+    pub(crate) body: &'a Body,
+    pub(crate) client_msg_id: &'a str,
+    pub(crate) reply_to_seq: Option<i64>,
 }
 
 impl CommandContext<'_> {
     /// Appends a message of the actor.
-    pub(super) fn append_message(
+    pub(crate) fn append_message(
         &mut self,
-        room: ConversationId,
+        log: ConversationId,
         message: &NewMessage<'_>,
     ) -> Result<Arc<EntryRow>> {
         let entry = self.append(
-            room,
+            log,
             message.body.kind,
             message.body.content.clone(),
             message.reply_to_seq,
             Some(message),
         )?;
-        let key = (room, self.actor.member, message.client_msg_id.to_owned());
-        self.set.keys.insert(key, entry.seq);
+        if let Some(sender) = entry.sender_id {
+            let key = (log, sender, message.client_msg_id.to_owned());
+            self.set.keys.insert(key, entry.seq);
+        }
         Ok(entry)
     }
 
     /// Appends a notice of the actor.
-    pub(super) fn append_notice(
+    pub(crate) fn append_notice(
         &mut self,
-        room: ConversationId,
+        log: ConversationId,
         kind: EntryKind,
         content: &Value,
         ref_seq: Option<i64>,
     ) -> Result<Arc<EntryRow>> {
-        self.append(room, kind, content.to_string(), ref_seq, None)
+        self.append(log, kind, content.to_string(), ref_seq, None)
     }
 
     fn append(
         &mut self,
-        room: ConversationId,
+        log: ConversationId,
         kind: EntryKind,
         content: String,
         ref_seq: Option<i64>,
         message: Option<&NewMessage<'_>>,
     ) -> Result<Arc<EntryRow>> {
         let (rev, now) = (self.rev(), self.set.now);
-        let (name, avatar) = match self.facts(self.actor.member) {
+        let (sender, role, tenant) = (self.actor.member(), self.actor.role(), self.tenant);
+        let (name, avatar) = match sender.and_then(|sender| self.facts(sender)) {
             Some(facts) => (facts.nickname.clone(), facts.avatar.clone()),
             None => (String::new(), String::new()),
         };
-        let (sender, role, tenant) = (self.actor.member, self.actor.role, self.tenant);
-        let row = self.room_mut(room)?;
+        let row = self.conversation_mut(log)?;
         row.seq += 1;
         row.msg_count += i64::from(kind.is_message());
         row.recall_count += i64::from(kind == EntryKind::Recalled);
@@ -72,14 +74,14 @@ impl CommandContext<'_> {
         row.last_at = now;
         row.updated_at = now;
         let entry = EntryRow {
-            conversation_id: room,
+            conversation_id: log,
             seq: row.seq,
             tenant_id: tenant,
             rev,
             message_type: if kind.is_message() { MESSAGE } else { NOTICE },
             kind,
-            sender_id: Some(sender),
-            sender_role: Some(role),
+            sender_id: sender,
+            sender_role: role,
             sender_name: name,
             sender_avatar: avatar,
             client_msg_id: message.map(|message| message.client_msg_id.to_owned()),
@@ -92,20 +94,19 @@ impl CommandContext<'_> {
             edited_at: None,
             recalled_at: None,
         };
-        self.set.appended.push((room, entry.seq));
-        self.set.entries.insert((room, entry.seq), entry.clone());
-        self.touch_rows_of_closed(room)?;
+        self.set.entries.create((log, entry.seq), entry.clone());
+        self.touch_rows_of_closed(log)?;
         Ok(Arc::new(entry))
     }
 
     /// The rows of a closed conversation are not found through the conversation's rev, so an entry moves them.
-    fn touch_rows_of_closed(&mut self, room: ConversationId) -> Result<()> {
-        let backstage = self.room(room)?.kind == ConversationKind::Backstage;
-        let front = self.front(room)?;
-        if self.room(front)?.status != Some(ConversationStatus::Closed) {
+    fn touch_rows_of_closed(&mut self, log: ConversationId) -> Result<()> {
+        let backstage = self.conversation(log)?.kind == ConversationKind::Backstage;
+        let front = self.front(log)?;
+        if self.conversation(front)?.status != Some(ConversationStatus::Closed) {
             return Ok(());
         }
-        let (rev, last_rev) = (self.rev(), self.room(front)?.last_rev);
+        let (rev, last_rev) = (self.rev(), self.conversation(front)?.last_rev);
         let rows: Vec<_> = self
             .set
             .participants_of(front)
@@ -121,18 +122,17 @@ impl CommandContext<'_> {
         Ok(())
     }
 
-    /// The backstage room behind a conversation, made on first use.
-    pub(super) fn backstage(&mut self, front: ConversationId) -> Result<ConversationId> {
-        let parent = self.room(front)?;
+    /// The backstage log behind a conversation, made on first use.
+    pub(crate) fn backstage(&mut self, front: ConversationId) -> Result<ConversationId> {
+        let parent = self.conversation(front)?;
         if let Some(id) = parent.backstage_id {
             return Ok(id);
         }
         let id = ConversationId(self.set.ids.next()?);
-        let row = new_room(self, id, ConversationKind::Backstage);
-        self.set.conversations.insert(id, ConversationRow { parent_id: Some(front), ..row });
-        self.set.created_conversations.insert(id);
-        self.room_mut(front)?.backstage_id = Some(id);
-        // The staff's inbox rows name the room behind, so they change; the visitor's does not.
+        let row = new_conversation(self, id, ConversationKind::Backstage);
+        self.set.conversations.create(id, ConversationRow { parent_id: Some(front), ..row });
+        self.conversation_mut(front)?.backstage_id = Some(id);
+        // The staff's inbox rows name the log behind, so they change; the visitor's does not.
         let rev = self.rev();
         let staff: Vec<_> = self
             .set
@@ -149,18 +149,18 @@ impl CommandContext<'_> {
     }
 
     /// Tells the staff why; an empty note says nothing.
-    pub(super) fn remark(&mut self, front: ConversationId, about: EntryKind, note: &str) -> Result<()> {
+    pub(crate) fn remark(&mut self, front: ConversationId, about: EntryKind, note: &str) -> Result<()> {
         if note.is_empty() {
             return Ok(());
         }
-        let room = self.backstage(front)?;
+        let log = self.backstage(front)?;
         let content = json!({ "about": about, "note": note });
-        self.append_notice(room, EntryKind::Remark, &content, None)?;
+        self.append_notice(log, EntryKind::Remark, &content, None)?;
         Ok(())
     }
 
     /// Who a notice is about, as the visitor may know it.
-    pub(super) fn public_card(&self, member: MemberId) -> Value {
+    pub(crate) fn public_card(&self, member: MemberId) -> Value {
         match self.facts(member) {
             Some(facts) => json!({
                 "member_id": member, "role": facts.role, "nickname": facts.nickname, "avatar": facts.avatar,
@@ -170,16 +170,16 @@ impl CommandContext<'_> {
     }
 }
 
-/// A room without anything in it.
-pub(super) fn new_room(
-    deciding: &CommandContext<'_>,
+/// A conversation without anything in it.
+pub(crate) fn new_conversation(
+    context: &CommandContext<'_>,
     id: ConversationId,
     kind: ConversationKind,
 ) -> ConversationRow {
-    let now = deciding.set.now;
+    let now = context.set.now;
     ConversationRow {
         id,
-        tenant_id: deciding.tenant,
+        tenant_id: context.tenant,
         kind,
         parent_id: None,
         backstage_id: None,

@@ -1,23 +1,21 @@
-//! Who is in a conversation: entering, leaving, and the commands that add and remove staff.
+//! Who is in a conversation: entering and leaving.
 
-use super::{CommandContext, MEMBERS_MAX, about, wrong_state};
+use super::CommandContext;
 use crate::domain::conversation::{ConversationStatus, MemberType, ParticipantRow};
 use crate::domain::entry::EntryKind;
-use crate::domain::permission::{self, Operation, Scope};
-use crate::journal::command::Reply;
 use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
 
 impl CommandContext<'_> {
-    /// Puts a member into a room: with a new row, or with the row of an earlier stay. Reading starts at the head.
-    pub(super) fn enter(
+    /// Puts a member into a conversation: with a new row, or with the row of an earlier stay. Reading starts at the head.
+    pub(crate) fn enter(
         &mut self,
         front: ConversationId,
         member: MemberId,
         member_type: MemberType,
     ) -> Result<()> {
-        let (rev, now, head) = (self.rev(), self.set.now, self.room(front)?.seq);
-        let active = self.room(front)?.status != Some(ConversationStatus::Closed);
-        let last_rev = self.room(front)?.last_rev;
+        let (rev, now, head) = (self.rev(), self.set.now, self.conversation(front)?.seq);
+        let active = self.conversation(front)?.status != Some(ConversationStatus::Closed);
+        let last_rev = self.conversation(front)?.last_rev;
         if let Some(row) = self.participant_mut(front, member) {
             if !row.is_in() {
                 row.joined_seq = head;
@@ -48,14 +46,14 @@ impl CommandContext<'_> {
             rev,
             created_at: now,
         };
-        self.set.participants.insert((front, member), row);
-        self.set.created_participants.insert((front, member));
+        self.set.participants.create((front, member), row);
         Ok(())
     }
 
-    /// Takes a member out of a room; the present head is the last entry that it may have.
-    pub(super) fn leave(&mut self, front: ConversationId, member: MemberId) -> Result<()> {
-        let (rev, head, last_rev) = (self.rev(), self.room(front)?.seq, self.room(front)?.last_rev);
+    /// Takes a member out of a conversation; the present head is the last entry that it may have.
+    pub(crate) fn leave(&mut self, front: ConversationId, member: MemberId) -> Result<()> {
+        let (rev, head, last_rev) =
+            (self.rev(), self.conversation(front)?.seq, self.conversation(front)?.last_rev);
         if let Some(row) = self.participant_mut(front, member) {
             row.left_seq = Some(head);
             row.active = false;
@@ -65,13 +63,13 @@ impl CommandContext<'_> {
         Ok(())
     }
 
-    /// Whether the member is in the room.
-    pub(super) fn is_in(&self, front: ConversationId, member: MemberId) -> bool {
+    /// Whether the member is in the conversation.
+    pub(crate) fn is_in(&self, front: ConversationId, member: MemberId) -> bool {
         self.participant(front, member).is_some_and(ParticipantRow::is_in)
     }
 
     /// A usable member of the staff, named in a request.
-    pub(super) fn require_staff(&self, member: MemberId, pointer: &'static str) -> Result<()> {
+    pub(crate) fn require_staff(&self, member: MemberId, pointer: &'static str) -> Result<()> {
         let now = self.set.now;
         let usable = self.facts(member).is_some_and(|facts| facts.role.is_staff() && facts.is_usable(now));
         if usable {
@@ -81,80 +79,28 @@ impl CommandContext<'_> {
         }
     }
 
-    pub(super) fn add_member(&mut self, front: ConversationId, member: MemberId) -> Result<Reply> {
-        self.support(front)?;
-        self.require(front, Operation::AddMember)?;
-        self.require_staff(member, "/member_id")?;
-        if self.is_in(front, member) {
-            return Ok(about(front));
-        }
-        let room = self.room(front)?;
-        if room.status == Some(ConversationStatus::Closed) {
-            return Err(wrong_state(room, "a closed conversation takes no new members"));
-        }
-        let staff = self.set.participants_of(front).filter(|row| row.is_in()).count();
-        if staff > MEMBERS_MAX {
-            return Err(Error::new(
-                Code::LimitReached,
-                format!("at most {MEMBERS_MAX} staff in a conversation"),
-            ));
-        }
-        let card = self.public_card(member);
-        self.append_notice(front, EntryKind::Joined, &card, None)?;
-        self.enter(front, member, MemberType::Member)?;
-        self.bump_version(front)?;
-        Ok(about(front))
-    }
-
-    pub(super) fn remove_member(&mut self, front: ConversationId, member: MemberId) -> Result<Reply> {
-        self.support(front)?;
-        let operation = match member == self.actor.member {
-            true => Operation::ReadConversation,
-            false => Operation::RemoveMember,
-        };
-        self.require(front, operation)?;
-        let Some(row) = self.participant(front, member) else {
-            return Err(Error::not_found());
-        };
-        if row.member_type == MemberType::Customer {
-            return Err(Error::new(
-                Code::Forbidden,
-                "the customer cannot leave its own conversation: close it",
-            ));
-        }
-        if !row.is_in() {
-            return Ok(about(front));
-        }
-        let room = self.room(front)?;
-        if room.agent_id == Some(member) && room.status == Some(ConversationStatus::Pending) {
-            return Err(wrong_state(room, "the serving agent leaves by release"));
-        }
+    /// Takes a member of the staff out of a conversation, with a notice.
+    pub(crate) fn go(&mut self, front: ConversationId, member: MemberId) -> Result<()> {
         let card = self.public_card(member);
         self.append_notice(front, EntryKind::Left, &card, None)?;
         self.leave(front, member)?;
-        self.bump_version(front)?;
-        Ok(about(front))
+        self.bump_version(front)
     }
 
-    /// Fails for rooms that are no support conversations, as if they were not there.
-    pub(super) fn support(&self, front: ConversationId) -> Result<()> {
-        match self.room(front)?.status {
+    /// Fails for logs that are no support conversation, as if they were not there.
+    pub(crate) fn support(&self, front: ConversationId) -> Result<()> {
+        match self.conversation(front)?.status {
             Some(_) => Ok(()),
             // A backstage id in the place of a conversation: only who reads the front may learn that it is one.
             None => {
                 self.require_log(front)?;
-                Err(Error::new(Code::Forbidden, "this is a backstage room: use the conversation's id"))
+                Err(Error::new(Code::Forbidden, "this is a backstage log: use the conversation's id"))
             }
         }
     }
 
-    pub(super) fn bump_version(&mut self, front: ConversationId) -> Result<()> {
-        self.room_mut(front)?.version += 1;
+    pub(crate) fn bump_version(&mut self, front: ConversationId) -> Result<()> {
+        self.conversation_mut(front)?.version += 1;
         Ok(())
-    }
-
-    /// Whether the actor's right on this operation reaches the whole tenant.
-    pub(super) fn oversees(&self, operation: Operation) -> bool {
-        permission::scope(self.actor.role, operation) == Scope::Tenant
     }
 }

@@ -1,21 +1,18 @@
-//! Sending, editing and recalling.
+//! Sending, and what editing and recalling share.
 
 use std::sync::Arc;
 
-use serde_json::json;
-
+use super::CommandContext;
 use super::log::NewMessage;
-use super::{CommandContext, about};
-use crate::domain::content::Body;
 use crate::domain::conversation::{ConversationStatus, support_open_key};
-use crate::domain::entry::{EntryKind, EntryRow, MESSAGE, RevisionRow};
+use crate::domain::entry::{EntryRow, MESSAGE, RevisionRow};
 use crate::domain::permission::{Operation, Relation};
-use crate::journal::command::{Draft, Reply, Room};
-use crate::kernel::{Code, ConversationId, Error, Result};
+use crate::journal::command::{Draft, LogRef, Reply};
+use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
 
 impl CommandContext<'_> {
-    pub(super) fn send(&mut self, room: Room, draft: &Draft, read_seq: Option<i64>) -> Result<Reply> {
-        let (front, log) = self.resolve(room)?;
+    pub(crate) fn send(&mut self, at: LogRef, draft: &Draft, read_seq: Option<i64>) -> Result<Reply> {
+        let (front, log) = self.resolve(at)?;
         if let Some(log) = log
             && let Some(reply) = self.duplicate(log, draft)?
         {
@@ -23,7 +20,7 @@ impl CommandContext<'_> {
         }
         let backstage = log != Some(front);
         if backstage {
-            if let Room::Log(log) = room {
+            if let LogRef::Log(log) = at {
                 self.require_log(log)?;
             }
             self.require(front, Operation::WriteNote)?;
@@ -32,7 +29,7 @@ impl CommandContext<'_> {
             self.refuse_closed(front)?;
         }
         let head = match log {
-            Some(log) => self.room(log)?.seq,
+            Some(log) => self.conversation(log)?.seq,
             None => 0,
         };
         if draft.reply_to_seq.is_some_and(|seq| seq < 1 || seq > head) {
@@ -46,15 +43,15 @@ impl CommandContext<'_> {
         };
         let entry = self.append_message(log, &words)?;
         self.note_own_position(front, backstage, entry.seq, read_seq)?;
-        Ok(Reply { entry: Some(entry), ..about(log) })
+        Ok(Reply { entry: Some(entry), ..Reply::about(log) })
     }
 
-    /// The front room and the log that a room means; a backstage log may not exist yet.
-    fn resolve(&self, room: Room) -> Result<(ConversationId, Option<ConversationId>)> {
-        match room {
-            Room::Log(log) => Ok((self.front(log)?, Some(log))),
-            Room::BackstageOf(front) => {
-                let row = self.room(front)?;
+    /// The front conversation and the log that is meant; a backstage log may not exist yet.
+    fn resolve(&self, at: LogRef) -> Result<(ConversationId, Option<ConversationId>)> {
+        match at {
+            LogRef::Log(log) => Ok((self.front(log)?, Some(log))),
+            LogRef::BackstageOf(front) => {
+                let row = self.conversation(front)?;
                 if row.status.is_none() {
                     return Err(Error::not_found());
                 }
@@ -63,8 +60,25 @@ impl CommandContext<'_> {
         }
     }
 
+    /// The customer's conversations that hold a message of the actor under this key, the newest first.
+    pub(crate) fn conversations_with_key(&self, customer: MemberId, key: &str) -> Vec<ConversationId> {
+        let senders = self.selves();
+        let mut found: Vec<ConversationId> = self
+            .set
+            .conversations
+            .values()
+            .filter(|row| row.customer_id == Some(customer) && row.tenant_id == self.tenant)
+            .map(|row| row.id)
+            .filter(|id| {
+                senders.iter().any(|sender| self.set.keys.contains_key(&(*id, *sender, key.to_owned())))
+            })
+            .collect();
+        found.reverse();
+        found
+    }
+
     /// The first answer to a message that was sent before under the same key.
-    pub(super) fn duplicate(&self, log: ConversationId, draft: &Draft) -> Result<Option<Reply>> {
+    pub(crate) fn duplicate(&self, log: ConversationId, draft: &Draft) -> Result<Option<Reply>> {
         for sender in self.selves() {
             let key = (log, sender, draft.client_msg_id.clone());
             let Some(entry) = self.set.keys.get(&key).and_then(|seq| self.set.entries.get(&(log, *seq)))
@@ -77,20 +91,20 @@ impl CommandContext<'_> {
             }
             let entry = Some(Arc::new(entry.clone()));
             let rev = entry.as_ref().map_or(0, |entry| entry.rev);
-            return Ok(Some(Reply { entry, rev, duplicate: true, ..about(log) }));
+            return Ok(Some(Reply { entry, rev, duplicate: true, ..Reply::about(log) }));
         }
         Ok(None)
     }
 
     fn refuse_closed(&self, front: ConversationId) -> Result<()> {
-        let room = self.room(front)?;
-        if room.status != Some(ConversationStatus::Closed) {
+        let row = self.conversation(front)?;
+        if row.status != Some(ConversationStatus::Closed) {
             return Ok(());
         }
         let error =
-            Error::new(Code::ConversationClosed, "the conversation is closed").with("status", room.status);
-        let key = room.customer_id.map(support_open_key);
-        match key.and_then(|key| self.set.open.get(&(self.tenant, key))) {
+            Error::new(Code::ConversationClosed, "the conversation is closed").with("status", row.status);
+        let key = row.customer_id.map(support_open_key);
+        match key.and_then(|key| self.open_conversation(&key)) {
             Some(open) => Err(error.with("open_conversation_id", open)),
             None => Err(error),
         }
@@ -105,7 +119,7 @@ impl CommandContext<'_> {
         seq: i64,
         read_seq: Option<i64>,
     ) -> Result<()> {
-        let member = self.actor.member;
+        let member = self.actor_member()?;
         if !backstage && let Some(row) = self.participant_mut(front, member) {
             row.last_sent_seq = seq;
         }
@@ -117,47 +131,8 @@ impl CommandContext<'_> {
         .map(|_| ())
     }
 
-    pub(super) fn edit(&mut self, log: ConversationId, seq: i64, body: &Body) -> Result<Reply> {
-        let front = self.require_log(log)?;
-        let entry = self.own_message(log, seq)?;
-        if entry.recalled_at.is_some() {
-            return Err(Error::new(Code::MessageRecalled, Code::MessageRecalled.meaning()));
-        }
-        if entry.content == body.content && entry.kind == body.kind {
-            return Ok(Reply { entry: Some(Arc::new(entry)), ..about(log) });
-        }
-        self.require_insider(front, log)?;
-        if entry.kind != body.kind {
-            return Err(Error::field("/kind", "invalid", "an edit keeps the kind of the message"));
-        }
-        self.require_window(&entry, |tenant| tenant.edit_window_ms, "edited")?;
-        let notice = self.append_notice(log, EntryKind::Edited, &json!({}), Some(seq))?;
-        let entry = self.rewrite(entry, notice.seq, body.content.clone(), false);
-        Ok(Reply { entry: Some(Arc::new(entry)), ..about(log) })
-    }
-
-    pub(super) fn recall(&mut self, log: ConversationId, seq: i64) -> Result<Reply> {
-        let front = self.require_log(log)?;
-        let entry = self.message(log, seq)?;
-        let own = entry.sender_id.is_some_and(|sender| self.selves().contains(&sender));
-        let any = self.oversees(Operation::RecallAny);
-        if !own && !any {
-            return Err(Error::new(Code::Forbidden, "only the sender or a supervisor may recall a message"));
-        }
-        if entry.recalled_at.is_some() {
-            return Ok(Reply { entry: Some(Arc::new(entry)), ..about(log) });
-        }
-        if !any {
-            self.require_insider(front, log)?;
-            self.require_window(&entry, |tenant| tenant.recall_window_ms, "recalled")?;
-        }
-        let notice = self.append_notice(log, EntryKind::Recalled, &json!({}), Some(seq))?;
-        let entry = self.rewrite(entry, notice.seq, "{}".to_owned(), true);
-        Ok(Reply { entry: Some(Arc::new(entry)), ..about(log) })
-    }
-
-    /// The front room of a log that the actor may read.
-    pub(super) fn require_log(&self, log: ConversationId) -> Result<ConversationId> {
+    /// The front conversation of a log that the actor may read.
+    pub(crate) fn require_log(&self, log: ConversationId) -> Result<ConversationId> {
         let front = self.front(log)?;
         let operation = if front == log { Operation::ReadConversation } else { Operation::ReadNotes };
         // To a stranger, and to a visitor who guesses a backstage id, the log does not exist.
@@ -167,19 +142,19 @@ impl CommandContext<'_> {
         Ok(front)
     }
 
-    fn require_insider(&self, front: ConversationId, log: ConversationId) -> Result<()> {
+    pub(crate) fn require_insider(&self, front: ConversationId, log: ConversationId) -> Result<()> {
         if front == log && self.relation(front)? != Relation::Insider {
             return Err(Error::new(Code::NotAMember, Code::NotAMember.meaning()));
         }
         Ok(())
     }
 
-    fn message(&self, log: ConversationId, seq: i64) -> Result<EntryRow> {
+    pub(crate) fn message(&self, log: ConversationId, seq: i64) -> Result<EntryRow> {
         let entry = self.set.entries.get(&(log, seq)).filter(|entry| entry.message_type == MESSAGE);
         entry.cloned().ok_or_else(Error::not_found)
     }
 
-    fn own_message(&self, log: ConversationId, seq: i64) -> Result<EntryRow> {
+    pub(crate) fn own_message(&self, log: ConversationId, seq: i64) -> Result<EntryRow> {
         let entry = self.message(log, seq)?;
         match entry.sender_id {
             Some(sender) if self.selves().contains(&sender) => Ok(entry),
@@ -187,7 +162,7 @@ impl CommandContext<'_> {
         }
     }
 
-    fn require_window(
+    pub(crate) fn require_window(
         &self,
         entry: &EntryRow,
         window: impl Fn(&crate::journal::working_set::TenantFacts) -> i64,
@@ -202,8 +177,15 @@ impl CommandContext<'_> {
     }
 
     /// Puts new words in the place of old ones, which only supervisors can read from now on.
-    fn rewrite(&mut self, mut entry: EntryRow, notice_seq: i64, content: String, recalled: bool) -> EntryRow {
+    pub(crate) fn rewrite(
+        &mut self,
+        mut entry: EntryRow,
+        notice_seq: i64,
+        content: String,
+        recalled: bool,
+    ) -> Result<EntryRow> {
         let now = self.set.now;
+        let replaced_by = self.actor_member()?;
         let key = (entry.conversation_id, entry.seq);
         let replaced = std::mem::replace(&mut entry.content, content);
         self.set.revisions.push(RevisionRow {
@@ -213,7 +195,7 @@ impl CommandContext<'_> {
             tenant_id: self.tenant,
             kind: entry.kind,
             content: replaced,
-            replaced_by: self.actor.member,
+            replaced_by,
             replaced_at: now,
         });
         if recalled {
@@ -221,8 +203,9 @@ impl CommandContext<'_> {
         } else {
             entry.edited_at = Some(now);
         }
-        self.set.rewritten.insert(key);
-        self.set.entries.insert(key, entry.clone());
-        entry
+        if let Some(row) = self.set.entries.get_mut(&key) {
+            row.clone_from(&entry);
+        }
+        Ok(entry)
     }
 }

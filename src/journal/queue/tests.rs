@@ -4,21 +4,22 @@ use super::state::SKIPS_BEFORE_ALONE;
 use super::*;
 use crate::domain::actor::Actor;
 use crate::domain::member::Role;
+use crate::journal::commands::{Action, Claim};
 use crate::kernel::{ConversationId, MemberId, SessionId};
 
 fn command(tenant: i64) -> Command {
     let actor =
         Actor { tenant: TenantId(tenant), member: MemberId(1), role: Role::Agent, session: SessionId(1) };
-    Command { actor, action: Action::Claim { conversation: ConversationId(1) } }
+    Command::new(actor, Claim { conversation: ConversationId(1) })
 }
 
 fn numbered(tenant: i64, number: i64) -> Command {
-    Command { action: Action::Claim { conversation: ConversationId(number) }, ..command(tenant) }
+    Command { action: Claim { conversation: ConversationId(number) }.into(), ..command(tenant) }
 }
 
 fn numbers(taken: &[Pending]) -> Vec<i64> {
     let number = |pending: &Pending| match pending.command.action {
-        Action::Claim { conversation } => conversation.0,
+        Action::Claim(Claim { conversation }) => conversation.0,
         _ => 0,
     };
     taken.iter().map(number).collect()

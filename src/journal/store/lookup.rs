@@ -4,9 +4,10 @@
 use diesel::prelude::*;
 
 use crate::db::AnyConnection;
-use crate::db::schema::group_message;
+use crate::db::schema::{conversation, group_message};
 use crate::domain::entry::EntryRow;
-use crate::kernel::{ConversationId, MemberId};
+use crate::journal::wants::{MessageKey, OpeningKey};
+use crate::kernel::{ConversationId, TenantId};
 
 const COLUMNS: &str = "m.conversation_id, m.seq, m.tenant_id, m.rev, m.message_type, m.kind, m.sender_id, \
      m.sender_role, m.sender_name, m.sender_avatar, m.client_msg_id, m.body_hash, m.content, m.ref_seq, \
@@ -29,7 +30,7 @@ pub fn entries_at(
                     .filter(group_message::conversation_id.eq(room))
                     .filter(group_message::seq.eq(seq))
                     .select(EntryRow::as_select());
-                found.extend(one.first(inner).optional()?);
+                found.extend(one.get_result(inner).optional()?);
             }
             Ok(found)
         }
@@ -59,11 +60,8 @@ pub fn entries_at(
     }
 }
 
-/// A message's address by its sender's key.
-pub type Key = (ConversationId, MemberId, String);
-
 /// The messages under these keys; those that do not exist are absent.
-pub fn entries_by_key(connection: &mut AnyConnection, keys: &[Key]) -> QueryResult<Vec<EntryRow>> {
+pub fn entries_by_key(connection: &mut AnyConnection, keys: &[MessageKey]) -> QueryResult<Vec<EntryRow>> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -77,7 +75,7 @@ pub fn entries_by_key(connection: &mut AnyConnection, keys: &[Key]) -> QueryResu
                     .filter(group_message::sender_id.eq(sender))
                     .filter(group_message::client_msg_id.eq(key))
                     .select(EntryRow::as_select());
-                found.extend(one.first(inner).optional()?);
+                found.extend(one.get_result(inner).optional()?);
             }
             Ok(found)
         }
@@ -113,4 +111,26 @@ pub fn entries_by_key(connection: &mut AnyConnection, keys: &[Key]) -> QueryResu
             query.load(inner)
         }
     }
+}
+
+/// The messages under these keys in any conversation of the customer. Openings are rare and few of a customer's
+/// conversations hold the key, so each is asked for by itself.
+pub fn entries_by_opening(
+    connection: &mut AnyConnection,
+    tenants: &[TenantId],
+    keys: &[OpeningKey],
+) -> QueryResult<Vec<EntryRow>> {
+    let mut found = Vec::new();
+    for (customer, sender, key) in keys {
+        let rows: Vec<EntryRow> = conversation::table
+            .inner_join(group_message::table.on(group_message::conversation_id.eq(conversation::id)))
+            .filter(conversation::tenant_id.eq_any(tenants.to_vec()))
+            .filter(conversation::customer_id.eq(customer))
+            .filter(group_message::sender_id.eq(sender))
+            .filter(group_message::client_msg_id.eq(key))
+            .select(EntryRow::as_select())
+            .load(connection)?;
+        found.extend(rows);
+    }
+    Ok(found)
 }

@@ -3,11 +3,10 @@
 //!
 //! Owns the transaction statements of a lane too. Decides nothing.
 
+mod columns;
 pub mod flush;
 pub mod load;
 mod lookup;
-mod mysql_upsert;
-mod sqlite_update;
+pub(super) mod one_of;
+mod statements;
 pub mod transaction;
-
-pub use lookup::{entries_at, entries_by_key};

@@ -70,7 +70,10 @@ fn locked_rows(
     let _ = wait;
     match connection {
         #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(inner) => ordered(tenants).load(inner),
+        AnyConnection::Sqlite(inner) => tenant_log::table
+            .select((tenant_log::tenant_id, tenant_log::rev))
+            .filter(super::one_of::one_of(tenant_log::tenant_id, tenants))
+            .load(inner),
         #[cfg(feature = "postgres")]
         AnyConnection::Postgresql(inner) => {
             match wait {

@@ -3,7 +3,7 @@
 use deskwire::domain::actor::Actor;
 use deskwire::domain::content::Body;
 use deskwire::domain::conversation::CloseReason;
-use deskwire::journal::{Action, Command, Draft, Reply, Room};
+use deskwire::journal::{Action, Command, Draft, LogRef, Reply, commands};
 use deskwire::kernel::{ConversationId, Result};
 
 use super::TestApp;
@@ -16,36 +16,46 @@ pub fn draft(key: &str, text: &str) -> Draft {
 /// Opens the actor's own conversation, with a message.
 pub fn open(actor: Actor, key: &str, text: &str) -> Command {
     let message = Some(draft(key, text));
-    Command { actor, action: Action::Open { customer: actor.member, subject: String::new(), message } }
+    Command::new(
+        actor,
+        Action::Open(commands::Open { customer: actor.member, subject: String::new(), message }),
+    )
 }
 
 /// Sends a text.
 pub fn send(actor: Actor, room: ConversationId, key: &str, text: &str) -> Command {
-    Command { actor, action: Action::Send { room: Room::Log(room), draft: draft(key, text), read_seq: None } }
+    Command::new(
+        actor,
+        Action::Send(commands::Send { log: LogRef::Log(room), draft: draft(key, text), read_seq: None }),
+    )
 }
 
 /// Writes a note behind a conversation.
 pub fn note(actor: Actor, room: ConversationId, key: &str, text: &str) -> Command {
-    let action = Action::Send { room: Room::BackstageOf(room), draft: draft(key, text), read_seq: None };
-    Command { actor, action }
+    let action = Action::Send(commands::Send {
+        log: LogRef::BackstageOf(room),
+        draft: draft(key, text),
+        read_seq: None,
+    });
+    Command::new(actor, action)
 }
 
 /// Takes a conversation.
 pub fn claim(actor: Actor, conversation: ConversationId) -> Command {
-    Command { actor, action: Action::Claim { conversation } }
+    Command::new(actor, Action::Claim(commands::Claim { conversation }))
 }
 
 /// Ends a conversation.
 pub fn close(actor: Actor, conversation: ConversationId) -> Command {
-    Command {
+    Command::new(
         actor,
-        action: Action::Close { conversation, reason: CloseReason::Resolved, note: String::new() },
-    }
+        Action::Close(commands::Close { conversation, reason: CloseReason::Resolved, note: String::new() }),
+    )
 }
 
 /// Reads up to an entry.
 pub fn read(actor: Actor, conversation: ConversationId, seq: i64) -> Command {
-    Command { actor, action: Action::Read { conversation, seq, read_ver: None } }
+    Command::new(actor, Action::Read(commands::Read { conversation, seq, read_ver: None }))
 }
 
 impl TestApp {

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::SECRET;
+use super::memory::Memory;
 use crate::domain::conversation::{
     ConversationKind, ConversationRow, ConversationStatus, MemberType, ParticipantRow, Priority,
 };
 use crate::domain::entry::{EntryKind, EntryRow, MESSAGE};
+use crate::journal::table::Table;
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::kernel::{ConversationId, MemberId, TenantId};
 
@@ -23,30 +25,63 @@ pub(super) struct Picture {
     pub(super) marks: [usize; 12],
 }
 
-pub(super) fn picture(set: &WorkingSet) -> Picture {
+/// What stands in the store and the batch under way together.
+pub(super) fn picture(store: &Memory, set: &WorkingSet) -> Picture {
+    let mut keys: BTreeMap<_, _> = store
+        .entries
+        .values()
+        .filter_map(|row| Some(((row.conversation_id, row.sender_id?, row.client_msg_id.clone()?), row.seq)))
+        .collect();
+    keys.extend(set.keys.iter().map(|(key, seq)| (key.clone(), *seq)));
+    let stored = store.conversations.values().filter(|row| !set.conversations.contains(&row.id));
+    let mut open: BTreeMap<_, _> =
+        stored.filter_map(|row| Some(((row.tenant_id, row.open_key.clone()?), row.id))).collect();
+    open.extend(set.open.iter().map(|(key, id)| (key.clone(), *id)));
+    let by_number = |facts: &BTreeMap<MemberId, MemberFacts>| -> BTreeMap<i64, MemberFacts> {
+        facts.iter().map(|(id, facts)| (id.0, facts.clone())).collect()
+    };
+    let mut members = by_number(&store.members);
+    members.extend(set.members.iter().map(|(id, facts)| (id.0, facts.clone())));
+    let mut tenants: BTreeMap<i64, TenantFacts> =
+        store.tenants.iter().map(|(id, facts)| (id.0, facts.clone())).collect();
+    tenants.extend(set.tenants.iter().map(|(id, facts)| (id.0, facts.clone())));
     Picture {
-        tenants: set.tenants.iter().map(|(id, facts)| (id.0, facts.clone())).collect(),
-        members: set.members.iter().map(|(id, facts)| (id.0, facts.clone())).collect(),
-        rooms: set.conversations.iter().map(|(id, row)| (*id, row.clone())).collect(),
-        participants: set.participants.clone(),
-        entries: set.entries.iter().map(|(key, row)| (*key, row.clone())).collect(),
-        keys: set.keys.iter().map(|(key, seq)| (key.clone(), *seq)).collect(),
-        open: set.open.iter().map(|(key, id)| (key.clone(), *id)).collect(),
-        marks: [
-            set.appended.len(),
-            set.rewritten.len(),
-            set.revisions.len(),
-            set.created_conversations.len(),
-            set.changed_conversations.len(),
-            set.created_participants.len(),
-            set.changed_participants.len(),
-            set.assignments.len(),
-            set.ended_assignments.len(),
-            set.revoked_sessions.len(),
-            set.changed_members.len(),
-            set.delivered.len(),
-        ],
+        tenants,
+        members,
+        rooms: overlay(&store.conversations, &set.conversations),
+        participants: overlay(&store.participants, &set.participants),
+        entries: overlay(&store.entries, &set.entries),
+        keys,
+        open,
+        marks: marks(set),
     }
+}
+
+fn overlay<K: Ord + Clone, R: Clone + PartialEq>(
+    stored: &BTreeMap<K, R>,
+    table: &Table<K, R>,
+) -> BTreeMap<K, R> {
+    let mut all = stored.clone();
+    all.extend(table.iter().map(|(key, row)| (key.clone(), row.clone())));
+    all
+}
+
+/// How much a batch is about to write.
+pub(super) fn marks(set: &WorkingSet) -> [usize; 12] {
+    [
+        set.entries.created().count(),
+        set.entries.changed().count(),
+        set.revisions.len(),
+        set.conversations.created().count(),
+        set.conversations.changed().count(),
+        set.participants.created().count(),
+        set.participants.changed().count(),
+        set.assignments.created().count(),
+        set.ended_assignments.len(),
+        set.revoked_sessions.len(),
+        set.members.changed().count(),
+        set.delivered.len(),
+    ]
 }
 
 /// What a client that follows its inbox holds of one row: all of it must be found by the delta.

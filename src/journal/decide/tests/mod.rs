@@ -1,17 +1,20 @@
 //! Properties of the deciding core: whatever is asked, in whatever order, the promises hold after every command.
-//! `step` is what happens, `simulation` plays it on one working set, `checks` are the promises.
+//! `step` is what happens, `simulation` plays it in batches on a store in `memory`, `checks` are the promises. A batch
+//! loads only what its commands want; every command is also decided on a set that holds everything, and both must
+//! come to the same: so a forgotten want fails here.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod checks;
+mod memory;
 mod simulation;
 mod step;
 
 use proptest::prelude::*;
 
-use super::decide;
 use crate::domain::conversation::CloseReason;
 use crate::domain::member::Role;
-use crate::journal::command::{Action, Command};
+use crate::journal::command::Command;
+use crate::journal::commands::{Close, Open};
 use crate::kernel::{Code, TenantId};
 use simulation::Simulation;
 use step::{draft, step};
@@ -52,25 +55,44 @@ proptest! {
 fn openings_can_be_repeated() {
     let mut simulation = Simulation::new();
     let visitor = simulation.people[4];
-    let open = Command {
-        actor: visitor,
-        action: Action::Open {
-            customer: visitor.member,
-            subject: String::new(),
-            message: Some(draft(1, 1, None)),
-        },
+    let opening = |text| {
+        let message = Some(draft(1, text, None));
+        Command::new(visitor, Open { customer: visitor.member, subject: String::new(), message })
     };
-    let first = decide(&mut simulation.set, &open).unwrap();
+    let open = opening(1);
+    let first = simulation.decide(&open).unwrap();
     let (room, entry) = (first.conversation.unwrap(), first.entry.unwrap());
-    let again = decide(&mut simulation.set, &open).unwrap();
+    let again = simulation.decide(&open).unwrap();
     assert!(again.duplicate && !again.created && again.entry.unwrap().seq == entry.seq);
-    let close = Action::Close { conversation: room, reason: CloseReason::Resolved, note: String::new() };
-    decide(&mut simulation.set, &Command { actor: simulation.people[0], action: close }).unwrap();
-    let late = decide(&mut simulation.set, &open).unwrap();
+    let close = Close { conversation: room, reason: CloseReason::Resolved, note: String::new() };
+    simulation.decide(&Command::new(simulation.people[0], close)).unwrap();
+    let late = simulation.decide(&open).unwrap();
     assert!(late.duplicate && late.conversation == Some(room), "{late:?}");
-    let mut other = open.clone();
-    other.action =
-        Action::Open { customer: visitor.member, subject: String::new(), message: Some(draft(1, 2, None)) };
-    let error = decide(&mut simulation.set, &other).unwrap_err();
+    let error = simulation.decide(&opening(2)).unwrap_err();
     assert_eq!(error.code, Code::IdempotencyConflict);
+}
+
+/// An opening is known by its key, also when others were opened and closed in between, and in later batches.
+#[test]
+fn an_opening_is_found_over_all_conversations_of_its_customer() {
+    let mut simulation = Simulation::new();
+    let visitor = simulation.people[4];
+    let open = |key| {
+        let message = Some(draft(key, 0, None));
+        Command::new(visitor, Open { customer: visitor.member, subject: String::new(), message })
+    };
+    let mut rooms = Vec::new();
+    for key in 1..4 {
+        let room = simulation.decide(&open(key)).unwrap().conversation.unwrap();
+        let close = Close { conversation: room, reason: CloseReason::Resolved, note: String::new() };
+        simulation.decide(&Command::new(simulation.people[0], close)).unwrap();
+        simulation.commit();
+        rooms.push(room);
+    }
+    let fourth = simulation.decide(&open(4)).unwrap();
+    assert!(fourth.created);
+    for (key, room) in (1..4).zip(rooms) {
+        let again = simulation.decide(&open(key)).unwrap();
+        assert!(again.duplicate && !again.created && again.conversation == Some(room), "{again:?}");
+    }
 }

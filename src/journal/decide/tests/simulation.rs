@@ -1,20 +1,26 @@
-//! One working set on which steps are played, and the clients that follow it.
+//! A store and the batch under way, on which steps are played, and the clients that follow it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::checks::{Held, Picture, check_logs, check_moves, check_owners, picture, serving, sync};
-use super::step::{Step, named_room};
+use super::checks::{Held, Picture, check_logs, check_moves, check_owners, marks, picture, serving, sync};
+use super::memory::Memory;
+use super::step::Step;
 use super::{PEOPLE, RIVAL, SHOP};
-use crate::domain::actor::Actor;
-use crate::domain::conversation::{ConversationKind, MemberType, ParticipantRow};
+use crate::domain::actor::{Actor, Principal};
+use crate::domain::conversation::{ConversationKind, ConversationRow, MemberType, ParticipantRow};
 use crate::domain::member::{MemberStatus, Role};
-use crate::journal::command::{Action, Command, Reply};
+use crate::journal::command::{Command, Reply};
+use crate::journal::commands::{Action, Open};
 use crate::journal::decide::decide;
+use crate::journal::wants::{Wants, load};
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::kernel::{Clock, Code, ConversationId, Error, IdGenerator, MemberId, SessionId};
 
 pub(super) struct Simulation {
+    /// What was committed.
+    pub(super) store: Memory,
+    /// The batch under way.
     pub(super) set: WorkingSet,
     pub(super) people: Vec<Actor>,
     /// Messages that were acknowledged, with their entry: what a client may send again for ever.
@@ -30,16 +36,17 @@ impl Simulation {
         let clock = Clock::default();
         let ids = Arc::new(IdGenerator::new(clock));
         ids.lease(1, i64::MAX);
-        let mut set = WorkingSet::new(1_000_000_000_000, ids);
+        let set = WorkingSet::new(1_000_000_000_000, ids);
+        let mut store = Memory::default();
         for tenant in [SHOP, RIVAL] {
             let facts = TenantFacts {
                 rev: 0,
-                rev_before: 0,
                 suspended: false,
+                state_rev: 0,
                 edit_window_ms: 900_000,
                 recall_window_ms: 120_000,
             };
-            set.tenants.insert(tenant, facts);
+            store.tenants.insert(tenant, facts);
         }
         let mut people = Vec::new();
         for (index, (tenant, role)) in PEOPLE.into_iter().enumerate() {
@@ -54,24 +61,34 @@ impl Simulation {
                 nickname: format!("{role} {index}"),
                 avatar: String::new(),
                 merged_into: None,
+                parent_id: None,
+                rev: 0,
             };
-            set.members.insert(id, facts);
-            set.sessions.insert(id, vec![SessionId(id.0)]);
+            store.members.insert(id, facts);
+            store.sessions.insert(id, vec![SessionId(id.0)]);
             people.push(Actor { tenant, member: id, role, session: SessionId(id.0) });
         }
-        Self { set, people, sent: Vec::new(), holding: HashMap::new(), clients: HashMap::new() }
+        Self { store, set, people, sent: Vec::new(), holding: HashMap::new(), clients: HashMap::new() }
     }
 
-    /// The room with this number, backstage rooms included; an unknown one while there is none.
+    /// A conversation or backstage log as it stands now.
+    pub(super) fn row(&self, id: ConversationId) -> Option<&ConversationRow> {
+        self.set.conversations.get(&id).or_else(|| self.store.conversations.get(&id))
+    }
+
+    /// The log with this number, backstage logs included; an unknown one while there is none.
     pub(super) fn room(&self, number: usize) -> ConversationId {
-        let mut rooms: Vec<_> = self.set.conversations.keys().copied().collect();
-        rooms.sort();
-        if rooms.is_empty() { ConversationId(404) } else { rooms[number % rooms.len()] }
+        let stored = self.store.conversations.keys().copied();
+        let all: BTreeSet<_> = self.set.conversations.iter().map(|(id, _)| *id).chain(stored).collect();
+        match all.len() {
+            0 => ConversationId(404),
+            count => all.into_iter().nth(number % count).expect("a conversation"),
+        }
     }
 
     pub(super) fn front(&self, number: usize) -> ConversationId {
         let room = self.room(number);
-        self.set.conversations.get(&room).and_then(|row| row.parent_id).unwrap_or(room)
+        self.row(room).and_then(|row| row.parent_id).unwrap_or(room)
     }
 
     pub(super) fn take(&mut self, step: &Step) {
@@ -80,31 +97,42 @@ impl Simulation {
             Step::Wait { minutes } => self.set.now += minutes * 60_000,
             Step::Retry { which } => self.retry(*which),
             _ => {
-                if let Step::Merge { .. } = step {
-                    // Loading fills these for a merge; here everything is always loaded.
-                    self.load_owned();
-                }
                 let command = self.command(step).expect("a command");
                 self.submit(&command);
             }
         }
     }
 
-    pub(super) fn load_owned(&mut self) {
-        self.set.owned.clear();
-        let mut rows: Vec<_> = self.set.conversations.values().collect();
-        rows.sort_by_key(|row| row.id);
-        for row in rows {
-            if let Some(customer) = row.customer_id {
-                self.set.owned.entry(customer).or_default().push(row.id);
+    fn picture(&self) -> Picture {
+        picture(&self.store, &self.set)
+    }
+
+    /// Decides a command on a set that holds what it wants, and on one that holds everything: both must come to the
+    /// same.
+    pub(super) fn decide(&mut self, command: &Command) -> Result<Reply, Error> {
+        let mut full = self.set.clone();
+        self.store.load_all(&mut full);
+        let mut revs = self.store.revs();
+        revs.retain(|tenant, _| *tenant == command.tenant());
+        load(&mut self.store, &mut self.set, &revs, &[command]).expect("memory cannot fail");
+        let result = decide(&mut self.set, command);
+        let expected = decide(&mut full, command);
+        let told = |result: &Result<Reply, Error>| match result {
+            Ok(reply) => {
+                let entry = reply.entry.as_ref().map(|entry| (entry.seq, entry.content.clone()));
+                Ok((reply.created, reply.duplicate, reply.rev, reply.more, reply.read, entry))
             }
-        }
+            Err(error) => Err(error.code),
+        };
+        assert_eq!(told(&result), told(&expected), "a want is forgotten: {command:?}");
+        assert_eq!(marks(&self.set), marks(&full), "a want is forgotten: {command:?}");
+        result
     }
 
     pub(super) fn submit(&mut self, command: &Command) {
-        let before = picture(&self.set);
-        let result = decide(&mut self.set, command);
-        let after = picture(&self.set);
+        let before = self.picture();
+        let result = self.decide(command);
+        let after = self.picture();
         match &result {
             Err(error) => {
                 assert_eq!(before, after, "a rejected command changed something: {command:?}: {error}");
@@ -120,7 +148,7 @@ impl Simulation {
     }
 
     pub(super) fn accepted(&mut self, command: &Command, reply: &Reply, before: &Picture, after: &Picture) {
-        let (old, new) = (&before.tenants[&command.actor.tenant.0], &after.tenants[&command.actor.tenant.0]);
+        let (old, new) = (&before.tenants[&command.tenant().0], &after.tenants[&command.tenant().0]);
         assert!(new.rev == old.rev || new.rev == old.rev + 1, "a command took more than one rev");
         if reply.duplicate && !reply.created {
             assert_eq!(before, after, "a repeated message changed something");
@@ -130,7 +158,7 @@ impl Simulation {
                 assert_eq!(entry.rev, new.rev, "an entry has another rev than its command");
             }
         }
-        let sent = matches!(command.action, Action::Send { .. } | Action::Open { message: Some(_), .. });
+        let sent = matches!(command.action, Action::Send(_) | Action::Open(Open { message: Some(_), .. }));
         if sent && let Some(entry) = &reply.entry {
             let room = entry.conversation_id;
             self.sent.push((command.clone(), room, entry.seq));
@@ -143,14 +171,14 @@ impl Simulation {
             return;
         }
         let (command, room, seq) = self.sent[which % self.sent.len()].clone();
-        // An opening is known by the customer's newest conversation only: see `openings_can_be_repeated`.
-        let Action::Send { draft, .. } = &command.action else { return };
-        let key = draft.client_msg_id.clone();
-        let sender = self.set.members.get(&command.actor.member).expect("a member");
+        // An opening under a key that was used in several conversations finds the newest of them.
+        let Action::Send(send) = &command.action else { return };
+        let key = send.draft.client_msg_id.clone();
+        let before = self.picture();
+        let sender = &before.members[&command.actor.member().expect("a member").0];
         let usable = sender.is_usable(self.set.now);
-        let before = picture(&self.set);
-        let result = decide(&mut self.set, &command);
-        assert_eq!(before, picture(&self.set), "a retry of {key} changed something");
+        let result = self.decide(&command);
+        assert_eq!(before, self.picture(), "a retry of {key} changed something");
         match result {
             Ok(reply) => {
                 let entry = reply.entry.clone().expect("the first answer's entry");
@@ -163,8 +191,9 @@ impl Simulation {
     /// Isolation: the rival's people never do anything to the shop's rooms, nor visitors to other people's rooms,
     /// and what they are told is that there is nothing.
     pub(super) fn check_rights(&self, command: &Command, result: &Result<Reply, Error>, before: &Picture) {
-        let Some(room) = named_room(&command.action).and_then(|id| before.rooms.get(&id)) else { return };
-        let actor = &command.actor;
+        let named = Wants::of(&[command]).conversations;
+        let Some(room) = named.first().and_then(|id| before.rooms.get(id)) else { return };
+        let Principal::Member(actor) = &command.actor else { return };
         let foreign = room.tenant_id != actor.tenant;
         let not_own = actor.role == Role::Customer
             && !before.participants.get(&(room.id, actor.member)).is_some_and(ParticipantRow::is_in);
@@ -186,7 +215,7 @@ impl Simulation {
         for ended in &self.set.ended_assignments {
             assert!(holding.remove(&ended.conversation).is_some(), "an assignment ended twice");
         }
-        for row in self.set.assignments.iter().filter(|row| row.ended_at.is_none()) {
+        for row in self.set.assignments.values().filter(|row| row.ended_at.is_none()) {
             assert_eq!(holding.insert(row.conversation_id, row.agent_id), None, "two assignments at once");
         }
         for room in after.rooms.values() {
@@ -199,7 +228,10 @@ impl Simulation {
         let told = self.set.changes();
         for changes in &told {
             let facts = &after.tenants[&changes.tenant.0];
-            assert_eq!((changes.rev_from, changes.rev_to), (facts.rev_before + 1, facts.rev));
+            assert_eq!(
+                (changes.rev_from, changes.rev_to),
+                (self.store.tenants[&changes.tenant].rev + 1, facts.rev)
+            );
             let order: Vec<_> =
                 changes.entries.iter().map(|entry| (entry.rev, entry.conversation_id, entry.seq)).collect();
             assert!(order.windows(2).all(|pair| pair[0] < pair[1]), "{order:?}");
@@ -214,39 +246,20 @@ impl Simulation {
             }
         }
         let entries: usize = told.iter().map(|changes| changes.entries.len()).sum();
-        assert_eq!(entries, self.set.appended.len());
+        assert_eq!(entries, self.set.entries.created().count());
     }
 
     /// Stores the batch, lets every second client sync, and checks that those that synced hold the truth.
     pub(super) fn commit(&mut self) {
-        let set = &mut self.set;
-        for facts in set.tenants.values_mut() {
-            facts.rev_before = facts.rev;
-        }
-        for ended in set.ended_assignments.drain(..) {
+        self.store.commit(&self.set);
+        for ended in &self.set.ended_assignments {
             self.holding.remove(&ended.conversation);
         }
-        for row in set.assignments.drain(..).filter(|row| row.ended_at.is_none()) {
+        for row in self.set.assignments.values().filter(|row| row.ended_at.is_none()) {
             self.holding.insert(row.conversation_id, row.agent_id);
         }
-        set.merged.clear();
-        for facts in set.members.values() {
-            if let Some(into) = facts.merged_into {
-                set.merged.entry(into).or_default().push(facts.id);
-            }
-        }
-        set.appended.clear();
-        set.rewritten.clear();
-        set.revisions.clear();
-        set.created_conversations.clear();
-        set.changed_conversations.clear();
-        set.created_participants.clear();
-        set.changed_participants.clear();
-        set.revoked_sessions.clear();
-        set.changed_members.clear();
-        set.changed_tenants.clear();
-        set.delivered.clear();
-        let after = picture(&self.set);
+        self.set = WorkingSet::new(self.set.now, self.set.ids.clone());
+        let after = self.picture();
         let head = after.tenants[&SHOP.0].rev;
         for actor in self.people.iter().filter(|actor| actor.tenant == SHOP) {
             let syncs = (head + actor.member.0) % 2 == 0;

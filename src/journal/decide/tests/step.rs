@@ -7,8 +7,12 @@ use super::{PEOPLE, SECRET, SHOP};
 use crate::domain::content::Body;
 use crate::domain::conversation::{CloseReason, Priority};
 use crate::domain::member::MemberStatus;
-use crate::journal::command::{AccessChange, Action, Command, Draft, Room};
-use crate::kernel::{ConversationId, MemberId};
+use crate::journal::command::{Command, Draft, LogRef};
+use crate::journal::commands::{
+    Action, AddMember, Assign, ChangeMember, Claim, Close, Delivered, Edit, MarkUnread, Merge, Open, Read,
+    Recall, Release, RemoveMember, Reopen, Send, Update,
+};
+use crate::kernel::MemberId;
 
 /// One thing that happens. Numbers are taken modulo what there is.
 #[derive(Debug, Clone)]
@@ -161,81 +165,73 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
 
 impl Simulation {
     pub(super) fn command(&self, step: &Step) -> Option<Command> {
-        let by = |who: usize, action| Some(Command { actor: self.people[who], action });
+        let by = |who: usize, action: Action| Some(Command::new(self.people[who], action));
         let member = |index: usize| MemberId(index as i64 + 1);
         match step.clone() {
             Step::Open { who, customer, key } => {
                 let message = key.map(|key| draft(key, 0, None));
-                by(who, Action::Open { customer: member(customer), subject: String::new(), message })
+                by(who, Open { customer: member(customer), subject: String::new(), message }.into())
             }
             Step::Send { who, room, key, text, reply, read } => {
                 let room = self.room(room);
                 // What is said behind the scenes must stay there.
-                let backstage = self.set.conversations.get(&room).is_some_and(|row| row.parent_id.is_some());
+                let backstage = self.row(room).is_some_and(|row| row.parent_id.is_some());
                 let draft = if backstage { secret(key) } else { draft(key, text, reply) };
-                by(who, Action::Send { room: Room::Log(room), draft, read_seq: read })
+                by(who, Send { log: LogRef::Log(room), draft, read_seq: read }.into())
             }
             Step::Note { who, room, key } => {
-                let room = Room::BackstageOf(self.front(room));
-                by(who, Action::Send { room, draft: secret(key), read_seq: None })
+                let log = LogRef::BackstageOf(self.front(room));
+                by(who, Send { log, draft: secret(key), read_seq: None }.into())
             }
             Step::Edit { who, room, seq, text } => {
                 let conversation = self.room(room);
-                let backstage =
-                    self.set.conversations.get(&conversation).is_some_and(|row| row.parent_id.is_some());
+                let backstage = self.row(conversation).is_some_and(|row| row.parent_id.is_some());
                 let words = if backstage { format!("{SECRET} edited") } else { format!("edited {text}") };
-                by(who, Action::Edit { conversation, seq, body: Body::text(&words).unwrap() })
+                by(who, Edit { conversation, seq, body: Body::text(&words).unwrap() }.into())
             }
-            Step::Recall { who, room, seq } => by(who, Action::Recall { conversation: self.room(room), seq }),
-            Step::Claim { who, room } => by(who, Action::Claim { conversation: self.room(room) }),
+            Step::Recall { who, room, seq } => by(who, Recall { conversation: self.room(room), seq }.into()),
+            Step::Claim { who, room } => by(who, Claim { conversation: self.room(room) }.into()),
             Step::Assign { who, room, agent } => {
                 let note = if agent % 2 == 0 { String::new() } else { SECRET.to_owned() };
-                by(who, Action::Assign { conversation: self.room(room), agent: member(agent), note })
+                by(who, Assign { conversation: self.room(room), agent: member(agent), note }.into())
             }
             Step::Release { who, room } => {
-                by(who, Action::Release { conversation: self.room(room), note: SECRET.to_owned() })
+                by(who, Release { conversation: self.room(room), note: SECRET.to_owned() }.into())
             }
             Step::Close { who, room } => {
                 let (conversation, note) = (self.room(room), SECRET.to_owned());
-                by(who, Action::Close { conversation, reason: CloseReason::Resolved, note })
+                by(who, Close { conversation, reason: CloseReason::Resolved, note }.into())
             }
-            Step::Reopen { who, room } => by(who, Action::Reopen { conversation: self.room(room) }),
+            Step::Reopen { who, room } => by(who, Reopen { conversation: self.room(room) }.into()),
             Step::Add { who, room, member: one } => {
-                by(who, Action::AddMember { conversation: self.room(room), member: member(one) })
+                by(who, AddMember { conversation: self.room(room), member: member(one) }.into())
             }
             Step::Remove { who, room, member: one } => {
-                by(who, Action::RemoveMember { conversation: self.room(room), member: member(one) })
+                by(who, RemoveMember { conversation: self.room(room), member: member(one) }.into())
             }
             Step::Update { who, room, what } => {
                 let conversation = self.room(room);
                 let subject = (what % 2 == 0).then(|| format!("subject {what}"));
                 let priority = (what % 3 == 0).then_some(Priority::Urgent);
                 let tags = (what >= 3).then(|| vec![format!("{SECRET}{what}")]);
-                by(who, Action::Update { conversation, subject, priority, tags })
+                by(who, Update { conversation, subject, priority, tags }.into())
             }
             Step::Read { who, room, seq, version: read_ver } => {
-                by(who, Action::Read { conversation: self.room(room), seq, read_ver })
+                by(who, Read { conversation: self.room(room), seq, read_ver }.into())
             }
             Step::MarkUnread { who, room, seq } => {
-                by(who, Action::MarkUnread { conversation: self.room(room), seq })
+                by(who, MarkUnread { conversation: self.room(room), seq }.into())
             }
             Step::Delivered { who, room, seq } => {
-                by(who, Action::Delivered { conversation: self.room(room), seq })
+                by(who, Delivered { conversation: self.room(room), seq }.into())
             }
-            Step::Merge { from, into } => {
-                let change = AccessChange::Merge { from: member(from), into: member(into) };
-                by(0, Action::Access(change))
-            }
+            Step::Merge { from, into } => by(from, Merge { from: member(from), into: member(into) }.into()),
             Step::Switch { who, on } => {
                 let status = if on { MemberStatus::Enabled } else { MemberStatus::Disabled };
-                let change = AccessChange::Member {
-                    member: member(who),
-                    role: None,
-                    status: Some(status),
-                    delete: false,
-                };
+                let change =
+                    ChangeMember { member: member(who), role: None, status: Some(status), delete: false };
                 let admin = if PEOPLE[who].0 == SHOP { 0 } else { 7 };
-                by(admin, Action::Access(change))
+                by(admin, change.into())
             }
             Step::Retry { .. } | Step::Commit | Step::Wait { .. } => None,
         }
@@ -249,24 +245,4 @@ pub(super) fn draft(key: u8, text: u8, reply_to_seq: Option<i64>) -> Draft {
 
 pub(super) fn secret(key: u8) -> Draft {
     Draft { client_msg_id: format!("k{key}"), body: Body::text(SECRET).unwrap(), reply_to_seq: None }
-}
-
-pub(super) fn named_room(action: &Action) -> Option<ConversationId> {
-    Some(match action {
-        Action::Send { room: Room::Log(room) | Room::BackstageOf(room), .. } => *room,
-        Action::Edit { conversation, .. }
-        | Action::Recall { conversation, .. }
-        | Action::Claim { conversation }
-        | Action::Assign { conversation, .. }
-        | Action::Release { conversation, .. }
-        | Action::Close { conversation, .. }
-        | Action::Reopen { conversation }
-        | Action::AddMember { conversation, .. }
-        | Action::RemoveMember { conversation, .. }
-        | Action::Update { conversation, .. }
-        | Action::Read { conversation, .. }
-        | Action::MarkUnread { conversation, .. }
-        | Action::Delivered { conversation, .. } => *conversation,
-        Action::Open { .. } | Action::Access(_) => return None,
-    })
 }

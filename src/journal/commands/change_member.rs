@@ -1,0 +1,55 @@
+//! Changing a member's role or state, or deleting it.
+
+use super::JournalCommand;
+use crate::domain::actor::Principal;
+use crate::domain::member::{MemberStatus, Role};
+use crate::journal::command::Reply;
+use crate::journal::decide::CommandContext;
+use crate::journal::wants::Wants;
+use crate::kernel::{Error, MemberId, Result};
+
+/// Change a member's role or state, or delete it. Ends its live sockets; a member that is disabled or deleted also
+/// loses its sessions.
+#[derive(Debug, Clone)]
+pub struct ChangeMember {
+    /// Whom.
+    pub member: MemberId,
+    /// The new role.
+    pub role: Option<Role>,
+    /// The new state.
+    pub status: Option<MemberStatus>,
+    /// Soft delete: the login name and external id become free.
+    pub delete: bool,
+}
+
+impl JournalCommand for ChangeMember {
+    const NEEDS_ACCESS: bool = false;
+
+    fn wants(&self, _: &Principal, wants: &mut Wants) {
+        wants.members.insert(self.member);
+        wants.sessions.insert(self.member);
+    }
+
+    fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
+        let facts = context.facts(self.member).ok_or_else(Error::not_found)?;
+        let role = self.role.unwrap_or(facts.role);
+        let status = self.status.unwrap_or(facts.status);
+        let deleted = facts.deleted || self.delete;
+        let present = (facts.role, facts.status, facts.deleted);
+        context.require_management(self.member)?;
+        if (role, status, deleted) == present {
+            return Ok(Reply::default());
+        }
+        let rev = context.rev();
+        if let Some(facts) = context.set.members.get_mut(&self.member) {
+            facts.role = role;
+            facts.status = status;
+            facts.deleted = deleted;
+            facts.rev = rev;
+        }
+        if deleted || status == MemberStatus::Disabled {
+            context.revoke(self.member, |_| true, if deleted { "deleted" } else { "disabled" });
+        }
+        Ok(Reply::default())
+    }
+}

@@ -1,0 +1,96 @@
+//! Recognising an anonymous visitor as an existing customer.
+
+use serde_json::json;
+
+use super::JournalCommand;
+use crate::domain::actor::Principal;
+use crate::domain::conversation::{CloseReason, ConversationStatus, MemberType, support_open_key};
+use crate::domain::entry::EntryKind;
+use crate::domain::member::Role;
+use crate::journal::command::Reply;
+use crate::journal::decide::CommandContext;
+use crate::journal::wants::{PIECE, Wants};
+use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
+
+/// A visitor was recognised as an existing customer: its conversations move there by an entry, senders keep their
+/// stamp, and of two open conversations the anonymous one closes. About [`PIECE`] conversations move in one
+/// command: while the answer says `more`, the command is repeated. With the last of them the visitor's sessions end.
+#[derive(Debug, Clone)]
+pub struct Merge {
+    /// The anonymous visitor.
+    pub from: MemberId,
+    /// The recognised customer.
+    pub into: MemberId,
+}
+
+impl JournalCommand for Merge {
+    const NEEDS_ACCESS: bool = false;
+
+    fn wants(&self, _: &Principal, wants: &mut Wants) {
+        wants.members.extend([self.from, self.into]);
+        wants.sessions.insert(self.from);
+        wants.merges.insert((self.from, self.into));
+        wants.openers.extend([self.from, self.into]);
+    }
+
+    fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
+        let Self { from, into } = *self;
+        // A visitor speaks for itself; the caller has checked the tenant's word for who it is.
+        if context.actor.member().is_some_and(|actor| actor != from) {
+            return Err(Error::new(Code::Forbidden, "a member is recognised only by its own token"));
+        }
+        let source = context.facts(from).ok_or_else(Error::not_found)?;
+        let target = context.facts(into).filter(|facts| facts.is_usable(context.set.now));
+        let target =
+            target.ok_or_else(|| Error::new(Code::AccountDisabled, Code::AccountDisabled.meaning()))?;
+        if source.role != Role::Customer || target.role != Role::Customer || from == into {
+            return Err(Error::new(Code::Forbidden, "only one customer can be recognised as another"));
+        }
+        if source.merged_into.is_some_and(|known| known != into) {
+            return Err(Error::new(Code::SessionRevoked, "this visitor was recognised as somebody else"));
+        }
+        let more = context.set.owned.get(&from).is_some_and(|owned| owned.len() > PIECE);
+        // Also what was opened earlier in this batch.
+        let owned: Vec<ConversationId> =
+            context.set.conversations.values().filter(|row| row.customer_id == Some(from)).map(|row| row.id).collect();
+        for conversation in owned {
+            self.take_over(context, conversation)?;
+        }
+        if !more {
+            let rev = context.rev();
+            if let Some(facts) = context.set.members.get_mut(&from) {
+                facts.merged_into = Some(into);
+                facts.rev = rev;
+            }
+            context.revoke(from, |_| true, "merged");
+        }
+        Ok(Reply { more, ..Reply::default() })
+    }
+}
+
+impl Merge {
+    /// Gives one conversation to the recognised customer.
+    fn take_over(&self, context: &mut CommandContext<'_>, front: ConversationId) -> Result<()> {
+        let Self { from, into } = *self;
+        if context.conversation(front)?.customer_id != Some(from) {
+            return Ok(());
+        }
+        let (tenant, key) = (context.tenant, support_open_key(into));
+        let open = context.conversation(front)?.status != Some(ConversationStatus::Closed);
+        if open && context.open_conversation(&key).is_some() {
+            context.end(front, CloseReason::Merged)?;
+        }
+        let card = context.public_card(into);
+        context.append_notice(front, EntryKind::CustomerChanged, &json!({ "customer": card }), None)?;
+        let row = context.conversation_mut(front)?;
+        row.customer_id = Some(into);
+        row.version += 1;
+        if let Some(old) = row.open_key.take() {
+            row.open_key = Some(key.clone());
+            context.set.open.remove(&(tenant, old));
+            context.set.open.insert((tenant, key), front);
+        }
+        context.leave(front, from)?;
+        context.enter(front, into, MemberType::Customer)
+    }
+}

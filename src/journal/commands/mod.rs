@@ -1,0 +1,112 @@
+//! The journal's commands, one file each: the command's fields, what it wants loaded, its size, and its rules.
+//!
+//! Owns the one list that makes [`Action`] and its dispatch. To add a command: a file with a struct that implements
+//! `JournalCommand`, and one line in the list. Helpers that several commands share stand in `decide`.
+//!
+//! Invariant: a command reads only what its `wants` named; the simulation in `decide/tests` loads nothing else and
+//! compares with a set that holds everything.
+
+use super::command::Reply;
+use super::decide::CommandContext;
+use super::wants::Wants;
+use crate::domain::actor::Principal;
+use crate::kernel::Result;
+
+/// What a command must say and do.
+pub(crate) trait JournalCommand {
+    /// Whether the actor must be able to use its account, and the tenant be open. Commands that end access do not
+    /// ask for it.
+    const NEEDS_ACCESS: bool = true;
+
+    /// Names what `decide` reads. The actor itself is loaded anyway.
+    fn wants(&self, actor: &Principal, wants: &mut Wants);
+
+    /// Bytes of content, for the queue's bound.
+    fn bytes(&self) -> usize {
+        0
+    }
+
+    /// Checks and does it. A command that fails has changed nothing.
+    fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply>;
+}
+
+macro_rules! commands {
+    ($($(#[doc = $meaning:literal])+ $file:ident::$name:ident;)+) => {
+        $(mod $file; pub use $file::$name;)+
+
+        /// What a command does.
+        #[derive(Debug, Clone)]
+        pub enum Action {
+            $($(#[doc = $meaning])+ $name($name),)+
+        }
+
+        $(impl From<$name> for Action {
+            fn from(command: $name) -> Self {
+                Self::$name(command)
+            }
+        })+
+
+        impl Action {
+            /// Whether the actor must be able to use its account, and the tenant be open.
+            pub(crate) const fn needs_access(&self) -> bool {
+                match self { $(Self::$name(_) => <$name as JournalCommand>::NEEDS_ACCESS,)+ }
+            }
+
+            /// Names what the rules will read.
+            pub(crate) fn wants(&self, actor: &Principal, wants: &mut Wants) {
+                match self { $(Self::$name(command) => command.wants(actor, wants),)+ }
+            }
+
+            /// Bytes of content.
+            pub(crate) fn bytes(&self) -> usize {
+                match self { $(Self::$name(command) => command.bytes(),)+ }
+            }
+
+            /// Checks and does it.
+            pub(crate) fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
+                match self { $(Self::$name(command) => command.decide(context),)+ }
+            }
+        }
+    };
+}
+
+commands! {
+    /// Open a support conversation, or find the open one. With a message, that is sent in either case.
+    open::Open;
+    /// Send a message.
+    send::Send;
+    /// Replace the words of an own message.
+    edit::Edit;
+    /// Take back a message's words.
+    recall::Recall;
+    /// Take a waiting conversation.
+    claim::Claim;
+    /// Give a conversation to an agent.
+    assign::Assign;
+    /// Let a conversation wait again.
+    release::Release;
+    /// End a conversation.
+    close::Close;
+    /// Let a closed conversation wait again.
+    reopen::Reopen;
+    /// Add a staff member to a conversation (the actor itself: join).
+    add_member::AddMember;
+    /// Remove a staff member from a conversation (the actor itself: leave).
+    remove_member::RemoveMember;
+    /// Change what the staff keep about a conversation.
+    update::Update;
+    /// Say how far the log is read.
+    read::Read;
+    /// Move the read position back (or forward) and start a new version.
+    mark_unread::MarkUnread;
+    /// Say how far the log has reached a device.
+    delivered::Delivered;
+    /// End sessions of a member.
+    revoke_sessions::RevokeSessions;
+    /// Change a member's role or state, or delete it.
+    change_member::ChangeMember;
+    /// Recognise a visitor as an existing customer.
+    merge::Merge;
+    /// Suspend or reopen the whole tenant.
+    change_tenant::ChangeTenant;
+}

@@ -1,0 +1,121 @@
+//! Opening a support conversation, or finding the one that is open.
+
+use serde_json::json;
+
+use super::JournalCommand;
+use crate::domain::actor::Principal;
+use crate::domain::conversation::{
+    ConversationKind, ConversationRow, ConversationStatus, MemberType, support_open_key,
+};
+use crate::domain::entry::EntryKind;
+use crate::domain::member::Role;
+use crate::domain::permission::{Operation, Scope};
+use crate::journal::command::{Draft, LogRef, Reply};
+use crate::journal::decide::CommandContext;
+use crate::journal::decide::log::new_conversation;
+use crate::journal::wants::Wants;
+use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
+
+/// Open a support conversation, or find the open one. With a message, that is sent in either case.
+#[derive(Debug, Clone)]
+pub struct Open {
+    /// The visitor; a visitor can name only itself.
+    pub customer: MemberId,
+    /// At most 200 characters; may be empty.
+    pub subject: String,
+    /// The first message.
+    pub message: Option<Draft>,
+}
+
+impl JournalCommand for Open {
+    fn wants(&self, actor: &Principal, wants: &mut Wants) {
+        wants.members.insert(self.customer);
+        wants.openers.insert(self.customer);
+        if let (Some(draft), Some(sender)) = (&self.message, actor.member()) {
+            wants.openings.insert((self.customer, sender, draft.client_msg_id.clone()));
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.message.as_ref().map_or(0, |draft| draft.body.content.len())
+    }
+
+    fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
+        let actor = context.actor_member()?;
+        if let Some(draft) = &self.message
+            && let Some(reply) = self.earlier(context, draft)?
+        {
+            return Ok(reply);
+        }
+        if context.allow(Operation::OpenConversation)? == Scope::Own && self.customer != actor {
+            return Err(Error::new(Code::Forbidden, "a visitor can open only its own conversation"));
+        }
+        let now = context.set.now;
+        let usable =
+            context.facts(self.customer).filter(|facts| facts.role == Role::Customer && facts.is_usable(now));
+        if usable.is_none() {
+            return Err(Error::field("/customer_id", "invalid", "there is no such customer"));
+        }
+        let open_key = support_open_key(self.customer);
+        let found = context.open_conversation(&open_key);
+        // A new conversation comes into being only with a message that will be accepted.
+        if let Some(draft) = &self.message
+            && draft.reply_to_seq.is_some()
+            && found.is_none()
+        {
+            return Err(Error::field("/message/reply_to_seq", "invalid", "there is nothing to reply to yet"));
+        }
+        let conversation = match found {
+            Some(id) => id,
+            None => self.make(context, actor, open_key)?,
+        };
+        let mut reply = Reply::about(conversation);
+        reply.created = found.is_none();
+        if let Some(draft) = &self.message {
+            let sent = context.send(LogRef::Log(conversation), draft, None)?;
+            reply.entry = sent.entry;
+            reply.duplicate = sent.duplicate;
+        }
+        Ok(reply)
+    }
+}
+
+impl Open {
+    /// An opening that is repeated finds what the first one made, also after the conversation was closed and others
+    /// were opened: its key is looked up over all the customer's conversations.
+    fn earlier(&self, context: &CommandContext<'_>, draft: &Draft) -> Result<Option<Reply>> {
+        let mut conflict = None;
+        for log in context.conversations_with_key(self.customer, &draft.client_msg_id) {
+            match context.duplicate(log, draft) {
+                Ok(None) => {}
+                Ok(found) => return Ok(found),
+                Err(error) => conflict = conflict.or(Some(error)),
+            }
+        }
+        conflict.map_or(Ok(None), Err)
+    }
+
+    fn make(
+        &self,
+        context: &mut CommandContext<'_>,
+        actor: MemberId,
+        open_key: String,
+    ) -> Result<ConversationId> {
+        let id = ConversationId(context.set.ids.next()?);
+        let row = ConversationRow {
+            customer_id: Some(self.customer),
+            status: Some(ConversationStatus::Open),
+            subject: self.subject.clone(),
+            open_key: Some(open_key.clone()),
+            ..new_conversation(context, id, ConversationKind::Support)
+        };
+        context.set.conversations.create(id, row);
+        context.set.open.insert((context.tenant, open_key), id);
+        context.append_notice(id, EntryKind::Opened, &json!({}), None)?;
+        context.enter(id, self.customer, MemberType::Customer)?;
+        if self.customer != actor {
+            context.enter(id, actor, MemberType::Member)?;
+        }
+        Ok(id)
+    }
+}

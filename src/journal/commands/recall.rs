@@ -1,0 +1,51 @@
+//! Taking back a message's words.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::JournalCommand;
+use crate::domain::actor::Principal;
+use crate::domain::entry::EntryKind;
+use crate::domain::permission::Operation;
+use crate::journal::command::Reply;
+use crate::journal::decide::CommandContext;
+use crate::journal::wants::Wants;
+use crate::kernel::{Code, ConversationId, Error, Result};
+
+/// Take back a message's words.
+#[derive(Debug, Clone)]
+pub struct Recall {
+    /// The log.
+    pub conversation: ConversationId,
+    /// The message.
+    pub seq: i64,
+}
+
+impl JournalCommand for Recall {
+    fn wants(&self, _: &Principal, wants: &mut Wants) {
+        wants.conversations.insert(self.conversation);
+        wants.entries.insert((self.conversation, self.seq));
+    }
+
+    fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
+        let log = self.conversation;
+        let front = context.require_log(log)?;
+        let entry = context.message(log, self.seq)?;
+        let own = entry.sender_id.is_some_and(|sender| context.selves().contains(&sender));
+        let any = context.oversees(Operation::RecallAny);
+        if !own && !any {
+            return Err(Error::new(Code::Forbidden, "only the sender or a supervisor may recall a message"));
+        }
+        if entry.recalled_at.is_some() {
+            return Ok(Reply { entry: Some(Arc::new(entry)), ..Reply::about(log) });
+        }
+        if !any {
+            context.require_insider(front, log)?;
+            context.require_window(&entry, |tenant| tenant.recall_window_ms, "recalled")?;
+        }
+        let notice = context.append_notice(log, EntryKind::Recalled, &json!({}), Some(self.seq))?;
+        let entry = context.rewrite(entry, notice.seq, "{}".to_owned(), true)?;
+        Ok(Reply { entry: Some(Arc::new(entry)), ..Reply::about(log) })
+    }
+}

@@ -1,0 +1,52 @@
+//! Taking staff out of a conversation; leaving it.
+
+use super::JournalCommand;
+use crate::domain::actor::Principal;
+use crate::domain::conversation::{ConversationStatus, MemberType};
+use crate::domain::permission::Operation;
+use crate::journal::command::Reply;
+use crate::journal::decide::{CommandContext, wrong_state};
+use crate::journal::wants::Wants;
+use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
+
+/// Remove a staff member from a conversation (the actor itself: leave).
+#[derive(Debug, Clone)]
+pub struct RemoveMember {
+    /// Where.
+    pub conversation: ConversationId,
+    /// Whom.
+    pub member: MemberId,
+}
+
+impl JournalCommand for RemoveMember {
+    fn wants(&self, _: &Principal, wants: &mut Wants) {
+        wants.conversations.insert(self.conversation);
+        wants.members.insert(self.member);
+    }
+
+    fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
+        let (front, member) = (self.conversation, self.member);
+        context.support(front)?;
+        let operation = match context.actor.member() == Some(member) {
+            true => Operation::ReadConversation,
+            false => Operation::RemoveMember,
+        };
+        context.require(front, operation)?;
+        let Some(row) = context.participant(front, member) else {
+            return Err(Error::not_found());
+        };
+        if row.member_type == MemberType::Customer {
+            let detail = "the customer cannot leave its own conversation: close it";
+            return Err(Error::new(Code::Forbidden, detail));
+        }
+        if !row.is_in() {
+            return Ok(Reply::about(front));
+        }
+        let row = context.conversation(front)?;
+        if row.agent_id == Some(member) && row.status == Some(ConversationStatus::Pending) {
+            return Err(wrong_state(row, "the serving agent leaves by release"));
+        }
+        context.go(front, member)?;
+        Ok(Reply::about(front))
+    }
+}

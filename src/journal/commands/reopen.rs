@@ -1,0 +1,67 @@
+//! Letting a closed conversation wait again. The table of legal moves stands in `decide::serve`.
+
+use serde_json::json;
+
+use super::JournalCommand;
+use crate::domain::actor::Principal;
+use crate::domain::conversation::{ConversationStatus, MemberType, support_open_key};
+use crate::domain::entry::EntryKind;
+use crate::domain::permission::Operation;
+use crate::journal::command::Reply;
+use crate::journal::decide::{CommandContext, wrong_state};
+use crate::journal::wants::Wants;
+use crate::kernel::{Code, ConversationId, Error, Result};
+
+/// Let a closed conversation wait again.
+#[derive(Debug, Clone)]
+pub struct Reopen {
+    /// Which.
+    pub conversation: ConversationId,
+}
+
+impl JournalCommand for Reopen {
+    fn wants(&self, _: &Principal, wants: &mut Wants) {
+        wants.conversations.insert(self.conversation);
+    }
+
+    fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
+        let front = self.conversation;
+        context.support(front)?;
+        context.require(front, Operation::Reopen)?;
+        let row = context.conversation(front)?;
+        match row.status {
+            Some(ConversationStatus::Open) => return Ok(Reply::about(front)),
+            Some(ConversationStatus::Pending) => {
+                return Err(wrong_state(row, "the conversation is being served"));
+            }
+            _ => {}
+        }
+        let key = row.customer_id.map(support_open_key);
+        if let Some(open) = key.as_deref().and_then(|key| context.open_conversation(key)) {
+            let error =
+                Error::new(Code::OpenConversationExists, "the customer has another open conversation");
+            return Err(error.with("conversation_id", open));
+        }
+        context.append_notice(front, EntryKind::Reopened, &json!({}), None)?;
+        let tenant = context.tenant;
+        let row = context.conversation_mut(front)?;
+        let previous = row.agent_id.take();
+        row.status = Some(ConversationStatus::Open);
+        row.assigned_at = None;
+        row.closed_at = None;
+        row.close_reason = None;
+        row.version += 1;
+        row.open_key.clone_from(&key);
+        let last_rev = row.last_rev;
+        if let Some(key) = key {
+            context.set.open.insert((tenant, key), front);
+        }
+        context.set_active(front, true, last_rev)?;
+        if let Some(row) = previous.and_then(|agent| context.participant_mut(front, agent))
+            && row.member_type == MemberType::Manager
+        {
+            row.member_type = MemberType::Member;
+        }
+        Ok(Reply::about(front))
+    }
+}

@@ -1,0 +1,67 @@
+//! Changing what the staff keep about a conversation: subject, priority, tags. The visitor's log hears of the
+//! subject only.
+
+use serde_json::json;
+
+use super::JournalCommand;
+use crate::db::types::json_text;
+use crate::domain::actor::Principal;
+use crate::domain::conversation::Priority;
+use crate::domain::entry::EntryKind;
+use crate::domain::permission::Operation;
+use crate::journal::command::Reply;
+use crate::journal::decide::CommandContext;
+use crate::journal::wants::Wants;
+use crate::kernel::{ConversationId, Result};
+
+/// Change what the staff keep about a conversation.
+#[derive(Debug, Clone)]
+pub struct Update {
+    /// Which.
+    pub conversation: ConversationId,
+    /// A new subject (the visitor sees it).
+    pub subject: Option<String>,
+    /// A new priority.
+    pub priority: Option<Priority>,
+    /// New tags, all of them.
+    pub tags: Option<Vec<String>>,
+}
+
+impl JournalCommand for Update {
+    fn wants(&self, _: &Principal, wants: &mut Wants) {
+        wants.conversations.insert(self.conversation);
+    }
+
+    fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
+        let front = self.conversation;
+        context.support(front)?;
+        context.require(front, Operation::UpdateConversation)?;
+        let row = context.conversation(front)?;
+        let subject = self.subject.as_deref().filter(|subject| *subject != row.subject);
+        let from = row.priority;
+        let priority = self.priority.filter(|priority| *priority != from);
+        let tags = self.tags.as_ref().map(json_text).filter(|tags| *tags != row.tags);
+        if subject.is_none() && priority.is_none() && tags.is_none() {
+            return Ok(Reply::about(front));
+        }
+        let backstage = match priority.is_some() || tags.is_some() {
+            true => Some(context.backstage(front)?),
+            false => None,
+        };
+        if let Some(subject) = subject {
+            context.append_notice(front, EntryKind::SubjectChanged, &json!({}), None)?;
+            subject.clone_into(&mut context.conversation_mut(front)?.subject);
+        }
+        if let (Some(priority), Some(log)) = (priority, backstage) {
+            let content = json!({ "from": from, "to": priority });
+            context.append_notice(log, EntryKind::PriorityChanged, &content, None)?;
+            context.conversation_mut(front)?.priority = priority;
+        }
+        if let (Some(tags), Some(log)) = (tags, backstage) {
+            context.append_notice(log, EntryKind::TagsChanged, &json!({ "tags": self.tags }), None)?;
+            context.conversation_mut(front)?.tags = tags;
+        }
+        context.bump_version(front)?;
+        Ok(Reply::about(front))
+    }
+}

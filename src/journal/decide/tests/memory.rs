@@ -1,0 +1,142 @@
+//! A store in memory: what the simulation loads from and commits to. It answers the same questions as the database,
+//! so that a batch holds exactly what its commands want; [`Memory::load_all`] is the opposite, for comparison.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::domain::conversation::{ConversationRow, ParticipantRow};
+use crate::domain::entry::EntryRow;
+use crate::journal::wants::{MessageKey, OpeningKey, Source};
+use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
+use crate::kernel::{ConversationId, MemberId, Result, SessionId, TenantId};
+
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) tenants: BTreeMap<TenantId, TenantFacts>,
+    pub(super) members: BTreeMap<MemberId, MemberFacts>,
+    pub(super) sessions: BTreeMap<MemberId, Vec<SessionId>>,
+    pub(super) conversations: BTreeMap<ConversationId, ConversationRow>,
+    pub(super) participants: BTreeMap<(ConversationId, MemberId), ParticipantRow>,
+    pub(super) entries: BTreeMap<(ConversationId, i64), EntryRow>,
+}
+
+fn key_of(row: &EntryRow) -> Option<MessageKey> {
+    Some((row.conversation_id, row.sender_id?, row.client_msg_id.clone()?))
+}
+
+impl Memory {
+    pub(super) fn revs(&self) -> HashMap<TenantId, i64> {
+        self.tenants.iter().map(|(id, facts)| (*id, facts.rev)).collect()
+    }
+
+    /// Everything, as if every command had wanted it.
+    pub(super) fn load_all(&self, set: &mut WorkingSet) {
+        for (id, facts) in &self.tenants {
+            set.tenants.load(*id, facts.clone());
+        }
+        for (id, facts) in &self.members {
+            set.members.load(*id, facts.clone());
+            if let Some(into) = facts.merged_into {
+                let merged = set.merged.entry(into).or_default();
+                if !merged.contains(id) {
+                    merged.push(*id);
+                }
+            }
+        }
+        for (member, sessions) in &self.sessions {
+            set.sessions.entry(*member).or_insert_with(|| sessions.clone());
+        }
+        for (id, row) in &self.conversations {
+            if !set.conversations.contains(id)
+                && let Some(key) = &row.open_key
+            {
+                set.open.insert((row.tenant_id, key.clone()), *id);
+            }
+            set.conversations.load(*id, row.clone());
+        }
+        for (key, row) in &self.participants {
+            set.participants.load(*key, row.clone());
+        }
+        for (key, row) in &self.entries {
+            set.keys.extend(key_of(row).map(|key| (key, row.seq)));
+            set.entries.load(*key, row.clone());
+        }
+    }
+
+    /// Stores what a batch made.
+    pub(super) fn commit(&mut self, set: &WorkingSet) {
+        self.tenants.extend(set.tenants.iter().map(|(id, facts)| (*id, facts.clone())));
+        self.members.extend(set.members.written().map(|facts| (facts.id, facts.clone())));
+        for revoked in &set.revoked_sessions {
+            self.sessions.entry(revoked.member).or_default().retain(|one| *one != revoked.session);
+        }
+        self.conversations.extend(set.conversations.written().map(|row| (row.id, row.clone())));
+        let participants = set.participants.written();
+        self.participants.extend(participants.map(|row| ((row.conversation_id, row.member_id), row.clone())));
+        self.entries.extend(set.entries.written().map(|row| ((row.conversation_id, row.seq), row.clone())));
+    }
+}
+
+fn pick<K: Ord + Copy, R: Clone>(rows: &BTreeMap<K, R>, keys: &[K]) -> Vec<R> {
+    keys.iter().filter_map(|key| rows.get(key).cloned()).collect()
+}
+
+impl Source for Memory {
+    fn tenants(&mut self, ids: &[TenantId]) -> Result<Vec<(TenantId, TenantFacts)>> {
+        Ok(ids.iter().filter_map(|id| Some((*id, self.tenants.get(id)?.clone()))).collect())
+    }
+
+    fn members(&mut self, ids: &[MemberId]) -> Result<Vec<MemberFacts>> {
+        Ok(pick(&self.members, ids))
+    }
+
+    fn merged_into(&mut self, ids: &[MemberId]) -> Result<Vec<(MemberId, MemberId)>> {
+        let merged = self.members.values().filter_map(|facts| Some((facts.merged_into?, facts.id)));
+        Ok(merged.filter(|(into, _)| ids.contains(into)).collect())
+    }
+
+    fn sessions(&mut self, _: &[TenantId], ids: &[MemberId]) -> Result<Vec<(MemberId, SessionId)>> {
+        let of = |id: &MemberId| {
+            let sessions = self.sessions.get(id).cloned().unwrap_or_default();
+            let id = *id;
+            sessions.into_iter().map(move |session| (id, session)).collect::<Vec<_>>()
+        };
+        Ok(ids.iter().flat_map(of).collect())
+    }
+
+    fn conversations(&mut self, ids: &[ConversationId]) -> Result<Vec<ConversationRow>> {
+        Ok(pick(&self.conversations, ids))
+    }
+
+    fn open_conversations(&mut self, _: &[TenantId], keys: &[String]) -> Result<Vec<ConversationRow>> {
+        let fits = |row: &&ConversationRow| row.open_key.as_ref().is_some_and(|key| keys.contains(key));
+        Ok(self.conversations.values().filter(fits).cloned().collect())
+    }
+
+    fn owned(&mut self, _: &[TenantId], owner: MemberId, limit: usize) -> Result<Vec<ConversationId>> {
+        let owned = self.conversations.values().filter(|row| row.customer_id == Some(owner));
+        Ok(owned.map(|row| row.id).take(limit).collect())
+    }
+
+    fn participants(&mut self, fronts: &[ConversationId]) -> Result<Vec<ParticipantRow>> {
+        let rows = self.participants.values().filter(|row| fronts.contains(&row.conversation_id));
+        Ok(rows.cloned().collect())
+    }
+
+    fn entries_at(&mut self, places: &[(ConversationId, i64)]) -> Result<Vec<EntryRow>> {
+        Ok(pick(&self.entries, places))
+    }
+
+    fn entries_by_key(&mut self, keys: &[MessageKey]) -> Result<Vec<EntryRow>> {
+        let fits = |row: &&EntryRow| key_of(row).is_some_and(|key| keys.contains(&key));
+        Ok(self.entries.values().filter(fits).cloned().collect())
+    }
+
+    fn entries_by_opening(&mut self, _: &[TenantId], keys: &[OpeningKey]) -> Result<Vec<EntryRow>> {
+        let fits = |row: &&EntryRow| {
+            let customer = self.conversations.get(&row.conversation_id).and_then(|row| row.customer_id);
+            let (Some(customer), Some((_, sender, key))) = (customer, key_of(row)) else { return false };
+            keys.contains(&(customer, sender, key))
+        };
+        Ok(self.entries.values().filter(fits).cloned().collect())
+    }
+}

@@ -1,0 +1,198 @@
+//! The column lists of the journal's tables: one for each table, from which insert and update are made for the three
+//! databases. The macro stands in `statements`.
+//!
+//! A column that is missing here does not compile, because every row is taken apart without a rest; a column that is
+//! missing in the row is found by the test below. To add a table: its list here, and its lines in `flush`.
+//!
+//! `once` never changes after the insert. `seldom` changes with commands that are no messages, or stands in an index:
+//! SQLite rewrites an index entry of every column that an update names, so that an update which leaves all of these
+//! as they were names only `often`.
+
+use super::statements::journal_table;
+use crate::domain::conversation::{
+    AssignmentEnd, AssignmentReason, AssignmentRow, CloseReason, ConversationKind, ConversationRow,
+    ConversationStatus, MemberType, ParticipantRow, Priority,
+};
+use crate::domain::entry::{EntryKind, EntryRow, RevisionRow};
+use crate::domain::member::Role;
+use crate::kernel::{AssignmentId, ConversationId, MemberId, TenantId};
+
+journal_table! {
+    /// Conversations and backstage logs.
+    conversations of ConversationRow, "conversation",
+    key { id: BigInt as ConversationId }
+    once {
+        tenant_id: BigInt as TenantId,
+        kind: Text as ConversationKind,
+        parent_id: Nullable<BigInt> as Option<ConversationId>,
+        created_at: BigInt as i64,
+    }
+    seldom {
+        backstage_id: Nullable<BigInt> as Option<ConversationId>,
+        customer_id: Nullable<BigInt> as Option<MemberId>,
+        agent_id: Nullable<BigInt> as Option<MemberId>,
+        status: Nullable<Text> as Option<ConversationStatus>,
+        priority: Text as Priority,
+        subject: Text as String,
+        tags: Text as String,
+        version: BigInt as i64,
+        open_key: Nullable<Text> as Option<String>,
+        assigned_at: Nullable<BigInt> as Option<i64>,
+        closed_at: Nullable<BigInt> as Option<i64>,
+        close_reason: Nullable<Text> as Option<CloseReason>,
+    }
+    often {
+        seq: BigInt as i64,
+        msg_count: BigInt as i64,
+        recall_count: BigInt as i64,
+        rev: BigInt as i64,
+        last_rev: BigInt as i64,
+        customer_read_seq: BigInt as i64,
+        staff_read_seq: BigInt as i64,
+        customer_delivered_seq: BigInt as i64,
+        staff_delivered_seq: BigInt as i64,
+        updated_at: BigInt as i64,
+        last_at: BigInt as i64,
+    }
+}
+
+journal_table! {
+    /// Who is in which conversation.
+    participants of ParticipantRow, "conversation_member",
+    key { conversation_id: BigInt as ConversationId, member_id: BigInt as MemberId }
+    once { tenant_id: BigInt as TenantId, created_at: BigInt as i64 }
+    seldom {
+        member_type: Text as MemberType,
+        active: Bool as bool,
+        joined_seq: BigInt as i64,
+        left_seq: Nullable<BigInt> as Option<i64>,
+        last_rev: BigInt as i64,
+        rev: BigInt as i64,
+    }
+    often {
+        read_seq: BigInt as i64,
+        read_ver: BigInt as i64,
+        last_sent_seq: BigInt as i64,
+        delivered_seq: BigInt as i64,
+        note_read_seq: BigInt as i64,
+    }
+}
+
+journal_table! {
+    /// Entries of logs.
+    entries of EntryRow, "group_message",
+    key { conversation_id: BigInt as ConversationId, seq: BigInt as i64 }
+    once {
+        tenant_id: BigInt as TenantId,
+        rev: BigInt as i64,
+        message_type: SmallInt as i16,
+        kind: Text as EntryKind,
+        sender_id: Nullable<BigInt> as Option<MemberId>,
+        sender_role: Nullable<Text> as Option<Role>,
+        sender_name: Text as String,
+        sender_avatar: Text as String,
+        client_msg_id: Nullable<Text> as Option<String>,
+        body_hash: Nullable<BigInt> as Option<i64>,
+        ref_seq: Nullable<BigInt> as Option<i64>,
+        msg_count: BigInt as i64,
+        recall_count: BigInt as i64,
+        created_at: BigInt as i64,
+    }
+    seldom { recalled_at: Nullable<BigInt> as Option<i64> }
+    often { content: Text as String, edited_at: Nullable<BigInt> as Option<i64> }
+}
+
+journal_table! {
+    /// Words that were replaced.
+    revisions of RevisionRow, "message_revision",
+    key {
+        conversation_id: BigInt as ConversationId,
+        seq: BigInt as i64,
+        revision: BigInt as i64,
+    }
+    once {
+        tenant_id: BigInt as TenantId,
+        kind: Text as EntryKind,
+        content: Text as String,
+        replaced_by: BigInt as MemberId,
+        replaced_at: BigInt as i64,
+    }
+}
+
+journal_table! {
+    /// Who served which conversation.
+    assignments of AssignmentRow, "assignment",
+    key { id: BigInt as AssignmentId }
+    once {
+        tenant_id: BigInt as TenantId,
+        conversation_id: BigInt as ConversationId,
+        agent_id: BigInt as MemberId,
+        reason: Text as AssignmentReason,
+        note: Text as String,
+        assigned_by: BigInt as MemberId,
+        started_at: BigInt as i64,
+        ended_at: Nullable<BigInt> as Option<i64>,
+        end_reason: Nullable<Text> as Option<AssignmentEnd>,
+    }
+}
+
+/// The hot row of a tenant: the last rev given out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LogRow {
+    /// Whose.
+    pub(super) tenant_id: TenantId,
+    /// The last rev.
+    pub(super) rev: i64,
+}
+
+journal_table! {
+    /// The revs of tenants.
+    logs of LogRow, "tenant_log",
+    key { tenant_id: BigInt as TenantId }
+    once { }
+    seldom { }
+    often { rev: BigInt as i64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::Table;
+    use diesel::query_builder::QueryFragment;
+
+    use crate::db::schema;
+
+    /// The names in the schema, in the order of their text.
+    #[cfg(feature = "sqlite")]
+    fn in_schema<T>(table: T) -> Vec<String>
+    where
+        T: Table,
+        T::AllColumns: QueryFragment<diesel::sqlite::Sqlite>,
+    {
+        let _ = table;
+        let text = diesel::debug_query::<diesel::sqlite::Sqlite, _>(&T::all_columns()).to_string();
+        let text = text.split(" -- ").next().unwrap_or_default().to_owned();
+        let mut names: Vec<String> = text
+            .split(", ")
+            .filter_map(|column| column.rsplit('.').next())
+            .map(|name| name.trim_matches('`').to_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn no_column_of_the_schema_is_forgotten() {
+        let listed = |columns: &[&str]| {
+            let mut names: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(listed(super::conversations::COLUMNS), in_schema(schema::conversation::table));
+        assert_eq!(listed(super::participants::COLUMNS), in_schema(schema::conversation_member::table));
+        assert_eq!(listed(super::entries::COLUMNS), in_schema(schema::group_message::table));
+        assert_eq!(listed(super::revisions::COLUMNS), in_schema(schema::message_revision::table));
+        assert_eq!(listed(super::assignments::COLUMNS), in_schema(schema::assignment::table));
+        assert_eq!(listed(super::logs::COLUMNS), in_schema(schema::tenant_log::table));
+    }
+}

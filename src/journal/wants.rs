@@ -1,0 +1,285 @@
+//! What the commands of a batch want loaded, and how it is loaded into the working set: in a few bulk questions to a
+//! [`Source`]. The store is one source; the simulation's memory is another, so that tests load exactly what the
+//! lanes load.
+//!
+//! Owns the order of the questions and what follows from what (a backstage log from its conversation, all the
+//! participants from a conversation). Invariant: nothing else is loaded than what follows from the wants.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::command::{Command, LogRef};
+use super::working_set::{MemberFacts, TenantFacts, WorkingSet};
+use crate::domain::conversation::{ConversationRow, ConversationStatus, ParticipantRow, support_open_key};
+use crate::domain::entry::EntryRow;
+use crate::kernel::{ConversationId, MemberId, Result, SessionId, TenantId};
+
+/// Most conversations that one command moves, frees or closes; what is left is done when it is repeated.
+pub const PIECE: usize = 100;
+
+/// A message's address by its sender's key.
+pub type MessageKey = (ConversationId, MemberId, String);
+/// An opening's key: the customer, the sender and the sender's key.
+pub type OpeningKey = (MemberId, MemberId, String);
+
+/// What commands name.
+#[derive(Debug, Default)]
+pub struct Wants {
+    /// Conversations and backstage logs, with what is behind and in front of them, and their participants.
+    pub conversations: BTreeSet<ConversationId>,
+    /// Members: what the journal must know of them.
+    pub members: BTreeSet<MemberId>,
+    /// Members whose live sessions may end.
+    pub sessions: BTreeSet<MemberId>,
+    /// Customers whose open conversation matters.
+    pub openers: BTreeSet<MemberId>,
+    /// Customers whose conversations move, and to whom: (from, into).
+    pub merges: BTreeSet<(MemberId, MemberId)>,
+    /// Messages that may have been sent before, by log, sender and key.
+    pub keys: BTreeSet<(LogRef, MemberId, String)>,
+    /// Opening messages that may have been sent before, over all the customer's conversations.
+    pub openings: BTreeSet<OpeningKey>,
+    /// Entries by their place.
+    pub entries: BTreeSet<(ConversationId, i64)>,
+}
+
+impl Wants {
+    /// What these commands want.
+    pub fn of(commands: &[&Command]) -> Self {
+        let mut wants = Self::default();
+        for command in commands {
+            wants.members.extend(command.actor.member());
+            command.action.wants(&command.actor, &mut wants);
+        }
+        wants
+    }
+}
+
+/// Where a working set is loaded from. Every question may name what does not exist; the answer leaves it out.
+#[allow(missing_docs, reason = "each question is its signature; what is asked for stands in `Wants`")]
+pub trait Source {
+    /// The facts of these tenants; the rev is filled in by the caller, who locked it.
+    fn tenants(&mut self, ids: &[TenantId]) -> Result<Vec<(TenantId, TenantFacts)>>;
+    fn members(&mut self, ids: &[MemberId]) -> Result<Vec<MemberFacts>>;
+    /// Who was recognised as these members: (into, from).
+    fn merged_into(&mut self, ids: &[MemberId]) -> Result<Vec<(MemberId, MemberId)>>;
+    fn sessions(&mut self, tenants: &[TenantId], ids: &[MemberId]) -> Result<Vec<(MemberId, SessionId)>>;
+    fn conversations(&mut self, ids: &[ConversationId]) -> Result<Vec<ConversationRow>>;
+    fn open_conversations(&mut self, tenants: &[TenantId], keys: &[String]) -> Result<Vec<ConversationRow>>;
+    /// The oldest conversations of a customer, at most `limit`.
+    fn owned(&mut self, tenants: &[TenantId], owner: MemberId, limit: usize) -> Result<Vec<ConversationId>>;
+    fn participants(&mut self, fronts: &[ConversationId]) -> Result<Vec<ParticipantRow>>;
+    fn entries_at(&mut self, places: &[(ConversationId, i64)]) -> Result<Vec<EntryRow>>;
+    fn entries_by_key(&mut self, keys: &[MessageKey]) -> Result<Vec<EntryRow>>;
+    /// Messages under these keys in any support conversation of the customer.
+    fn entries_by_opening(&mut self, tenants: &[TenantId], keys: &[OpeningKey]) -> Result<Vec<EntryRow>>;
+}
+
+/// Fills the set for these commands. `revs` are the locked tenants.
+pub fn load(
+    source: &mut dyn Source,
+    set: &mut WorkingSet,
+    revs: &HashMap<TenantId, i64>,
+    commands: &[&Command],
+) -> Result<()> {
+    let wants = Wants::of(commands);
+    let tenants: Vec<TenantId> = revs.keys().copied().collect();
+    for (id, facts) in source.tenants(&tenants)? {
+        let rev = revs.get(&id).copied().unwrap_or(facts.rev);
+        set.tenants.load(id, TenantFacts { rev, ..facts });
+    }
+    let openings = load_openings(source, set, &tenants, &wants)?;
+    load_members(source, set, &tenants, &wants)?;
+    load_conversations(source, set, &tenants, &wants, openings)?;
+    load_participants(source, set)?;
+    load_entries(source, set, &wants)
+}
+
+fn listed<T: Copy>(ids: &BTreeSet<T>) -> Vec<T> {
+    ids.iter().copied().collect()
+}
+
+fn load_members(
+    source: &mut dyn Source,
+    set: &mut WorkingSet,
+    tenants: &[TenantId],
+    wants: &Wants,
+) -> Result<()> {
+    let known = source.members(&listed(&wants.members))?;
+    for facts in known {
+        set.members.load(facts.id, facts);
+    }
+    load_merged(source, set)?;
+    let unknown = |id: &MemberId| !set.sessions.contains_key(id);
+    let ids: Vec<MemberId> = wants.sessions.iter().copied().filter(unknown).collect();
+    if !ids.is_empty() {
+        set.sessions.extend(ids.iter().map(|id| (*id, Vec::new())));
+        for (member, session) in source.sessions(tenants, &ids)? {
+            set.sessions.entry(member).or_default().push(session);
+        }
+    }
+    Ok(())
+}
+
+fn load_merged(source: &mut dyn Source, set: &mut WorkingSet) -> Result<()> {
+    let customers: Vec<MemberId> = set
+        .members
+        .values()
+        .filter(|facts| !facts.role.is_staff() && !set.merged.contains_key(&facts.id))
+        .map(|facts| facts.id)
+        .collect();
+    if customers.is_empty() {
+        return Ok(());
+    }
+    for (into, from) in source.merged_into(&customers)? {
+        set.merged.entry(into).or_default().push(from);
+    }
+    Ok(())
+}
+
+/// Finds what was opened before under the same keys; gives the conversations where it was found.
+fn load_openings(
+    source: &mut dyn Source,
+    set: &mut WorkingSet,
+    tenants: &[TenantId],
+    wants: &Wants,
+) -> Result<BTreeSet<ConversationId>> {
+    set.merges.extend(&wants.merges);
+    if wants.openings.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let senders: BTreeSet<MemberId> = wants.openings.iter().map(|(_, sender, _)| *sender).collect();
+    for facts in source.members(&listed(&senders))? {
+        set.members.load(facts.id, facts);
+    }
+    load_merged(source, set)?;
+    let mut keys: BTreeSet<OpeningKey> = BTreeSet::new();
+    for (customer, sender, key) in &wants.openings {
+        for sender in senders_of(set, *sender) {
+            keys.insert((*customer, sender, key.clone()));
+            // What a merge of this batch brings along.
+            let moving = set.merges.iter().filter(|(_, into)| into == customer);
+            keys.extend(moving.map(|(from, _)| (*from, sender, key.clone())));
+        }
+    }
+    let keys: Vec<OpeningKey> = keys.into_iter().collect();
+    let found = source.entries_by_opening(tenants, &keys)?;
+    let ids = found.iter().map(|row| row.conversation_id).collect();
+    for row in found {
+        keep_entry(set, row);
+    }
+    Ok(ids)
+}
+
+/// The sender and everybody who was recognised as the sender.
+fn senders_of(set: &WorkingSet, sender: MemberId) -> impl Iterator<Item = MemberId> {
+    std::iter::once(sender).chain(set.merged.get(&sender).into_iter().flatten().copied())
+}
+
+fn keep_entry(set: &mut WorkingSet, row: EntryRow) {
+    if let (Some(sender), Some(key)) = (row.sender_id, row.client_msg_id.clone()) {
+        set.keys.insert((row.conversation_id, sender, key), row.seq);
+    }
+    set.entries.load((row.conversation_id, row.seq), row);
+}
+
+fn load_conversations(
+    source: &mut dyn Source,
+    set: &mut WorkingSet,
+    tenants: &[TenantId],
+    wants: &Wants,
+    openings: BTreeSet<ConversationId>,
+) -> Result<()> {
+    let mut ids = openings;
+    ids.extend(&wants.conversations);
+    for (owner, _) in &wants.merges {
+        let owned = source.owned(tenants, *owner, PIECE + 1)?;
+        ids.extend(&owned);
+        set.owned.insert(*owner, owned);
+    }
+    fetch(source, set, &ids)?;
+    // Behind and in front: a backstage log is judged by its parent, and notes go to the log behind.
+    let related: BTreeSet<ConversationId> =
+        set.conversations.values().flat_map(|row| [row.parent_id, row.backstage_id]).flatten().collect();
+    fetch(source, set, &related)?;
+    load_open(source, set, tenants, wants)
+}
+
+fn fetch(source: &mut dyn Source, set: &mut WorkingSet, ids: &BTreeSet<ConversationId>) -> Result<()> {
+    let ids: Vec<ConversationId> = ids.iter().copied().filter(|id| !set.conversations.contains(id)).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    for row in source.conversations(&ids)? {
+        set.conversations.load(row.id, row);
+    }
+    Ok(())
+}
+
+/// The open conversations of those who open one, reopen one, or write to a closed one.
+fn load_open(
+    source: &mut dyn Source,
+    set: &mut WorkingSet,
+    tenants: &[TenantId],
+    wants: &Wants,
+) -> Result<()> {
+    let closed = set
+        .conversations
+        .values()
+        .filter(|row| row.status == Some(ConversationStatus::Closed))
+        .filter_map(|row| row.customer_id);
+    let keys: BTreeSet<String> = wants.openers.iter().copied().chain(closed).map(support_open_key).collect();
+    if !keys.is_empty() {
+        let keys: Vec<String> = keys.into_iter().collect();
+        let mut behind = BTreeSet::new();
+        for row in source.open_conversations(tenants, &keys)? {
+            behind.extend(row.backstage_id);
+            set.conversations.load(row.id, row);
+        }
+        fetch(source, set, &behind)?;
+    }
+    let open: Vec<_> = set
+        .conversations
+        .values()
+        .filter_map(|row| row.open_key.clone().map(|key| ((row.tenant_id, key), row.id)))
+        .collect();
+    set.open.extend(open);
+    Ok(())
+}
+
+fn load_participants(source: &mut dyn Source, set: &mut WorkingSet) -> Result<()> {
+    let fronts: Vec<ConversationId> =
+        set.conversations.values().filter(|row| row.parent_id.is_none()).map(|row| row.id).collect();
+    if fronts.is_empty() {
+        return Ok(());
+    }
+    for row in source.participants(&fronts)? {
+        set.participants.load((row.conversation_id, row.member_id), row);
+    }
+    Ok(())
+}
+
+fn load_entries(source: &mut dyn Source, set: &mut WorkingSet, wants: &Wants) -> Result<()> {
+    let mut keys: BTreeSet<MessageKey> = BTreeSet::new();
+    for (at, sender, key) in &wants.keys {
+        let log = match at {
+            LogRef::Log(log) => Some(*log),
+            LogRef::BackstageOf(front) => set.conversations.get(front).and_then(|row| row.backstage_id),
+        };
+        if let Some(log) = log.filter(|log| set.conversations.contains(log)) {
+            keys.extend(senders_of(set, *sender).map(|sender| (log, sender, key.clone())));
+        }
+    }
+    if !keys.is_empty() {
+        for row in source.entries_by_key(&keys.into_iter().collect::<Vec<_>>())? {
+            keep_entry(set, row);
+        }
+    }
+    let places: Vec<_> =
+        wants.entries.iter().copied().filter(|place| set.conversations.contains(&place.0)).collect();
+    if !places.is_empty() {
+        for row in source.entries_at(&places)? {
+            set.entries.load((row.conversation_id, row.seq), row);
+        }
+    }
+    Ok(())
+}
