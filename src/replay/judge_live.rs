@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use super::client::fact::Fact;
 use super::client::row::POSITIONS;
 use super::client::signal::Signal;
+use super::evidence::{DeviceView, Evidence, Violation, broken};
 use super::history::{Id, Sending};
-use super::judge::{DeviceView, Evidence, Violation, broken};
 
 /// How much later than announced an end of typing may come, in milliseconds: a machine under load, a process that was
 /// frozen for a while.

@@ -14,6 +14,7 @@ mod arguments;
 mod client;
 mod collect;
 mod dialogue;
+mod evidence;
 mod history;
 mod identify;
 mod judge;
@@ -39,7 +40,7 @@ use std::time::Duration;
 use rand::RngExt;
 
 pub use arguments::Arguments;
-pub use judge::Violation;
+pub use evidence::Violation;
 pub use report::{Percentiles, Report};
 
 use own_processes::OwnProcesses;

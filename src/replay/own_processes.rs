@@ -209,7 +209,13 @@ fn environment(url: String) -> Vec<(&'static str, String)> {
         ("DESKWIRE_VISITOR_FRAMES_PER_SECOND", "1000"),
         ("DESKWIRE_STAFF_FRAMES_PER_SECOND", "10000"),
         ("DESKWIRE_DRAIN_SECONDS", "1"),
-        ("DESKWIRE_LOG", "error"),
+        ("RUST_LOG", "error"),
+        ("DESKWIRE_CONNECTIONS_PER_ADDRESS", "100000"),
+        ("DESKWIRE_VISITOR_REQUESTS_PER_SECOND", "0"),
+        ("DESKWIRE_ADDRESS_REQUESTS_PER_SECOND", "0"),
+        ("DESKWIRE_REFRESHES_PER_MINUTE", "0"),
+        ("DESKWIRE_NEW_VISITORS_PER_HOUR", "0"),
+        ("DESKWIRE_NEW_CONVERSATIONS_PER_HOUR", "0"),
     ];
     let mut environment: Vec<_> = limits.map(|(name, value)| (name, value.to_owned())).into();
     // What is set for this program is set for its servers, too.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Arguments;
+use super::evidence::Violation;
 use super::history::History;
-use super::judge::Violation;
 use super::round::Outcome;
 use super::soak::Soak;
 

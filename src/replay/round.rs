@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::client::{Failure, Site};
 use super::collect::{self, Player};
-use super::judge::Violation;
+use super::evidence::Violation;
 use super::play::Run;
 use super::visitor::Visitor;
 use super::{Arguments, stage};

@@ -72,7 +72,8 @@ fn lying_lengths_take_no_memory() {
         }))
         .await;
         let grown = process.resident().saturating_sub(before);
-        assert!(grown < 24 << 20, "the memory grew by {} MiB", grown >> 20);
+        // 256 MiB were poured in; what a process takes for its first sockets stays far below.
+        assert!(grown < 64 << 20, "the memory grew by {} MiB", grown >> 20);
     });
 }
 

@@ -1,5 +1,6 @@
 //! What each frame from the server means for the view. Owns the reading of frames; sends only through the line.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -282,7 +283,10 @@ impl Line {
     /// A pull that may work later is asked again with the next tick.
     fn pull_refused(&mut self, conversation: Id, failure: &Failure) -> Option<End> {
         if let Failure::Refused { retryable: false, .. } = failure {
-            self.contradict(format!("{conversation}: a pull was {failure}"));
+            // A visitor who is being recognised as somebody else has lost its conversations before its socket ends.
+            if !self.shared.may_end.load(Ordering::Relaxed) {
+                self.contradict(format!("{conversation}: a pull was {failure}"));
+            }
             self.shared.view().give_up(conversation);
         }
         None
