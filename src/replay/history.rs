@@ -217,7 +217,8 @@ impl History {
 
     /// The sender gives its message another content.
     pub fn edit(&self, key: &str, words: u64) {
-        if let Some(sending) = lock(&self.sendings).get_mut(key) {
+        let mut sendings = lock(&self.sendings);
+        if let Some(sending) = sendings.get_mut(key) {
             sending.edits.push((words, false));
         }
     }
@@ -225,7 +226,8 @@ impl History {
     /// The last edit was acknowledged.
     pub fn edited(&self, key: &str) {
         count(&self.counters.edits);
-        if let Some(last) = lock(&self.sendings).get_mut(key).and_then(|sending| sending.edits.last_mut()) {
+        let mut sendings = lock(&self.sendings);
+        if let Some(last) = sendings.get_mut(key).and_then(|sending| sending.edits.last_mut()) {
             last.1 = true;
         }
     }
@@ -235,7 +237,8 @@ impl History {
         if done {
             count(&self.counters.recalls);
         }
-        if let Some(sending) = lock(&self.sendings).get_mut(key) {
+        let mut sendings = lock(&self.sendings);
+        if let Some(sending) = sendings.get_mut(key) {
             sending.recall = Some(done);
         }
     }
