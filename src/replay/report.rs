@@ -10,7 +10,7 @@ use super::Arguments;
 use super::evidence::Violation;
 use super::history::History;
 use super::round::Outcome;
-use super::soak::Soak;
+use super::usage::Usage;
 
 /// The result of a run.
 #[derive(Debug, Serialize)]
@@ -225,6 +225,19 @@ impl Report {
         writeln!(out, "violations       {}", self.violations.len())?;
         self.violations.iter().take(SHOWN).try_for_each(|one| writeln!(out, "  {} {}", one.promise, one.what))
     }
+}
+
+/// What a soak adds to the report.
+#[derive(Debug, Clone, Serialize)]
+pub struct Soak {
+    /// Minutes that it took.
+    pub minutes: f64,
+    /// Rounds that were judged.
+    pub rounds: u32,
+    /// Processes that were killed and started again.
+    pub kills: u32,
+    /// The server's processes.
+    pub processes: Vec<Usage>,
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 
 use super::own_processes::OwnProcesses;
-use super::report::{Report, Totals};
+use super::report::{Report, Soak, Totals};
 use super::usage::{Meter, Sample, Usage};
 use super::{Arguments, dialogue::Dialogue, new_run, round};
 
@@ -21,19 +21,6 @@ const ROUND: Duration = Duration::from_secs(60);
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// How often progress is printed.
 const TELL_EVERY: Duration = Duration::from_secs(60);
-
-/// What a soak adds to the report.
-#[derive(Debug, Clone, Serialize)]
-pub struct Soak {
-    /// Minutes that it took.
-    pub minutes: f64,
-    /// Rounds that were judged.
-    pub rounds: u32,
-    /// Processes that were killed and started again.
-    pub kills: u32,
-    /// The server's processes.
-    pub processes: Vec<Usage>,
-}
 
 /// The server of a soak.
 pub enum Server {
