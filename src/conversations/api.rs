@@ -1,9 +1,10 @@
 //! What goes in and out of the conversation routes. The handlers stand in [`super::routes`].
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::entry::{Entry, EntryKind};
 use crate::http::page::PageQuery;
+use crate::kernel::json::given;
 use crate::kernel::{AssignmentId, ConversationId, MemberId, Millis};
 use crate::messages::api::MessageContent;
 
@@ -118,11 +119,6 @@ pub struct UpdateConversation {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Vec<String>>, max_items = 20)]
     pub tags: Option<Option<Vec<String>>>,
-}
-
-/// Tells a field that is null from one that is absent.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(input: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::<T>::deserialize(input).map(Some)
 }
 
 /// To whom a conversation is given.

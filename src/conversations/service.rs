@@ -59,7 +59,7 @@ pub async fn open(app: &App, actor: Actor, input: OpenConversation) -> Result<Op
     if let Some(key) = counted.filter(|_| reply.created) {
         app.limiter.take(key);
     }
-    let conversation = view(app, actor, id).await?;
+    let conversation = changed(app, actor, id).await?;
     let Reply { created, entry, duplicate, .. } = reply;
     Ok(Opened { conversation, created, entry, duplicate })
 }
@@ -114,7 +114,12 @@ pub async fn list(app: &App, actor: Actor, query: ListConversations) -> Result<P
 
 async fn change(app: &App, actor: Actor, id: ConversationId, action: impl Into<Action>) -> Result<View> {
     app.journal.submit(Command::new(actor, action)).await?;
-    // Access is not asked again: who released a conversation that another claims at once still did what it did.
+    changed(app, actor, id).await
+}
+
+/// The conversation after a change of the actor. Access is not asked again: who released a conversation that another
+/// claims at once still did what it did.
+async fn changed(app: &App, actor: Actor, id: ConversationId) -> Result<View> {
     app.db
         .read(move |connection| {
             let row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;

@@ -132,8 +132,8 @@ pub fn send(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Messa
 pub fn edit(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: MessageEdit) {
     let app = socket.hub.app.clone();
     run(Running::new(socket, writes), id, None, async move {
-        let MessageEdit { conversation_id, seq, kind, content } = input;
-        let edit = EditMessage { kind, content };
+        let MessageEdit { conversation_id, seq, kind, content, base_edited_at } = input;
+        let edit = EditMessage { kind, content, base_edited_at };
         let reply = messages::edit(&app, actor, conversation_id, seq, edit).await?;
         Ok(message_reply(conversation_id, &reply, None))
     });

@@ -55,7 +55,7 @@ codes! {
     SessionRevoked "session_revoked" 401 false "The session was signed out, revoked, or its refresh token was used twice.";
     InvalidCredentials "invalid_credentials" 401 false "Tenant, name and password do not fit together.";
     Forbidden "forbidden" 403 false "You may see this but may not do that.";
-    NotAMember "not_a_member" 403 false "Only members of the conversation may do this: claim or join it first.";
+    NotAMember "not_a_member" 403 false "Only members of the conversation may do this: claim it while it waits, or have a member or a supervisor add you.";
     AccountLocked "account_locked" 403 false "Too many failed sign-ins; the lock ends by itself.";
     AccountDisabled "account_disabled" 403 false "The account is disabled, expired or deleted.";
     TenantSuspended "tenant_suspended" 403 false "The tenant is suspended.";
@@ -70,6 +70,7 @@ codes! {
     ConversationClosed "conversation_closed" 409 false "The conversation is closed; context.open_conversation_id names the open one, if there is one.";
     WindowExpired "window_expired" 409 false "The time in which this message could be edited or recalled is over.";
     MessageRecalled "message_recalled" 409 false "The message was recalled and cannot be edited.";
+    StaleEdit "stale_edit" 409 false "The message was edited after the version that this edit is based on; context.edited_at says when.";
     NameTaken "name_taken" 409 false "The slug, login name, external id or key id is in use.";
     LimitReached "limit_reached" 409 false "A limit on how many there may be is reached.";
     CursorReset "cursor_reset" 410 false "The cursor belongs to another member or another history, or lies beyond the head: start without a cursor.";

@@ -50,6 +50,11 @@ pub struct EditMessage {
     /// By kind.
     #[schema(value_type = MessageContent, example = json!({"text": "hello!"}))]
     pub content: serde_json::Value,
+    /// `edited_at` of the message that these words are to replace; null: it was never edited. When the message was
+    /// edited since, the answer is `stale_edit`. Absent: the last edit wins.
+    #[serde(default, deserialize_with = "crate::kernel::json::given")]
+    #[schema(value_type = Option<Millis>)]
+    pub base_edited_at: Option<Option<Millis>>,
 }
 
 /// The answer to a message that was sent.

@@ -93,7 +93,8 @@ pub async fn edit(
     input: EditMessage,
 ) -> Result<Reply> {
     let body = body(actor.role, input.kind, &input.content, "")?;
-    app.journal.submit(Command::new(actor, Edit { conversation, seq, body })).await
+    let base_edited_at = input.base_edited_at.map(|base| base.map(|at| at.0));
+    app.journal.submit(Command::new(actor, Edit { conversation, seq, body, base_edited_at })).await
 }
 
 /// Takes back a message's words. Answers the message without them.

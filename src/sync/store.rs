@@ -300,9 +300,7 @@ impl Page {
         let own_after = row.last_sent_seq > row.read_seq;
         match self.fast(conversation.id, row.read_seq, head, own_after) {
             Fast::Exact(number) => Ok(number),
-            Fast::Scan => {
-                unread::count(connection, tenant, conversation.id, row.member_id, row.read_seq, unread::CAP)
-            }
+            Fast::Scan => unread::count(connection, tenant, conversation.id, row, row.read_seq, unread::CAP),
         }
     }
 
@@ -320,7 +318,7 @@ impl Page {
             false => match self.fast(room.id, row.note_read_seq, head, true) {
                 Fast::Exact(number) => number,
                 Fast::Scan => {
-                    unread::count(connection, tenant, room.id, row.member_id, row.note_read_seq, unread::CAP)?
+                    unread::count(connection, tenant, room.id, row, row.note_read_seq, unread::CAP)?
                 }
             },
         };

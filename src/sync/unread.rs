@@ -1,15 +1,19 @@
 //! Unread: one definition, and a fast way to the same number.
 //!
 //! Definition: the messages with seq above `read_seq`, by another sender, not recalled, while the member is in the
-//! conversation. Nothing stores it. The running counts on entries make the usual case a subtraction; what the counts
+//! conversation. What a customer sent before it was recognised is its own, so for the customer of a conversation
+//! "another sender" is whoever is not a customer. Who joins or claims starts at the head: unread is 0, for it counts
+//! what came since; staff can move the position back to the beginning by marking as unread. Nothing stores it. The running counts on entries make the usual case a subtraction; what the counts
 //! cannot tell is counted along the primary key.
 
 use diesel::prelude::*;
 
 use crate::db::AnyConnection;
 use crate::db::schema::group_message;
+use crate::domain::conversation::{MemberType, ParticipantRow};
 use crate::domain::entry::MESSAGE;
-use crate::kernel::{ConversationId, MemberId, Result, TenantId};
+use crate::domain::member::Role;
+use crate::kernel::{ConversationId, Result, TenantId};
 
 /// Counting ends here: 100 means "100 or more".
 pub const CAP: i64 = 100;
@@ -48,26 +52,33 @@ pub fn fast(head: Counts, read: Counts, own_after: bool) -> Fast {
     Fast::Exact(between.min(CAP))
 }
 
-/// The definition, counted along the primary key up to `most`.
+/// The definition for this reader, counted along the primary key after `read_seq` up to `most`.
 pub fn count(
     connection: &mut AnyConnection,
     tenant: TenantId,
     conversation: ConversationId,
-    member: MemberId,
+    reader: &ParticipantRow,
     read_seq: i64,
     most: i64,
 ) -> Result<i64> {
-    let found: Vec<i64> = group_message::table
+    let mut query = group_message::table
         .filter(group_message::conversation_id.eq(conversation))
         .filter(group_message::tenant_id.eq(tenant))
         .filter(group_message::seq.gt(read_seq))
         .filter(group_message::message_type.eq(MESSAGE))
-        .filter(group_message::sender_id.is_null().or(group_message::sender_id.ne(member)))
         .filter(group_message::recalled_at.is_null())
         .order(group_message::seq.asc())
         .limit(most)
         .select(group_message::seq)
-        .load(connection)?;
+        .into_boxed();
+    query = match reader.member_type {
+        MemberType::Customer => query
+            .filter(group_message::sender_role.is_null().or(group_message::sender_role.ne(Role::Customer))),
+        _ => {
+            query.filter(group_message::sender_id.is_null().or(group_message::sender_id.ne(reader.member_id)))
+        }
+    };
+    let found: Vec<i64> = query.load(connection)?;
     Ok(i64::try_from(found.len()).unwrap_or(i64::MAX))
 }
 

@@ -114,22 +114,14 @@ fn judge_unread(connection: &mut AnyConnection, row: &ConversationRow, report: &
     for (one, shown) in participants.iter().zip(inbox) {
         let of = |what: &str| format!("conversation {}, member {}: {what}", row.id, one.member_id);
         let counted = match one.is_in() {
-            true => {
-                unread::count(connection, row.tenant_id, row.id, one.member_id, one.read_seq, unread::CAP)?
-            }
+            true => unread::count(connection, row.tenant_id, row.id, one, one.read_seq, unread::CAP)?,
             false => 0,
         };
         report.compare(|| of("unread"), shown.unread, counted);
         if let Some(notes) = shown.notes {
             let room = notes.conversation_id;
-            let counted = unread::count(
-                connection,
-                row.tenant_id,
-                room,
-                one.member_id,
-                one.note_read_seq,
-                unread::CAP,
-            )?;
+            let counted =
+                unread::count(connection, row.tenant_id, room, one, one.note_read_seq, unread::CAP)?;
             report.compare(|| of("unread notes"), notes.unread, counted);
         }
     }

@@ -150,7 +150,7 @@ fn command(random: &mut Random, people: &Seed, rooms: &[ConversationId], number:
             draft: draft(random, number),
             read_seq: None,
         }),
-        11 => Action::Edit(commands::Edit { conversation, seq, body: body(random) }),
+        11 => Action::Edit(commands::Edit { conversation, seq, body: body(random), base_edited_at: None }),
         12 => Action::Recall(commands::Recall { conversation, seq }),
         13 | 14 => Action::Claim(commands::Claim { conversation }),
         15 => Action::Assign(commands::Assign { conversation, agent: random.pick(&staff).member, note }),

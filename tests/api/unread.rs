@@ -106,7 +106,9 @@ impl Model {
                 (position.max((*seq).min(self.head)), version)
             }
             Action::MarkUnread(commands::MarkUnread { seq, .. }) => {
-                ((*seq).clamp(self.joined[&actor.member].min(self.head), self.head), version + 1)
+                // Staff may go back to the beginning of what they may read, the customer to where it joined.
+                let first = if actor.role == Role::Customer { self.joined[&actor.member] } else { 0 };
+                ((*seq).clamp(first.min(self.head), self.head), version + 1)
             }
             _ => (position, version),
         };

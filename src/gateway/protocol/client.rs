@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::entry::EntryKind;
-use crate::kernel::ConversationId;
+use crate::kernel::json::given;
+use crate::kernel::{ConversationId, Millis};
 
 /// A conversation and the last entry of it that the client has without a hole before it.
 pub type Position = (ConversationId, i64);
@@ -72,6 +73,11 @@ pub struct MessageEdit {
     /// By kind.
     #[schema(value_type = Object)]
     pub content: serde_json::Value,
+    /// `edited_at` of the message that these words are to replace; null: it was never edited. When the message was
+    /// edited since, the answer is `stale_edit`. Absent: the last edit wins.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Millis>)]
+    pub base_edited_at: Option<Option<Millis>>,
 }
 
 /// Take back a message.

@@ -3,12 +3,15 @@
 use super::JournalCommand;
 use crate::domain::actor::Principal;
 use crate::domain::conversation::{AssignmentReason, ConversationStatus};
-use crate::domain::permission::Operation;
+use crate::domain::permission::{Operation, Relation};
 use crate::domain::member::Role;
 use crate::journal::command::Reply;
 use crate::journal::decide::{CommandContext, wrong_state};
 use crate::journal::wants::Wants;
 use crate::kernel::{Code, ConversationId, Error, Result};
+
+/// For so long after an assignment, who may not see the conversation any more is told who holds it.
+const RACE_MS: i64 = 10_000;
 
 /// Take a waiting conversation.
 #[derive(Debug, Clone)]
@@ -25,16 +28,19 @@ impl JournalCommand for Claim {
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
         let (front, actor) = (self.conversation, context.actor_member()?);
         context.support(front)?;
-        // Who lost a race sees the holder instead of a bare 404: the conversation was visible while it waited.
-        if let (Some(holder), true) =
-            (context.conversation(front)?.agent_id, context.actor.role().is_some_and(Role::is_staff))
-            && context.conversation(front)?.status == Some(ConversationStatus::Pending)
-        {
+        let row = context.conversation(front)?;
+        let staff = context.actor.role().is_some_and(Role::is_staff);
+        if let (Some(holder), true, Some(ConversationStatus::Pending)) = (row.agent_id, staff, row.status) {
             if holder == actor {
                 return Ok(Reply::about(front));
             }
-            let error = Error::new(Code::AlreadyAssigned, "another agent holds the conversation");
-            return Err(error.with("agent_id", holder).with("status", ConversationStatus::Pending));
+            // Who lost a race learns the holder instead of a bare 404. Later, who may not see the conversation learns
+            // nothing of it.
+            let lost = row.assigned_at.is_some_and(|at| context.set.now - at <= RACE_MS);
+            if lost || context.relation(front)? != Relation::Stranger {
+                let error = Error::new(Code::AlreadyAssigned, "another agent holds the conversation");
+                return Err(error.with("agent_id", holder).with("status", ConversationStatus::Pending));
+            }
         }
         context.require(front, Operation::Claim)?;
         let row = context.conversation(front)?;

@@ -16,7 +16,7 @@ use crate::kernel::{ConversationId, Result};
 pub struct Close {
     /// Which.
     pub conversation: ConversationId,
-    /// Why; the visitor sees it.
+    /// Why; the visitor sees it. A customer may say that the matter is settled or that it left.
     pub reason: CloseReason,
     /// Why, for the staff; may be empty.
     pub note: String,
@@ -35,7 +35,11 @@ impl JournalCommand for Close {
             return Ok(Reply::about(front));
         }
         let customer = context.actor.role() == Some(Role::Customer);
-        let reason = if customer { CloseReason::CustomerLeft } else { self.reason };
+        let reason = match self.reason {
+            CloseReason::Resolved => CloseReason::Resolved,
+            _ if customer => CloseReason::CustomerLeft,
+            reason => reason,
+        };
         let note = if customer { "" } else { self.note.as_str() };
         if !note.is_empty() {
             context.backstage(front)?;

@@ -11,7 +11,7 @@ use crate::domain::entry::EntryKind;
 use crate::journal::command::Reply;
 use crate::journal::decide::CommandContext;
 use crate::journal::wants::Wants;
-use crate::kernel::{Code, ConversationId, Error, Result};
+use crate::kernel::{Code, ConversationId, Error, Millis, Result};
 
 /// Replace the words of an own message.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Edit {
     pub seq: i64,
     /// The new words.
     pub body: Body,
+    /// `edited_at` of the version that the edit is based on (`Some(None)`: never edited); absent: the last edit wins.
+    pub base_edited_at: Option<Option<i64>>,
 }
 
 impl JournalCommand for Edit {
@@ -45,6 +47,10 @@ impl JournalCommand for Edit {
             return Ok(Reply { entry: Some(Arc::new(entry)), ..Reply::about(log) });
         }
         context.require_insider(front, log)?;
+        if self.base_edited_at.is_some_and(|base| base != entry.edited_at) {
+            let error = Error::new(Code::StaleEdit, Code::StaleEdit.meaning());
+            return Err(error.with("edited_at", entry.edited_at.map(Millis)));
+        }
         if entry.kind != body.kind {
             return Err(Error::field("/kind", "invalid", "an edit keeps the kind of the message"));
         }

@@ -2,6 +2,7 @@
 
 use super::JournalCommand;
 use crate::domain::actor::Principal;
+use crate::domain::conversation::MemberType;
 use crate::journal::command::Reply;
 use crate::journal::decide::CommandContext;
 use crate::journal::wants::Wants;
@@ -28,7 +29,10 @@ impl JournalCommand for MarkUnread {
         let (rev, head) = (context.rev(), context.conversation(front)?.seq);
         let mut read = None;
         if let Some(row) = context.participant_mut(front, actor) {
-            row.read_seq = self.seq.clamp(row.joined_seq.min(head), head);
+            // A customer was there from the start of its conversation; staff read the whole log, so they may go back
+            // to the beginning, also before they joined.
+            let first = if row.member_type == MemberType::Customer { row.joined_seq } else { 0 };
+            row.read_seq = self.seq.clamp(first.min(head), head);
             row.read_ver += 1;
             row.rev = rev;
             read = Some((row.read_seq, row.read_ver));

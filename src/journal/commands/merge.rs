@@ -90,7 +90,22 @@ impl Merge {
             context.set.open.remove(&(tenant, old));
             context.set.open.insert((tenant, key), front);
         }
-        context.leave(front, from)?;
-        context.enter(front, into, MemberType::Customer)
+        self.move_seat(context, front)
+    }
+
+    /// Puts the customer in the visitor's place, with the positions that the visitor had: what it had not read is
+    /// still unread, and what it sent is the customer's own.
+    fn move_seat(&self, context: &mut CommandContext<'_>, front: ConversationId) -> Result<()> {
+        let before = context.participant(front, self.from).filter(|row| row.is_in()).cloned();
+        context.leave(front, self.from)?;
+        context.enter(front, self.into, MemberType::Customer)?;
+        if let (Some(before), Some(row)) = (before, context.participant_mut(front, self.into)) {
+            row.joined_seq = before.joined_seq;
+            row.read_seq = before.read_seq;
+            row.read_ver = before.read_ver.max(row.read_ver);
+            row.last_sent_seq = before.last_sent_seq;
+            row.delivered_seq = before.delivered_seq;
+        }
+        Ok(())
     }
 }

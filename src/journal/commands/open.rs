@@ -9,7 +9,7 @@ use crate::domain::conversation::{
 };
 use crate::domain::entry::EntryKind;
 use crate::domain::member::Role;
-use crate::domain::permission::{Operation, Scope};
+use crate::domain::permission::{Operation, Relation, Scope};
 use crate::journal::command::{Draft, LogRef, Reply};
 use crate::journal::decide::CommandContext;
 use crate::journal::decide::log::new_conversation;
@@ -58,6 +58,12 @@ impl JournalCommand for Open {
         }
         let open_key = support_open_key(self.customer);
         let found = context.open_conversation(&open_key);
+        if let Some(id) = found
+            && context.relation(id)? == Relation::Stranger
+        {
+            let detail = "another agent serves the customer's open conversation: ask a supervisor to add you";
+            return Err(Error::new(Code::OpenConversationExists, detail).with("conversation_id", id));
+        }
         // A new conversation comes into being only with a message that will be accepted.
         if let Some(draft) = &self.message
             && draft.reply_to_seq.is_some()
@@ -72,7 +78,12 @@ impl JournalCommand for Open {
         let mut reply = Reply::about(conversation);
         reply.created = found.is_none();
         if let Some(draft) = &self.message {
-            let sent = context.send(LogRef::Log(conversation), draft, None)?;
+            // Staff who see the open conversation but are not in it learn which it is.
+            let sent = context.send(LogRef::Log(conversation), draft, None);
+            let sent = sent.map_err(|error| match error.code {
+                Code::NotAMember => error.with("conversation_id", conversation),
+                _ => error,
+            })?;
             reply.entry = sent.entry;
             reply.duplicate = sent.duplicate;
         }

@@ -3,6 +3,7 @@
 use super::JournalCommand;
 use crate::domain::actor::Principal;
 use crate::domain::conversation::{AssignmentEnd, ConversationStatus};
+use crate::domain::member::Role;
 use crate::domain::permission::Operation;
 use crate::journal::command::Reply;
 use crate::journal::decide::{CommandContext, wrong_state};
@@ -26,6 +27,15 @@ impl JournalCommand for Release {
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
         let front = self.conversation;
         context.support(front)?;
+        // Who released it is no longer in it; saying it again finds that it waits.
+        let served = context.actor.member().and_then(|actor| context.participant(front, actor)).is_some();
+        let row = context.conversation(front)?;
+        if row.status == Some(ConversationStatus::Open)
+            && context.actor.role().is_some_and(Role::is_staff)
+            && served
+        {
+            return Ok(Reply::about(front));
+        }
         context.require(front, Operation::Release)?;
         let row = context.conversation(front)?;
         match row.status {

@@ -2,7 +2,7 @@
 
 use super::JournalCommand;
 use crate::domain::actor::Principal;
-use crate::domain::conversation::{ConversationStatus, MemberType};
+use crate::domain::conversation::{ConversationStatus, MemberType, ParticipantRow};
 use crate::domain::permission::Operation;
 use crate::journal::command::Reply;
 use crate::journal::decide::{CommandContext, wrong_state};
@@ -27,6 +27,11 @@ impl JournalCommand for RemoveMember {
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
         let (front, member) = (self.conversation, self.member);
         context.support(front)?;
+        // Who has left may no longer see the conversation, but leaving again finds that it is out.
+        let left = |row: &ParticipantRow| !row.is_in() && row.member_type != MemberType::Customer;
+        if context.actor.member() == Some(member) && context.participant(front, member).is_some_and(left) {
+            return Ok(Reply::about(front));
+        }
         let operation = match context.actor.member() == Some(member) {
             true => Operation::ReadConversation,
             false => Operation::RemoveMember,

@@ -99,8 +99,12 @@ impl CommandContext<'_> {
         }
     }
 
+    /// Marks the conversation as changed, also when its own log has no new entry.
     pub(crate) fn bump_version(&mut self, front: ConversationId) -> Result<()> {
-        self.conversation_mut(front)?.version += 1;
+        let now = self.set.now;
+        let row = self.conversation_mut(front)?;
+        row.version += 1;
+        row.updated_at = now;
         Ok(())
     }
 }

@@ -142,11 +142,15 @@ impl CommandContext<'_> {
         Ok(front)
     }
 
+    /// Changing what was said takes the right that saying it anew would take.
     pub(crate) fn require_insider(&self, front: ConversationId, log: ConversationId) -> Result<()> {
-        if front == log && self.relation(front)? != Relation::Insider {
-            return Err(Error::new(Code::NotAMember, Code::NotAMember.meaning()));
+        if front != log {
+            return self.require(front, Operation::WriteNote).map(|_| ());
         }
-        Ok(())
+        match self.relation(front)? {
+            Relation::Insider => Ok(()),
+            _ => Err(Error::new(Code::NotAMember, Code::NotAMember.meaning())),
+        }
     }
 
     pub(crate) fn message(&self, log: ConversationId, seq: i64) -> Result<EntryRow> {
@@ -169,7 +173,8 @@ impl CommandContext<'_> {
         what: &str,
     ) -> Result<()> {
         let window = self.set.tenants.get(&self.tenant).map_or(0, window);
-        if self.set.now - entry.created_at <= window {
+        // A window of 0 lets nothing pass, not even within the millisecond of sending.
+        if window > 0 && self.set.now - entry.created_at <= window {
             return Ok(());
         }
         let detail = format!("a message can be {what} for {} s after it was sent", window / 1_000);
@@ -201,7 +206,8 @@ impl CommandContext<'_> {
         if recalled {
             entry.recalled_at = Some(now);
         } else {
-            entry.edited_at = Some(now);
+            // Names the version, so two edits within a millisecond differ too.
+            entry.edited_at = Some(entry.edited_at.map_or(now, |before| now.max(before + 1)));
         }
         if let Some(row) = self.set.entries.get_mut(&key) {
             row.clone_from(&entry);

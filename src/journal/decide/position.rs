@@ -1,7 +1,7 @@
 //! Positions: how far a log is read and delivered.
 //!
 //! Invariants: `read` only moves forward within its version; `mark_unread` starts a new version; both stay within
-//! what the member was there for and the head. A position that does not move writes nothing.
+//! what the member may read and the head. A position that does not move writes nothing.
 
 use super::CommandContext;
 use crate::domain::member::Role;

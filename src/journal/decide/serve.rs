@@ -3,7 +3,7 @@
 //! | from \ command | claim | assign | release | close | reopen |
 //! |---|---|---|---|---|---|
 //! | open (waits) | pending | pending | stays | closed | stays |
-//! | pending (served) | holder: stays; others: 409 already_assigned | pending with the other agent | open | closed | 409 |
+//! | pending (served) | holder: stays; others: 409 already_assigned; who may not see it, soon after: 404 | pending with the other agent | open | closed | 409 |
 //! | closed | 409 | 409 | 409 | stays | open |
 //!
 //! 409 without another name is `invalid_transition` with the present state.

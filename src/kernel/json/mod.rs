@@ -6,6 +6,7 @@ mod scan;
 mod strict;
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 
 pub use scan::DEPTH_MAX;
@@ -85,6 +86,13 @@ fn segment(segment: &serde_path_to_error::Segment) -> String {
 
 fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
+}
+
+/// Tells a field that is null from one that is absent: for `deserialize_with`, beside `default`.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    input: D,
+) -> std::result::Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(input).map(Some)
 }
 
 #[cfg(test)]

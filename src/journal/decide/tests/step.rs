@@ -187,7 +187,11 @@ impl Simulation {
                 let conversation = self.room(room);
                 let backstage = self.row(conversation).is_some_and(|row| row.parent_id.is_some());
                 let words = if backstage { format!("{SECRET} edited") } else { format!("edited {text}") };
-                by(who, Edit { conversation, seq, body: Body::text(&words).unwrap() }.into())
+                by(
+                    who,
+                    Edit { conversation, seq, body: Body::text(&words).unwrap(), base_edited_at: None }
+                        .into(),
+                )
             }
             Step::Recall { who, room, seq } => by(who, Recall { conversation: self.room(room), seq }.into()),
             Step::Claim { who, room } => by(who, Claim { conversation: self.room(room) }.into()),

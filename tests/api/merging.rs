@@ -1,0 +1,72 @@
+//! What a visitor who is recognised as a known customer brings along: unread, positions, and the way to its log.
+
+use deskwire::domain::actor::Actor;
+use deskwire::journal::{Command, commands};
+use serde_json::{Value, json};
+
+use crate::harness::client::Client;
+use crate::harness::{Desk, TestApp};
+
+/// The second visitor is recognised as the first.
+async fn merge(app: &TestApp, desk: &Desk) {
+    let (from, into): (Actor, Actor) = (desk.seed.second_visitor, desk.seed.visitor);
+    app.submit(Command::new(from, commands::Merge { from: from.member, into: into.member })).await;
+}
+
+async fn row(client: &Client, room: &str) -> Value {
+    let inbox = client.get("/inbox").await.ok();
+    let rows = inbox["data"].as_array().unwrap();
+    rows.iter().find(|row| row["conversation_id"] == room).unwrap_or_else(|| panic!("{inbox}")).clone()
+}
+
+on_every_database! {
+    /// What the visitor had not read is unread for the customer, also when it wrote in between; what it sent is not.
+    async fn a_merge_keeps_what_is_unread(app: TestApp) {
+        let desk = app.desk().await;
+        let room = desk.second_visitor.open("before signing in").await;
+        desk.agent.claim(&room).await;
+        desk.agent.send(&room, "one").await;
+        desk.second_visitor.send(&room, "and another thing").await;
+        desk.agent.send(&room, "two").await;
+        let before = row(&desk.second_visitor, &room).await;
+        assert_eq!(before["unread"], 2, "{before}");
+        merge(&app, &desk).await;
+        let after = row(&desk.visitor, &room).await;
+        assert_eq!((&after["unread"], &after["read_seq"]), (&json!(2), &before["read_seq"]), "{after}");
+        desk.visitor.post(&format!("/conversations/{room}/read"), json!({"seq": 100})).await.ok();
+        assert_eq!(row(&desk.visitor, &room).await["unread"], 0);
+        let back = desk.visitor.post(&format!("/conversations/{room}/mark_unread"), json!({"seq": 0})).await.ok();
+        assert_eq!(back["read_seq"], before["read_seq"], "{back}");
+        assert_eq!(row(&desk.visitor, &room).await["unread"], 2);
+        let members = desk.visitor.get(&format!("/conversations/{room}/members")).await.ok();
+        let one = members["data"].as_array().unwrap().iter().find(|one| one["member"]["id"] == desk.visitor.id());
+        assert!(one.is_some_and(|one| one["joined_seq"].as_i64() < Some(3)), "{members}");
+        let tenant = desk.tenant;
+        let drift = app
+            .db
+            .read(move |connection| deskwire::sync::verify::recompute_all(connection, Some(tenant)))
+            .await
+            .unwrap();
+        assert_eq!(drift.drift, 0, "{drift:?}");
+    }
+
+    /// An opening's key names one entry over all the customer's conversations.
+    async fn a_repeated_opening_is_stored_once(app: TestApp) {
+        let desk = app.desk().await;
+        let opening = |key: &str| json!({"message": {"client_msg_id": key, "kind": "text", "content": {"text": key}}});
+        let first = desk.visitor.post("/conversations", opening("k1")).await.status(201);
+        let room = first["conversation"]["id"].as_str().unwrap();
+        desk.visitor.post(&format!("/conversations/{room}/close"), json!({})).await.ok();
+        let second = desk.visitor.post("/conversations", opening("k2")).await.status(201);
+        let other = second["conversation"]["id"].as_str().unwrap();
+        assert_ne!(room, other);
+        let again = desk.visitor.post("/conversations", opening("k1")).await.status(200);
+        assert_eq!((&again["duplicate"], &again["conversation"]["id"]), (&json!(true), &json!(room)));
+        assert_eq!(again["entry"]["seq"], first["entry"]["seq"]);
+        let texts = |log: &[Value]| log.iter().filter(|entry| entry["kind"] == "text").count();
+        assert_eq!(texts(&desk.visitor.log(other).await), 1);
+        assert_eq!(texts(&desk.visitor.log(room).await), 1);
+        let changed = json!({"message": {"client_msg_id": "k1", "kind": "text", "content": {"text": "other"}}});
+        desk.visitor.post("/conversations", changed).await.refused(409, "idempotency_conflict");
+    }
+}
