@@ -100,7 +100,8 @@ impl Cleaning {
         let idle = self.db.read(move |connection| idle_visitors(connection, tenant, now, before)).await?;
         let commands = idle.iter().map(|visitor| {
             // That this may be done was decided by the operator's settings.
-            let change = ChangeMember { member: *visitor, role: None, status: None, delete: true };
+            let change =
+                ChangeMember { member: *visitor, role: None, status: None, expires_at: None, delete: true };
             self.journal.submit(Command::new(Principal::System(tenant), change))
         });
         for deleted in join_all(commands).await {

@@ -214,8 +214,7 @@ pub async fn change_password(
     );
     app.db
         .write(move |connection| {
-            store::clear_attempts(connection, actor.tenant, actor.member)?;
-            members::set_password(connection, actor.tenant, actor.member, &hash, now)
+            members::set_password(connection, actor.tenant, actor.member, &hash, Some(actor.session), now)
         })
         .await?;
     sessions::end(app, actor, None, Some(actor.session), "password_changed").await

@@ -23,7 +23,8 @@ pub fn apply(tenant: &Tenant, notice: &AccessNotice, to: &dyn Fn(MemberId) -> bo
                 }
             }
         }
-        AccessState::Member { member, role, status, deleted, merged_into } => {
+        // A socket whose account has ended is found by the look of every second (`bar`).
+        AccessState::Member { member, role, status, deleted, merged_into, expires_at: _ } => {
             for socket in sockets_of(member) {
                 let same_role = socket.actor.get().is_some_and(|actor| actor.role == *role);
                 match (merged_into, *deleted || *status == MemberStatus::Disabled) {

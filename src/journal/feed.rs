@@ -89,6 +89,8 @@ pub enum AccessState {
         deleted: bool,
         /// It was recognised as this member.
         merged_into: Option<MemberId>,
+        /// When the account ends.
+        expires_at: Option<i64>,
     },
     /// The tenant was suspended or reopened.
     Tenant {

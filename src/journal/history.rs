@@ -145,7 +145,7 @@ fn rooms(
     Ok(conversations.into_iter().map(state).collect())
 }
 
-type MemberColumns = (MemberId, i64, Role, MemberStatus, Option<i64>, Option<MemberId>);
+type MemberColumns = (MemberId, i64, Role, MemberStatus, Option<i64>, Option<MemberId>, Option<i64>);
 
 fn access(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) -> Result<Vec<AccessNotice>> {
     let sessions: Vec<(SessionId, MemberId, i64, Option<String>)> = auth_session::table
@@ -164,6 +164,7 @@ fn access(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) 
             member::status,
             member::deleted_at,
             member::merged_into,
+            member::expires_at,
         ))
         .load(connection)?;
     let tenants: Vec<(i64, String)> = tenant::table
@@ -175,9 +176,10 @@ fn access(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) 
         rev,
         change: AccessState::SessionRevoked { member, session, reason: reason.unwrap_or_default() },
     });
-    let members = members.into_iter().map(|(member, rev, role, status, deleted, merged_into)| AccessNotice {
-        rev,
-        change: AccessState::Member { member, role, status, deleted: deleted.is_some(), merged_into },
+    let members = members.into_iter().map(|(member, rev, role, status, deleted, merged_into, expires_at)| {
+        let deleted = deleted.is_some();
+        let change = AccessState::Member { member, role, status, deleted, merged_into, expires_at };
+        AccessNotice { rev, change }
     });
     let tenants = tenants.into_iter().map(|(rev, status)| AccessNotice {
         rev,

@@ -254,5 +254,6 @@ pub fn member_state(facts: &MemberFacts) -> AccessState {
         status: facts.status,
         deleted: facts.deleted,
         merged_into: facts.merged_into,
+        expires_at: facts.expires_at,
     }
 }

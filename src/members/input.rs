@@ -155,7 +155,6 @@ pub fn change_of(app: &App, patch: Patch) -> Result<MemberChange> {
         tags: patch.tags.map(|tags| json_text(&check.labels("/tags", &tags))),
         skills: patch.skills.map(|skills| json_text(&check.labels("/skills", &skills))),
         max_accept: patch.max_accept.map(|count| check.max_accept("/max_accept", count)),
-        expires_at: patch.expires_at.map(|end| end.map(|end| end.0)),
         email_verified: None,
         mobile_verified: None,
         updated_at: app.clock.now().0,

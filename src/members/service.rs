@@ -10,7 +10,7 @@ use crate::domain::member::{MemberStatus, Role};
 use crate::domain::permission::{Operation, Scope, require};
 use crate::http::page::{Page, PageQuery};
 use crate::journal::commands::{ChangeMember, RevokeSessions};
-use crate::kernel::{Code, Error, MemberId, Result, TenantId};
+use crate::kernel::{Code, Error, MemberId, Millis, Result, TenantId};
 use crate::security::password::{Password, Queue};
 
 /// Makes an account. Errors: `forbidden`, `name_taken`, `validation_failed`.
@@ -61,14 +61,22 @@ pub async fn update(app: &App, actor: Actor, id: MemberId, patch: Patch) -> Resu
     let own = id == actor.member;
     let only_status = Patch { status: patch.status, ..Patch::default() };
     let (role, status) = (patch.role, patch.status);
+    let expires_at = patch.expires_at.map(|end| end.map(|end| end.0));
     let change = vouched(change_of(app, patch.clone())?);
     if scope != Scope::Tenant && (present.parent_id != Some(actor.member) || patch != only_status) {
         return Err(Error::new(Code::Forbidden, "only the state of own sub-accounts may be changed"));
     }
-    if own && (role.is_some_and(|role| role != present.role) || status == Some(MemberStatus::Disabled)) {
-        return Err(Error::new(Code::Forbidden, "nobody changes the own role or state: another one must"));
+    let new_end = expires_at.filter(|end| *end != present.expires_at);
+    if own
+        && (role.is_some_and(|role| role != present.role)
+            || status == Some(MemberStatus::Disabled)
+            || new_end.is_some())
+    {
+        return Err(Error::new(
+            Code::Forbidden,
+            "nobody changes the own role, state or end: another one must",
+        ));
     }
-    let ends_now = change.expires_at.flatten().is_some_and(|end| end <= app.clock.now().0);
     let kept = change.clone();
     let (new_role, old_parent) = (role.unwrap_or(present.role), present.parent_id);
     app.db
@@ -89,8 +97,8 @@ pub async fn update(app: &App, actor: Actor, id: MemberId, patch: Patch) -> Resu
             }
         })
         .await?;
-    if role.is_some() || status.is_some() {
-        let change = ChangeMember { member: id, role, status, delete: false };
+    if role.is_some() || status.is_some() || new_end.is_some() {
+        let change = ChangeMember { member: id, role, status, expires_at: new_end, delete: false };
         sessions::change_access(app, actor, change).await?;
         if let Some(role) = role.filter(|role| *role != present.role) {
             audit(&actor, &present, &format!("role {} becomes {role}", present.role));
@@ -99,8 +107,8 @@ pub async fn update(app: &App, actor: Actor, id: MemberId, patch: Patch) -> Resu
             audit(&actor, &present, status.as_str());
         }
     }
-    if ends_now {
-        revoke_all(app, actor, id, "revoked").await?;
+    if let Some(end) = new_end {
+        audit(&actor, &present, &end.map_or("has no end".to_owned(), |end| format!("ends {}", Millis(end))));
     }
     get(app, actor, id).await
 }
@@ -134,7 +142,7 @@ pub async fn delete(app: &App, actor: Actor, id: MemberId) -> Result<()> {
     if id == actor.member {
         return Err(Error::new(Code::Forbidden, "nobody deletes the own account: another one must"));
     }
-    let change = ChangeMember { member: id, role: None, status: None, delete: true };
+    let change = ChangeMember { member: id, role: None, status: None, expires_at: None, delete: true };
     sessions::change_access(app, actor, change).await?;
     audit(&actor, &row, "deleted");
     Ok(())
@@ -188,7 +196,7 @@ async fn write_password(app: &App, row: &MemberRow, password: Password) -> Resul
     password.check("/password", &[row.login_name.as_deref().unwrap_or_default(), &row.email])?;
     let hash = app.auth.passwords().hash(&password, Queue::Known).await?;
     let (tenant, id, now) = (row.tenant_id, row.id, app.clock.now());
-    app.db.write(move |connection| store::set_password(connection, tenant, id, &hash, now)).await
+    app.db.write(move |connection| store::set_password(connection, tenant, id, &hash, None, now)).await
 }
 
 async fn revoke_all(

@@ -1,11 +1,11 @@
 //! Accounts in the store.
 //!
-//! `role`, `status`, `deleted_at`, `merged_into` and `rev` are the journal's to write, because live sockets must
-//! learn of them; everything else of `member` is written here. Accounts that were deleted are not found.
+//! `role`, `status`, `expires_at`, `deleted_at`, `merged_into` and `rev` are the journal's to write, because live
+//! sockets must learn of them; everything else of `member` is written here. Accounts that were deleted are not found.
 
 use diesel::prelude::*;
 
-use crate::db::schema::member;
+use crate::db::schema::{auth_session, member};
 use crate::db::types::{Json, json_text};
 use crate::db::{AnyConnection, DbErrorKind};
 use crate::domain::actor::Actor;
@@ -69,7 +69,6 @@ pub struct MemberChange {
     pub tags: Option<String>,
     pub skills: Option<String>,
     pub max_accept: Option<i32>,
-    pub expires_at: Option<Option<i64>>,
     pub email_verified: Option<bool>,
     pub mobile_verified: Option<bool>,
     pub updated_at: i64,
@@ -233,12 +232,17 @@ pub fn change(
     Ok(diesel::update(one).set(change.clone()).execute(connection).map_err(taken)? == 1)
 }
 
-/// Sets a password hash and takes the locks away.
+/// Sets a password hash, takes the locks away, and makes the refresh tokens of all sessions but one worthless: all
+/// in one transaction, so that no crash and no sign-in at the same moment leaves a session of the old password. The
+/// member comes first: a sign-in that is under way holds its row until its session can be seen here.
+///
+/// That the sessions have ended is written by the journal afterwards; sockets and access tokens learn it from there.
 pub fn set_password(
     connection: &mut AnyConnection,
     tenant: TenantId,
     id: MemberId,
     hash: &str,
+    except: Option<SessionId>,
     now: Millis,
 ) -> Result<()> {
     let one = member::table.filter(member::tenant_id.eq(tenant)).filter(member::id.eq(id));
@@ -250,5 +254,17 @@ pub fn set_password(
             member::updated_at.eq(now.0),
         ))
         .execute(connection)?;
+    diesel::update(
+        auth_session::table
+            .filter(auth_session::tenant_id.eq(tenant))
+            .filter(auth_session::member_id.eq(id))
+            .filter(auth_session::id.ne(except.unwrap_or(SessionId(0)))),
+    )
+    .set((
+        auth_session::refresh_current.eq(""),
+        auth_session::refresh_parent.eq(None::<String>),
+        auth_session::refresh_siblings.eq(None::<String>),
+    ))
+    .execute(connection)?;
     Ok(())
 }

@@ -92,7 +92,7 @@ impl Auth {
 
     /// Why somebody who came in earlier may not stay; `None` when it may. In memory.
     pub fn barred(&self, actor: &Actor) -> Option<DenyReason> {
-        self.inner.revocations.barred(actor)
+        self.inner.revocations.barred(actor, self.inner.clock.now())
     }
 
     /// Seals what is kept at rest and read again.

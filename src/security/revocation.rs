@@ -51,7 +51,7 @@ struct State {
 pub enum DenyReason {
     /// The tenant is suspended.
     TenantSuspended,
-    /// The account is disabled or deleted.
+    /// The account is disabled, deleted or over.
     AccountDisabled,
     /// The visitor was recognised as another member.
     IdentityChanged,
@@ -83,6 +83,8 @@ struct MemberAccess {
     role: Role,
     barred: bool,
     merged: bool,
+    /// When the account ends.
+    ends: Option<Millis>,
     rev: i64,
     /// When this process learned it, by its own clock.
     noticed_at: Millis,
@@ -113,14 +115,16 @@ impl Revocations {
         Self { lifetime, state: RwLock::default() }
     }
 
-    /// Why the actor of a valid token may not be here; `None` when it may.
-    pub fn barred(&self, actor: &Actor) -> Option<DenyReason> {
+    /// Why the actor of a valid token may not be here now; `None` when it may.
+    pub fn barred(&self, actor: &Actor, now: Millis) -> Option<DenyReason> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         if state.suspended.contains(&actor.tenant) {
             return Some(DenyReason::TenantSuspended);
         }
         match state.members.get(&actor.member) {
-            Some(access) if access.barred => return Some(DenyReason::AccountDisabled),
+            Some(access) if access.barred || access.ends.is_some_and(|end| end <= now) => {
+                return Some(DenyReason::AccountDisabled);
+            }
             Some(access) if access.merged => return Some(DenyReason::IdentityChanged),
             _ => {}
         }
@@ -143,11 +147,11 @@ impl Revocations {
                 AccessState::SessionRevoked { session, .. } => {
                     state.sessions.insert(*session, now);
                 }
-                AccessState::Member { member, role, status, deleted, merged_into } => {
+                AccessState::Member { member, role, status, deleted, merged_into, expires_at } => {
                     let barred = *deleted || *status == MemberStatus::Disabled;
                     let merged = merged_into.is_some();
-                    let rev = notice.rev;
-                    let access = MemberAccess { role: *role, barred, merged, rev, noticed_at: now };
+                    let (rev, ends) = (notice.rev, expires_at.map(Millis));
+                    let access = MemberAccess { role: *role, barred, merged, ends, rev, noticed_at: now };
                     state.learn(*member, access);
                 }
                 AccessState::Tenant { suspended } => {
@@ -198,7 +202,7 @@ impl State {
     }
 }
 
-type MemberColumns = (MemberId, Role, MemberStatus, Option<i64>, Option<MemberId>, i64);
+type MemberColumns = (MemberId, Role, MemberStatus, Option<i64>, Option<MemberId>, Option<i64>, i64);
 
 /// Reads what was revoked since the last look, in every tenant: the one question that is asked across tenants, since
 /// the answer guards the process as a whole and is shown to nobody.
@@ -267,19 +271,37 @@ impl Found {
     }
 
     fn add_members(&mut self, rows: Vec<MemberColumns>, look: &Look) {
-        self.members.extend(rows.into_iter().map(|(id, role, status, deleted_at, merged_into, rev)| {
-            let barred = deleted_at.is_some() || status == MemberStatus::Disabled;
-            let merged = merged_into.is_some();
-            (id, MemberAccess { role, barred, merged, rev, noticed_at: look.began })
-        }));
+        self.members.extend(rows.into_iter().map(
+            |(id, role, status, deleted_at, merged_into, expires_at, rev)| {
+                let barred = deleted_at.is_some() || status == MemberStatus::Disabled;
+                let merged = merged_into.is_some();
+                let ends = expires_at.map(Millis);
+                (id, MemberAccess { role, barred, merged, ends, rev, noticed_at: look.began })
+            },
+        ));
     }
 }
 
-type MemberSelection =
-    (member::id, member::role, member::status, member::deleted_at, member::merged_into, member::rev);
+type MemberSelection = (
+    member::id,
+    member::role,
+    member::status,
+    member::deleted_at,
+    member::merged_into,
+    member::expires_at,
+    member::rev,
+);
 
 const fn member_columns() -> MemberSelection {
-    (member::id, member::role, member::status, member::deleted_at, member::merged_into, member::rev)
+    (
+        member::id,
+        member::role,
+        member::status,
+        member::deleted_at,
+        member::merged_into,
+        member::expires_at,
+        member::rev,
+    )
 }
 
 /// Follows the feed and the store until the server stops. One task for each process.
@@ -309,63 +331,4 @@ pub async fn follow(auth: Auth, db: Db, feed: Feed, shutdown: CancellationToken)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn actor(role: Role) -> Actor {
-        Actor { tenant: TenantId(1), member: MemberId(2), role, session: SessionId(3) }
-    }
-
-    fn member(role: Role, status: MemberStatus) -> AccessNotice {
-        let change =
-            AccessState::Member { member: MemberId(2), role, status, deleted: false, merged_into: None };
-        AccessNotice { rev: 1, change }
-    }
-
-    #[test]
-    fn each_kind_of_notice_shuts_its_door() {
-        let revocations = Revocations::new(900_000);
-        let now = Millis(1_000_000);
-        assert_eq!(revocations.barred(&actor(Role::Agent)), None);
-        revocations.notice(TenantId(1), &[member(Role::Supervisor, MemberStatus::Enabled)], now);
-        assert_eq!(revocations.barred(&actor(Role::Agent)), Some(DenyReason::RoleChanged));
-        assert_eq!(revocations.barred(&actor(Role::Supervisor)), None);
-        let session = AccessState::SessionRevoked {
-            member: MemberId(2),
-            session: SessionId(3),
-            reason: "revoked".to_owned(),
-        };
-        revocations.notice(TenantId(1), &[AccessNotice { rev: 2, change: session }], now);
-        assert_eq!(revocations.barred(&actor(Role::Supervisor)), Some(DenyReason::SessionRevoked));
-        revocations.notice(TenantId(1), &[member(Role::Supervisor, MemberStatus::Disabled)], now);
-        assert_eq!(revocations.barred(&actor(Role::Supervisor)), Some(DenyReason::AccountDisabled));
-        let suspend = AccessNotice { rev: 3, change: AccessState::Tenant { suspended: true } };
-        revocations.notice(TenantId(1), &[suspend], now);
-        assert_eq!(revocations.barred(&actor(Role::Supervisor)), Some(DenyReason::TenantSuspended));
-    }
-
-    #[test]
-    fn a_look_that_began_before_a_notice_does_not_undo_it() {
-        let revocations = Revocations::new(900_000);
-        let now = Millis(1_000_000);
-        let look = revocations.look(now);
-        let suspend = AccessNotice { rev: 3, change: AccessState::Tenant { suspended: true } };
-        revocations.notice(TenantId(1), &[suspend], now);
-        revocations.apply(&look, Found::default());
-        assert_eq!(revocations.barred(&actor(Role::Agent)), Some(DenyReason::TenantSuspended));
-        revocations.apply(&revocations.look(now), Found::default());
-        assert_eq!(revocations.barred(&actor(Role::Agent)), None);
-    }
-
-    #[test]
-    fn what_concerns_expired_tokens_only_is_forgotten() {
-        let revocations = Revocations::new(900_000);
-        let found = Found { sessions: vec![SessionId(3)], ..Found::default() };
-        revocations.apply(&revocations.look(Millis(900_000)), found);
-        assert_eq!(revocations.barred(&actor(Role::Agent)), Some(DenyReason::SessionRevoked));
-        revocations.apply(&revocations.look(Millis(1_800_000)), Found::default());
-        assert_eq!(revocations.barred(&actor(Role::Agent)), Some(DenyReason::SessionRevoked));
-        revocations.apply(&revocations.look(Millis(1_800_001)), Found::default());
-        assert_eq!(revocations.barred(&actor(Role::Agent)), None);
-    }
-}
+mod tests;

@@ -38,6 +38,19 @@ on_every_database! {
         desk.visitor.put("/auth/password", change(PASSWORD, "a new password")).await.refused(403, "forbidden");
     }
 
+    /// The store alone, before the journal ends the sessions, as after a crash between the two: nobody refreshes a
+    /// session of the old password, and a sign-in that checked the old one brings no session.
+    async fn no_session_of_the_old_password_survives_a_crash(app: TestApp) {
+        use deskwire::members::store;
+        let desk = app.desk().await;
+        let tokens = login(&desk, "agent", PASSWORD).await.ok();
+        let (tenant, member, now) = (desk.tenant, desk.seed.agent.member, app.clock.now());
+        app.db.write(move |connection| store::set_password(connection, tenant, member, "$2b$04$x", None, now)).await.unwrap();
+        let refresh = json!({"refresh_token": tokens["refresh_token"]});
+        desk.anonymous.post("/auth/refresh", refresh).await.refused(401, "session_revoked");
+        login(&desk, "second-agent", PASSWORD).await.ok();
+    }
+
     /// Common passwords, short ones and names are refused by every route that sets one.
     async fn what_is_guessed_first_is_refused_everywhere(app: TestApp) {
         let desk = app.desk().await;

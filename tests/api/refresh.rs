@@ -87,6 +87,38 @@ on_every_database! {
         refresh(&desk.anonymous, &tabs[0]).await.refused(401, "session_revoked");
     }
 
+    /// An end that is set or brought forward binds at once, tokens that are out and live sockets included; the account
+    /// cannot prolong itself.
+    async fn an_end_that_comes_later_binds_what_is_out(app: TestApp) {
+        let desk = app.desk().await;
+        let path = format!("/members/{}", desk.second_agent.id());
+        let mut socket = desk.second_agent.socket().await;
+        let end = app.clock.now().plus(30_000);
+        desk.admin.patch(&path, json!({"expires_at": end.to_string()})).await.ok();
+        desk.second_agent.get("/me").await.ok();
+        app.advance(31_000).await;
+        desk.second_agent.get("/me").await.refused(403, "account_disabled");
+        desk.second_agent.patch("/me", json!({"nickname": "x"})).await.refused(403, "account_disabled");
+        assert_eq!(socket.expect("bye").await["reason"], "account_disabled");
+        assert_eq!(socket.expect_close().await, 4_502);
+        // An administrator whose time is over does not give itself more.
+        let other = app.seed_member(desk.tenant, deskwire::domain::member::Role::Admin).await;
+        let own = format!("/members/{}", other.member);
+        let past = app.clock.now().plus(-1_000);
+        desk.admin.patch(&own, json!({"expires_at": past.to_string()})).await.ok();
+        let later = app.clock.now().plus(3_600_000).to_string();
+        let answer = app.client_of(other).patch(&own, json!({"expires_at": later})).await;
+        assert!(answer.status == 401 || answer.status == 403, "{answer}");
+        // Nor does one whose time is not over yet.
+        let third = app.seed_member(desk.tenant, deskwire::domain::member::Role::Admin).await;
+        let own = format!("/members/{}", third.member);
+        desk.admin.patch(&own, json!({"expires_at": later})).await.ok();
+        app.client_of(third).patch(&own, json!({"expires_at": null})).await.refused(403, "forbidden");
+        // Taken away, it binds no longer.
+        desk.admin.patch(&path, json!({"expires_at": null})).await.ok();
+        app.client_of(desk.seed.second_agent).get("/me").await.ok();
+    }
+
     /// An account with an end has no token beyond it.
     async fn an_account_that_ends_takes_its_tokens_along(app: TestApp) {
         let desk = app.desk().await;

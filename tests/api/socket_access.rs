@@ -47,6 +47,7 @@ on_every_database! {
             member: member(client),
             role,
             status,
+            expires_at: None,
             delete,
         };
         let socket = desk.second_agent.socket().await;

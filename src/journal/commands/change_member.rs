@@ -8,8 +8,8 @@ use crate::journal::decide::CommandContext;
 use crate::journal::wants::Wants;
 use crate::kernel::{Error, MemberId, Result};
 
-/// Change a member's role or state, or delete it. Ends its live sockets; a member that is disabled or deleted also
-/// loses its sessions.
+/// Change a member's role, state or end, or delete it. Ends its live sockets; a member that is disabled, deleted or
+/// past its end also loses its sessions.
 #[derive(Debug, Clone)]
 pub struct ChangeMember {
     /// Whom.
@@ -18,6 +18,8 @@ pub struct ChangeMember {
     pub role: Option<Role>,
     /// The new state.
     pub status: Option<MemberStatus>,
+    /// The new end of the account; `Some(None)` takes it away.
+    pub expires_at: Option<Option<i64>>,
     /// Soft delete: the login name and external id become free.
     pub delete: bool,
 }
@@ -35,9 +37,10 @@ impl JournalCommand for ChangeMember {
         let role = self.role.unwrap_or(facts.role);
         let status = self.status.unwrap_or(facts.status);
         let deleted = facts.deleted || self.delete;
-        let present = (facts.role, facts.status, facts.deleted);
+        let expires_at = self.expires_at.unwrap_or(facts.expires_at);
+        let present = (facts.role, facts.status, facts.deleted, facts.expires_at);
         context.require_management(self.member)?;
-        if (role, status, deleted) == present {
+        if (role, status, deleted, expires_at) == present {
             return Ok(Reply::default());
         }
         let rev = context.rev();
@@ -45,10 +48,13 @@ impl JournalCommand for ChangeMember {
             facts.role = role;
             facts.status = status;
             facts.deleted = deleted;
+            facts.expires_at = expires_at;
             facts.rev = rev;
         }
         if deleted || status == MemberStatus::Disabled {
             context.revoke(self.member, |_| true, if deleted { "deleted" } else { "disabled" });
+        } else if expires_at.is_some_and(|end| end <= context.set.now) {
+            context.revoke(self.member, |_| true, "expired");
         }
         Ok(Reply::default())
     }

@@ -73,6 +73,7 @@ fn flush_access(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> 
                 member::role.eq(facts.role),
                 member::status.eq(facts.status),
                 member::merged_into.eq(facts.merged_into),
+                member::expires_at.eq(facts.expires_at),
                 member::rev.eq(facts.rev),
                 member::updated_at.eq(set.now),
             ))

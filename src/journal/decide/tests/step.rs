@@ -232,8 +232,13 @@ impl Simulation {
             Step::Merge { from, into } => by(from, Merge { from: member(from), into: member(into) }.into()),
             Step::Switch { who, on } => {
                 let status = if on { MemberStatus::Enabled } else { MemberStatus::Disabled };
-                let change =
-                    ChangeMember { member: member(who), role: None, status: Some(status), delete: false };
+                let change = ChangeMember {
+                    member: member(who),
+                    role: None,
+                    status: Some(status),
+                    expires_at: None,
+                    delete: false,
+                };
                 let admin = if PEOPLE[who].0 == SHOP { 0 } else { 7 };
                 by(admin, change.into())
             }
