@@ -4,61 +4,91 @@
 //! everything that anybody must not miss is an entry of a log, committed before it is acknowledged.
 //!
 //! ## The one idea
-//! A tenant's life is one ordered log. Every conversation is a room with a dense `seq`; every change that readers
-//! must learn takes the tenant's next `rev`. Resume, inbox, feed and other processes all follow `rev`. What staff
-//! say among themselves lives in a second room behind the conversation (kind `backstage`), so a visitor cannot be
-//! shown it by mistake: the visitor's log does not hold it.
+//! A tenant's life is one ordered log. Every conversation has a log with a dense `seq`; every change that readers
+//! must learn takes the tenant's next `rev`. Resume, inbox, feed, followers and other processes all follow `rev`. What
+//! staff say among themselves is the log of a second conversation behind the first (kind `backstage`), so a visitor
+//! cannot be shown it by mistake: the visitor's log does not hold it.
 //!
-//! ## Rooms, in reading order
-//! | room | owns |
-//! |---|---|
-//! | [`kernel`] | ids, time, errors and their codes, secrets, text rules, supervised tasks |
-//! | [`settings`] | every flag and variable |
-//! | [`db`] | connections to three databases, migrations, the second door for writing ([`db::Db::write`]) |
-//! | [`domain`] | actors, members, tenants, conversations, entries, content: types and rules without I/O; the one table of rights ([`domain::permission`]) |
-//! | [`limits`] | how much one member or address may ask for, over REST and sockets together |
-//! | [`security`] | tokens, passwords, the locks against guessing, revocations, secrets |
-//! | [`auth`] | sign-in, sessions, the caller of a request |
-//! | [`tenants`], [`members`], [`visitors`] | merchants, accounts, visitors and how they are recognised |
-//! | [`conversations`], [`messages`] | what rooms and entries are, their routes and reads |
-//! | [`journal`] | the first door for writing: commands, rules, lanes, the feed to readers |
-//! | [`sync`] | reading positions, exact unread, inbox, deltas, the tenant's feed |
-//! | [`gateway`] | the socket: frames, sessions, fan-out, resume, drain |
-//! | [`cluster`] | what other processes on the same store committed |
-//! | [`cleaning`] | what nobody will ask for again is taken away: the first follower of the log ([`journal::follower`]) |
-//! | [`http`], [`server`], [`routes`] | what every request passes through; where every route is mounted |
-//! | [`documents`] | OpenAPI and AsyncAPI, generated from the same types |
-//! | [`metrics`], [`health`] | numbers and probes |
-//! | [`app`] | one server: what the rooms share, start and stop |
-//! | [`cli`], [`replay`] | the program's sub-commands; the demo, load program and judge |
+//! ## Layers, from the ground up
+//! A module uses its own layer and those below it; `tests/api/tidy_layers.rs` holds that, and that no circle of files
+//! grows.
 //!
-//! A room holds at most `mod.rs` (what it owns), `model.rs` (types and rules, no I/O), `routes.rs`/`api.rs`
-//! (handlers and their bodies), `service.rs` (use-cases, called by REST and socket alike), `store.rs` (queries; each
-//! takes the tenant).
+//! | layer | module | owns |
+//! |---|---|---|
+//! | kernel | [`kernel`] | ids, time, errors and their codes, secrets, text and JSON rules, supervised tasks |
+//! | database | [`db`] | connections to three databases, migrations, the second door for writing ([`db::Db::write`]) |
+//! | domain | [`domain`] | actors, members, tenants, conversations, entries, content: types and rules without I/O; the one table of rights ([`domain::permission`]) |
+//! | | [`settings`] | every flag and variable |
+//! | journal | [`journal`] | the first door for writing: commands with their rules, lanes, the feed to readers, followers |
+//! | ground of the features | [`security`] | tokens, passwords, the locks against guessing, revocations, secrets |
+//! | | [`limits`], [`connections`] | rates of requests and frames; how many sockets an address and a member have |
+//! | | [`cluster`] | what other processes on the same store committed; repair of holes |
+//! | | [`cleaning`] | the first follower: idle visitors, dead sessions, old receipts |
+//! | | [`metrics`] | numbers for operators |
+//! | what handlers share | [`app`] | the handles of the layers below, built once |
+//! | http | [`http`] | what every request passes through: bounds, rates, bodies, problems |
+//! | features | [`auth`] | sign-in, sessions, the caller of a request |
+//! | | [`tenants`], [`members`], [`visitors`] | merchants, accounts, visitors and how they are recognised |
+//! | | [`conversations`], [`messages`] | their routes, views and reads |
+//! | | [`sync`] | reading positions, exact unread, inbox, deltas, the tenant's feed |
+//! | gateway | [`gateway`] | the socket: frames, sessions, fan-out, resume, drain |
+//! | documents | [`documents`], [`health`] | OpenAPI and AsyncAPI, generated from the same types; probes |
+//! | server | [`routes`], [`server`] | where every route is mounted; start and stop |
+//! | programs | [`cli`], [`replay`] | the program's sub-commands; the demo, load program and judge |
 //!
-//! ## The dependency rule
-//! `kernel` knows nobody. `db` and `http` know `kernel`. A room's `model` does no I/O; its `store` knows `db`; its
-//! `service` knows stores and the journal; its handlers know `http` and the service. The journal knows models and
-//! `db`, never HTTP or sockets. The gateway calls services. `app`, `server`, `routes`, `documents` and `cli` know
-//! everybody.
+//! A feature holds at most `mod.rs` (what it owns), `api.rs` and `routes.rs` (bodies and handlers), `service.rs`
+//! (use-cases, called by REST and socket alike), `view.rs` (what readers see), `store.rs` (queries; each takes the
+//! tenant).
 //!
 //! ## One message walked through
 //! 1. `gateway` reads a `message.send` frame, or `messages::routes` a `POST …/messages`; both call
-//!    [`messages::service::send`], which checks the body and submits a [`journal::Command`].
-//! 2. `journal::queue` holds it (bounded, with a share for each tenant) until the lane's thread takes it with
-//!    whatever else waits: the previous commit is the timer.
-//! 3. `journal::batch` locks the tenants (`journal::store::transaction`), loads the working set
-//!    (`journal::store::load`), decides each command in plain Rust (`journal::decide`), flushes in bulk
-//!    (`journal::store::flush`) and commits.
+//!    [`messages::service::send`], which checks the content and submits a [`journal::Command`].
+//! 2. `journal::queue` holds it (bounded, with a share for each tenant and a deadline) until the lane's thread takes it
+//!    with whatever else waits: the previous commit is the timer.
+//! 3. `journal::batch` locks the tenants (`journal::store::transaction`), loads what the commands want
+//!    (`journal::wants`), decides each in plain Rust (`journal::commands`), flushes in bulk (`journal::store`) and
+//!    commits.
 //! 4. `journal::lane` answers the callers, then hands [`journal::Changes`] to the [`journal::Feed`].
 //! 5. Each worker's hub in `gateway` gives the entry to its own sockets, serialised once. Whoever sees a hole in the
-//!    revs reads the store (`journal::history`): the same path after an overflow, a panic, or another process's
-//!    write (`cluster::tail`).
+//!    revs has it read back from the store, once for the process (`cluster`): the same path after an overflow, a
+//!    panic, or another process's write.
+//!
+//! ## How to add
+//! - **A command**: a file under `journal/commands` (its fields, `wants`, `decide`) and a line in the list of
+//!   `journal/commands/mod.rs`; a notice of its own is a variant of [`domain::entry::EntryKind`]. Then a function in
+//!   the feature's `service.rs`, a handler, and a test in `tests/api`.
+//! - **A table of the journal**: migrations for the three databases, `db/schema.rs`, a row in `domain`, its list in
+//!   `journal/store/columns.rs` with its lines in `flush`, and how it is loaded when commands read it back. A forgotten
+//!   column does not compile or fails a test. Any other table: migrations, schema, and a `store.rs`.
+//! - **A frame**: see `gateway::protocol`.
+//! - **A route**: a handler with `#[utoipa::path]` in the feature, registered in its `routes`; the documents follow.
+//! - **A follower of the log**: a type that implements `journal::follower::Follower`, started in [`app`].
+//! - **A long-lived task**: [`kernel::tasks::Tasks::spawn`], with handles of its own; it must rebuild its state from the
+//!   store when it is started again.
+//!
+//! ## Glossary
+//! | term | meaning |
+//! |---|---|
+//! | tenant | a merchant; nothing crosses from one to another |
+//! | member | an account: customer (a visitor), agent, supervisor or administrator |
+//! | conversation | a log with members; a support conversation belongs to one customer |
+//! | backstage | the conversation behind a support conversation that only staff read; its messages are notes |
+//! | entry | one row of a log: a message (somebody said something) or a notice (something happened) |
+//! | `seq` | the position of an entry in its log: dense, from 1 |
+//! | *rev* | the position of a change in its tenant's history: without holes in commit order |
+//! | cursor | an opaque text that names a rev for one member of one store |
+//! | participant | a member's row of a conversation: membership and positions; shown to it as an inbox row |
+//! | command | one thing that is asked of the journal; decided with the present state in hand |
+//! | working set | the rows that a batch loaded, and what its commands made of them |
+//! | lane | a thread that commits batches of commands on a connection of its own |
+//! | feed | committed changes on their way to the readers of this process |
+//! | follower | durable work behind the log, with a stored cursor and a lease |
+//! | hub | the sockets of one worker thread, and the task that serves them |
 //!
 //! ## Invariants that hold everywhere
 //! An acknowledged write is committed. `(conversation, sender, client_msg_id)` names one entry for ever. `seq` is
 //! dense; order never depends on clocks. Every query takes the tenant. No Diesel on async workers; no lock across
-//! I/O; every queue has an end.
+//! I/O; every queue has an end and every wait a limit; no long-lived task dies silently.
 
 pub mod kernel;
 

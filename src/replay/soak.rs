@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
-use serde::Serialize;
 use tokio::sync::Mutex;
 
 use super::own_processes::OwnProcesses;
