@@ -249,6 +249,13 @@ fn end_watches(tenant: &mut Tenant, room: &RoomState, conversation: Conversation
     }
 }
 
+/// The positions to tell when some have risen. Delivered positions take no rev, so the state that came with an
+/// earlier rev can arrive after a later position was told: what was told is never taken back.
+fn risen(known: [i64; 4], now: [i64; 4]) -> Option<[i64; 4]> {
+    let furthest = std::array::from_fn(|side| known[side].max(now[side]));
+    (furthest != known).then_some(furthest)
+}
+
 fn receipt(
     tenant: &mut Tenant,
     changes: &Changes,
@@ -259,13 +266,11 @@ fn receipt(
     let now =
         [row.customer_read_seq, row.staff_read_seq, row.customer_delivered_seq, row.staff_delivered_seq];
     let known = tenant.positions.get(&conversation).copied();
-    let moved = match known {
-        Some(known) => known != now,
-        None => changed(changes).any(|one| one.conversation_id == conversation),
+    let now = match known {
+        Some(known) => risen(known, now)?,
+        None if changed(changes).any(|one| one.conversation_id == conversation) => now,
+        None => return None,
     };
-    if !moved {
-        return None;
-    }
     if tenant.positions.len() >= REMEMBERED {
         tenant.positions.clear();
     }
@@ -280,4 +285,16 @@ fn receipt(
     let bytes = wire::frame("receipt", &receipt);
     let inside = room.participants.iter().filter(|one| one.is_in()).map(|one| one.member_id).collect();
     Some(ReceiptNotice { conversation, inside, bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::risen;
+
+    #[test]
+    fn told_positions_never_go_back() {
+        assert_eq!(risen([1, 2, 3, 9], [1, 2, 3, 0]), None);
+        assert_eq!(risen([1, 2, 3, 9], [2, 2, 3, 0]), Some([2, 2, 3, 9]));
+        assert_eq!(risen([1, 2, 3, 9], [1, 2, 3, 9]), None);
+    }
 }
