@@ -1,9 +1,9 @@
 //! The one door to a conversation: loads it with the actor's own row and says how the actor stands to it.
 //!
 //! Invariants: a stranger learns nothing, not even that the id exists; a backstage room is seen exactly by the staff
-//! who see its parent.
+//! who see its parent; a merged conversation also by the staff who see the one that goes on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
@@ -52,11 +52,38 @@ pub fn load(connection: &mut AnyConnection, actor: &Actor, id: ConversationId) -
     };
     let front = parent.as_ref().unwrap_or(&conversation);
     let participant = store::participant(connection, tenant, front.id, actor.member)?;
-    let relation = permission::relation(actor, front, participant.as_ref());
+    let mut relation = permission::relation(actor, front, participant.as_ref());
     if relation == Relation::Stranger {
-        return Err(Error::not_found());
+        let fronts = std::iter::once(front);
+        if !seen_by_merge(connection, actor, fronts)?.contains(&front.id) {
+            return Err(Error::not_found());
+        }
+        relation = Relation::Viewer;
     }
     Ok(Access { conversation, parent, participant, relation })
+}
+
+/// Which of these conversations were merged into one that the actor sees: it may read them too.
+fn seen_by_merge<'a>(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    fronts: impl Iterator<Item = &'a ConversationRow>,
+) -> Result<HashSet<ConversationId>> {
+    let merged: Vec<(ConversationId, ConversationId)> =
+        fronts.filter_map(|row| Some((row.id, row.merged_into_id?))).collect();
+    let survivors: Vec<ConversationId> = merged.iter().map(|(_, survivor)| *survivor).collect();
+    let rows = store::find_many(connection, actor.tenant, &survivors)?;
+    let there = store::participants_of(connection, actor.tenant, &survivors, &[actor.member])?;
+    let seen: HashSet<ConversationId> = rows
+        .iter()
+        .filter(|row| {
+            let participant = there.iter().find(|one| one.conversation_id == row.id);
+            let survivor = permission::relation(actor, row, participant);
+            permission::relation_by_merge(actor, survivor) != Relation::Stranger
+        })
+        .map(|row| row.id)
+        .collect();
+    Ok(merged.into_iter().filter(|(_, survivor)| seen.contains(survivor)).map(|(id, _)| id).collect())
 }
 
 /// Loads many at once, in a constant number of queries. What the actor may not see is left out.
@@ -78,6 +105,7 @@ pub fn load_many(
             .into_iter()
             .map(|row| (row.conversation_id, row))
             .collect();
+    let by_merge = seen_by_merge(connection, actor, rows.iter().chain(parents.values()))?;
     let mut found = HashMap::with_capacity(rows.len());
     for conversation in rows {
         let parent = match conversation.parent_id {
@@ -89,7 +117,10 @@ pub fn load_many(
         };
         let front = parent.as_ref().unwrap_or(&conversation);
         let participant = participants.get(&front.id).cloned();
-        let relation = permission::relation(actor, front, participant.as_ref());
+        let mut relation = permission::relation(actor, front, participant.as_ref());
+        if relation == Relation::Stranger && by_merge.contains(&front.id) {
+            relation = Relation::Viewer;
+        }
         if relation != Relation::Stranger {
             found.insert(conversation.id, Access { conversation, parent, participant, relation });
         }

@@ -8,6 +8,8 @@ use crate::kernel::json::given;
 use crate::kernel::{AssignmentId, ConversationId, MemberId, Millis};
 use crate::messages::api::MessageContent;
 
+use crate::text_enum;
+
 use super::view::Opened;
 use super::view::{Card, Cards, View};
 use crate::domain::conversation::{
@@ -73,6 +75,16 @@ impl From<Opened> for OpenedConversation {
     }
 }
 
+text_enum! {
+    /// In which order conversations are listed.
+    Sort {
+        /// The newest first.
+        Newest = "newest",
+        /// Open ones only: the longest waiting first.
+        Waiting = "waiting",
+    }
+}
+
 /// Which conversations are asked for.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -88,10 +100,13 @@ pub struct ListConversations {
     pub unassigned: Option<bool>,
     /// Only of this urgency. Ignored for customers.
     pub priority: Option<Priority>,
+    /// `newest` (default), or `waiting`: open ones only, the longest waiting first. A conversation waits since it was
+    /// opened, released or reopened.
+    pub sort: Option<Sort>,
     /// Most rows to return, 1 to 200; 50 when absent.
     #[param(minimum = 1, maximum = 200, default = 50)]
     pub limit: Option<u32>,
-    /// `next_cursor` of the page before; absent for the first page.
+    /// `next_cursor` of the page before, which had the same `sort`; absent for the first page.
     pub cursor: Option<String>,
 }
 

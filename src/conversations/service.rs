@@ -12,17 +12,17 @@ use crate::journal::commands::{
     AddMember, Assign, Claim, Close, Open, Release, RemoveMember, Reopen, Update,
 };
 use crate::journal::{Action, Command, Reply};
-use crate::kernel::{ConversationId, Error, MemberId, Result, text};
+use crate::kernel::{Code, ConversationId, Error, MemberId, Result, text};
 use crate::limits::Key;
 use crate::messages::service::draft;
 
 use super::access;
 use super::api::{
-    Assignment, CloseConversation, ListConversations, OpenConversation, Participant, UpdateConversation,
+    Assignment, CloseConversation, ListConversations, OpenConversation, Participant, Sort, UpdateConversation,
 };
 use super::store::{self, Filter, Reach};
 use super::view::{Cards, Opened, View};
-use crate::domain::conversation::{CloseReason, ConversationRow, Priority};
+use crate::domain::conversation::{CloseReason, ConversationRow, ConversationStatus, Priority};
 
 /// Longest subject, in characters.
 pub const SUBJECT_MAX: usize = 200;
@@ -85,10 +85,18 @@ pub async fn view(app: &App, actor: Actor, id: ConversationId) -> Result<View> {
         .await
 }
 
-/// A page of the conversations that the actor may see, the newest first.
+/// A page of the conversations that the actor may see: the newest first, or the waiting ones in the order of the queue.
 pub async fn list(app: &App, actor: Actor, query: ListConversations) -> Result<Page<View>> {
     let page = query.page();
-    let (limit, before) = (page.limit()?, page.after::<i64>()?.map(ConversationId));
+    let limit = page.limit()?;
+    let sort = query.sort.unwrap_or(Sort::Newest);
+    let waiting = sort == Sort::Waiting;
+    if waiting && query.status.is_some_and(|status| status != ConversationStatus::Open) {
+        return Err(Error::new(Code::InvalidParameter, "sort=waiting lists open conversations only"));
+    }
+    let before = if waiting { None } else { page.after::<i64>()?.map(ConversationId) };
+    let after = if waiting { page.after::<(i64, i64)>()? } else { None };
+    let after = after.map(|(since, id)| (since, ConversationId(id)));
     let reach = match permission::require(&actor, Operation::ReadConversation)? {
         Scope::Tenant => Reach::Tenant,
         Scope::Visible => Reach::Agent(actor.member),
@@ -104,8 +112,17 @@ pub async fn list(app: &App, actor: Actor, query: ListConversations) -> Result<P
     };
     app.db
         .read(move |connection| {
-            let rows = store::list(connection, actor.tenant, reach, &filter, before, limit + 1)?;
-            let page = Page::new(rows, limit, |row: &ConversationRow| row.id.0);
+            let tenant = actor.tenant;
+            let page = match sort {
+                Sort::Newest => {
+                    let rows = store::list(connection, tenant, reach, &filter, before, limit + 1)?;
+                    Page::new(rows, limit, |row: &ConversationRow| row.id.0)
+                }
+                Sort::Waiting => {
+                    let rows = store::waiting(connection, tenant, reach, &filter, after, limit + 1)?;
+                    Page::new(rows, limit, |row: &ConversationRow| (row.waiting_since, row.id.0))
+                }
+            };
             let cards = Cards::of(connection, actor.tenant, &page.data)?;
             Ok(page.map(|row| View::new(&row, &cards, actor.role)))
         })
@@ -163,7 +180,7 @@ pub async fn close(app: &App, actor: Actor, id: ConversationId, input: CloseConv
     let usual = if staff { CloseReason::Resolved } else { CloseReason::CustomerLeft };
     let reason = input.reason.unwrap_or(usual);
     let own = staff || matches!(reason, CloseReason::CustomerLeft | CloseReason::Resolved);
-    if reason == CloseReason::Merged || !own {
+    if matches!(reason, CloseReason::Merged | CloseReason::CustomerDeleted) || !own {
         return Err(Error::field("/reason", "invalid", "this reason is not yours to give"));
     }
     change(app, actor, id, Close { conversation: id, reason, note }).await

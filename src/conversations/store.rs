@@ -183,14 +183,6 @@ pub fn list(
     }
 }
 
-/// Merges several walks.
-fn newest(mut rows: Vec<ConversationRow>, limit: i64) -> Vec<ConversationRow> {
-    rows.sort_by_key(|row| std::cmp::Reverse(row.id));
-    rows.dedup_by_key(|row| row.id);
-    rows.truncate(usize::try_from(limit).unwrap_or_default());
-    rows
-}
-
 /// Adds what a [`Filter`] says to a query that has `conversation` in it.
 macro_rules! filtered {
     ($query:ident, $filter:expr) => {
@@ -210,6 +202,49 @@ macro_rules! filtered {
             $query = $query.filter(conversation::priority.eq(priority));
         }
     };
+}
+
+/// Waiting support conversations, the longest waiting first, after the place `(waiting_since, id)`. Agents see every
+/// waiting one, so only a customer's list is narrower.
+pub fn waiting(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    reach: Reach,
+    filter: &Filter,
+    after: Option<(i64, ConversationId)>,
+    limit: i64,
+) -> Result<Vec<ConversationRow>> {
+    // That it waits says its state; naming the state too would lead to the index of states.
+    let mut filter = Filter { status: None, ..filter.clone() };
+    if let Reach::Customer(member) = reach {
+        if filter.customer_id.is_some_and(|asked| asked != member) {
+            return Ok(Vec::new());
+        }
+        filter.customer_id = Some(member);
+    }
+    let mut query = conversation::table
+        .filter(conversation::tenant_id.eq(tenant))
+        .filter(conversation::waiting_since.is_not_null())
+        .order((conversation::waiting_since.asc(), conversation::id.asc()))
+        .limit(limit)
+        .select(ConversationRow::as_select())
+        .into_boxed();
+    if let Some((since, id)) = after {
+        // The first condition is for the index, the second for those of one instant.
+        query = query
+            .filter(conversation::waiting_since.ge(since))
+            .filter(conversation::waiting_since.gt(since).or(conversation::id.gt(id)));
+    }
+    filtered!(query, filter);
+    Ok(query.load(connection)?)
+}
+
+/// Merges several walks.
+fn newest(mut rows: Vec<ConversationRow>, limit: i64) -> Vec<ConversationRow> {
+    rows.sort_by_key(|row| std::cmp::Reverse(row.id));
+    rows.dedup_by_key(|row| row.id);
+    rows.truncate(usize::try_from(limit).unwrap_or_default());
+    rows
 }
 
 /// Walks the conversations of the tenant.

@@ -1,7 +1,7 @@
 //! How a conversation looks to staff and to its customer: two types, so that what is meant for staff has no field
 //! to leak through.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use diesel::prelude::*;
@@ -44,6 +44,8 @@ pub struct StaffView {
     /// Whose conversation it is; null for backstage rooms.
     #[schema(required)]
     pub customer: Option<Card>,
+    /// The customer's account was deleted.
+    pub customer_deleted: bool,
     /// Who serves it.
     #[schema(required)]
     pub agent: Option<Card>,
@@ -77,6 +79,12 @@ pub struct StaffView {
     /// Why it was closed.
     #[schema(required)]
     pub close_reason: Option<CloseReason>,
+    /// Closed as merged: the conversation in which the customer goes on.
+    #[schema(required)]
+    pub merged_into_id: Option<ConversationId>,
+    /// While it is open: since when it waits.
+    #[schema(required)]
+    pub waiting_since: Option<Millis>,
 }
 
 /// A conversation as its customer sees it.
@@ -122,7 +130,10 @@ pub enum View {
 
 /// The cards of some members, read at once.
 #[derive(Debug, Clone, Default)]
-pub struct Cards(HashMap<MemberId, Card>);
+pub struct Cards {
+    cards: HashMap<MemberId, Card>,
+    deleted: HashSet<MemberId>,
+}
 
 impl Cards {
     /// Reads the cards of these members of this tenant.
@@ -137,11 +148,14 @@ impl Cards {
         if wanted.is_empty() {
             return Ok(Self::default());
         }
-        let rows: Vec<(MemberId, String, String)> = member::table
+        let rows: Vec<(MemberId, String, String, Option<i64>)> = member::table
             .filter(member::id.eq_any(wanted).and(member::tenant_id.eq(tenant)))
-            .select((member::id, member::nickname, member::avatar))
+            .select((member::id, member::nickname, member::avatar, member::deleted_at))
             .load(connection)?;
-        Ok(Self(rows.into_iter().map(|(id, nickname, avatar)| (id, Card { id, nickname, avatar })).collect()))
+        let deleted = rows.iter().filter(|row| row.3.is_some()).map(|row| row.0).collect();
+        let cards =
+            rows.into_iter().map(|(id, nickname, avatar, _)| (id, Card { id, nickname, avatar })).collect();
+        Ok(Self { cards, deleted })
     }
 
     /// Reads the cards that the views of these conversations need.
@@ -154,9 +168,14 @@ impl Cards {
         Self::load(connection, tenant, members.collect::<Vec<_>>())
     }
 
+    /// Whether the member's account was deleted.
+    pub fn is_deleted(&self, id: MemberId) -> bool {
+        self.deleted.contains(&id)
+    }
+
     /// A member's card; one without a name when the member is gone from the store.
     pub fn get(&self, id: MemberId) -> Card {
-        self.0.get(&id).cloned().unwrap_or_else(|| Card {
+        self.cards.get(&id).cloned().unwrap_or_else(|| Card {
             id,
             nickname: String::new(),
             avatar: String::new(),
@@ -173,6 +192,7 @@ impl StaffView {
             parent_id: row.parent_id,
             backstage_id: row.backstage_id,
             customer: row.customer_id.map(|id| cards.get(id)),
+            customer_deleted: row.customer_id.is_some_and(|id| cards.is_deleted(id)),
             agent: row.agent_id.map(|id| cards.get(id)),
             status: row.status,
             priority: row.priority,
@@ -187,6 +207,8 @@ impl StaffView {
             assigned_at: row.assigned_at.map(Millis),
             closed_at: row.closed_at.map(Millis),
             close_reason: row.close_reason,
+            merged_into_id: row.merged_into_id,
+            waiting_since: row.waiting_since.map(Millis),
         }
     }
 }

@@ -169,6 +169,8 @@ diesel::table! {
         assigned_at -> Nullable<BigInt>,
         closed_at -> Nullable<BigInt>,
         close_reason -> Nullable<Text>,
+        merged_into_id -> Nullable<BigInt>,
+        waiting_since -> Nullable<BigInt>,
     }
 }
 

@@ -55,6 +55,8 @@ text_enum! {
         Spam = "spam",
         /// The visitor was recognised and had another open conversation.
         Merged = "merged",
+        /// The customer's account was deleted.
+        CustomerDeleted = "customer_deleted",
     }
 }
 
@@ -137,6 +139,10 @@ pub struct ConversationRow {
     pub assigned_at: Option<i64>,
     pub closed_at: Option<i64>,
     pub close_reason: Option<CloseReason>,
+    /// Closed as merged: the conversation in which the customer goes on.
+    pub merged_into_id: Option<ConversationId>,
+    /// While open: since it was opened, released or reopened. The order of the queue.
+    pub waiting_since: Option<i64>,
 }
 
 /// The `open_key` of a customer's open support conversation.

@@ -41,6 +41,8 @@ text_enum! {
         SubjectChanged = "subject_changed",
         /// The visitor was recognised: the conversation has another customer now.
         CustomerChanged = "customer_changed",
+        /// The customer's other open conversation, `conversation_id`, was closed as merged: its log comes before.
+        Merged = "merged",
         /// Backstage: priority changed.
         PriorityChanged = "priority_changed",
         /// Backstage: tags changed.

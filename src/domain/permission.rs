@@ -130,6 +130,15 @@ pub fn relation(
     if visible { Relation::Viewer } else { Relation::Stranger }
 }
 
+/// How a member who is a stranger to a merged conversation stands to it, given how it stands to the conversation that
+/// goes on: the staff who see that one may read the older log.
+pub fn relation_by_merge(actor: &Actor, survivor: Relation) -> Relation {
+    match actor.role.is_staff() && survivor != Relation::Stranger {
+        true => Relation::Viewer,
+        false => Relation::Stranger,
+    }
+}
+
 /// Checks one operation on one conversation: 404 for strangers, 403 for those who may see but not do.
 pub fn check(actor: &Actor, relation: Relation, operation: Operation) -> Result<()> {
     if relation == Relation::Stranger {

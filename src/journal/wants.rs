@@ -197,9 +197,14 @@ fn load_conversations(
         set.owned.insert(*owner, owned);
     }
     fetch(source, set, &ids)?;
-    // Behind and in front: a backstage log is judged by its parent, and notes go to the log behind.
-    let related: BTreeSet<ConversationId> =
-        set.conversations.values().flat_map(|row| [row.parent_id, row.backstage_id]).flatten().collect();
+    // Behind and in front: a backstage log is judged by its parent, and notes go to the log behind. A merged one is
+    // seen by who sees the one that goes on.
+    let related: BTreeSet<ConversationId> = set
+        .conversations
+        .values()
+        .flat_map(|row| [row.parent_id, row.backstage_id, row.merged_into_id])
+        .flatten()
+        .collect();
     fetch(source, set, &related)?;
     load_open(source, set, tenants, wants)
 }

@@ -47,6 +47,7 @@ mod opening;
 mod operations;
 mod passwords;
 mod permissions;
+mod queue_order;
 mod reading;
 mod refresh;
 mod repeats;

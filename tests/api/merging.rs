@@ -1,10 +1,12 @@
 //! What a visitor who is recognised as a known customer brings along: unread, positions, and the way to its log.
 
 use deskwire::domain::actor::Actor;
+use deskwire::domain::member::Role;
 use deskwire::journal::{Command, commands};
 use serde_json::{Value, json};
 
 use crate::harness::client::Client;
+use crate::harness::personas::message;
 use crate::harness::{Desk, TestApp};
 
 /// The second visitor is recognised as the first.
@@ -68,5 +70,40 @@ on_every_database! {
         assert_eq!(texts(&desk.visitor.log(room).await), 1);
         let changed = json!({"message": {"client_msg_id": "k1", "kind": "text", "content": {"text": "other"}}});
         desk.visitor.post("/conversations", changed).await.refused(409, "idempotency_conflict");
+    }
+
+    /// What was asked before signing in is found from the conversation that goes on, by whoever sees that one.
+    async fn a_merged_log_is_read_by_who_serves_the_other(app: TestApp) {
+        let desk = app.desk().await;
+        let survivor = desk.visitor.open("known").await;
+        desk.agent.claim(&survivor).await;
+        let older = desk.second_visitor.open("asked before signing in").await;
+        desk.second_agent.claim(&older).await;
+        desk.second_agent.post(&format!("/conversations/{older}/notes"), message("careful")).await.ok();
+        desk.agent.get(&format!("/conversations/{older}")).await.refused(404, "not_found");
+        merge(&app, &desk).await;
+        let log = desk.agent.log(&survivor).await;
+        let notice = log.iter().find(|entry| entry["kind"] == "merged").unwrap();
+        assert_eq!(notice["content"]["conversation_id"], older);
+        let seen = desk.agent.get(&format!("/conversations/{older}")).await.ok();
+        assert_eq!((&seen["close_reason"], &seen["merged_into_id"]), (&json!("merged"), &json!(survivor)));
+        let asked = desk.agent.log(&older).await;
+        assert!(asked.iter().any(|entry| entry["content"]["text"] == "asked before signing in"), "{asked:?}");
+        let notes = desk.agent.get(&format!("/conversations/{older}/notes")).await.ok();
+        assert_eq!(notes["data"].as_array().unwrap().len(), 1, "{notes}");
+        let mut socket = desk.agent.socket().await;
+        let pulled = socket.ask("pull", json!({"conversation_id": older, "after_seq": 0})).await;
+        assert!(!pulled["entries"].as_array().unwrap().is_empty());
+        // To read is not to write, and the customer reads its own.
+        desk.agent.post(&format!("/conversations/{older}/messages"), message("x")).await.refused(403, "not_a_member");
+        desk.agent.post(&format!("/conversations/{older}/reopen"), json!({})).await.refused(403, "not_a_member");
+        desk.visitor.log(&older).await;
+        // Another agent serves the one that goes on: the right moves along.
+        let assign = json!({"agent_id": desk.second_agent.id()});
+        let third = app.client_of(app.seed_member(desk.tenant, Role::Agent).await);
+        third.get(&format!("/conversations/{older}")).await.refused(404, "not_found");
+        desk.supervisor.post(&format!("/conversations/{survivor}/assign"), assign).await.ok();
+        desk.agent.get(&format!("/conversations/{older}")).await.refused(404, "not_found");
+        desk.second_agent.get(&format!("/conversations/{older}")).await.ok();
     }
 }

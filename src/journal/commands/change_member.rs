@@ -2,6 +2,7 @@
 
 use super::JournalCommand;
 use crate::domain::actor::Principal;
+use crate::domain::conversation::{CloseReason, support_open_key};
 use crate::domain::member::{MemberStatus, Role};
 use crate::journal::command::Reply;
 use crate::journal::decide::CommandContext;
@@ -30,6 +31,9 @@ impl JournalCommand for ChangeMember {
     fn wants(&self, _: &Principal, wants: &mut Wants) {
         wants.members.insert(self.member);
         wants.sessions.insert(self.member);
+        if self.delete {
+            wants.openers.insert(self.member);
+        }
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
@@ -50,6 +54,13 @@ impl JournalCommand for ChangeMember {
             facts.deleted = deleted;
             facts.expires_at = expires_at;
             facts.rev = rev;
+        }
+        // Nobody is left to answer: what the customer still had open ends.
+        if self.delete
+            && role == Role::Customer
+            && let Some(open) = context.open_conversation(&support_open_key(self.member))
+        {
+            context.end(open, CloseReason::CustomerDeleted)?;
         }
         if deleted || status == MemberStatus::Disabled {
             context.revoke(self.member, |_| true, if deleted { "deleted" } else { "disabled" });

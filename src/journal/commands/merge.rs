@@ -77,8 +77,11 @@ impl Merge {
         }
         let (tenant, key) = (context.tenant, support_open_key(into));
         let open = context.conversation(front)?.status != Some(ConversationStatus::Closed);
-        if open && context.open_conversation(&key).is_some() {
+        if open && let Some(survivor) = context.open_conversation(&key) {
+            // The log of the one that goes on leads to the older log, which who sees the one may read from now on.
             context.end(front, CloseReason::Merged)?;
+            context.conversation_mut(front)?.merged_into_id = Some(survivor);
+            context.append_notice(survivor, EntryKind::Merged, &json!({ "conversation_id": front }), None)?;
         }
         let card = context.public_card(into);
         context.append_notice(front, EntryKind::CustomerChanged, &json!({ "customer": card }), None)?;

@@ -116,6 +116,7 @@ impl Open {
         let row = ConversationRow {
             customer_id: Some(self.customer),
             status: Some(ConversationStatus::Open),
+            waiting_since: Some(context.set.now),
             subject: self.subject.clone(),
             open_key: Some(open_key.clone()),
             ..new_conversation(context, id, ConversationKind::Support)

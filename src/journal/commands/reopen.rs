@@ -43,13 +43,15 @@ impl JournalCommand for Reopen {
             return Err(error.with("conversation_id", open));
         }
         context.append_notice(front, EntryKind::Reopened, &json!({}), None)?;
-        let tenant = context.tenant;
+        let (tenant, now) = (context.tenant, context.set.now);
         let row = context.conversation_mut(front)?;
         let previous = row.agent_id.take();
         row.status = Some(ConversationStatus::Open);
         row.assigned_at = None;
         row.closed_at = None;
         row.close_reason = None;
+        row.merged_into_id = None;
+        row.waiting_since = Some(now);
         row.version += 1;
         row.open_key.clone_from(&key);
         let last_rev = row.last_rev;

@@ -206,5 +206,7 @@ pub(crate) fn new_conversation(
         assigned_at: None,
         closed_at: None,
         close_reason: None,
+        merged_into_id: None,
+        waiting_since: None,
     }
 }

@@ -139,7 +139,15 @@ impl<'w> CommandContext<'w> {
         let row = self.conversation(front)?;
         Ok(match &self.actor {
             Principal::Member(actor) => {
-                permission::relation(actor, row, self.participant(front, actor.member))
+                let own = permission::relation(actor, row, self.participant(front, actor.member));
+                match row.merged_into_id.filter(|_| own == Relation::Stranger) {
+                    None => own,
+                    Some(id) => {
+                        let survivor = self.conversation(id)?;
+                        let there = self.participant(id, actor.member);
+                        permission::relation_by_merge(actor, permission::relation(actor, survivor, there))
+                    }
+                }
             }
             Principal::System(_) | Principal::Operator(_) => Relation::Viewer,
         })

@@ -46,6 +46,7 @@ impl CommandContext<'_> {
         row.agent_id = Some(agent);
         row.status = Some(ConversationStatus::Pending);
         row.assigned_at = Some(now);
+        row.waiting_since = None;
         row.version += 1;
         self.enter(front, agent, MemberType::Manager)?;
         let row = AssignmentRow {
@@ -80,6 +81,7 @@ impl CommandContext<'_> {
 
     /// Takes the conversation from its agent: it waits again.
     pub(crate) fn free(&mut self, front: ConversationId, end: AssignmentEnd, note: &str) -> Result<()> {
+        let now = self.set.now;
         let holder = self.conversation(front)?.agent_id;
         if !note.is_empty() {
             self.backstage(front)?;
@@ -94,6 +96,7 @@ impl CommandContext<'_> {
         row.agent_id = None;
         row.status = Some(ConversationStatus::Open);
         row.assigned_at = None;
+        row.waiting_since = Some(now);
         row.version += 1;
         self.remark(front, EntryKind::Released, note)
     }
@@ -109,6 +112,7 @@ impl CommandContext<'_> {
         let row = self.conversation_mut(front)?;
         row.status = Some(ConversationStatus::Closed);
         row.closed_at = Some(now);
+        row.waiting_since = None;
         row.close_reason = Some(reason);
         row.version += 1;
         let last_rev = row.last_rev;

@@ -40,6 +40,8 @@ journal_table! {
         assigned_at: Nullable<BigInt> as Option<i64>,
         closed_at: Nullable<BigInt> as Option<i64>,
         close_reason: Nullable<Text> as Option<CloseReason>,
+        merged_into_id: Nullable<BigInt> as Option<ConversationId>,
+        waiting_since: Nullable<BigInt> as Option<i64>,
     }
     often {
         seq: BigInt as i64,
