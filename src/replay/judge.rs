@@ -251,6 +251,12 @@ fn view(evidence: &Evidence, device: &DeviceView, found: &mut Vec<Violation>) {
 /// P5: unread as the inbox and as the device tell it, against the definition.
 fn unread(evidence: &Evidence, device: &DeviceView, found: &mut Vec<Violation>) {
     let member = device.member;
+    // Only the customer itself writes as a customer to its conversation, be it before it was recognised as this member.
+    let customers: HashSet<Id> =
+        evidence.devices.iter().filter(|one| one.customer).map(|one| one.member).collect();
+    let own = |sender: Option<Id>| {
+        sender == Some(member) || (device.customer && sender.is_some_and(|id| customers.contains(&id)))
+    };
     let agrees = |told: i64, defined: i64| told == defined || (told >= UNREAD_CAP && defined >= UNREAD_CAP);
     for (conversation, row) in &device.inbox {
         let Some(log) = evidence.logs.get(conversation) else { continue };
@@ -258,9 +264,7 @@ fn unread(evidence: &Evidence, device: &DeviceView, found: &mut Vec<Violation>) 
         let unread = log
             .entries
             .iter()
-            .filter(|fact| {
-                fact.message && !fact.recalled && fact.seq > row.read_seq && fact.sender != Some(member)
-            })
+            .filter(|fact| fact.message && !fact.recalled && fact.seq > row.read_seq && !own(fact.sender))
             .count();
         let defined = i64::try_from(unread).unwrap_or(i64::MAX);
         if !agrees(row.unread, defined) {
