@@ -140,6 +140,8 @@ on_every_database! {
         app.journal.fail_points().set(FailPoint::CommitLost, FailAction::Fail, u32::MAX);
         let lost = send(&app, seed.visitor, room, "m1", "one").await.unwrap_err();
         assert_eq!(lost.code, Code::Busy);
+        // By the lane, and not by the deadline after which nobody waits any more.
+        assert!(lost.detail.contains("lost this write"), "{lost}");
         app.journal.fail_points().set(FailPoint::CommitLost, FailAction::Fail, 0);
         let again = send(&app, seed.visitor, room, "m1", "one").await.unwrap();
         assert_eq!(again.entry.unwrap().seq, 3);
