@@ -6,9 +6,12 @@ use serde_json::{Map, Value, json};
 use super::client_rules::CLIENT_RULES;
 use super::tables;
 use crate::domain::member::Role;
+use crate::gateway::protocol::SUB_PROTOCOL;
 use crate::gateway::protocol::close::CLOSE_CODES;
 use crate::gateway::protocol::limits::limits;
-use crate::gateway::protocol::{CLIENT_FRAMES, FrameType, SERVER_FRAMES, SUB_PROTOCOL, schemas};
+use crate::gateway::protocol::table::{
+    Allowed, CLIENT_FRAMES, Delivery, OK, Reply, SERVER_FRAMES, ServerFrame, ok_schemas, schemas,
+};
 use crate::kernel::Code;
 use crate::settings::Settings;
 
@@ -20,29 +23,32 @@ pub fn document() -> Value {
     let mut operations = Map::new();
     for frame in CLIENT_FRAMES {
         let key = format!("client.{}", frame.name);
-        messages.insert(key.clone(), message(frame, client_payload(frame)));
-        let mut operation = json!({
+        messages.insert(
+            key.clone(),
+            message(frame.name, frame.meaning, client_payload(frame.name, frame.schema)),
+        );
+        let mut replies = match frame.reply {
+            Reply::None => Vec::new(),
+            Reply::Ok(schema) => vec![format!("server.ok.{schema}")],
+            Reply::Frame(name) => vec![format!("server.{name}")],
+        };
+        replies.push("server.error".to_owned());
+        let replies: Vec<_> =
+            replies.iter().map(|key| json!({"$ref": format!("{CHANNEL}/messages/{key}")})).collect();
+        let operation = json!({
             "action": "receive",
             "channel": {"$ref": CHANNEL},
             "title": frame.name,
             "summary": frame.meaning,
+            "description": accepted(frame.allowed),
             "messages": [{"$ref": format!("{CHANNEL}/messages/{key}")}],
+            "reply": {"channel": {"$ref": CHANNEL}, "messages": replies},
         });
-        let mut replies = vec!["server.error"];
-        match (frame.reply, frame.name) {
-            (Some(_), _) => replies.insert(0, "server.ok"),
-            (None, "hello") => replies.insert(0, "server.ready"),
-            (None, "ping") => replies.insert(0, "server.pong"),
-            (None, _) => {}
-        }
-        let replies: Vec<_> =
-            replies.iter().map(|key| json!({"$ref": format!("{CHANNEL}/messages/{key}")})).collect();
-        operation["reply"] = json!({"channel": {"$ref": CHANNEL}, "messages": replies});
         operations.insert(format!("receive.{}", frame.name), operation);
     }
     for frame in SERVER_FRAMES {
         let key = format!("server.{}", frame.name);
-        messages.insert(key.clone(), message(frame, server_payload(frame)));
+        messages.insert(key.clone(), message(frame.name, frame.meaning, server_payload(frame, frame.schema)));
         let operation = json!({
             "action": "send",
             "channel": {"$ref": CHANNEL},
@@ -51,6 +57,12 @@ pub fn document() -> Value {
             "messages": [{"$ref": format!("{CHANNEL}/messages/{key}")}],
         });
         operations.insert(format!("send.{}", frame.name), operation);
+    }
+    for frame in SERVER_FRAMES.iter().filter(|frame| frame.name == OK.name) {
+        for reply in ok_schemas() {
+            let one = message(frame.name, frame.meaning, server_payload(frame, reply));
+            messages.insert(format!("server.ok.{reply}"), one);
+        }
     }
     let in_channel: Map<String, Value> = messages
         .keys()
@@ -95,38 +107,47 @@ pub fn document() -> Value {
     })
 }
 
-fn message(frame: &FrameType, payload: Value) -> Value {
-    json!({"name": frame.name, "title": frame.name, "summary": frame.meaning, "payload": payload})
+fn message(name: &str, meaning: &str, payload: Value) -> Value {
+    json!({"name": name, "title": name, "summary": meaning, "payload": payload})
+}
+
+fn accepted(allowed: Allowed) -> &'static str {
+    match allowed {
+        Allowed::Always => "Accepted at any time.",
+        Allowed::AwaitingHello => "Accepted once, as the first frame.",
+        Allowed::Live => "Accepted after `live`; refused with `draining` while the server shuts down.",
+        Allowed::Draining => "Accepted after `live`, also while the server shuts down.",
+    }
 }
 
 fn schema(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
-fn client_payload(frame: &FrameType) -> Value {
+fn client_payload(name: &str, data: &str) -> Value {
     json!({
         "type": "object",
         "required": ["type", "data"],
         "additionalProperties": false,
         "properties": {
-            "type": {"type": "string", "const": frame.name},
+            "type": {"type": "string", "const": name},
             "id": schema("FrameId"),
-            "data": schema(frame.schema),
+            "data": schema(data),
         },
     })
 }
 
-fn server_payload(frame: &FrameType) -> Value {
+fn server_payload(frame: &ServerFrame, data: &str) -> Value {
     let mut properties = Map::new();
     properties.insert("type".to_owned(), json!({"type": "string", "const": frame.name}));
-    if matches!(frame.name, "ok" | "error" | "ready" | "pong") {
+    if frame.delivery == Delivery::Reply {
         properties.insert("reply_to".to_owned(), schema("FrameId"));
     }
-    if frame.durable {
+    if frame.delivery == Delivery::Durable {
         let text = "Everything before this frame has been delivered.";
         properties.insert("cursor".to_owned(), json!({"type": "string", "description": text}));
     }
-    properties.insert("data".to_owned(), schema(frame.schema));
+    properties.insert("data".to_owned(), schema(data));
     json!({"type": "object", "required": ["type", "data"], "properties": properties})
 }
 

@@ -31,8 +31,10 @@ pub fn with<T>(socket: &Rc<Socket>, work: impl FnOnce(&mut Pending) -> T) -> T {
 }
 
 /// Collects a read position.
-pub fn read(socket: &Rc<Socket>, read: Read, id: Option<FrameId>) {
+pub fn read(socket: &Rc<Socket>, _: Actor, id: Option<FrameId>, read: Read) -> Result<()> {
+    crate::messages::service::position(read.seq, "/seq")?;
     with(socket, |pending| pending.read(read, id));
+    Ok(())
 }
 
 /// Collects delivered positions.
@@ -121,7 +123,7 @@ fn answer(socket: &Rc<Socket>, read: &Read, ids: &[FrameId], done: Result<(i64, 
     match done {
         Ok((read_seq, read_ver)) => {
             let reply = ReadReply { conversation_id: read.conversation_id, read_seq, read_ver };
-            ids.iter().for_each(|id| socket.reply(wire::reply("ok", Some(id), &reply)));
+            ids.iter().for_each(|id| socket.reply(wire::ok(Some(id), &reply)));
         }
         Err(error) => {
             ids.iter().for_each(|id| socket.reply(wire::error(Some(id), &error, None)));

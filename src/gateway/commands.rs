@@ -68,7 +68,7 @@ pub fn run<T: Serialize + 'static>(
     let work = Box::pin(work);
     actix_web::rt::spawn(async move {
         let frame = match work.await {
-            Ok(done) => wire::reply("ok", id.as_ref(), &done),
+            Ok(done) => wire::ok(id.as_ref(), &done),
             Err(error) => wire::error(id.as_ref(), &error, client_msg_id),
         };
         running.socket.reply(frame);
@@ -77,10 +77,10 @@ pub fn run<T: Serialize + 'static>(
 }
 
 /// Renews the token in place.
-pub fn auth(socket: &Rc<Socket>, id: Option<FrameId>, input: &Auth) -> Result<()> {
+pub fn auth(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Auth) -> Result<()> {
     let verified = socket.hub.app.auth.verify(&input.token)?;
     let same = |actor: &Actor| (actor.tenant, actor.member) == (verified.actor.tenant, verified.actor.member);
-    let Some(present) = socket.actor.get().filter(same) else {
+    let Some(present) = Some(actor).filter(same) else {
         return Err(Error::new(Code::Forbidden, "the token belongs to another member: open another socket"));
     };
     if present.role != verified.actor.role {
@@ -89,7 +89,7 @@ pub fn auth(socket: &Rc<Socket>, id: Option<FrameId>, input: &Auth) -> Result<()
     }
     socket.actor.set(Some(verified.actor));
     socket.token_expires_at.set(verified.expires_at);
-    socket.reply(wire::reply("ok", id.as_ref(), &AuthReply { token_expires_at: verified.expires_at }));
+    socket.reply(wire::ok(id.as_ref(), &AuthReply { token_expires_at: verified.expires_at }));
     Ok(())
 }
 
@@ -110,7 +110,7 @@ fn message_reply(
 }
 
 /// Sends a message.
-pub fn send(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: MessageSend) {
+pub fn send(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: MessageSend) -> Result<()> {
     let app = socket.hub.app.clone();
     let key = input.client_msg_id.clone();
     run(Running::new(socket, writes), id, Some(key.clone()), async move {
@@ -126,10 +126,11 @@ pub fn send(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Messa
             client_msg_id: Some(key),
         })
     });
+    Ok(())
 }
 
-/// Replaces the words of an own message.
-pub fn edit(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: MessageEdit) {
+/// Replaces the content of an own message.
+pub fn edit(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: MessageEdit) -> Result<()> {
     let app = socket.hub.app.clone();
     run(Running::new(socket, writes), id, None, async move {
         let MessageEdit { conversation_id, seq, kind, content, base_edited_at } = input;
@@ -137,19 +138,21 @@ pub fn edit(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Messa
         let reply = messages::edit(&app, actor, conversation_id, seq, edit).await?;
         Ok(message_reply(conversation_id, &reply, None))
     });
+    Ok(())
 }
 
-/// Takes back a message's words.
-pub fn recall(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: MessageRecall) {
+/// Recalls a message: its content is removed.
+pub fn recall(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: MessageRecall) -> Result<()> {
     let app = socket.hub.app.clone();
     run(Running::new(socket, writes), id, None, async move {
         let reply = messages::recall(&app, actor, input.conversation_id, input.seq).await?;
         Ok(message_reply(input.conversation_id, &reply, None))
     });
+    Ok(())
 }
 
 /// Moves the read position back.
-pub fn mark_unread(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: MarkUnread) {
+pub fn mark_unread(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: MarkUnread) -> Result<()> {
     let app = socket.hub.app.clone();
     run(Running::new(socket, writes), id, None, async move {
         let MarkUnread { conversation_id, seq } = input;
@@ -157,23 +160,25 @@ pub fn mark_unread(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input
         let now = positions::mark_unread(&app, actor, conversation_id, position).await?;
         Ok(ReadReply { conversation_id, read_seq: now.read_seq, read_ver: now.read_ver })
     });
+    Ok(())
 }
 
 /// Reads a part of a log.
-pub fn pull(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Pull) {
+pub fn pull(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Pull) -> Result<()> {
     let app = socket.hub.app.clone();
     run(Running::new(socket, reads), id, None, async move {
         let after_seq = messages::position(input.after_seq, "/after_seq")?;
         let limit = Some(limit(input.limit, 100, PULL_ENTRIES)?);
         let query = LogQuery { after_seq: Some(after_seq), before_seq: None, limit };
-        let room = LogRef::Log(input.conversation_id);
-        let page = messages::log(&app, actor, room, query, Which::Everything).await?;
+        let log = LogRef::Log(input.conversation_id);
+        let page = messages::log(&app, actor, log, query, Which::Everything).await?;
         Ok(PullReply { conversation_id: input.conversation_id, entries: page.data, head_seq: page.head_seq })
     });
+    Ok(())
 }
 
 /// Reads what changed in the inbox. From the cursor of a lag, it ends the lag.
-pub fn sync(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Sync) {
+pub fn sync(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Sync) -> Result<()> {
     let app = socket.hub.app.clone();
     let socket = socket.clone();
     run(Running::new(&socket.clone(), reads), id, None, async move {
@@ -191,6 +196,7 @@ pub fn sync(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Sync)
         }
         Ok(SyncReply { rows: page.rows, cursor: page.cursor, more: page.more })
     });
+    Ok(())
 }
 
 fn limit(given: Option<i64>, usual: i64, most: i64) -> Result<u32> {

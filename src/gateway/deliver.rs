@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use super::hub::Hub;
 use super::protocol::server::{Reset, ResetReason};
+use super::protocol::table;
 use super::rebuild::Suspect;
 use super::rows::{self, Due, Pair};
 use super::tenant::{Held, Tenant};
@@ -231,7 +232,9 @@ fn deliver(
 fn send_entry(hub: &Hub, tenant: &Tenant, room: &RoomState, entry: &EntryRow, to: &dyn Fn(MemberId) -> bool) {
     let mut serialised: Option<wire::Durable> = None;
     let mut frame = |cursor| {
-        serialised.get_or_insert_with(|| wire::durable("entry", &Entry::from(entry.clone()))).with(cursor)
+        serialised
+            .get_or_insert_with(|| wire::durable(table::ENTRY, &Entry::from(entry.clone())))
+            .with(cursor)
     };
     for recipient in room.recipients(entry).filter(|one| to(one.member_id)) {
         let Some(sockets) = tenant.members.get(&recipient.member_id) else { continue };
@@ -266,12 +269,12 @@ fn send_row(hub: &Hub, tenant: &Tenant, rev: i64, due: &Due, loaded: &Loaded) {
         let Some(actor) = socket.actor.get() else { continue };
         let cursor = hub.member_cursor(actor.tenant, member, rev - 1);
         if let Some(row) = rows.get(&due.pair) {
-            socket.durable(rev, conversation, wire::durable("inbox", row).with(cursor));
+            socket.durable(rev, conversation, wire::durable(table::INBOX, row).with(cursor));
         }
         if due.left {
             let reset =
                 Reset { conversation_id: Some(conversation), all: false, reason: ResetReason::Removed };
-            socket.durable(rev, conversation, wire::durable("reset", &reset).with(cursor));
+            socket.durable(rev, conversation, wire::durable(table::RESET, &reset).with(cursor));
         }
     }
 }

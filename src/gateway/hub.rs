@@ -25,6 +25,7 @@ use super::follow::Hole;
 use super::protocol::close;
 use super::protocol::limits::TYPING_TTL_MS;
 use super::protocol::server::{MemberPosition, Receipt, TypingNotice};
+use super::protocol::table;
 use super::rebuild::{self, Suspect};
 use super::socket::{Phase, Socket};
 use super::tenant::Tenant;
@@ -188,7 +189,7 @@ impl Hub {
                 let Some(tenant) = tenants.get(tenant) else { return };
                 let delivered = Some(MemberPosition { member_id: *member, seq: *seq });
                 let receipt = Receipt { delivered, ..Receipt::of(*conversation) };
-                let bytes = wire::frame("receipt", &receipt);
+                let bytes = wire::frame(table::RECEIPT, &receipt);
                 tenant.audience(*conversation, recipients).for_each(|socket| socket.ephemeral(bytes.clone()));
             }
             Ephemeral::Typing { tenant, conversation, member, on, recipients } => {
@@ -199,7 +200,7 @@ impl Hub {
                     on: *on,
                     ttl_ms: TYPING_TTL_MS,
                 };
-                let bytes = wire::frame("typing", &notice);
+                let bytes = wire::frame(table::TYPING, &notice);
                 let others =
                     |socket: &&Rc<Socket>| socket.actor.get().is_none_or(|who| who.member != *member);
                 tenant

@@ -9,18 +9,15 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::bucket::Verdict;
-use super::protocol::client::{
-    Auth, Hello, MarkUnread, MessageEdit, MessageRecall, MessageSend, Ping, Pull, Read, Sync, Typing, Watch,
-};
+use super::protocol::client::{self, Ping};
 use super::protocol::limits::UNANSWERED;
+use super::protocol::table::{self, Allowed, Effect, client_frames};
 use super::protocol::{FrameId, close};
 use super::socket::{Phase, Socket};
 use super::{collect, commands, resume, typing, watch, wire};
+use crate::domain::actor::Actor;
 use crate::http::json;
 use crate::kernel::{Code, Error, Result};
-
-/// What is still done while the server shuts down.
-const WHILE_DRAINING: &[&str] = &["auth", "pull", "sync", "unwatch"];
 
 /// A frame before its data is understood.
 #[derive(Debug, Deserialize)]
@@ -96,7 +93,7 @@ pub fn control_may_pass(socket: &Socket) -> bool {
     verdict == Verdict::Pass
 }
 
-/// Answers what is no frame. Who begins with such a thing is no client of ours.
+/// Answers what is not a frame. As the first message it closes the socket.
 pub fn refuse(socket: &Rc<Socket>, error: &Error) {
     if may_pass(socket, None) {
         socket.reply(wire::error(None, error, None));
@@ -122,84 +119,97 @@ pub fn text(socket: &Rc<Socket>, text: &str) {
     }
 }
 
-fn dispatch(socket: &Rc<Socket>, envelope: Envelope) -> Result<()> {
-    let kind = envelope.kind.as_str();
-    if !super::protocol::CLIENT_FRAMES.iter().any(|frame| frame.name == kind) {
-        return Err(Error::new(Code::Unsupported, "this frame type is not known"));
-    }
-    if kind == "ping" || kind == "pong" {
-        return heartbeat(socket, kind, &envelope);
-    }
-    if kind == "hello" {
-        if socket.phase.get() != Phase::AwaitingHello {
-            return Err(Error::new(
-                Code::Unsupported,
-                "hello is said once on a socket; renew the token with auth",
-            ));
-        }
-        match envelope.data::<Hello>() {
-            Ok(hello) => resume::start(socket, envelope.id, hello),
-            Err(error) => {
-                socket.reply(wire::error(envelope.id.as_ref(), &error, None));
-                socket.close(close::PROTOCOL_ERROR, error.code.name());
+/// Calls a handler as the phase in which its frame is allowed demands.
+macro_rules! call {
+    (Always $effect:ident $handler:path, $data:ty, $socket:ident, $envelope:ident) => {{
+        let data = $envelope.data::<$data>()?;
+        $handler($socket, $envelope.id, data)
+    }};
+    (AwaitingHello $effect:ident $handler:path, $data:ty, $socket:ident, $envelope:ident) => {
+        first::<$data>($socket, $envelope, $handler)
+    };
+    ($allowed:ident $effect:ident $handler:path, $data:ty, $socket:ident, $envelope:ident) => {{
+        let actor = admit($socket, Allowed::$allowed, Effect::$effect)?;
+        let data = $envelope.data::<$data>()?;
+        $handler($socket, actor, $envelope.id, data)
+    }};
+}
+
+macro_rules! dispatch_rows {
+    ($($name:literal $data:ident -> $reply:ident $(($answer:ident))?, $allowed:ident, $effect:ident, $handler:path, $meaning:literal;)+) => {
+        fn dispatch(socket: &Rc<Socket>, envelope: Envelope) -> Result<()> {
+            match envelope.kind.as_str() {
+                $($name => call!($allowed $effect $handler, client::$data, socket, envelope),)+
+                _ => Err(Error::new(Code::Unsupported, "this frame type is not known")),
             }
         }
-        return Ok(());
-    }
+    };
+}
+
+client_frames!(dispatch_rows);
+
+/// The actor of a live socket, if a frame of this kind is accepted now.
+fn admit(socket: &Socket, allowed: Allowed, effect: Effect) -> Result<Actor> {
     let Some(actor) = socket.actor.get().filter(|_| socket.is_live()) else {
         return Err(Error::new(Code::NotReady, Code::NotReady.meaning()));
     };
-    // Who has not been sent away yet may still catch up; what was begun before finishes.
-    if socket.hub.draining.get() && !WHILE_DRAINING.contains(&kind) {
+    // A socket that is not closed yet may still catch up; what was begun before finishes.
+    if socket.hub.draining.get() && allowed != Allowed::Draining {
         return Err(Error::new(Code::Draining, Code::Draining.meaning()));
     }
-    let id = envelope.id.clone();
-    match kind {
-        "auth" => return commands::auth(socket, id, &envelope.data::<Auth>()?),
-        "read" => {
-            let read: Read = envelope.data()?;
-            crate::messages::service::position(read.seq, "/seq")?;
-            collect::read(socket, read, id);
-        }
-        "typing" => typing::typing(socket, actor, id, envelope.data::<Typing>()?),
-        "watch" => watch::watch(socket, actor, id, envelope.data::<Watch>()?),
-        "unwatch" => watch::unwatch(socket, id, &envelope.data::<Watch>()?),
-        "pull" => commands::pull(socket, actor, id, envelope.data::<Pull>()?),
-        "sync" => commands::sync(socket, actor, id, envelope.data::<Sync>()?),
-        _ => {
-            if socket.unanswered.get() >= UNANSWERED {
-                let error = Error::new(Code::Busy, "too many commands wait for their answer on this socket");
-                return Err(error.retry_after(100));
-            }
-            match kind {
-                "message.send" => commands::send(socket, actor, id, envelope.data::<MessageSend>()?),
-                "message.edit" => commands::edit(socket, actor, id, envelope.data::<MessageEdit>()?),
-                "message.recall" => commands::recall(socket, actor, id, envelope.data::<MessageRecall>()?),
-                "mark_unread" => commands::mark_unread(socket, actor, id, envelope.data::<MarkUnread>()?),
-                _ => return Err(Error::internal("a frame of the table has no command")),
-            }
+    if effect == Effect::Write && socket.unanswered.get() >= UNANSWERED {
+        let error = Error::new(Code::Busy, "too many commands wait for their answer on this socket");
+        return Err(error.retry_after(100));
+    }
+    Ok(actor)
+}
+
+/// Takes the first frame; a socket whose first frame has the wrong form is closed.
+fn first<T: DeserializeOwned>(
+    socket: &Rc<Socket>,
+    envelope: Envelope,
+    handler: fn(&Rc<Socket>, Option<FrameId>, T),
+) -> Result<()> {
+    if socket.phase.get() != Phase::AwaitingHello {
+        return Err(Error::new(
+            Code::Unsupported,
+            "hello is accepted once on a socket; renew the token with auth",
+        ));
+    }
+    match envelope.data::<T>() {
+        Ok(data) => handler(socket, envelope.id, data),
+        Err(error) => {
+            socket.reply(wire::error(envelope.id.as_ref(), &error, None));
+            socket.close(close::PROTOCOL_ERROR, error.code.name());
         }
     }
     Ok(())
 }
 
-fn heartbeat(socket: &Rc<Socket>, kind: &str, envelope: &Envelope) -> Result<()> {
-    let beat: Ping = envelope.data()?;
+fn ping(socket: &Rc<Socket>, id: Option<FrameId>, ping: Ping) -> Result<()> {
+    heartbeat(socket, &ping)?;
+    let pong = Ping { nonce: ping.nonce, delivered: Vec::new() };
+    socket.reply(wire::reply(table::PONG, id.as_ref(), &pong));
+    Ok(())
+}
+
+fn pong(socket: &Rc<Socket>, _: Option<FrameId>, pong: Ping) -> Result<()> {
+    heartbeat(socket, &pong)
+}
+
+fn heartbeat(socket: &Rc<Socket>, beat: &Ping) -> Result<()> {
     if beat.nonce.len() > crate::kernel::text::KEY_MAX {
         return Err(Error::field("/nonce", "too_long", "a nonce has at most 64 bytes"));
     }
     if !beat.delivered.is_empty() && socket.is_live() {
         collect::delivered(socket, &beat.delivered);
     }
-    if kind == "ping" {
-        let pong = Ping { nonce: beat.nonce, delivered: Vec::new() };
-        socket.reply(wire::reply("pong", envelope.id.as_ref(), &pong));
-    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::protocol::client::{Hello, Read};
     use super::*;
 
     fn refused(text: &str) -> Option<(Code, Option<String>)> {

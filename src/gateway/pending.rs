@@ -101,7 +101,7 @@ impl Pending {
         if now.saturating_duration_since(one.told_at) < Duration::from_millis(TYPING_EVERY_MS) {
             return Some(Tell::Spare);
         }
-        // Who is in the room may have changed, so the audience is found again.
+        // The participants may have changed, so the audience is found again.
         self.typing.swap_remove(index);
         None
     }

@@ -15,6 +15,7 @@ use super::missed::{self, Missed};
 use super::protocol::client::Hello;
 use super::protocol::limits::{HELLO_CONVERSATIONS, limits};
 use super::protocol::server::{Live, Myself, Ready, Reset, ResetReason};
+use super::protocol::table;
 use super::protocol::{CloseCode, FrameId, close};
 use super::socket::{Phase, Socket};
 use super::sweep::next_ping;
@@ -126,12 +127,13 @@ fn finish(socket: &Rc<Socket>, verified: &Verified, missed: Missed) {
     let settings = &hub.app.settings;
     let actor = verified.actor;
     let Missed { head, reset, rows, rows_until, more, unread_total, logs, gone } = missed;
-    let told = |conversation_id, all, reason| wire::frame("reset", &Reset { conversation_id, all, reason });
+    let told =
+        |conversation_id, all, reason| wire::frame(table::RESET, &Reset { conversation_id, all, reason });
     if reset {
         socket.reply(told(None, true, ResetReason::CursorReset));
     }
     socket.reply(wire::frame(
-        "ready",
+        table::READY,
         &Ready {
             session_id: socket.id.to_string(),
             epoch: hub.app.epoch.clone(),
@@ -147,7 +149,7 @@ fn finish(socket: &Rc<Socket>, verified: &Verified, missed: Missed) {
         },
     ));
     gone.into_iter().for_each(|one| socket.reply(told(Some(one), false, ResetReason::Removed)));
-    logs.iter().for_each(|log| socket.reply(wire::frame("entries", log)));
+    logs.iter().for_each(|log| socket.reply(wire::frame(table::ENTRIES, log)));
     let whole = socket.release(head);
     if let Some(until) = rows_until {
         // More rows than one page: the client syncs from where the page ended, as after any lag.
@@ -159,7 +161,7 @@ fn finish(socket: &Rc<Socket>, verified: &Verified, missed: Missed) {
         _ => rows_until.unwrap_or(head),
     };
     drop(tenants);
-    socket.reply(wire::frame("live", &Live { cursor: hub.cursor(&actor, reached) }));
+    socket.reply(wire::frame(table::LIVE, &Live { cursor: hub.cursor(&actor, reached) }));
     let now = Instant::now();
     socket.ping_at.set(now + next_ping(settings.ping_seconds));
     socket.look_at.set(now);

@@ -20,6 +20,7 @@ use super::pending::Pending;
 use super::protocol::CloseCode;
 use super::protocol::limits::{HELLO_SECONDS, frame_rate};
 use super::protocol::server::Bye;
+use super::protocol::table;
 use super::wire;
 use crate::connections::{ConnectionPermit, DeviceSlot};
 use crate::domain::actor::Actor;
@@ -232,7 +233,7 @@ impl Socket {
             return;
         }
         let bye = Bye { code: code.code, reason, reconnect: code.reconnect, after_ms, spread_ms };
-        self.reply(wire::frame("bye", &bye));
+        self.reply(wire::frame(table::BYE, &bye));
         self.begin_closing(Closing::Bye(code));
         self.hub.app.metrics.closes.with_label_values(&[code.code.to_string().as_str()]).inc();
     }

@@ -8,6 +8,7 @@ use super::hub::Hub;
 use super::protocol::client::Ping;
 use super::protocol::close;
 use super::protocol::limits::{HELLO_SECONDS, PONG_SECONDS, RESUME_SECONDS, STALL_SECONDS};
+use super::protocol::table;
 use super::rebuild::Suspect;
 use super::socket::{Phase, Socket};
 use super::{access, collect, drain};
@@ -96,7 +97,7 @@ fn live(socket: &Rc<Socket>, now: Instant) {
             socket.pinged_at.set(Some(now));
             socket.ping_at.set(now + next_ping(socket.hub.app.settings.ping_seconds));
             let nonce = format!("{:x}", rand::random::<u32>());
-            socket.reply(super::wire::frame("ping", &Ping { nonce, delivered: Vec::new() }));
+            socket.reply(super::wire::frame(table::PING, &Ping { nonce, delivered: Vec::new() }));
         }
         None => {}
     }

@@ -1,4 +1,4 @@
-//! Who types. Told and forgotten: passed on at most every three seconds, ends by itself after six.
+//! Typing notices. Not stored: passed on at most every three seconds, end by themselves after six.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,22 +20,24 @@ use crate::journal::feed::Ephemeral;
 use crate::kernel::{ConversationId, MemberId, Result};
 
 /// Somebody types, or stopped.
-pub fn typing(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Typing) {
-    let room = input.conversation_id;
-    match collect::with(socket, |pending| pending.typing(room, input.on, Instant::now())) {
-        Some(Tell::Tell(recipients)) => tell(socket, actor, room, input.on, recipients),
+pub fn typing(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Typing) -> Result<()> {
+    let conversation = input.conversation_id;
+    match collect::with(socket, |pending| pending.typing(conversation, input.on, Instant::now())) {
+        Some(Tell::Tell(recipients)) => tell(socket, actor, conversation, input.on, recipients),
         Some(Tell::Spare) => {}
         None if !input.on => {}
         None => {
             let running = Running::new(socket, reads);
             let socket = socket.clone();
             actix_web::rt::spawn(Box::pin(async move {
-                let read = move |connection: &mut AnyConnection| audience(connection, &actor, room);
+                let read = move |connection: &mut AnyConnection| audience(connection, &actor, conversation);
                 match socket.hub.app.db.read(read).await {
                     Ok(recipients) => {
                         let told = recipients.clone();
-                        collect::with(&socket, |pending| pending.typing_told(room, told, Instant::now()));
-                        tell(&socket, actor, room, true, recipients);
+                        collect::with(&socket, |pending| {
+                            pending.typing_told(conversation, told, Instant::now())
+                        });
+                        tell(&socket, actor, conversation, true, recipients);
                     }
                     Err(error) => socket.reply(wire::error(id.as_ref(), &error, None)),
                 }
@@ -43,6 +45,7 @@ pub fn typing(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Typ
             }));
         }
     }
+    Ok(())
 }
 
 /// Passes it on to every worker.
@@ -57,9 +60,13 @@ pub fn tell(
     socket.hub.app.feed.ephemeral(Ephemeral::Typing { tenant, conversation, member, on, recipients });
 }
 
-/// Who is in the room, if the actor may write there. In a backstage room that is the staff of its parent.
-fn audience(connection: &mut AnyConnection, actor: &Actor, room: ConversationId) -> Result<Arc<[MemberId]>> {
-    let access = access::load(connection, actor, room)?;
+/// The participants of the conversation, if the actor may write there. Of a backstage log: the staff of its parent.
+fn audience(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    conversation: ConversationId,
+) -> Result<Arc<[MemberId]>> {
+    let access = access::load(connection, actor, conversation)?;
     let backstage = access.conversation.kind == ConversationKind::Backstage;
     access.check(actor, if backstage { Operation::WriteNote } else { Operation::SendMessage })?;
     let participants = store::participants_in(connection, actor.tenant, access.front().id)?;

@@ -14,6 +14,7 @@ use super::protocol::FrameId;
 use super::protocol::client::Watch;
 use super::protocol::limits::WATCHES;
 use super::protocol::server::{QueueNotice, Receipt, Reset, ResetReason, WatchReply, Watched};
+use super::protocol::table;
 use super::rows::changed;
 use super::socket::Socket;
 use super::tenant::Tenant;
@@ -33,7 +34,7 @@ use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
 const REMEMBERED: usize = 10_000;
 
 /// Watches more.
-pub fn watch(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Watch) {
+pub fn watch(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Watch) -> Result<()> {
     let socket = socket.clone();
     run(Running::new(&socket.clone(), reads), id, None, async move {
         if input.waiting && !actor.role.is_staff() {
@@ -63,6 +64,7 @@ pub fn watch(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Watc
         let waiting = collect::with(&socket, |pending| pending.waiting);
         Ok(WatchReply { conversations, waiting })
     });
+    Ok(())
 }
 
 fn too_many() -> Error {
@@ -131,23 +133,23 @@ fn drop_watches(socket: &Rc<Socket>, fronts: impl Iterator<Item = ConversationId
 }
 
 /// Watches less. What was not watched is no error.
-pub fn unwatch(socket: &Rc<Socket>, id: Option<FrameId>, input: &Watch) {
+pub fn unwatch(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Watch) -> Result<()> {
     drop_watches(socket, input.conversations.iter().copied());
     if input.waiting {
         collect::with(socket, |pending| pending.waiting = false);
         let mut tenants = socket.hub.tenants.borrow_mut();
-        let tenant = socket.actor.get().and_then(|actor| tenants.get_mut(&actor.tenant));
-        if let Some(tenant) = tenant {
+        if let Some(tenant) = tenants.get_mut(&actor.tenant) {
             tenant.waiting.retain(|one| one.id != socket.id);
         }
     }
     let waiting = collect::with(socket, |pending| pending.waiting);
-    socket.reply(wire::reply("ok", id.as_ref(), &WatchReply { conversations: Vec::new(), waiting }));
+    socket.reply(wire::ok(id.as_ref(), &WatchReply { conversations: Vec::new(), waiting }));
+    Ok(())
 }
 
 fn unwatched(conversation: ConversationId) -> ByteString {
     let reason = ResetReason::Unwatched;
-    wire::frame("reset", &Reset { conversation_id: Some(conversation), all: false, reason })
+    wire::frame(table::RESET, &Reset { conversation_id: Some(conversation), all: false, reason })
 }
 
 /// The worker no longer knows what this socket may see: all its watches end. The caller has emptied the tenant's.
@@ -159,7 +161,7 @@ pub fn forget_all(socket: &Rc<Socket>) {
     watches.into_iter().for_each(|one| socket.reply(unwatched(one)));
 }
 
-/// Whether a watcher may still see this room. The notes of a conversation are seen by the staff who watch it; when
+/// Whether a watcher may still see this conversation. The notes of a conversation are seen by the staff who watch it; when
 /// they lose sight of it, the change of the conversation itself ends the watch.
 pub fn may_see(actor: &Actor, room: &RoomState, backstage: bool) -> bool {
     if backstage {
@@ -229,7 +231,7 @@ pub fn queue(tenant: &Tenant, changes: &Changes, cards: &Cards) {
         let waiting = waits(room);
         let view = waiting.then(|| StaffView::new(&room.conversation, cards));
         let notice = QueueNotice { conversation_id: room.conversation.id, waiting, conversation: view };
-        let bytes = wire::frame("queue", &notice);
+        let bytes = wire::frame(table::QUEUE, &notice);
         tenant.waiting.iter().for_each(|socket| socket.ephemeral(bytes.clone()));
     }
 }
@@ -282,7 +284,7 @@ fn receipt(
         staff_delivered_seq: Some(now[3]),
         ..Receipt::of(conversation)
     };
-    let bytes = wire::frame("receipt", &receipt);
+    let bytes = wire::frame(table::RECEIPT, &receipt);
     let inside = room.participants.iter().filter(|one| one.is_in()).map(|one| one.member_id).collect();
     Some(ReceiptNotice { conversation, inside, bytes })
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::protocol::FrameId;
 use super::protocol::server::ErrorReply;
+use super::protocol::table::{ERROR, FrameOf, OK};
 use crate::kernel::{Code, Error};
 use crate::sync::cursor::Cursor;
 
@@ -21,33 +22,33 @@ struct Envelope<'a, T> {
     data: &'a T,
 }
 
-/// A worker's scratch paper never keeps more than this.
-const SCRATCH: usize = 65_536;
+/// A worker's encode buffer never keeps more than this.
+const BUFFER_MAX: usize = 65_536;
 
 thread_local! {
     static ENCODE_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Written on the worker's scratch paper and copied once, so that a frame takes its own size and no more: strings
+/// Written to the worker's encode buffer and copied once, so that a frame takes its own size and no more: strings
 /// that grow leave holes between the buffers of connections, and holes are what idle sockets would pay for.
 fn encode<T: Serialize>(envelope: &Envelope<'_, T>) -> ByteString {
-    ENCODE_BUFFER.with_borrow_mut(|paper| {
-        paper.clear();
+    ENCODE_BUFFER.with_borrow_mut(|buffer| {
+        buffer.clear();
         // Our own types always serialise: no map of theirs has keys that are no strings.
-        if let Err(cause) = serde_json::to_writer(&mut *paper, envelope) {
+        if let Err(cause) = serde_json::to_writer(&mut *buffer, envelope) {
             log::error!(target: "deskwire::gateway", "a frame could not be written: {cause}");
         }
-        let frame = ByteString::from(std::str::from_utf8(paper).unwrap_or_default());
-        if paper.capacity() > SCRATCH {
-            *paper = Vec::new();
+        let frame = ByteString::from(std::str::from_utf8(buffer).unwrap_or_default());
+        if buffer.capacity() > BUFFER_MAX {
+            *buffer = Vec::new();
         }
         frame
     })
 }
 
 /// A frame that answers nothing and moves no cursor.
-pub fn frame<T: Serialize>(kind: &str, data: &T) -> ByteString {
-    encode(&Envelope { kind, reply_to: None, cursor: None, data })
+pub fn frame<T: Serialize>(kind: FrameOf<T>, data: &T) -> ByteString {
+    encode(&Envelope { kind: kind.name, reply_to: None, cursor: None, data })
 }
 
 /// A durable frame without its cursor, which is each member's own: serialised once, completed for each member.
@@ -58,7 +59,11 @@ pub struct Durable {
 }
 
 /// Serialises a durable frame.
-pub fn durable<T: Serialize>(kind: &str, data: &T) -> Durable {
+pub fn durable<T: Serialize>(kind: FrameOf<T>, data: &T) -> Durable {
+    without_cursor(kind.name, data)
+}
+
+fn without_cursor<T: Serialize>(kind: &str, data: &T) -> Durable {
     let text = encode(&Envelope { kind, reply_to: None, cursor: Some(""), data });
     Durable { text, at: r#"{"type":"","cursor":""#.len() + kind.len() }
 }
@@ -77,11 +82,16 @@ impl Durable {
 }
 
 /// A frame that answers.
-pub fn reply<T: Serialize>(kind: &str, reply_to: Option<&FrameId>, data: &T) -> ByteString {
-    encode(&Envelope { kind, reply_to, cursor: None, data })
+pub fn reply<T: Serialize>(kind: FrameOf<T>, reply_to: Option<&FrameId>, data: &T) -> ByteString {
+    encode(&Envelope { kind: kind.name, reply_to, cursor: None, data })
 }
 
-/// The `error` frame of an error. A failure of ours goes to the log and shows no inner text.
+/// The `ok` frame, with the reply of the frame that it answers.
+pub fn ok<T: Serialize>(reply_to: Option<&FrameId>, data: &T) -> ByteString {
+    encode(&Envelope { kind: OK.name, reply_to, cursor: None, data })
+}
+
+/// The `error` frame of an error. An internal failure goes to the log and shows no inner text.
 pub fn error(reply_to: Option<&FrameId>, error: &Error, client_msg_id: Option<String>) -> ByteString {
     if error.code == Code::Internal {
         log::error!(target: "deskwire::gateway", "a frame failed: {error}");
@@ -95,7 +105,7 @@ pub fn error(reply_to: Option<&FrameId>, error: &Error, client_msg_id: Option<St
         errors: error.fields.clone(),
         context: error.context.clone(),
     };
-    reply("error", reply_to, &data)
+    reply(ERROR, reply_to, &data)
 }
 
 #[cfg(test)]
@@ -106,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_durable_frame_is_completed_with_the_cursor_of_each_member() {
-        let frame = durable("entry", &7);
+        let frame = without_cursor("entry", &7);
         for member in [1, 2] {
             let cursor = Reader::member("e", TenantId(1), MemberId(member)).at(4);
             let expected = format!(r#"{{"type":"entry","cursor":"{cursor}","data":7}}"#);

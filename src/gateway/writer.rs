@@ -12,6 +12,7 @@ use super::frames;
 use super::outbox::{Class, Item};
 use super::protocol::limits::READS;
 use super::protocol::server::Lag;
+use super::protocol::table;
 use super::socket::{Closing, Socket};
 use super::wire;
 
@@ -115,7 +116,7 @@ impl Socket {
             self.hub.app.metrics.lags.inc();
             let cursor = self.actor.get().map(|actor| self.hub.cursor(&actor, from)).unwrap_or_default();
             let lag = Lag { cursor, conversations: dropped.conversations, all: dropped.all };
-            return Some(Body::Text(Item { bytes: wire::frame("lag", &lag), class: Class::Reply }));
+            return Some(Body::Text(Item { bytes: wire::frame(table::LAG, &lag), class: Class::Reply }));
         }
         Some(Body::Close(match self.closing.get()? {
             Closing::Bye(code) => frames::close(Some(code.code), code.name),

@@ -22,7 +22,7 @@ pub struct Peers {
 /// The notes behind a conversation, as its inbox row nests them. Staff only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Notes {
-    /// The backstage room; its id works on all message routes.
+    /// The backstage log; its id works on all message routes.
     pub conversation_id: ConversationId,
     /// The head of its log.
     pub seq: i64,

@@ -8,7 +8,7 @@ use deskwire::documents;
 use deskwire::domain::entry::EntryKind;
 use deskwire::domain::permission::Operation;
 use deskwire::gateway::protocol::close::CLOSE_CODES;
-use deskwire::gateway::protocol::{CLIENT_FRAMES, SERVER_FRAMES};
+use deskwire::gateway::protocol::table::{CLIENT_FRAMES, Reply, SERVER_FRAMES};
 use deskwire::kernel::Code;
 use deskwire::metrics::Metrics;
 use serde_json::Value;
@@ -182,7 +182,15 @@ fn every_frame_and_close_code_is_in_the_asyncapi_document() {
     let (messages, operations) = (&document["components"]["messages"], &document["operations"]);
     for frame in CLIENT_FRAMES {
         assert!(messages[format!("client.{}", frame.name)].is_object(), "{}", frame.name);
-        assert!(operations[format!("receive.{}", frame.name)].is_object(), "{}", frame.name);
+        let operation = &operations[format!("receive.{}", frame.name)];
+        assert!(operation.is_object(), "{}", frame.name);
+        let reply = match frame.reply {
+            Reply::None => continue,
+            Reply::Ok(schema) => format!("server.ok.{schema}"),
+            Reply::Frame(name) => format!("server.{name}"),
+        };
+        assert_eq!(operation["reply"]["messages"][0]["$ref"], format!("#/channels/socket/messages/{reply}"));
+        assert!(messages[&reply]["payload"]["properties"]["reply_to"].is_object(), "{reply}");
     }
     for frame in SERVER_FRAMES {
         assert!(messages[format!("server.{}", frame.name)].is_object(), "{}", frame.name);

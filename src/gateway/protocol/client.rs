@@ -43,7 +43,7 @@ pub struct Auth {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MessageSend {
-    /// The room; a backstage room's id sends a note.
+    /// The conversation; the id of its backstage log sends a note.
     pub conversation_id: ConversationId,
     /// The client's own key of the message: 1 to 64 of `A-Z a-z 0-9 . _ : -`. Once per conversation and sender.
     pub client_msg_id: String,
@@ -60,11 +60,11 @@ pub struct MessageSend {
     pub read_seq: Option<i64>,
 }
 
-/// New words for an own message.
+/// New content for an own message.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MessageEdit {
-    /// The room.
+    /// The conversation.
     pub conversation_id: ConversationId,
     /// The message.
     pub seq: i64,
@@ -80,11 +80,11 @@ pub struct MessageEdit {
     pub base_edited_at: Option<Option<Millis>>,
 }
 
-/// Take back a message.
+/// Recall a message.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MessageRecall {
-    /// The room.
+    /// The conversation.
     pub conversation_id: ConversationId,
     /// The message.
     pub seq: i64,
@@ -94,7 +94,7 @@ pub struct MessageRecall {
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Read {
-    /// The room.
+    /// The conversation.
     pub conversation_id: ConversationId,
     /// The last entry read; beyond the head means the head.
     pub seq: i64,
@@ -107,7 +107,7 @@ pub struct Read {
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MarkUnread {
-    /// The room.
+    /// The conversation.
     pub conversation_id: ConversationId,
     /// The last entry that counts as read.
     pub seq: i64,
@@ -117,7 +117,7 @@ pub struct MarkUnread {
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pull {
-    /// The room.
+    /// The conversation.
     pub conversation_id: ConversationId,
     /// Entries after this seq; 0 means from the first.
     pub after_seq: i64,
@@ -149,17 +149,17 @@ pub struct Watch {
     pub waiting: bool,
 }
 
-/// Somebody types.
+/// The member types, or stopped.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Typing {
-    /// The room; one has to be in it.
+    /// The conversation; only participants may type.
     pub conversation_id: ConversationId,
-    /// Whether; ends by itself after six seconds.
+    /// True while the member types; ends by itself after six seconds.
     pub on: bool,
 }
 
-/// Are you there?
+/// A heartbeat, answered by `pong`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ping {

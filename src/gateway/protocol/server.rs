@@ -1,7 +1,9 @@
 //! The `data` of what the server sends. Fields and enums may grow: clients ignore what they do not know.
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::OneOfBuilder;
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::limits::Limit;
 use crate::conversations::view::StaffView;
@@ -20,7 +22,7 @@ pub struct Ready {
     pub epoch: String,
     /// The tenant's head when the rows were read. Store the one of `live`, not this one.
     pub cursor: String,
-    /// Who one is.
+    /// The member on this socket.
     pub member: Myself,
     /// Inbox rows: those that changed since the cursor, or the newest page. A conversation that the client meets here
     /// for the first time starts at the row's `seq`, not at 1.
@@ -70,7 +72,7 @@ pub struct Live {
 /// Positions of a conversation. Fields that are absent did not move.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct Receipt {
-    /// Which.
+    /// The conversation.
     pub conversation_id: ConversationId,
     /// How far the visitor has read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,20 +94,20 @@ pub struct Receipt {
 /// How far one member is.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct MemberPosition {
-    /// Who.
+    /// The member.
     pub member_id: MemberId,
     /// The last entry.
     pub seq: i64,
 }
 
-/// Somebody types.
+/// A member types, or stopped.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct TypingNotice {
-    /// Where.
+    /// The conversation.
     pub conversation_id: ConversationId,
-    /// Who.
+    /// The member.
     pub member_id: MemberId,
-    /// Whether.
+    /// True while it types.
     pub on: bool,
     /// Forget it after so many milliseconds without another notice.
     pub ttl_ms: u64,
@@ -114,7 +116,7 @@ pub struct TypingNotice {
 /// A conversation began or ceased to wait for staff.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct QueueNotice {
-    /// Which.
+    /// The conversation.
     pub conversation_id: ConversationId,
     /// Whether it waits now.
     pub waiting: bool,
@@ -159,23 +161,20 @@ pub struct Reset {
     pub reason: ResetReason,
 }
 
-/// What was done; one of the replies, by the type of the frame that it answers. Empty when there is nothing to say.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(untagged)]
-pub enum Ok {
-    /// To `auth`.
-    Auth(AuthReply),
-    /// To `message.send`, `message.edit` and `message.recall`.
-    Message(MessageReply),
-    /// To `read` and `mark_unread`.
-    Read(ReadReply),
-    /// To `pull`.
-    Pull(PullReply),
-    /// To `sync`.
-    Sync(SyncReply),
-    /// To `watch` and `unwatch`.
-    Watch(WatchReply),
+/// The `data` of `ok`: one of the replies in the table of frames, by the type of the frame that it answers. Has a
+/// schema only; each handler answers with its own reply.
+#[derive(Debug, Clone, Copy)]
+pub struct OkReply;
+
+impl PartialSchema for OkReply {
+    fn schema() -> RefOr<Schema> {
+        let replies = super::table::ok_schemas().into_iter();
+        let all = replies.fold(OneOfBuilder::new(), |all, name| all.item(Ref::from_schema_name(name)));
+        all.description(Some("By the type of the frame that it answers.")).into()
+    }
 }
+
+impl ToSchema for OkReply {}
 
 /// The token was renewed.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -187,7 +186,7 @@ pub struct AuthReply {
 /// The command is committed. The own `entry` frame may come before or after it: match by client_msg_id.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct MessageReply {
-    /// The room.
+    /// The conversation.
     pub conversation_id: ConversationId,
     /// The message; null when there is none to name.
     #[schema(required)]
@@ -207,7 +206,7 @@ pub struct MessageReply {
 /// The read position that holds now.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct ReadReply {
-    /// The room.
+    /// The conversation.
     pub conversation_id: ConversationId,
     /// The last entry read.
     pub read_seq: i64,
@@ -249,7 +248,7 @@ pub struct WatchReply {
 /// A watched conversation.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub struct Watched {
-    /// Which.
+    /// The conversation.
     pub conversation_id: ConversationId,
     /// The head of its log.
     pub head_seq: i64,
