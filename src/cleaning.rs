@@ -11,10 +11,10 @@ use diesel::prelude::*;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 
-use crate::db::schema::{auth_session, conversation, lane_batch, member};
+use crate::db::schema::{auth_session, conversation, conversation_member, lane_batch, member};
 use crate::db::{AnyConnection, Db};
 use crate::domain::actor::Principal;
-use crate::domain::member::Role;
+use crate::domain::member::{MemberStatus, Role};
 use crate::journal::commands::ChangeMember;
 use crate::journal::follower::{Follower, Progress, Schedule, Slice, Start, WHOLE_STORE};
 use crate::journal::{Command, Journal};
@@ -27,6 +27,8 @@ use crate::settings::CleaningSettings;
 const ROWS: i64 = 500;
 /// Visitors that one piece removes: each is a command of its own.
 const VISITORS: i64 = 50;
+/// Members of the staff that one piece takes out of their conversations.
+const STAFF: i64 = 20;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
@@ -66,7 +68,8 @@ impl Follower for Cleaning {
                 tenant => {
                     let sessions = self.sessions(tenant).await?;
                     let visitors = self.visitors(tenant).await?;
-                    sessions || visitors
+                    let gone = self.gone_staff(tenant).await?;
+                    sessions || visitors || gone
                 }
             };
             Ok(Progress { rev: slice.head, more })
@@ -100,14 +103,28 @@ impl Cleaning {
         let idle = self.db.read(move |connection| idle_visitors(connection, tenant, now, before)).await?;
         let commands = idle.iter().map(|visitor| {
             // That this may be done was decided by the operator's settings.
-            let change =
-                ChangeMember { member: *visitor, role: None, status: None, expires_at: None, delete: true };
+            let change = ChangeMember { delete: true, ..ChangeMember::of(*visitor) };
             self.journal.submit(Command::new(Principal::System(tenant), change))
         });
         for deleted in join_all(commands).await {
             deleted?;
         }
         Ok(full(idle.len(), VISITORS))
+    }
+}
+
+impl Cleaning {
+    /// Lets staff whose account came to its end, or that went while the process stopped, leave its conversations.
+    /// Tells whether there may be more.
+    async fn gone_staff(&self, tenant: TenantId) -> Result<bool> {
+        let now = self.clock.now().0;
+        let gone = self.db.read(move |connection| gone_staff(connection, tenant, now)).await?;
+        let mut more = full(gone.len(), STAFF);
+        for member in gone {
+            let leave = Command::new(Principal::System(tenant), ChangeMember::of(member));
+            more |= self.journal.submit(leave).await?.more;
+        }
+        Ok(more)
     }
 }
 
@@ -139,6 +156,27 @@ fn remove_sessions(connection: &mut AnyConnection, tenant: TenantId, before: i64
 
 /// Visitors without a name, made and last seen before this time, with no session that could be used again and no
 /// conversation that is open or was written in since.
+/// Staff that may not use its account and is still in conversations that are not closed.
+fn gone_staff(connection: &mut AnyConnection, tenant: TenantId, now: i64) -> Result<Vec<MemberId>> {
+    let gone = member::status
+        .eq(MemberStatus::Disabled.as_str())
+        .or(member::deleted_at.is_not_null())
+        .or(member::expires_at.le(now).assume_not_null());
+    let found = on!(connection, inner => member::table
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::role.ne(Role::Customer.as_str()))
+        .filter(gone)
+        .filter(exists(conversation_member::table
+            .filter(conversation_member::tenant_id.eq(tenant))
+            .filter(conversation_member::member_id.eq(member::id))
+            .filter(conversation_member::active.eq(true))))
+        .select(member::id)
+        .order(member::id.asc())
+        .limit(STAFF)
+        .load::<MemberId>(inner))?;
+    Ok(found)
+}
+
 fn idle_visitors(
     connection: &mut AnyConnection,
     tenant: TenantId,

@@ -91,6 +91,8 @@ text_enum! {
         Reassign = "reassign",
         /// The conversation was closed.
         Close = "close",
+        /// The agent was disabled or deleted, or its account came to its end.
+        AgentGone = "agent_gone",
     }
 }
 

@@ -9,12 +9,18 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::command::{Command, LogRef};
 use super::working_set::{MemberFacts, TenantFacts, WorkingSet};
-use crate::domain::conversation::{ConversationRow, ConversationStatus, ParticipantRow, support_open_key};
+use crate::domain::conversation::{
+    ConversationRow, ConversationStatus, MemberType, ParticipantRow, support_open_key,
+};
 use crate::domain::entry::EntryRow;
 use crate::kernel::{ConversationId, MemberId, Result, SessionId, TenantId};
 
 /// Most conversations that one command moves, frees or closes; what is left is done when it is repeated.
 pub const PIECE: usize = 100;
+
+/// Most administrators of a tenant and sub-accounts of a member that are loaded: more than one batch can change, so
+/// that one of them is left when there are more.
+pub const KIN: usize = 300;
 
 /// A message's address by its sender's key.
 pub type MessageKey = (ConversationId, MemberId, String);
@@ -34,6 +40,9 @@ pub struct Wants {
     pub openers: BTreeSet<MemberId>,
     /// Customers whose conversations move, and to whom: (from, into).
     pub merges: BTreeSet<(MemberId, MemberId)>,
+    /// Members whose role, state, end or parent may change: their parents and sub-accounts, the tenant's
+    /// administrators, and the conversations that they may have to leave.
+    pub changing: BTreeSet<MemberId>,
     /// Messages that may have been sent before, by log, sender and key.
     pub keys: BTreeSet<(LogRef, MemberId, String)>,
     /// Opening messages that may have been sent before, over all the customer's conversations.
@@ -67,6 +76,18 @@ pub trait Source {
     fn open_conversations(&mut self, tenants: &[TenantId], keys: &[String]) -> Result<Vec<ConversationRow>>;
     /// The oldest conversations of a customer, at most `limit`.
     fn owned(&mut self, tenants: &[TenantId], owner: MemberId, limit: usize) -> Result<Vec<ConversationId>>;
+    /// The tenant's administrators that may use their account now, at most `limit` with an end and as many without.
+    fn administrators(&mut self, tenant: TenantId, now: i64, limit: usize) -> Result<Vec<MemberFacts>>;
+    /// Sub-accounts that are not deleted, at most `limit` agents and as many others.
+    fn below(&mut self, parent: MemberId, limit: usize) -> Result<Vec<MemberFacts>>;
+    /// The oldest conversations, not closed, where the member is in as this, at most `limit`.
+    fn inside(
+        &mut self,
+        tenants: &[TenantId],
+        member: MemberId,
+        kind: MemberType,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>>;
     fn participants(&mut self, fronts: &[ConversationId]) -> Result<Vec<ParticipantRow>>;
     fn entries_at(&mut self, places: &[(ConversationId, i64)]) -> Result<Vec<EntryRow>>;
     fn entries_by_key(&mut self, keys: &[MessageKey]) -> Result<Vec<EntryRow>>;
@@ -109,6 +130,7 @@ fn load_members(
         set.members.load(facts.id, facts);
     }
     load_merged(source, set)?;
+    load_kin(source, set, tenants, wants)?;
     let unknown = |id: &MemberId| !set.sessions.contains_key(id);
     let ids: Vec<MemberId> = wants.sessions.iter().copied().filter(unknown).collect();
     if !ids.is_empty() {
@@ -118,6 +140,39 @@ fn load_members(
         }
     }
     Ok(())
+}
+
+/// Those by whom a change of a member is judged.
+fn load_kin(
+    source: &mut dyn Source,
+    set: &mut WorkingSet,
+    tenants: &[TenantId],
+    wants: &Wants,
+) -> Result<()> {
+    let staff: Vec<MemberId> = changing_staff(set, tenants, wants).map(|facts| facts.id).collect();
+    let led: BTreeSet<TenantId> = changing_staff(set, tenants, wants).map(|facts| facts.tenant).collect();
+    let changing = wants.changing.iter().filter_map(|id| set.members.get(id));
+    let parents: BTreeSet<MemberId> = changing.filter_map(|facts| facts.parent_id).collect();
+    let mut found = if parents.is_empty() { Vec::new() } else { source.members(&listed(&parents))? };
+    for member in staff {
+        found.extend(source.below(member, KIN)?);
+    }
+    for tenant in led {
+        found.extend(source.administrators(tenant, set.now, KIN)?);
+    }
+    for facts in found {
+        set.members.load(facts.id, facts);
+    }
+    Ok(())
+}
+
+fn changing_staff<'a>(
+    set: &'a WorkingSet,
+    tenants: &'a [TenantId],
+    wants: &'a Wants,
+) -> impl Iterator<Item = &'a MemberFacts> {
+    let changing = wants.changing.iter().filter_map(|id| set.members.get(id));
+    changing.filter(|facts| facts.role.is_staff() && tenants.contains(&facts.tenant))
 }
 
 fn load_merged(source: &mut dyn Source, set: &mut WorkingSet) -> Result<()> {
@@ -195,6 +250,14 @@ fn load_conversations(
         let owned = source.owned(tenants, *owner, PIECE + 1)?;
         ids.extend(&owned);
         set.owned.insert(*owner, owned);
+    }
+    let staff: Vec<MemberId> = changing_staff(set, tenants, wants).map(|facts| facts.id).collect();
+    for member in staff {
+        for kind in [MemberType::Manager, MemberType::Member] {
+            let inside = source.inside(tenants, member, kind, PIECE + 1)?;
+            ids.extend(&inside);
+            set.inside.insert((member, kind), inside);
+        }
     }
     fetch(source, set, &ids)?;
     // Behind and in front: a backstage log is judged by its parent, and notes go to the log behind. A merged one is

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use super::feed::{AccessNotice, AccessState, Changes, RoomState};
 use super::table::Table;
-use crate::domain::conversation::{AssignmentEnd, AssignmentRow, ConversationRow, ParticipantRow};
+use crate::domain::conversation::{
+    AssignmentEnd, AssignmentRow, ConversationRow, MemberType, ParticipantRow,
+};
 use crate::domain::entry::{EntryRow, RevisionRow};
 use crate::domain::member::{MemberStatus, Role};
 use crate::kernel::{AssignmentId, ConversationId, IdGenerator, MemberId, SessionId, TenantId};
@@ -110,6 +112,8 @@ pub struct WorkingSet {
     pub open: HashMap<(TenantId, String), ConversationId>,
     /// The conversations of a customer who is merged.
     pub owned: HashMap<MemberId, Vec<ConversationId>>,
+    /// Where a member that changes is in, at most `PIECE` + 1 each as its agent and as one of the others.
+    pub inside: HashMap<(MemberId, MemberType), Vec<ConversationId>>,
     /// The merges of this batch: (from, into).
     pub merges: BTreeSet<(MemberId, MemberId)>,
     /// All participants of the conversations.
@@ -143,6 +147,7 @@ impl WorkingSet {
             conversations: Table::default(),
             open: HashMap::new(),
             owned: HashMap::new(),
+            inside: HashMap::new(),
             merges: BTreeSet::new(),
             participants: Table::default(),
             entries: Table::default(),

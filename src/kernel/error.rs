@@ -73,6 +73,7 @@ codes! {
     StaleEdit "stale_edit" 409 false "The message was edited after the version that this edit is based on; context.edited_at says when.";
     NameTaken "name_taken" 409 false "The slug, login name, external id or key id is in use.";
     LimitReached "limit_reached" 409 false "A limit on how many there may be is reached.";
+    LastAdmin "last_admin" 409 false "The tenant would be left without an administrator, or without one whose account has no end: make another one first.";
     CursorReset "cursor_reset" 410 false "The cursor belongs to another member or another history, or lies beyond the head: start without a cursor.";
     PayloadTooLarge "payload_too_large" 413 false "The body or frame is larger than the limit.";
     UnsupportedMediaType "unsupported_media_type" 415 false "Send Content-Type: application/json, without Content-Encoding.";

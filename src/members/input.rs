@@ -151,7 +151,6 @@ pub fn change_of(app: &App, patch: Patch) -> Result<MemberChange> {
         external_id: patch
             .external_id
             .map(|id| id.map(|id| check.required_line("/external_id", &id, NAME_MAX))),
-        parent_id: patch.parent_id,
         tags: patch.tags.map(|tags| json_text(&check.labels("/tags", &tags))),
         skills: patch.skills.map(|skills| json_text(&check.labels("/skills", &skills))),
         max_accept: patch.max_accept.map(|count| check.max_accept("/max_accept", count)),

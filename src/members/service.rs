@@ -21,7 +21,7 @@ pub async fn create(app: &App, actor: Actor, new: NewMember) -> Result<MemberRow
     app.db
         .write(move |connection| {
             if let Some(parent) = kept.parent_id {
-                check_parent(connection, kept.tenant_id, None, parent, kept.role)?;
+                check_parent(connection, kept.tenant_id, parent, kept.role)?;
             }
             store::insert(connection, &kept)
         })
@@ -77,29 +77,13 @@ pub async fn update(app: &App, actor: Actor, id: MemberId, patch: Patch) -> Resu
             "nobody changes the own role, state or end: another one must",
         ));
     }
-    let kept = change.clone();
-    let (new_role, old_parent) = (role.unwrap_or(present.role), present.parent_id);
-    app.db
-        .write(move |connection| {
-            let parent = kept.parent_id.unwrap_or(old_parent);
-            if let (Some(parent), true) = (parent, kept.parent_id.is_some() || role.is_some()) {
-                check_parent(connection, actor.tenant, Some(id), parent, new_role)?;
-            }
-            if role.is_some() {
-                let below = store::roles_below(connection, actor.tenant, id)?;
-                if below.iter().any(|below| *below > new_role) {
-                    return Err(Error::field("/role", "invalid", "a sub-account has a higher role"));
-                }
-            }
-            match store::change(connection, actor.tenant, id, &kept)? {
-                true => Ok(()),
-                false => Err(Error::not_found()),
-            }
-        })
-        .await?;
-    if role.is_some() || status.is_some() || new_end.is_some() {
-        let change = ChangeMember { member: id, role, status, expires_at: new_end, delete: false };
-        sessions::change_access(app, actor, change).await?;
+    // What must hold of the tenant's accounts together is judged first, in the journal.
+    let new_parent = patch.parent_id.filter(|parent| *parent != present.parent_id);
+    if role.is_some() || status.is_some() || new_end.is_some() || new_parent.is_some() {
+        let mut change = ChangeMember::of(id);
+        (change.role, change.status) = (role, status);
+        (change.expires_at, change.parent_id) = (new_end, new_parent);
+        change_member(app, actor, change).await?;
         if let Some(role) = role.filter(|role| *role != present.role) {
             audit(&actor, &present, &format!("role {} becomes {role}", present.role));
         }
@@ -110,6 +94,12 @@ pub async fn update(app: &App, actor: Actor, id: MemberId, patch: Patch) -> Resu
     if let Some(end) = new_end {
         audit(&actor, &present, &end.map_or("has no end".to_owned(), |end| format!("ends {}", Millis(end))));
     }
+    app.db
+        .write(move |connection| match store::change(connection, actor.tenant, id, &change)? {
+            true => Ok(()),
+            false => Err(Error::not_found()),
+        })
+        .await?;
     get(app, actor, id).await
 }
 
@@ -142,8 +132,7 @@ pub async fn delete(app: &App, actor: Actor, id: MemberId) -> Result<()> {
     if id == actor.member {
         return Err(Error::new(Code::Forbidden, "nobody deletes the own account: another one must"));
     }
-    let change = ChangeMember { member: id, role: None, status: None, expires_at: None, delete: true };
-    sessions::change_access(app, actor, change).await?;
+    change_member(app, actor, ChangeMember { delete: true, ..ChangeMember::of(id) }).await?;
     audit(&actor, &row, "deleted");
     Ok(())
 }
@@ -259,11 +248,19 @@ fn administrate(actor: &Actor) -> Result<()> {
     }
 }
 
-/// A sub-account's parent is staff of the same tenant with at least its role, and is no sub-account itself.
+/// Changes a member; it leaves its conversations in as many commands as that takes.
+async fn change_member(app: &App, actor: Actor, mut change: ChangeMember) -> Result<()> {
+    while sessions::change_access(app, actor, change.clone()).await?.more {
+        // Should the role have been lowered, the later commands no longer see that it was.
+        change.demoted = change.role.is_some();
+    }
+    Ok(())
+}
+
+/// A new sub-account's parent is staff of the same tenant with at least its role, and is no sub-account itself.
 fn check_parent(
     connection: &mut crate::db::AnyConnection,
     tenant: TenantId,
-    child: Option<MemberId>,
     parent: MemberId,
     role: Role,
 ) -> Result<()> {
@@ -274,13 +271,8 @@ fn check_parent(
     if !row.role.is_staff() || row.role < role {
         return wrong("a sub-account's role is at most its parent's, and the parent is staff");
     }
-    if row.parent_id.is_some() || child == Some(parent) {
+    if row.parent_id.is_some() {
         return wrong("a sub-account has no sub-accounts");
     }
-    match child {
-        Some(child) if !store::roles_below(connection, tenant, child)?.is_empty() => {
-            wrong("this account has sub-accounts itself")
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }

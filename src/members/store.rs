@@ -1,6 +1,6 @@
 //! Accounts in the store.
 //!
-//! `role`, `status`, `expires_at`, `deleted_at`, `merged_into` and `rev` are the journal's to write, because live
+//! `role`, `status`, `expires_at`, `parent_id`, `deleted_at`, `merged_into` and `rev` are the journal's to write, because live
 //! sockets must learn of them; everything else of `member` is written here. Accounts that were deleted are not found.
 
 use diesel::prelude::*;
@@ -65,7 +65,6 @@ pub struct MemberChange {
     pub email: Option<String>,
     pub mobile: Option<String>,
     pub external_id: Option<Option<String>>,
-    pub parent_id: Option<Option<MemberId>>,
     pub tags: Option<String>,
     pub skills: Option<String>,
     pub max_accept: Option<i32>,
@@ -205,17 +204,6 @@ pub fn list(
         query = query.filter(member::id.lt(before));
     }
     Ok(query.order(member::id.desc()).limit(limit).select(MemberRow::as_select()).load(connection)?)
-}
-
-/// The roles of a member's sub-accounts.
-pub fn roles_below(connection: &mut AnyConnection, tenant: TenantId, parent: MemberId) -> Result<Vec<Role>> {
-    Ok(member::table
-        .filter(member::tenant_id.eq(tenant))
-        .filter(member::parent_id.eq(parent))
-        .filter(member::deleted_at.is_null())
-        .select(member::role)
-        .distinct()
-        .load(connection)?)
 }
 
 /// Changes columns of one account. `false` when it is not there; `name_taken` when a name is in use.

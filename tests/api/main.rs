@@ -11,6 +11,7 @@
 #[macro_use]
 mod harness;
 
+mod account_changes;
 mod auth;
 mod canaries;
 mod cleaning;

@@ -44,11 +44,10 @@ on_every_database! {
         assert_eq!(again.expect_close().await, 4501);
 
         let account = |client: &Client, role, status, delete| ChangeMember {
-            member: member(client),
             role,
             status,
-            expires_at: None,
             delete,
+            ..ChangeMember::of(member(client))
         };
         let socket = desk.second_agent.socket().await;
         change(&app, &desk, account(&desk.second_agent, Some(Role::Supervisor), None, false)).await;

@@ -74,6 +74,7 @@ fn flush_access(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> 
                 member::status.eq(facts.status),
                 member::merged_into.eq(facts.merged_into),
                 member::expires_at.eq(facts.expires_at),
+                member::parent_id.eq(facts.parent_id),
                 member::rev.eq(facts.rev),
                 member::updated_at.eq(set.now),
             ))

@@ -6,7 +6,7 @@ use super::lookup;
 use super::one_of::on_list;
 use crate::db::AnyConnection;
 use crate::db::schema::{auth_session, conversation, conversation_member, member, tenant};
-use crate::domain::conversation::{ConversationRow, ParticipantRow};
+use crate::domain::conversation::{ConversationRow, MemberType, ParticipantRow};
 use crate::domain::entry::EntryRow;
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::tenant::{TenantSettings, TenantStatus};
@@ -148,6 +148,52 @@ impl Source for AnyConnection {
             .order(conversation::id.asc())
             .limit(i64::try_from(limit).unwrap_or(i64::MAX))
             .select(conversation::id)
+            .load(self)?)
+    }
+
+    fn administrators(&mut self, tenant: TenantId, now: i64, limit: usize) -> Result<Vec<MemberFacts>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let usable = || {
+            member_columns()
+                .filter(member::tenant_id.eq(tenant))
+                .filter(member::role.eq(Role::Admin))
+                .filter(member::status.eq(MemberStatus::Enabled))
+                .filter(member::deleted_at.is_null())
+                .limit(limit)
+        };
+        let mut rows: Vec<MemberColumns> = usable().filter(member::expires_at.is_null()).load(self)?;
+        rows.extend(usable().filter(member::expires_at.gt(now)).load::<MemberColumns>(self)?);
+        Ok(rows.into_iter().map(facts).collect())
+    }
+
+    fn below(&mut self, parent: MemberId, limit: usize) -> Result<Vec<MemberFacts>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let below = || {
+            member_columns()
+                .filter(member::parent_id.eq(parent))
+                .filter(member::deleted_at.is_null())
+                .limit(limit)
+        };
+        let mut rows: Vec<MemberColumns> = below().filter(member::role.eq(Role::Agent)).load(self)?;
+        rows.extend(below().filter(member::role.ne(Role::Agent)).load::<MemberColumns>(self)?);
+        Ok(rows.into_iter().map(facts).collect())
+    }
+
+    fn inside(
+        &mut self,
+        tenants: &[TenantId],
+        member: MemberId,
+        kind: MemberType,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>> {
+        Ok(conversation_member::table
+            .filter(conversation_member::member_id.eq(member))
+            .filter(conversation_member::active.eq(true))
+            .filter(conversation_member::member_type.eq(kind))
+            .filter(conversation_member::tenant_id.eq_any(tenants.to_vec()))
+            .order(conversation_member::conversation_id.asc())
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .select(conversation_member::conversation_id)
             .load(self)?)
     }
 

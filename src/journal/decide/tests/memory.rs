@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::domain::conversation::{ConversationRow, ParticipantRow};
+use crate::domain::conversation::{ConversationRow, MemberType, ParticipantRow};
 use crate::domain::entry::EntryRow;
+use crate::domain::member::Role;
 use crate::journal::wants::{MessageKey, OpeningKey, Source};
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::kernel::{ConversationId, MemberId, Result, SessionId, TenantId};
@@ -115,6 +116,27 @@ impl Source for Memory {
     fn owned(&mut self, _: &[TenantId], owner: MemberId, limit: usize) -> Result<Vec<ConversationId>> {
         let owned = self.conversations.values().filter(|row| row.customer_id == Some(owner));
         Ok(owned.map(|row| row.id).take(limit).collect())
+    }
+
+    fn administrators(&mut self, tenant: TenantId, now: i64, _: usize) -> Result<Vec<MemberFacts>> {
+        let runs = |one: &&MemberFacts| one.tenant == tenant && one.role == Role::Admin && one.is_usable(now);
+        Ok(self.members.values().filter(runs).cloned().collect())
+    }
+
+    fn below(&mut self, parent: MemberId, _: usize) -> Result<Vec<MemberFacts>> {
+        let below = |one: &&MemberFacts| one.parent_id == Some(parent) && !one.deleted;
+        Ok(self.members.values().filter(below).cloned().collect())
+    }
+
+    fn inside(
+        &mut self,
+        _: &[TenantId],
+        member: MemberId,
+        kind: MemberType,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>> {
+        let inside = |row: &&ParticipantRow| row.member_id == member && row.active && row.member_type == kind;
+        Ok(self.participants.values().filter(inside).map(|row| row.conversation_id).take(limit).collect())
     }
 
     fn participants(&mut self, fronts: &[ConversationId]) -> Result<Vec<ParticipantRow>> {

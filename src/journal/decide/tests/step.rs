@@ -232,13 +232,7 @@ impl Simulation {
             Step::Merge { from, into } => by(from, Merge { from: member(from), into: member(into) }.into()),
             Step::Switch { who, on } => {
                 let status = if on { MemberStatus::Enabled } else { MemberStatus::Disabled };
-                let change = ChangeMember {
-                    member: member(who),
-                    role: None,
-                    status: Some(status),
-                    expires_at: None,
-                    delete: false,
-                };
+                let change = ChangeMember { status: Some(status), ..ChangeMember::of(member(who)) };
                 let admin = if PEOPLE[who].0 == SHOP { 0 } else { 7 };
                 by(admin, change.into())
             }
