@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::kernel::tasks::SETTLED;
 use crate::kernel::{Code, Error, Result};
 
-/// The routes of this room.
+/// The routes of this module.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(healthz);
     config.service(readyz);
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
 
-/// Tell whether the process lives
+/// Check liveness
 ///
 /// For restarts: it looks at nothing but itself.
 #[utoipa::path(tag = "service", security(()), responses((status = 200, description = "It lives.", body = Health)))]
@@ -42,7 +42,7 @@ async fn healthz() -> web::Json<Health> {
     web::Json(OK)
 }
 
-/// Tell whether the process should get work
+/// Check readiness
 ///
 /// Ready means: the database answers, takes writes and has every migration, the lanes and every long-lived task run, and
 /// the server is not shutting down. Answers within five seconds.
@@ -74,7 +74,7 @@ async fn store_is_ready(app: &App) -> Result<()> {
     crate::db::probe::takes_writes(&app.db).await
 }
 
-/// Give the numbers for Prometheus
+/// Read metrics
 ///
 /// Not meant for the public: let the proxy keep it inside.
 #[utoipa::path(

@@ -60,7 +60,7 @@
 //! - **A table of the journal**: migrations for the three databases, `db/schema.rs`, a row in `domain`, its list in
 //!   `journal/store/columns.rs` with its lines in `flush`, and how it is loaded when commands read it back. A forgotten
 //!   column does not compile or fails a test. Any other table: migrations, schema, and a `store.rs`.
-//! - **A frame**: see `gateway::protocol`.
+//! - **A frame**: see `gateway::protocol::table`.
 //! - **A route**: a handler with `#[utoipa::path]` in the feature, registered in its `routes`; the documents follow.
 //! - **A follower of the log**: a type that implements `journal::follower::Follower`, started in [`app`].
 //! - **A long-lived task**: [`kernel::tasks::Tasks::spawn`], with handles of its own; it must rebuild its state from the

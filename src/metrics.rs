@@ -1,4 +1,4 @@
-//! Numbers for operators, in Prometheus' text form. Owns their names and the registry; other rooms count through
+//! Numbers for operators, in Prometheus' text form. Owns their names and the registry; other modules count through
 //! the handles here and never make a metric of their own.
 //!
 //! Invariant: no label takes a value that clients choose: routes are templates, methods are the known ones.

@@ -1,9 +1,9 @@
-//! The table of contents of the HTTP interface: every room's routes, in the order of a client's life. Owns where
-//! they are mounted (`/api/v1`); each room owns its own.
+//! The table of contents of the HTTP interface: every module's routes, in the order of a client's life. Owns where
+//! they are mounted (`/api/v1`); each module owns its own.
 //!
-//! A room offers `pub fn routes(config: &mut ServiceConfig)` that calls `config.service(handler)` for handlers
+//! A module offers `pub fn routes(config: &mut ServiceConfig)` that calls `config.service(handler)` for handlers
 //! with `#[utoipa::path(tag = "…")]` over `#[get("/conversations/{id}")]`: whole paths and no `scope`, because a
-//! scope would swallow the paths of rooms that share its first segment; never `.route(…)`, which the documents
+//! scope would swallow the paths of modules that share its first segment; never `.route(…)`, which the documents
 //! cannot see. An operation without `security` needs a bearer token; a public one says `security(())`.
 
 use utoipa_actix_web::scope;

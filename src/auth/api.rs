@@ -180,7 +180,7 @@ pub async fn logout(app: web::Data<App>, caller: Authenticated) -> Result<HttpRe
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// List the own signed-in devices
+/// List your sessions
 ///
 /// Newest first.
 #[utoipa::path(tag = "auth", params(PageQuery), responses(
@@ -222,7 +222,7 @@ pub async fn revoke_session(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Change the own password
+/// Change your password
 ///
 /// All other sessions of the member end. The new password has 8 to 256 characters, is not a common one, not the login
 /// name, and not the present one. A wrong present password is a wrong field and counts as a failed sign-in.

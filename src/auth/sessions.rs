@@ -310,7 +310,7 @@ pub async fn end(
     change_access(app, actor, change).await.map(drop)
 }
 
-/// Submits a change of who may come in, and takes it in here before answering, so that the caller's next request
+/// Submits a change of who has access, and takes it in here before answering, so that the caller's next request
 /// meets it already.
 pub async fn change_access(app: &App, by: impl Into<Principal>, change: impl Into<Action>) -> Result<Reply> {
     let reply = app.journal.submit(Command::new(by, change)).await?;

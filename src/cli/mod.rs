@@ -1,5 +1,5 @@
 //! The command line: what operators can ask of the program. Owns sub-commands, exit codes, logging, and what is
-//! printed; the work is done by the rooms.
+//! printed; the work is done by the modules.
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong use (told by the parser); `replay` adds what it found (see there).
 

@@ -1,6 +1,6 @@
 //! The one door to a conversation: loads it with the actor's own row and says how the actor stands to it.
 //!
-//! Invariants: a stranger learns nothing, not even that the id exists; a backstage room is seen exactly by the staff
+//! Invariants: a stranger learns nothing, not even that the id exists; a backstage conversation is seen exactly by the staff
 //! who see its parent; a merged conversation also by the staff who see the one that goes on.
 
 use std::collections::{HashMap, HashSet};
@@ -16,23 +16,23 @@ use crate::domain::conversation::{ConversationKind, ConversationRow, Participant
 /// A conversation that the actor may see.
 #[derive(Debug, Clone)]
 pub struct Access {
-    /// The room that was asked for.
+    /// The conversation that was asked for.
     pub conversation: ConversationRow,
-    /// Of a backstage room: the conversation that it stands behind.
+    /// Of a backstage conversation: the conversation that it stands behind.
     pub parent: Option<ConversationRow>,
-    /// The actor's own row, also when it has left; of a backstage room, the row in the parent.
+    /// The actor's own row, also when it has left; of a backstage conversation, the row in the parent.
     pub participant: Option<ParticipantRow>,
     /// Viewer or insider; never a stranger.
     pub relation: Relation,
 }
 
 impl Access {
-    /// The support conversation: the room itself, or the parent of a backstage room.
+    /// The support conversation: the conversation itself, or the parent of a backstage conversation.
     pub fn front(&self) -> &ConversationRow {
         self.parent.as_ref().unwrap_or(&self.conversation)
     }
 
-    /// Checks one more right than that of reading: 403 when the actor may see the room but not do this.
+    /// Checks one more right than that of reading: 403 when the actor may see the conversation but not do this.
     pub fn check(&self, actor: &Actor, operation: Operation) -> Result<()> {
         permission::check(actor, self.relation, operation)
     }

@@ -17,7 +17,7 @@ use super::api::{
 use super::service;
 use super::view::View;
 
-/// The routes of this room.
+/// The routes of this module.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(open_conversation);
     config.service(list_conversations);
@@ -60,7 +60,7 @@ async fn open_conversation(
 /// List conversations
 ///
 /// The newest first. Customers see their own; agents those that they are in and the waiting ones; supervisors and
-/// administrators all. Backstage rooms are not listed.
+/// administrators all. Backstage conversations are not listed.
 #[utoipa::path(
     tag = "conversations",
     params(ListConversations),
@@ -80,7 +80,7 @@ async fn list_conversations(
 /// Staff and customers get views of their own. What you may not see is `404`, be it there or not.
 #[utoipa::path(
     tag = "conversations",
-    params(("id" = ConversationId, Path, description = "The conversation, or its backstage room.")),
+    params(("id" = ConversationId, Path, description = "The conversation, or its backstage conversation.")),
     responses((status = 200, description = "The conversation.", body = View))
 )]
 #[get("/conversations/{id}")]
@@ -92,7 +92,7 @@ async fn get_conversation(
     service::view(&app, caller.actor, id.into_inner()).await.map(web::Json)
 }
 
-/// Change a conversation
+/// Update a conversation
 ///
 /// An absent field stays, null puts back what a new conversation has. The customer learns of the subject only.
 #[utoipa::path(
@@ -206,7 +206,7 @@ async fn reopen_conversation(
     service::reopen(&app, caller.actor, id.into_inner()).await.map(web::Json)
 }
 
-/// List who is in a conversation
+/// List the members of a conversation
 ///
 /// With everybody's read and delivered positions: receipts on first load.
 #[utoipa::path(
@@ -224,7 +224,7 @@ async fn list_conversation_members(
     Ok(web::Json(Participants { data }))
 }
 
-/// Bring somebody into a conversation
+/// Add a member to a conversation
 ///
 /// Staff only, at most 200; oneself to join. Who is in it already stays.
 #[utoipa::path(
@@ -244,7 +244,7 @@ async fn add_conversation_member(
     Ok(web::Json(Participants { data }))
 }
 
-/// Take somebody out of a conversation
+/// Remove a member from a conversation
 ///
 /// Staff may leave; supervisors may take others out. Afterwards the member's log ends where it left.
 #[utoipa::path(

@@ -31,17 +31,17 @@ pub struct Card {
 /// A conversation as staff see it.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct StaffView {
-    /// The room.
+    /// The conversation.
     pub id: ConversationId,
-    /// Support, or the backstage room behind one.
+    /// Support, or the backstage conversation behind one.
     pub kind: ConversationKind,
     /// Backstage only: the conversation that it stands behind.
     #[schema(required)]
     pub parent_id: Option<ConversationId>,
-    /// Support only: the room of its notes, once there is one.
+    /// Support only: the conversation of its notes, once there is one.
     #[schema(required)]
     pub backstage_id: Option<ConversationId>,
-    /// Whose conversation it is; null for backstage rooms.
+    /// Whose conversation it is; null for backstage conversations.
     #[schema(required)]
     pub customer: Option<Card>,
     /// The customer's account was deleted.
@@ -49,7 +49,7 @@ pub struct StaffView {
     /// Who serves it.
     #[schema(required)]
     pub agent: Option<Card>,
-    /// Where it stands; null for backstage rooms.
+    /// Where it stands; null for backstage conversations.
     #[schema(required)]
     pub status: Option<ConversationStatus>,
     /// How urgent it is.
@@ -90,7 +90,7 @@ pub struct StaffView {
 /// A conversation as its customer sees it.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct CustomerView {
-    /// The room.
+    /// The conversation.
     pub id: ConversationId,
     /// Always support.
     pub kind: ConversationKind,
@@ -241,7 +241,7 @@ impl View {
         }
     }
 
-    /// The room.
+    /// The conversation.
     pub fn id(&self) -> ConversationId {
         match self {
             Self::Staff(view) => view.id,

@@ -38,7 +38,7 @@ pub fn text(document: &impl serde::Serialize) -> Result<String> {
         .map_err(|cause| Error::internal("a document could not be written").caused_by(cause))
 }
 
-/// The routes of this room.
+/// The routes of this module.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(get_openapi);
     config.service(get_asyncapi);

@@ -15,7 +15,7 @@ use crate::http::problem::Problem;
 use crate::kernel::FieldError;
 use crate::sync::api::Include;
 
-/// The rooms' tags, in the order in which a client meets them.
+/// The conversations' tags, in the order in which a client meets them.
 pub const TAGS: &[(&str, &str)] = &[
     ("auth", "Signing in and out, sessions, the own account."),
     ("tenants", "Merchants, and the keys with which they sign their visitors' identities."),

@@ -7,7 +7,7 @@ use crate::kernel::{AssignmentId, ConversationId, MemberId, TenantId};
 use crate::text_enum;
 
 text_enum! {
-    /// What a room is for.
+    /// What a conversation is for.
     ConversationKind {
         /// A visitor's conversation with the tenant's staff.
         Support = "support",
@@ -106,7 +106,7 @@ pub struct ConversationRow {
     pub kind: ConversationKind,
     /// Backstage only: the conversation that it stands behind.
     pub parent_id: Option<ConversationId>,
-    /// Support only: its backstage room, once there is one.
+    /// Support only: its backstage conversation, once there is one.
     pub backstage_id: Option<ConversationId>,
     pub customer_id: Option<MemberId>,
     pub agent_id: Option<MemberId>,
@@ -173,7 +173,7 @@ pub struct ParticipantRow {
     pub read_ver: i64,
     pub last_sent_seq: i64,
     pub delivered_seq: i64,
-    /// Staff only: how far the backstage room is read.
+    /// Staff only: how far the backstage conversation is read.
     pub note_read_seq: i64,
     /// While not active: the conversation's `last_rev`, frozen.
     pub last_rev: i64,

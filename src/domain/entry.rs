@@ -33,9 +33,9 @@ text_enum! {
         Closed = "closed",
         /// It was opened again.
         Reopened = "reopened",
-        /// The message `ref_seq` has new words.
+        /// The message `ref_seq` has new content.
         Edited = "edited",
-        /// The message `ref_seq` has no words any more.
+        /// The message `ref_seq` has no content any more.
         Recalled = "recalled",
         /// The subject changed.
         SubjectChanged = "subject_changed",
@@ -98,7 +98,7 @@ pub struct EntryRow {
     pub recalled_at: Option<i64>,
 }
 
-/// A row of `message_revision`: words that were replaced.
+/// A row of `message_revision`: content that was replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = message_revision)]
 #[allow(missing_docs, reason = "the columns are explained in the migration")]
@@ -140,9 +140,9 @@ pub struct Sender {
 /// An entry of a log as every reader sees it. It has no field that depends on the reader.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Entry {
-    /// The room.
+    /// The conversation.
     pub conversation_id: ConversationId,
-    /// The position in the room's log: dense, from 1.
+    /// The position in the conversation's log: dense, from 1.
     pub seq: i64,
     /// The tenant's rev under which it was committed.
     pub rev: i64,
@@ -166,10 +166,10 @@ pub struct Entry {
     pub msg_count: i64,
     /// When it was committed. Order never depends on it.
     pub created_at: Millis,
-    /// When its words were last changed.
+    /// When its content was last changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<Millis>,
-    /// When its words were taken back.
+    /// When its content was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recalled_at: Option<Millis>,
 }

@@ -99,7 +99,7 @@ pub fn require(actor: &Actor, operation: Operation) -> Result<Scope> {
     }
 }
 
-/// How an actor stands to a conversation. For a backstage room, pass its parent and the parent's participant.
+/// How an actor stands to a conversation. For a backstage conversation, pass its parent and the parent's participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Relation {
     /// It may not know that the conversation exists.

@@ -46,7 +46,7 @@ impl Ticket {
     }
 }
 
-/// Opens a socket
+/// Open a WebSocket
 ///
 /// The sub-protocol is `deskwire.v1`; its frames, close codes and limits are described by the AsyncAPI document
 /// (`/api/v1/asyncapi.json`). The access token is not given here but in the first frame, `hello`, within five

@@ -28,24 +28,24 @@ pub struct Changes {
     pub rev_to: i64,
     /// New entries in order of (rev, conversation, seq).
     pub entries: Vec<Arc<EntryRow>>,
-    /// Every room that has an entry, a changed participant or a changed state in here.
+    /// Every conversation that has an entry, a changed participant or a changed state in here.
     pub rooms: HashMap<ConversationId, RoomState>,
-    /// Who may no longer come in, or comes in as something else.
+    /// Who no longer has access, or comes in as something else.
     pub access: Vec<AccessNotice>,
 }
 
-/// A room as it stood at the end of the changes.
+/// A conversation as it stood at the end of the changes.
 #[derive(Debug, Clone)]
 pub struct RoomState {
     /// The conversation.
     pub conversation: ConversationRow,
-    /// All its participants, also those who left. For a backstage room: those of its parent.
+    /// All its participants, also those who left. For a backstage conversation: those of its parent.
     pub participants: Vec<ParticipantRow>,
 }
 
 impl RoomState {
     /// The participants who are to receive this entry: those who are in, and those who left with or after it. Of a
-    /// backstage room, staff only.
+    /// backstage conversation, staff only.
     pub fn recipients<'a>(&'a self, entry: &'a EntryRow) -> impl Iterator<Item = &'a ParticipantRow> {
         use crate::domain::conversation::{ConversationKind, MemberType};
         let backstage = self.conversation.kind == ConversationKind::Backstage;
@@ -56,7 +56,7 @@ impl RoomState {
     }
 }
 
-/// A change of who may come in.
+/// A change of who has access.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessNotice {
     /// Under which rev.
@@ -65,7 +65,7 @@ pub struct AccessNotice {
     pub change: AccessState,
 }
 
-/// What changed about who may come in.
+/// What changed about who has access.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessState {
     /// A session is over.
@@ -106,20 +106,20 @@ pub enum Ephemeral {
     Delivered {
         /// Whose tenant.
         tenant: TenantId,
-        /// The room.
+        /// The conversation.
         conversation: ConversationId,
         /// Who received.
         member: MemberId,
         /// How far.
         seq: i64,
-        /// Who is in the room.
+        /// Who is in the conversation.
         recipients: Arc<[MemberId]>,
     },
     /// Somebody types, or stopped.
     Typing {
         /// Whose tenant.
         tenant: TenantId,
-        /// The room.
+        /// The conversation.
         conversation: ConversationId,
         /// Who types.
         member: MemberId,

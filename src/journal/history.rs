@@ -186,7 +186,7 @@ fn access(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) 
         change: AccessState::Tenant { suspended: status == "suspended" },
     });
     // Of one rev the member comes first: that it was disabled or recognised says more than that its sessions ended.
-    // A rev of 0 means that the row never changed who may come in.
+    // A rev of 0 means that the row never changed who has access.
     let mut all: Vec<AccessNotice> =
         members.chain(sessions).chain(tenants).filter(|notice| notice.rev > 0).collect();
     all.sort_by_key(|notice| notice.rev);

@@ -124,7 +124,7 @@ pub struct WorkingSet {
     pub keys: HashMap<(ConversationId, MemberId, String), i64>,
     /// Assignments made by the batch.
     pub assignments: Table<AssignmentId, AssignmentRow>,
-    /// Words that were replaced.
+    /// Content that was replaced.
     pub revisions: Vec<RevisionRow>,
     /// Stored assignments that end; they are found by their conversation.
     pub ended_assignments: Vec<EndedAssignment>,

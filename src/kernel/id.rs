@@ -181,7 +181,7 @@ id_types! {
     SessionId;
     /// A key with which a tenant signs its visitors' identities.
     IdentityKeyId;
-    /// A room with a log.
+    /// A conversation with a log.
     ConversationId;
     /// One assignment of an agent to a conversation.
     AssignmentId;

@@ -1,4 +1,4 @@
-//! Ground that every room stands on: ids, time, errors, secrets, text rules, supervised tasks. Knows no room, no table
+//! Ground that every module stands on: ids, time, errors, secrets, text rules, supervised tasks. Knows no module, no table
 //! and no web framework.
 
 pub mod clock;

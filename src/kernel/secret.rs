@@ -93,7 +93,7 @@ impl Vault {
     /// Opens what [`Vault::seal`] made; fails with `internal` when the master key is another one.
     pub fn open(&self, sealed: &str) -> Result<Secret> {
         let refused =
-            || Error::new(Code::Internal, "a sealed secret does not open: was the master key changed?");
+            || Error::new(Code::Internal, "a stored secret cannot be decrypted: was the master key changed?");
         let bytes = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| refused())?;
         if bytes.len() < 12 {
             return Err(refused());

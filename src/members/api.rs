@@ -173,14 +173,14 @@ pub struct ListMembers {
     cursor: Option<String>,
 }
 
-/// Read the own account
+/// Read your account
 #[utoipa::path(tag = "auth", responses((status = 200, description = "The account.", body = Me)))]
 #[get("/me")]
 pub async fn get_me(app: web::Data<App>, caller: Authenticated) -> Result<web::Json<Me>> {
     service::own(&app, caller.actor).await.map(|row| web::Json(row.into()))
 }
 
-/// Change the own account
+/// Update your account
 ///
 /// A customer's e-mail address and mobile number that the shop has verified stay as they are (`read_only`).
 #[utoipa::path(tag = "auth", request_body = UpdateMe, responses(
@@ -262,7 +262,7 @@ pub async fn get_member(
     service::get(&app, caller.actor, id.into_inner()).await.map(|row| web::Json(row.into()))
 }
 
-/// Change an account
+/// Update an account
 ///
 /// Administrators change everything but their own role and state; others only the state of their sub-accounts.
 /// A change of role or state reaches live sockets within a second.

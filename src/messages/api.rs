@@ -102,7 +102,7 @@ pub struct LogQuery {
 /// A piece of a log, always in order of seq.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct LogPage {
-    /// The room; null for the notes of a conversation that has none yet.
+    /// The conversation; null for the notes of a conversation that has none yet.
     #[schema(required)]
     pub conversation_id: Option<ConversationId>,
     /// The entries, in order of seq.
@@ -134,7 +134,7 @@ pub struct Revision {
     pub notice_seq: i64,
     /// The kind of the message.
     pub kind: EntryKind,
-    /// The words that were replaced.
+    /// The content that was replaced.
     #[schema(value_type = MessageContent)]
     pub content: serde_json::Value,
     /// Who replaced them.

@@ -1,9 +1,9 @@
 //! Messages: what is said in a conversation, and the log that keeps it with everything else that happened.
 //!
 //! Owns the checking of bodies and the reading of `group_message` and `message_revision`. Does not own their writing
-//! (the journal) or who may see a room (`conversations::access`). Others may call [`service`] and [`store`].
+//! (the journal) or who may see a conversation (`conversations::access`). Others may call [`service`] and [`store`].
 //!
-//! Invariants: an entry is the same object for every reader; the words of a recalled message are in no entry.
+//! Invariants: an entry is the same object for every reader; the content of a recalled message is in no entry.
 
 pub mod api;
 pub mod routes;

@@ -14,7 +14,7 @@ use super::service::{self, Sent};
 use super::store::Which;
 use crate::domain::entry::Entry;
 
-/// The routes of this room.
+/// The routes of this module.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(send_message);
     config.service(list_messages);
@@ -36,11 +36,11 @@ fn sent(sent: &Sent) -> HttpResponse {
 ///
 /// The answer comes after the commit. `client_msg_id` makes it safe to repeat: a retry gets the first answer, even
 /// after the conversation was closed or left; the same key with another body is `409 idempotency_conflict`. A closed
-/// conversation answers `409 conversation_closed` and names the open one, if there is one. A backstage room's id
+/// conversation answers `409 conversation_closed` and names the open one, if there is one. A backstage conversation's id
 /// sends a note.
 #[utoipa::path(
     tag = "messages",
-    params(("id" = ConversationId, Path, description = "The conversation, or its backstage room.")),
+    params(("id" = ConversationId, Path, description = "The conversation, or its backstage conversation.")),
     request_body = SendMessage,
     responses(
         (status = 201, description = "Sent.", body = SentMessage),
@@ -65,7 +65,7 @@ async fn send_message(
 /// `recalled_at`.
 #[utoipa::path(
     tag = "messages",
-    params(("id" = ConversationId, Path, description = "The conversation, or its backstage room."), LogQuery),
+    params(("id" = ConversationId, Path, description = "The conversation, or its backstage conversation."), LogQuery),
     responses((status = 200, description = "A piece of the log.", body = LogPage))
 )]
 #[get("/conversations/{id}/messages")]
@@ -85,7 +85,7 @@ async fn list_messages(
 #[utoipa::path(
     tag = "messages",
     params(
-        ("id" = ConversationId, Path, description = "The conversation, or its backstage room."),
+        ("id" = ConversationId, Path, description = "The conversation, or its backstage conversation."),
         ("seq" = i64, Path, description = "The message.")
     ),
     responses((status = 200, description = "The message.", body = Entry))
@@ -100,14 +100,14 @@ async fn get_message(
     service::message(&app, caller.actor, id, seq).await.map(web::Json)
 }
 
-/// Edit an own message
+/// Edit a message
 ///
 /// Only within the tenant's edit window (`409 window_expired`), not after a recall (`409 message_recalled`). The log
 /// gets a notice `edited`; the earlier words are kept for supervisors. The same words again change nothing.
 #[utoipa::path(
     tag = "messages",
     params(
-        ("id" = ConversationId, Path, description = "The conversation, or its backstage room."),
+        ("id" = ConversationId, Path, description = "The conversation, or its backstage conversation."),
         ("seq" = i64, Path, description = "The message.")
     ),
     request_body = EditMessage,
@@ -127,13 +127,13 @@ async fn edit_message(
 
 /// Recall a message
 ///
-/// Takes the words out of the log for everybody. The sender may within the tenant's recall window, supervisors may
+/// Removes the content from the log for everybody. The sender may within the tenant's recall window, supervisors may
 /// always. The log gets a notice `recalled`; the words are kept for supervisors only. Recalling again changes
 /// nothing.
 #[utoipa::path(
     tag = "messages",
     params(
-        ("id" = ConversationId, Path, description = "The conversation, or its backstage room."),
+        ("id" = ConversationId, Path, description = "The conversation, or its backstage conversation."),
         ("seq" = i64, Path, description = "The message.")
     ),
     responses((status = 200, description = "The message, without its words.", body = Entry))
@@ -149,13 +149,13 @@ async fn recall_message(
     service::changed(reply).map(web::Json)
 }
 
-/// Read the earlier words of a message
+/// List earlier versions of a message
 ///
 /// Supervisors and administrators only. At most 200, the oldest first.
 #[utoipa::path(
     tag = "messages",
     params(
-        ("id" = ConversationId, Path, description = "The conversation, or its backstage room."),
+        ("id" = ConversationId, Path, description = "The conversation, or its backstage conversation."),
         ("seq" = i64, Path, description = "The message.")
     ),
     responses((status = 200, description = "The earlier words.", body = Revisions))
@@ -177,7 +177,7 @@ async fn list_revisions(
 /// `after_seq`, backwards with `before_seq`.
 #[utoipa::path(
     tag = "messages",
-    params(("id" = ConversationId, Path, description = "The conversation, or its backstage room."), LogQuery),
+    params(("id" = ConversationId, Path, description = "The conversation, or its backstage conversation."), LogQuery),
     responses((status = 200, description = "A piece of the log.", body = LogPage))
 )]
 #[get("/conversations/{id}/entries")]
@@ -193,8 +193,8 @@ async fn list_entries(
 
 /// Write a note
 ///
-/// For the staff's eyes only: it goes to the backstage room behind the conversation, which is made when there is none
-/// yet. The answer's `entry.conversation_id` is that room; its id works on all message routes.
+/// For the staff's eyes only: it goes to the backstage conversation behind the conversation, which is made when there is none
+/// yet. The answer's `entry.conversation_id` is that conversation; its id works on all message routes.
 #[utoipa::path(
     tag = "messages",
     params(("id" = ConversationId, Path, description = "The conversation.")),
@@ -217,7 +217,7 @@ async fn send_note(
 
 /// Read the notes
 ///
-/// The whole log of the backstage room: notes, and notices about tags, priority and reasons. Empty, with a null
+/// The whole log of the backstage conversation: notes, and notices about tags, priority and reasons. Empty, with a null
 /// `conversation_id`, while there is none.
 #[utoipa::path(
     tag = "messages",

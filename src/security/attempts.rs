@@ -3,7 +3,7 @@
 //! stands in the store (`auth::store::count_for`).
 //!
 //! Invariants: an attempt is counted before its password is checked, so parallel guesses do not pass; memory is
-//! bounded, and the record that was used longest ago gives way, so nobody's sign-in is refused for want of room;
+//! bounded, and the record that was used longest ago gives way, so nobody's sign-in is refused for want of conversation;
 //! names that do not exist cannot push out the records of accounts.
 
 use std::hash::{DefaultHasher, Hash, Hasher};

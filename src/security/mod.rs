@@ -79,7 +79,7 @@ impl Auth {
         self.inner.keys.sign(actor, self.inner.clock.now(), account_ends)
     }
 
-    /// Verifies an access token: signature, expiry, and whether its session, member and tenant may still come in.
+    /// Verifies an access token: signature, expiry, and whether its session, member and tenant still have access.
     /// In memory. Errors: `token_invalid`, `token_expired`, `session_revoked`, `account_disabled`,
     /// `tenant_suspended`.
     pub fn verify(&self, access_token: &str) -> Result<Verified> {
@@ -90,7 +90,7 @@ impl Auth {
         }
     }
 
-    /// Why somebody who came in earlier may not stay; `None` when it may. In memory.
+    /// Why somebody who had access no longer has it; `None` when it may. In memory.
     pub fn barred(&self, actor: &Actor) -> Option<DenyReason> {
         self.inner.revocations.barred(actor, self.inner.clock.now())
     }
@@ -115,7 +115,7 @@ impl Auth {
         &self.inner.attempts
     }
 
-    /// Takes in what a committed change says about who may come in.
+    /// Takes in what a committed change says about who has access.
     pub fn notice(&self, tenant: TenantId, notices: &[AccessNotice]) {
         self.inner.revocations.notice(tenant, notices, self.inner.clock.now());
     }

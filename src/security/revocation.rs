@@ -1,4 +1,4 @@
-//! Who may no longer come in although its token is still valid: what was revoked within one lifetime of an access
+//! Who no longer has access although its token is still valid: what was revoked within one lifetime of an access
 //! token, in memory.
 //!
 //! Two ways feed it: the access notices of this process's own commits, at once, and the store, every second, for

@@ -14,7 +14,7 @@ use super::api::{
 };
 use super::{feed, service};
 
-/// The routes of this room.
+/// The routes of this module.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(read_conversation);
     config.service(mark_conversation_unread);
@@ -27,10 +27,10 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// Mark a conversation as read
 ///
 /// Up to `seq`, or to the head. The position only moves forward; the answer says where it stands. For a backstage
-/// room, the position in the notes.
+/// conversation, the position in the notes.
 #[utoipa::path(
     tag = "reading",
-    params(("id" = ConversationId, Path, description = "The conversation, or its backstage room.")),
+    params(("id" = ConversationId, Path, description = "The conversation, or its backstage conversation.")),
     request_body = ReportRead,
     responses((status = 200, description = "Where the position stands.", body = ReadPosition))
 )]
@@ -64,7 +64,7 @@ async fn mark_conversation_unread(
     service::mark_unread(&app, caller.actor, id.into_inner(), input.into_inner()).await.map(web::Json)
 }
 
-/// Report what has reached a device
+/// Report delivered messages
 ///
 /// For clients without a socket; sockets report with `ping` and `pong`. The other side sees it as a receipt.
 #[utoipa::path(
@@ -84,7 +84,7 @@ async fn report_delivered(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Read the inbox
+/// List the inbox
 ///
 /// The conversations that the caller is in, the one with the newest entry first, with what is unread in each. A row
 /// that moves up while the pages are read may be missed by them: after the last page, `GET /sync` with `sync_cursor`
@@ -103,7 +103,7 @@ async fn list_inbox(
     service::inbox(&app, caller.actor, query.into_inner()).await.map(web::Json)
 }
 
-/// Follow the inbox
+/// List inbox changes since a cursor
 ///
 /// Exactly the rows that changed since the cursor. A row with a higher `seq` than the client's copy means: read the
 /// missing entries of that conversation. A cursor of another member or of another history is `410 cursor_reset`: drop
@@ -122,7 +122,7 @@ async fn sync_inbox(
     service::delta(&app, caller.actor, query.into_inner()).await.map(web::Json)
 }
 
-/// Follow the whole tenant
+/// List all entries of the tenant
 ///
 /// Every entry of every conversation in commit order, for integrators. Administrators only. Entries are rendered from
 /// their present content, so a recalled message comes without its words. Notes come only with `include=backstage`.

@@ -53,7 +53,7 @@ pub fn recompute_all(connection: &mut AnyConnection, tenant: Option<TenantId>) -
     Ok(report)
 }
 
-/// Judges the conversations after a place; gives the next place.
+/// Checks the conversations after a position; returns the next position.
 fn portion(
     connection: &mut AnyConnection,
     tenant: Option<TenantId>,

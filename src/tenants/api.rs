@@ -193,14 +193,14 @@ pub async fn create_tenant(
     Ok(HttpResponse::Created().json(CreatedTenant { tenant: tenant.into(), admin: admin.into() }))
 }
 
-/// Read the own tenant
+/// Read the tenant
 #[utoipa::path(tag = "tenants", responses((status = 200, description = "The tenant.", body = Tenant)))]
 #[get("/tenant")]
 pub async fn get_tenant(app: web::Data<App>, caller: Authenticated) -> Result<web::Json<Tenant>> {
     Ok(web::Json(service::get(&app, caller.actor).await?.into()))
 }
 
-/// Change the own tenant
+/// Update the tenant
 #[utoipa::path(tag = "tenants", request_body = UpdateTenant, responses(
     (status = 200, description = "The tenant as it is now.", body = Tenant),
 ))]

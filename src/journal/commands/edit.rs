@@ -13,7 +13,7 @@ use crate::journal::decide::CommandContext;
 use crate::journal::wants::Wants;
 use crate::kernel::{Code, ConversationId, Error, Millis, Result};
 
-/// Replace the words of an own message.
+/// Replace the content of an own message.
 #[derive(Debug, Clone)]
 pub struct Edit {
     /// The log.

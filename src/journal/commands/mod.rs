@@ -75,9 +75,9 @@ commands! {
     open::Open;
     /// Send a message.
     send::Send;
-    /// Replace the words of an own message.
+    /// Replace the content of an own message.
     edit::Edit;
-    /// Take back a message's words.
+    /// Remove a message's content.
     recall::Recall;
     /// Take a waiting conversation.
     claim::Claim;

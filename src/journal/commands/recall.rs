@@ -13,7 +13,7 @@ use crate::journal::decide::CommandContext;
 use crate::journal::wants::Wants;
 use crate::kernel::{Code, ConversationId, Error, Result};
 
-/// Take back a message's words.
+/// Remove a message's content.
 #[derive(Debug, Clone)]
 pub struct Recall {
     /// The log.

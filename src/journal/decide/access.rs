@@ -1,4 +1,4 @@
-//! Who may come in: ending sessions, and who may manage an account.
+//! Who has access: ending sessions, and who may manage an account.
 
 use super::CommandContext;
 use crate::domain::actor::Principal;

@@ -105,7 +105,7 @@ journal_table! {
 }
 
 journal_table! {
-    /// Words that were replaced.
+    /// Content that was replaced.
     revisions of RevisionRow, "message_revision",
     key {
         conversation_id: BigInt as ConversationId,

@@ -25,7 +25,7 @@ pub(super) struct Simulation {
     pub(super) people: Vec<Actor>,
     /// Messages that were acknowledged, with their entry: what a client may send again for ever.
     pub(super) sent: Vec<(Command, ConversationId, i64)>,
-    /// Stored assignments that have not ended, by room.
+    /// Stored assignments that have not ended, by conversation.
     pub(super) holding: HashMap<ConversationId, MemberId>,
     /// What each member's client holds, and up to which rev.
     pub(super) clients: HashMap<MemberId, (i64, BTreeMap<ConversationId, Held>)>,
@@ -188,7 +188,7 @@ impl Simulation {
         }
     }
 
-    /// Isolation: the rival's people never do anything to the shop's rooms, nor visitors to other people's rooms,
+    /// Isolation: the rival's people never do anything to the shop's conversations, nor visitors to other people's conversations,
     /// and what they are told is that there is nothing.
     pub(super) fn check_rights(&self, command: &Command, result: &Result<Reply, Error>, before: &Picture) {
         let named = Wants::of(&[command]).conversations;
