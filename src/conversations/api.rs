@@ -102,6 +102,7 @@ pub struct ListConversations {
     pub priority: Option<Priority>,
     /// `newest` (default), or `waiting`: open ones only, the longest waiting first. A conversation waits since it was
     /// opened, released or reopened.
+    #[param(inline)]
     pub sort: Option<Sort>,
     /// Most rows to return, 1 to 200; 50 when absent.
     #[param(minimum = 1, maximum = 200, default = 50)]

@@ -1,4 +1,4 @@
-//! Conversations: conversations with a log, who is in them, who serves them, and what state they are in.
+//! Conversations: what they hold, who is in them, who serves them, and what state they are in.
 //!
 //! Owns the reading of `conversation`, `conversation_member` and `assignment`, who may see what of them, and the two
 //! views of a conversation (staff, customer). Does not own their writing: the journal alone decides and writes.
