@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use common::ceiling::{Place, say_at};
-use common::{FromCargo, Outcome, cast, databases, median, own, say};
+use common::{FromCargo, Outcome, cast, databases, median, own};
 use deskwire::app::App;
 
 #[derive(Parser)]

@@ -12,7 +12,7 @@ use clap::Parser;
 use common::http::{Http, request};
 use common::own::Own;
 use common::socket::Socket;
-use common::{FromCargo, Outcome, cast, median, say};
+use common::{FromCargo, Outcome, cast, median};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use tokio::sync::{broadcast, mpsc};

@@ -38,7 +38,10 @@ pub fn start(socket: &Rc<Socket>, id: Option<FrameId>, hello: Hello) {
     actix_web::rt::spawn(Box::pin(async move {
         // A panic would leave the socket between two phases for ever.
         let greeted = AssertUnwindSafe(greet(&socket, hello)).catch_unwind().await;
-        let greeted = greeted.unwrap_or_else(|_| Err(refusal(Error::internal("answering hello panicked"))));
+        let greeted = match greeted {
+            Ok(greeted) => greeted,
+            Err(_) => Err(refusal(Error::internal("answering hello panicked"))),
+        };
         if let Err((error, code)) = greeted {
             socket.reply(wire::error(id.as_ref(), &error, None));
             socket.close(code, error.code.name());
