@@ -8,7 +8,7 @@ use diesel::connection::SimpleConnection;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::{AnyConnection, Purpose, Target};
-use crate::kernel::{Code, Error, Result};
+use crate::kernel::{Error, Result};
 
 #[cfg(feature = "sqlite")]
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -173,7 +173,7 @@ fn lock(connection: &mut AnyConnection, patience: Duration) -> Result<()> {
             .get_result(inner)?;
             if lock.taken != Some(1) {
                 let detail = "another process migrates this database; try again when it is done";
-                return Err(Error::new(Code::Busy, detail).retry_after(5_000));
+                return Err(Error::new(crate::kernel::Code::Busy, detail).retry_after(5_000));
             }
         }
     }
