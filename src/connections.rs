@@ -2,13 +2,14 @@
 //! open. Owns the caps. The locks are held for a map access and never across an await.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
+use crate::kernel::network::AddressBlock;
 use crate::kernel::{Code, Error, MemberId, Millis, Result, TenantId};
 
 /// Connections that may at one time be told by a close code that their address has too many.
@@ -28,21 +29,13 @@ struct Shared {
     open: AtomicUsize,
     last_id: AtomicI64,
     closed: Notify,
-    addresses: Mutex<HashMap<IpAddr, usize>>,
+    addresses: Mutex<HashMap<AddressBlock, usize>>,
     refusals: AtomicUsize,
     devices: Mutex<Devices>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whom an address is counted with: the first 64 bits of an IPv6 address belong to one subscriber.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-    }
 }
 
 impl Connections {
@@ -85,7 +78,7 @@ impl Connections {
     /// Takes a place for a socket from this address, counted as requests are: the first 64 bits of an IPv6 address.
     pub fn enter(&self, address: IpAddr, cap: usize) -> Admission {
         let shared = &self.shared;
-        let key = network(address);
+        let key = AddressBlock::of(address);
         let counted = {
             let mut addresses = lock(&shared.addresses);
             let count = addresses.entry(key).or_insert(0);
@@ -165,7 +158,7 @@ pub enum Admission {
 pub struct ConnectionPermit {
     connections: Connections,
     /// Whose it is; none for a place to be refused in.
-    key: Option<IpAddr>,
+    key: Option<AddressBlock>,
 }
 
 impl Drop for ConnectionPermit {
@@ -192,7 +185,7 @@ impl Drop for ConnectionPermit {
 
 impl ConnectionPermit {
     /// The network that the socket comes from; none for one that is being refused.
-    pub fn address(&self) -> Option<IpAddr> {
+    pub fn address(&self) -> Option<AddressBlock> {
         self.key
     }
 }
@@ -283,5 +276,15 @@ mod tests {
         assert!(slot("tablet", 4).is_none(), "the newer socket of the phone still sits there");
         drop(new);
         assert!(slot("tablet", 4).is_some());
+    }
+
+    #[test]
+    fn mapped_addresses_are_counted_one_by_one() {
+        let connections = Connections::new(4);
+        let enter =
+            |last: u8| connections.enter(std::net::Ipv4Addr::new(192, 0, 2, last).to_ipv6_mapped().into(), 1);
+        let (first, other) = (enter(1), enter(2));
+        assert!(matches!((&first, &other), (Admission::Place(_), Admission::Place(_))));
+        assert!(!matches!(enter(1), Admission::Place(_)), "the first address is full");
     }
 }

@@ -147,7 +147,7 @@ impl Limiter {
 
     /// Counts one request or frame of a member from an address. The one budget of both doors: visitors are counted by
     /// member and by address, because whoever needs more makes another visitor. `None` when there is no limit.
-    pub fn member(&self, actor: &Actor, address: IpAddr) -> Option<Verdict> {
+    pub fn member(&self, actor: &Actor, address: AddressBlock) -> Option<Verdict> {
         if actor.role.is_staff() {
             return self.take(Key::Staff(actor.tenant, actor.member));
         }
@@ -155,7 +155,7 @@ impl Limiter {
         if own.is_some_and(|verdict| !verdict.allowed) {
             return own;
         }
-        let all = self.take(Key::Visitors(AddressBlock::of(address)));
+        let all = self.take(Key::Visitors(address));
         match (own, all) {
             (Some(own), Some(all)) if all.allowed && own.remaining <= all.remaining => Some(own),
             (own, all) => all.or(own),
@@ -270,10 +270,12 @@ mod tests {
         let mut passed = 0;
         for number in 0..200u16 {
             let visitor = actor(i64::from(number / 10), Role::Customer);
-            passed += usize::from(limiter.member(&visitor, address(number)).is_none_or(|one| one.allowed));
+            passed += usize::from(
+                limiter.member(&visitor, AddressBlock::of(address(number))).is_none_or(|one| one.allowed),
+            );
         }
         assert!((60..64).contains(&passed), "{passed} of a burst of 60 for the address");
-        let agent = limiter.member(&actor(999, Role::Agent), address(1));
+        let agent = limiter.member(&actor(999, Role::Agent), AddressBlock::of(address(1)));
         assert!(agent.is_some_and(|verdict| verdict.allowed), "staff is not counted with the visitors");
     }
 

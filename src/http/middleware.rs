@@ -20,6 +20,7 @@ use super::connection::ConnectionState;
 use super::problem::Problem;
 use super::{client_ip, parameters};
 use crate::app::App;
+use crate::kernel::network::AddressBlock;
 use crate::kernel::text::is_key;
 use crate::kernel::{Code, Error, secret, trace};
 use crate::limits::{Key, Verdict};
@@ -223,7 +224,7 @@ fn verdict(request: &ServiceRequest) -> Option<Verdict> {
         Some(verified) => {
             // The extractors need not verify the token a second time.
             request.extensions_mut().insert(verified);
-            app.limiter.member(&verified.actor, address)
+            app.limiter.member(&verified.actor, AddressBlock::of(address))
         }
         None => app.limiter.take(Key::address(address)),
     }

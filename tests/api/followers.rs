@@ -139,7 +139,7 @@ on_every_database! {
         }).await;
         assert_eq!(revs(&notes, seed.tenant), (1..=head).collect::<Vec<_>>());
         let late = notes.lock().unwrap().hanging.clone().unwrap();
-        let refused = app.db.write(move |connection| late.advance(connection, 9)).await.unwrap_err();
+        let refused = app.db.write(move |connection| late.advance(connection, head + 1)).await.unwrap_err();
         assert_eq!(refused.code, Code::Busy);
     }
 
