@@ -1,13 +1,14 @@
 //! From a tenant's committed changes to the sockets of one worker: entries, inbox rows, access notices, receipts and
 //! the waiting list, in order of rev.
 //!
-//! How it works: members who need no row get the changes at once. For the others the changes are held until their
-//! rows are read, in bulk for all that is held; a member for whom something is held gets everything later through it
-//! too, so that each member sees one order.
+//! How it works: changes go out at once, except to a member who joins or leaves a conversation with them: it has to
+//! see the row before the first entry, and the reset after the last one, so it gets these changes and all later ones
+//! once the row is read. Other rows follow their entries when they are read, in bulk for all that is held; until then
+//! the cursors of their members stay before them.
 //!
-//! Invariants: one read at a time for a tenant; each entry is serialised once; a durable frame says truly to its
-//! member "everything before this rev was delivered"; if rows cannot be read, their members are told as lag; what is
-//! held has a bound, and beyond it its members are told as lag.
+//! Invariants: one read at a time for a tenant; each entry is serialised once; the cursor of a durable frame says
+//! truly to its member "everything up to here was delivered"; if rows cannot be read, their members are told as lag;
+//! what is held has a bound, and beyond it its members are told as lag.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -49,37 +50,43 @@ pub fn take(hub: &Rc<Hub>, id: TenantId, changes: Arc<Changes>) {
     pump(hub, id);
 }
 
-/// Gives the changes to everybody who needs no row, and holds them for the others.
+/// Gives the changes to everybody who need not wait, and holds what has to follow.
 fn now(hub: &Hub, tenant: &mut Tenant, changes: Arc<Changes>) {
     let due = rows::due(tenant, &changes);
     let queue = watch::moves_queue(tenant, &changes);
     let mut members = tenant.waiting_members();
-    members.extend(due.iter().map(|due| due.pair.1));
-    let at_once = |member| !members.contains(&member);
-    deliver(hub, tenant, &changes, &at_once, None);
+    members.extend(due.iter().filter(|due| due.in_order()).map(|due| due.pair.1));
+    let late: HashSet<MemberId> =
+        due.iter().map(|due| due.pair.1).filter(|member| !members.contains(member)).collect();
+    let before = changes.rev_from - 1;
+    let has = |member| !members.contains(&member);
+    let floor = |member| tenant.held_before(member).or(late.contains(&member).then_some(before));
+    deliver(hub, tenant, &changes, &Audience { has: &has, floor: &floor }, None);
+    let conversations = changes.rooms.values();
+    let receipts: Vec<_> =
+        conversations.filter_map(|room| watch::room_changed(tenant, &changes, room)).collect();
+    watch::tell_receipts(tenant, &receipts, &has);
     tenant.delivered = tenant.delivered.max(changes.rev_to);
-    let rooms = changes.rooms.values();
-    let receipts: Vec<_> = rooms.filter_map(|room| watch::room_changed(tenant, &changes, room)).collect();
-    watch::tell_receipts(tenant, &receipts, &at_once);
-    if members.is_empty() && !queue {
+    if members.is_empty() && late.is_empty() && !queue {
         return;
     }
     if tenant.held.len() >= HELD {
         give_up(hub, tenant);
     }
     let cards = if queue { watch::needed_cards(&changes) } else { Vec::new() };
-    tenant.held.push_back(Held { changes, members, due, receipts, queue, cards });
+    tenant.held.push_back(Held { changes, members, late, due, receipts, queue, cards });
 }
 
 /// Rows come too slowly: what is held becomes a lag of its members.
 fn give_up(hub: &Hub, tenant: &mut Tenant) {
     let from = tenant.delivered_to_all() + 1;
-    for member in tenant.waiting_members() {
+    let held = std::mem::take(&mut tenant.held);
+    let members: HashSet<MemberId> = held.iter().flat_map(Held::everybody).collect();
+    for member in members {
         for socket in tenant.members.get(&member).into_iter().flatten() {
             socket.miss(from, None);
         }
     }
-    tenant.held.clear();
     tenant.reading = 0;
     tenant.generation = hub.next_generation();
 }
@@ -136,9 +143,12 @@ async fn read_and_deliver(
         tenant.reading = 0;
         for held in &group {
             let rows = Rows { due: &held.due, loaded: &loaded };
-            let late = |member| held.members.contains(&member);
-            deliver(&hub, tenant, &held.changes, &late, Some(&rows));
-            watch::tell_receipts(tenant, &held.receipts, &late);
+            let to = Audience {
+                has: &|member| held.members.contains(&member),
+                floor: &|member| tenant.held_before(member),
+            };
+            deliver(&hub, tenant, &held.changes, &to, Some(&rows));
+            watch::tell_receipts(tenant, &held.receipts, to.has);
             if held.queue {
                 watch::queue(tenant, &held.changes, &loaded.cards);
             }
@@ -151,18 +161,26 @@ async fn read_and_deliver(
 /// Delivers what is still held to the members who waited for an earlier row only.
 fn catch_up(hub: &Hub, tenant: &mut Tenant) {
     let mut blocked: HashSet<MemberId> = HashSet::new();
+    let mut floors: HashMap<MemberId, i64> = HashMap::new();
     let mut held = std::mem::take(&mut tenant.held);
     for one in &mut held {
-        blocked.extend(one.due.iter().map(|due| due.pair.1));
+        blocked.extend(one.due.iter().filter(|due| due.in_order()).map(|due| due.pair.1));
         let free: HashSet<MemberId> = one.members.difference(&blocked).copied().collect();
+        one.members.retain(|member| !free.contains(member));
+        one.late.extend(one.due.iter().map(|due| due.pair.1).filter(|member| free.contains(member)));
+        for member in &one.late {
+            floors.entry(*member).or_insert(one.changes.rev_from - 1);
+        }
         if !free.is_empty() {
-            let late = |member| free.contains(&member);
-            deliver(hub, tenant, &one.changes, &late, None);
-            watch::tell_receipts(tenant, &one.receipts, &late);
-            one.members.retain(|member| !free.contains(member));
+            let to = Audience {
+                has: &|member| free.contains(&member),
+                floor: &|member| floors.get(&member).copied(),
+            };
+            deliver(hub, tenant, &one.changes, &to, None);
+            watch::tell_receipts(tenant, &one.receipts, to.has);
         }
     }
-    held.retain(|one| !one.members.is_empty() || one.queue);
+    held.retain(|one| one.everybody().next().is_some() || one.queue);
     tenant.held = held;
 }
 
@@ -170,6 +188,21 @@ fn catch_up(hub: &Hub, tenant: &mut Tenant) {
 struct Rows<'a> {
     due: &'a [Due],
     loaded: &'a Loaded,
+}
+
+/// Who gets some changes.
+struct Audience<'a> {
+    /// Whether a member gets them.
+    has: &'a dyn Fn(MemberId) -> bool,
+    /// The rev before the first row that a member still lacks: its cursors go no further.
+    floor: &'a dyn Fn(MemberId) -> Option<i64>,
+}
+
+impl Audience<'_> {
+    /// Everything up to here was delivered to a member who gets something of this rev.
+    fn after(&self, member: MemberId, rev: i64) -> i64 {
+        (self.floor)(member).map_or(rev - 1, |floor| floor.min(rev - 1))
+    }
 }
 
 /// What happens at one rev, in this order.
@@ -195,13 +228,7 @@ impl Event<'_> {
 }
 
 /// Gives changes to some members.
-fn deliver(
-    hub: &Hub,
-    tenant: &Tenant,
-    changes: &Changes,
-    to: &dyn Fn(MemberId) -> bool,
-    rows: Option<&Rows<'_>>,
-) {
+fn deliver(hub: &Hub, tenant: &Tenant, changes: &Changes, to: &Audience<'_>, rows: Option<&Rows<'_>>) {
     let mut events: Vec<(i64, Event<'_>)> = Vec::with_capacity(changes.entries.len());
     events.extend(changes.entries.iter().map(|entry| (entry.rev, Event::Entry(entry))));
     for due in rows.into_iter().flat_map(|rows| rows.due) {
@@ -221,60 +248,63 @@ fn deliver(
             }
             Event::FirstRow(due) | Event::Row(due) => {
                 if let Some(rows) = rows {
-                    send_row(hub, tenant, rev, due, rows.loaded);
+                    send_row(hub, tenant, (rev, to.after(due.pair.1, rev)), due, rows.loaded);
                 }
             }
-            Event::Access(notice) => access::apply(tenant, notice, to),
+            Event::Access(notice) => access::apply(tenant, notice, to.has),
         }
     }
 }
 
-fn send_entry(hub: &Hub, tenant: &Tenant, room: &RoomState, entry: &EntryRow, to: &dyn Fn(MemberId) -> bool) {
+fn send_entry(hub: &Hub, tenant: &Tenant, room: &RoomState, entry: &EntryRow, to: &Audience<'_>) {
     let mut serialised: Option<wire::Durable> = None;
-    let mut frame = |cursor| {
+    let mut frame = |member, after| {
         serialised
             .get_or_insert_with(|| wire::durable(table::ENTRY, &Entry::from(entry.clone())))
-            .with(cursor)
+            .with(hub.member_cursor(entry.tenant_id, member, after))
     };
-    for recipient in room.recipients(entry).filter(|one| to(one.member_id)) {
+    for recipient in room.recipients(entry).filter(|one| (to.has)(one.member_id)) {
         let Some(sockets) = tenant.members.get(&recipient.member_id) else { continue };
-        let bytes = frame(hub.member_cursor(entry.tenant_id, recipient.member_id, entry.rev - 1));
-        sockets.iter().for_each(|socket| socket.durable(entry.rev, entry.conversation_id, bytes.clone()));
+        let after = to.after(recipient.member_id, entry.rev);
+        let bytes = frame(recipient.member_id, after);
+        for socket in sockets {
+            socket.durable((entry.rev, after), entry.conversation_id, bytes.clone());
+        }
     }
     // Who watches a conversation gets its notes with it, if it is one of the staff.
     let backstage = room.conversation.kind == ConversationKind::Backstage;
     let front = room.conversation.parent_id.unwrap_or(entry.conversation_id);
     for socket in tenant.watchers.get(&front).into_iter().flatten() {
-        let Some(actor) = socket.actor.get().filter(|actor| to(actor.member)) else { continue };
+        let Some(actor) = socket.actor.get().filter(|actor| (to.has)(actor.member)) else { continue };
         if backstage && !actor.role.is_staff() {
             continue;
         }
         if !room.recipients(entry).any(|one| one.member_id == actor.member)
             && watch::may_see(&actor, room, backstage)
         {
-            let bytes = frame(hub.member_cursor(actor.tenant, actor.member, entry.rev - 1));
-            socket.durable(entry.rev, entry.conversation_id, bytes);
+            let after = to.after(actor.member, entry.rev);
+            socket.durable((entry.rev, after), entry.conversation_id, frame(actor.member, after));
         }
     }
 }
 
-fn send_row(hub: &Hub, tenant: &Tenant, rev: i64, due: &Due, loaded: &Loaded) {
+fn send_row(hub: &Hub, tenant: &Tenant, revs: (i64, i64), due: &Due, loaded: &Loaded) {
     let (conversation, member) = due.pair;
     let Some(sockets) = tenant.members.get(&member) else { return };
     let Some(rows) = &loaded.rows else {
-        sockets.iter().for_each(|socket| socket.miss(rev, Some(conversation)));
+        sockets.iter().for_each(|socket| socket.miss(revs.0, Some(conversation)));
         return;
     };
     for socket in sockets {
         let Some(actor) = socket.actor.get() else { continue };
-        let cursor = hub.member_cursor(actor.tenant, member, rev - 1);
+        let cursor = hub.member_cursor(actor.tenant, member, revs.1);
         if let Some(row) = rows.get(&due.pair) {
-            socket.durable(rev, conversation, wire::durable(table::INBOX, row).with(cursor));
+            socket.durable(revs, conversation, wire::durable(table::INBOX, row).with(cursor));
         }
         if due.left {
             let reset =
                 Reset { conversation_id: Some(conversation), all: false, reason: ResetReason::Removed };
-            socket.durable(rev, conversation, wire::durable(table::RESET, &reset).with(cursor));
+            socket.durable(revs, conversation, wire::durable(table::RESET, &reset).with(cursor));
         }
     }
 }

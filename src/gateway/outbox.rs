@@ -30,6 +30,8 @@ pub enum Class {
     Durable {
         /// Under which rev it was committed.
         rev: i64,
+        /// Everything up to this rev was sent before it.
+        after: i64,
         /// Of which conversation.
         conversation: ConversationId,
     },
@@ -56,8 +58,8 @@ pub struct Dropped {
 }
 
 impl Dropped {
-    fn add(&mut self, rev: i64, conversation: Option<ConversationId>) {
-        self.after_rev = self.after_rev.min(rev - 1);
+    fn add(&mut self, after: i64, conversation: Option<ConversationId>) {
+        self.after_rev = self.after_rev.min(after);
         match conversation {
             Some(one) if !self.all => {
                 if !self.conversations.contains(&one) {
@@ -117,9 +119,9 @@ impl Outbox {
         let half = self.items.len() >= OUTBOX_FRAMES / 2 || self.bytes + item.bytes.len() > OUTBOX_BYTES / 2;
         match item.class {
             Class::Ephemeral if half => return,
-            Class::Durable { rev, conversation } => {
+            Class::Durable { after, conversation, .. } => {
                 if let Some(dropped) = &mut self.dropped {
-                    dropped.add(rev, Some(conversation));
+                    dropped.add(after, Some(conversation));
                     return;
                 }
             }
@@ -129,8 +131,8 @@ impl Outbox {
             self.retain(|class| class != Class::Ephemeral);
         }
         let full = self.items.len() >= OUTBOX_FRAMES || self.bytes + item.bytes.len() > OUTBOX_BYTES;
-        if let (true, Class::Durable { rev, conversation }) = (full, item.class) {
-            self.drop_durable(rev, Some(conversation));
+        if let (true, Class::Durable { after, conversation, .. }) = (full, item.class) {
+            self.drop_durable(after + 1, Some(conversation));
             return;
         }
         self.bytes += item.bytes.len();
@@ -145,10 +147,10 @@ impl Outbox {
             conversations: Vec::new(),
             all: false,
         });
-        dropped.add(rev, conversation);
+        dropped.add(rev - 1, conversation);
         for item in &self.items {
-            if let Class::Durable { rev, conversation } = item.class {
-                dropped.add(rev, Some(conversation));
+            if let Class::Durable { after, conversation, .. } = item.class {
+                dropped.add(after, Some(conversation));
             }
         }
         self.retain(|class| !matches!(class, Class::Durable { .. }));
@@ -188,7 +190,7 @@ mod tests {
     use super::*;
 
     fn durable(rev: i64, conversation: i64) -> Item {
-        let class = Class::Durable { rev, conversation: ConversationId(conversation) };
+        let class = Class::Durable { rev, after: rev - 1, conversation: ConversationId(conversation) };
         Item { bytes: ByteString::from_static("{}"), class }
     }
 
@@ -238,7 +240,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let big = ByteString::from("x".repeat(OUTBOX_BYTES / 4 + 1));
         for rev in 1..=4 {
-            let class = Class::Durable { rev, conversation: ConversationId(rev) };
+            let class = Class::Durable { rev, after: rev - 1, conversation: ConversationId(rev) };
             outbox.push(Item { bytes: big.clone(), class });
         }
         assert_eq!(drain(&mut outbox).len(), 0);

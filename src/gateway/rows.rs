@@ -29,6 +29,13 @@ pub struct Due {
     pub left: bool,
 }
 
+impl Due {
+    /// Whether the member sees the entries around it only with the row, because it joins or leaves.
+    pub fn in_order(&self) -> bool {
+        self.before.is_some() || self.left
+    }
+}
+
 /// Whether an entry says that something changed which inbox rows show and the entry alone does not tell.
 pub fn moves_rows(kind: EntryKind) -> bool {
     !kind.is_message() && !matches!(kind, EntryKind::Edited | EntryKind::Recalled | EntryKind::Remark)

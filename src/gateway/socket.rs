@@ -169,9 +169,9 @@ impl Socket {
         }
     }
 
-    /// Sends a part of the tenant's log.
-    pub fn durable(&self, rev: i64, conversation: ConversationId, bytes: ByteString) {
-        let item = Item { bytes, class: Class::Durable { rev, conversation } };
+    /// Sends a part of the tenant's log: under which rev it was committed, and up to which everything was sent before.
+    pub fn durable(&self, (rev, after): (i64, i64), conversation: ConversationId, bytes: ByteString) {
+        let item = Item { bytes, class: Class::Durable { rev, after, conversation } };
         match self.phase.get() {
             Phase::Resuming => {
                 let mut held = self.held.borrow_mut();

@@ -45,6 +45,8 @@ pub struct Held {
     pub changes: Arc<Changes>,
     /// Who has not got them.
     pub members: HashSet<MemberId>,
+    /// Who has got them without their rows.
+    pub late: HashSet<MemberId>,
     /// The rows that go with them.
     pub due: Vec<Due>,
     /// Receipts that they have not got either.
@@ -53,6 +55,13 @@ pub struct Held {
     pub queue: bool,
     /// Whose cards the waiting list needs.
     pub cards: Vec<MemberId>,
+}
+
+impl Held {
+    /// Everybody who lacks something of it.
+    pub fn everybody(&self) -> impl Iterator<Item = MemberId> + '_ {
+        self.members.iter().chain(&self.late).copied()
+    }
 }
 
 impl Tenant {
@@ -71,10 +80,15 @@ impl Tenant {
         )
     }
 
+    /// The rev before the first changes of which something is held for this member.
+    pub fn held_before(&self, member: MemberId) -> Option<i64> {
+        let lacks = |held: &&Held| held.members.contains(&member) || held.late.contains(&member);
+        self.held.iter().find(lacks).map(|held| held.changes.rev_from - 1)
+    }
+
     /// Up to where everything has been handed to this member.
     pub fn delivered_to(&self, member: MemberId) -> i64 {
-        let held = self.held.iter().find(|held| held.members.contains(&member));
-        held.map_or(self.delivered, |held| held.changes.rev_from - 1)
+        self.held_before(member).unwrap_or(self.delivered)
     }
 
     /// Up to where everything has been handed to everybody.
@@ -82,7 +96,7 @@ impl Tenant {
         self.held.front().map_or(self.delivered, |held| held.changes.rev_from - 1)
     }
 
-    /// Who has to wait because something is held back for it.
+    /// Who gets nothing before what is held for it.
     pub fn waiting_members(&self) -> HashSet<MemberId> {
         self.held.iter().flat_map(|held| held.members.iter().copied()).collect()
     }

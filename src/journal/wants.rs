@@ -260,16 +260,26 @@ fn load_conversations(
         }
     }
     fetch(source, set, &ids)?;
-    // Behind and in front: a backstage log is judged by its parent, and notes go to the log behind. A merged one is
-    // seen by who sees the one that goes on.
-    let related: BTreeSet<ConversationId> = set
-        .conversations
-        .values()
-        .flat_map(|row| [row.parent_id, row.backstage_id, row.merged_into_id])
-        .flatten()
-        .collect();
-    fetch(source, set, &related)?;
+    fetch_related(source, set)?;
     load_open(source, set, tenants, wants)
+}
+
+/// Behind and in front: a backstage log is judged by its parent, and notes go to the log behind. A merged one is seen
+/// by who sees the one that goes on, which may itself be merged.
+fn fetch_related(source: &mut dyn Source, set: &mut WorkingSet) -> Result<()> {
+    loop {
+        let known = set.conversations.values().count();
+        let related: BTreeSet<ConversationId> = set
+            .conversations
+            .values()
+            .flat_map(|row| [row.parent_id, row.backstage_id, row.merged_into_id])
+            .flatten()
+            .collect();
+        fetch(source, set, &related)?;
+        if set.conversations.values().count() == known {
+            return Ok(());
+        }
+    }
 }
 
 fn fetch(source: &mut dyn Source, set: &mut WorkingSet, ids: &BTreeSet<ConversationId>) -> Result<()> {

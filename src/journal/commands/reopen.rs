@@ -60,6 +60,7 @@ impl JournalCommand for Reopen {
         }
         context.set_active(front, true, last_rev)?;
         if let Some(row) = previous.and_then(|agent| context.participant_mut(front, agent))
+            && row.is_in()
             && row.member_type == MemberType::Manager
         {
             row.member_type = MemberType::Member;

@@ -17,7 +17,7 @@ use crate::journal::command::Command;
 use crate::journal::commands::{Close, Open};
 use crate::kernel::{Code, TenantId};
 use simulation::Simulation;
-use step::{draft, step};
+use step::{Step, draft, step};
 
 const SHOP: TenantId = TenantId(1);
 const RIVAL: TenantId = TenantId(2);
@@ -42,12 +42,43 @@ proptest! {
     #[test]
     fn the_promises_hold_after_every_command(steps in proptest::collection::vec(step(), 1..120)) {
         let mut simulation = Simulation::new();
-        for step in &steps {
-            simulation.take(step);
-        }
-        simulation.commit();
-        simulation.commit();
+        simulation.play(&steps);
     }
+}
+
+/// A backstage log is judged by its conversation, and a merged conversation by the one that goes on: two steps away
+/// from what the command names.
+#[test]
+fn the_notes_of_a_merged_conversation_are_judged_by_the_one_that_goes_on() {
+    let mut simulation = Simulation::new();
+    simulation.play(&[
+        Step::Open { who: 0, customer: 4, key: None },
+        Step::Open { who: 5, customer: 5, key: None },
+        Step::Note { who: 0, room: 1, key: 0 },
+        Step::Assign { who: 0, room: 3, agent: 3 },
+        Step::Merge { from: 5, into: 4 },
+        Step::Close { who: 0, room: 0 },
+        Step::Commit,
+        Step::Update { who: 3, room: 2, what: 0 },
+    ]);
+}
+
+/// The row of an agent that is not in any more does not move when its former conversation is opened again.
+#[test]
+fn reopening_changes_no_row_of_who_has_left() {
+    let mut simulation = Simulation::new();
+    simulation.play(&[
+        Step::Open { who: 6, customer: 6, key: None },
+        Step::Send { who: 6, room: 0, key: 0, text: 0, reply: None, read: None },
+        Step::Claim { who: 2, room: 0 },
+        Step::Close { who: 6, room: 0 },
+        Step::Remove { who: 0, room: 0, member: 2 },
+        Step::Note { who: 0, room: 0, key: 0 },
+        Step::Merge { from: 4, into: 5 },
+        Step::Commit,
+        Step::Open { who: 4, customer: 4, key: None },
+        Step::Reopen { who: 0, room: 0 },
+    ]);
 }
 
 /// An opening whose answer was lost is sent again, also after somebody closed what it made.

@@ -103,6 +103,13 @@ impl Simulation {
         }
     }
 
+    /// Takes the steps and commits what is left; a second commit must find nothing.
+    pub(super) fn play(&mut self, steps: &[Step]) {
+        steps.iter().for_each(|step| self.take(step));
+        self.commit();
+        self.commit();
+    }
+
     fn picture(&self) -> Picture {
         picture(&self.store, &self.set)
     }
