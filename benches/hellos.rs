@@ -25,16 +25,23 @@ struct Arguments {
     #[arg(long, default_value_t = 200)]
     visitors: u32,
     /// Dialogues of the load.
-    #[arg(long, default_value_t = 600)]
+    #[arg(long, default_value_t = 400)]
     dialogues: u32,
+    /// Messages a second of the load: about half of what these clients and the server reach together on two cores.
+    /// Beyond that both numbers tell how long the queues are.
+    #[arg(long, default_value_t = 500)]
+    rate: u32,
     #[command(flatten)]
     cargo: FromCargo,
 }
 
+/// The default of the server.
+const READERS: usize = 8;
+
 fn main() -> Outcome<()> {
     let arguments = Arguments::parse();
     let folder = tempfile::tempdir()?;
-    let served = Served::start(&folder.path().join("hellos.db"))?;
+    let served = Served::start(&folder.path().join("hellos.db"), READERS)?;
     common::head();
     common::runtime()?.block_on(async {
         served.answers("/readyz").await?;
@@ -101,6 +108,7 @@ fn delivery(served: &Served, arguments: &Arguments) -> Outcome<()> {
         .args(["--url", &format!("http://{}", served.address)])
         .args(["--visitors", &arguments.visitors.to_string()])
         .args(["--dialogues", &arguments.dialogues.to_string()])
+        .args(["--rate", &arguments.rate.to_string()])
         .arg("--report")
         .arg(&report)
         .output()?;

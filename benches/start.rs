@@ -21,10 +21,10 @@ fn main() -> Outcome<()> {
     let file = folder.path().join("start.db");
     common::runtime()?.block_on(async {
         // The first start makes and migrates the file; it is not counted.
-        let empty = Served::start(&file)?.answers("/readyz").await?;
+        let empty = Served::start(&file, 8)?.answers("/readyz").await?;
         let mut starts = Vec::new();
         for _ in 0..arguments.rounds {
-            starts.push(milliseconds(Served::start(&file)?.answers("/readyz").await?));
+            starts.push(milliseconds(Served::start(&file, 8)?.answers("/readyz").await?));
         }
         let worst = starts.iter().copied().fold(0.0, f64::max);
         let measured = format!("{:.0} ms median, {worst:.0} ms worst of {}", median(&starts), starts.len());

@@ -23,8 +23,8 @@ impl Drop for Served {
 }
 
 impl Served {
-    /// Starts it on this SQLite file.
-    pub fn start(file: &Path) -> Outcome<Self> {
+    /// Starts it on this SQLite file, with so many connections to it for reading.
+    pub fn start(file: &Path, readers: usize) -> Outcome<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let started = Instant::now();
         let process = Command::new(env!("CARGO_BIN_EXE_deskwire"))
@@ -43,9 +43,7 @@ impl Served {
             .env("DESKWIRE_SOCKETS_PER_ADDRESS", "1000000")
             .env("DESKWIRE_STAFF_FRAMES_PER_SECOND", "100000")
             .env("DESKWIRE_VISITOR_FRAMES_PER_SECOND", "0")
-            // One reader: each connection to SQLite maps and caches the whole file, which would count as memory of
-            // the sockets whose hello read it.
-            .env("DESKWIRE_POOL_SIZE", "1")
+            .env("DESKWIRE_POOL_SIZE", readers.to_string())
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -71,11 +71,10 @@ fn without_cursor<T: Serialize>(kind: &str, data: &T) -> Durable {
 impl Durable {
     /// The frame with its cursor: everything up to it was delivered before.
     pub fn with(&self, cursor: Cursor) -> ByteString {
-        let cursor = cursor.to_string();
         let (before, after) = self.text.split_at_checked(self.at).unwrap_or_default();
-        let mut frame = String::with_capacity(self.text.len() + cursor.len());
+        let mut frame = String::with_capacity(self.text.len() + Cursor::TEXT);
         frame.push_str(before);
-        frame.push_str(&cursor);
+        cursor.push_to(&mut frame);
         frame.push_str(after);
         ByteString::from(frame)
     }

@@ -164,9 +164,12 @@ mod tests {
                 shutdown.cancelled().await;
             }
         });
-        while runs.load(Ordering::SeqCst) < 3 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let third = async {
+            while runs.load(Ordering::SeqCst) < 3 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(600), third).await.is_ok(), "it is not restarted");
         assert_eq!(tasks.restarts().get("sample"), Some(&2));
         assert_eq!(tasks.down(), Some("sample"), "it has not settled yet");
         assert!(tasks.stop(Duration::from_secs(1)).await, "it ends with the signal");

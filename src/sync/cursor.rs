@@ -63,6 +63,20 @@ pub struct Cursor {
 }
 
 impl Cursor {
+    /// The length of a cursor's text.
+    pub const TEXT: usize = 23;
+
+    /// Adds the text of the cursor. Every frame to every member has one, so nothing is allocated for it.
+    pub fn push_to(&self, out: &mut String) {
+        let mut bytes = [0; BYTES];
+        bytes[0] = VERSION;
+        bytes[1..9].copy_from_slice(&self.reader.0.to_be_bytes());
+        bytes[9..].copy_from_slice(&self.rev.to_be_bytes());
+        let mut text = [0; Self::TEXT];
+        let length = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text).unwrap_or_default();
+        out.push_str(std::str::from_utf8(&text[..length]).unwrap_or_default());
+    }
+
     /// The rev, when the cursor was made for this reader and does not lie beyond the head. Otherwise `cursor_reset`:
     /// what the client holds may be another member's, or may never have happened.
     pub fn check(&self, reader: Reader, head: i64) -> Result<i64> {
@@ -75,11 +89,9 @@ impl Cursor {
 
 impl fmt::Display for Cursor {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = [0; BYTES];
-        bytes[0] = VERSION;
-        bytes[1..9].copy_from_slice(&self.reader.0.to_be_bytes());
-        bytes[9..].copy_from_slice(&self.rev.to_be_bytes());
-        out.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+        let mut text = String::with_capacity(Self::TEXT);
+        self.push_to(&mut text);
+        out.write_str(&text)
     }
 }
 
