@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use deskwire::db::DatabaseKind;
+use deskwire::sync::cursor::Cursor;
 use serde_json::{Value, json};
 
 use crate::harness::client::Client;
+use crate::harness::commands::{claim, read, send};
 use crate::harness::personas::message;
-use crate::harness::{Socket, TestApp, eventually};
+use crate::harness::{Socket, TestApp, block_on, eventually};
 
 /// A client that keeps rows by the client rules: rows replace, entries count on, receipts move positions.
 struct Device {
@@ -248,4 +251,43 @@ on_every_database! {
         })
         .await;
     }
+}
+
+/// A row that is slow to be read holds up no entry, and no cursor passes the row before it is sent.
+#[test]
+fn entries_do_not_wait_for_rows() {
+    block_on(async {
+        let app = TestApp::with(DatabaseKind::Sqlite, |settings| settings.database.pool_size = 1).await;
+        let desk = app.desk().await;
+        let room = app.open_room(desk.seed.visitor).await;
+        app.submit(claim(desk.seed.agent, room)).await;
+        let head = app.submit(send(desk.seed.visitor, room, "one", "one")).await.entry.unwrap().seq;
+        let mut socket = desk.agent.socket().await;
+        // The only reader is busy until it is told otherwise.
+        let (done, wait) = std::sync::mpsc::channel::<()>();
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let db = app.db.clone();
+        let busy = actix_web::rt::spawn(async move {
+            let read = move |_: &mut deskwire::db::AnyConnection| {
+                let _ = begun.send(());
+                let _ = wait.recv_timeout(std::time::Duration::from_secs(20));
+                Ok(())
+            };
+            db.read(read).await
+        });
+        begins.await.unwrap();
+        app.submit(read(desk.seed.agent, room, head)).await;
+        app.submit(send(desk.seed.visitor, room, "two", "two")).await;
+        let rev_of = |frame: &Value| frame["cursor"].as_str().unwrap().parse::<Cursor>().unwrap().rev;
+        let entry = socket.wait("two", |frame| frame["data"]["content"]["text"] == "two").await;
+        assert!(socket.take_kept().iter().all(|frame| frame["type"] != "inbox"), "the row came first");
+        done.send(()).unwrap();
+        let row = socket.expect_frame("inbox").await;
+        assert!(rev_of(&entry) <= rev_of(&row), "{entry} says that {row} was delivered");
+        app.submit(send(desk.seed.visitor, room, "three", "three")).await;
+        let next = socket.wait("three", |frame| frame["data"]["content"]["text"] == "three").await;
+        assert!(rev_of(&next) > rev_of(&row), "the cursor goes on after the row");
+        busy.await.unwrap().unwrap();
+        app.stop().await;
+    });
 }
