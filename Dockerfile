@@ -13,9 +13,11 @@ RUN mkdir -p src benches tests/api \
  && awk -F'"' '/^\[\[bench\]\]/ { getline; print $2 }' Cargo.toml | xargs -I{} touch benches/{}.rs \
  && cargo build --release --locked --features postgres-tls,mysql \
  && rm -rf src
-# Only what is compiled: an edit of a document recompiles nothing.
+# Only what is compiled (docs is the portal, which is part of the program): an edit of another document recompiles
+# nothing.
 COPY migrations migrations
 COPY src src
+COPY docs docs
 RUN touch src/main.rs src/lib.rs \
  && cargo build --release --locked --features postgres-tls,mysql
 

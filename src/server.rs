@@ -111,6 +111,7 @@ pub fn start_on(app: Arc<App>, listener: TcpListener) -> Result<Running> {
 
     app.spawn_tasks();
     let documents = web::Data::new(Documents::new(crate::routes::configure)?);
+    let portal = documents.portal();
     let table = web::Data::new(RouteTable::new(&documents.openapi));
     let admission = Admission::new(settings, workers, descriptors::raise());
     log::info!(target: "deskwire::http", "at most {} connections", admission.total());
@@ -125,10 +126,11 @@ pub fn start_on(app: Arc<App>, listener: TcpListener) -> Result<Running> {
             .app_data(shared.clone())
             .app_data(table.clone())
             .app_data(documents.clone())
+            .app_data(portal.clone())
             .app_data(parameters::path_config())
             .app_data(parameters::query_config())
             .configure(crate::routes::configure)
-            .map(|app| app.configure(crate::documents::page))
+            .map(|app| app.configure(crate::documents::portal::routes))
             .into_app()
             .default_service(web::to(fallback))
             .wrap(from_fn(middleware::limit))

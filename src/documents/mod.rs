@@ -1,9 +1,10 @@
-//! The documents: OpenAPI for the routes, AsyncAPI for the socket, and the page that shows them. Owns what is
+//! The documents: OpenAPI for the routes, AsyncAPI for the socket, and the portal that shows them. Owns what is
 //! generated from the code; a test holds the committed files in `openapi/` against it.
 
 pub mod asyncapi;
 pub mod client_rules;
 pub mod openapi;
+pub mod portal;
 pub mod tables;
 
 use actix_web::http::header;
@@ -11,6 +12,7 @@ use actix_web::{HttpResponse, get, web};
 use bytes::Bytes;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use self::portal::Portal;
 use crate::kernel::{Error, Result};
 
 /// The documents of a running server, written once.
@@ -19,15 +21,25 @@ pub struct Documents {
     pub openapi: utoipa::openapi::OpenApi,
     openapi_json: Bytes,
     asyncapi_json: Bytes,
+    portal: web::Data<Portal>,
 }
 
 impl Documents {
+    /// The pages for people.
+    pub fn portal(&self) -> web::Data<Portal> {
+        self.portal.clone()
+    }
+
     /// Generates the documents of the routes that `configure` mounts.
     pub fn new(configure: impl FnOnce(&mut ServiceConfig<'_>)) -> Result<Self> {
         let openapi = openapi::document(configure);
         let openapi_json = Bytes::from(text(&openapi)?);
-        let asyncapi_json = Bytes::from(text(&asyncapi::document())?);
-        Ok(Self { openapi, openapi_json, asyncapi_json })
+        let asyncapi = asyncapi::document();
+        let asyncapi_json = Bytes::from(text(&asyncapi)?);
+        let as_value = serde_json::from_slice(&openapi_json)
+            .map_err(|cause| Error::internal("a document could not be read").caused_by(cause))?;
+        let portal = web::Data::new(Portal::new(&as_value, &asyncapi)?);
+        Ok(Self { openapi, openapi_json, asyncapi_json, portal })
     }
 }
 
@@ -42,14 +54,6 @@ pub fn text(document: &impl serde::Serialize) -> Result<String> {
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(get_openapi);
     config.service(get_asyncapi);
-}
-
-/// The page for people, made of files inside the program: it works without a network.
-pub fn page(config: &mut web::ServiceConfig) {
-    let ui = utoipa_swagger_ui::SwaggerUi::new("/docs/{_:.*}")
-        .config(utoipa_swagger_ui::Config::from("/api/v1/openapi.json").try_it_out_enabled(true));
-    config.service(ui);
-    config.service(web::redirect("/docs", "/docs/"));
 }
 
 /// Read the OpenAPI document of these routes

@@ -17,7 +17,7 @@ use futures_util::FutureExt;
 
 use super::authorization::bearer;
 use super::connection::ConnectionState;
-use super::problem::Problem;
+use super::problem::{ForPeople, Problem};
 use super::{client_ip, parameters};
 use crate::app::App;
 use crate::kernel::network::AddressBlock;
@@ -27,6 +27,10 @@ use crate::limits::{Key, Verdict};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// The portal's pages bring their own scripts and styles, in files of their own, and talk to their own host only.
+const PORTAL_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+    img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 type Answer = Result<ServiceResponse<BoxBody>, actix_web::Error>;
 
@@ -118,6 +122,7 @@ fn as_problem(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error()
         || response.headers().get(header::CONTENT_TYPE) == Some(&PROBLEM)
+        || response.response().extensions().contains::<ForPeople>()
     {
         return response;
     }
@@ -157,10 +162,8 @@ fn secure(headers: &mut HeaderMap, path: &str) {
     };
     set("x-content-type-options", "nosniff");
     set("referrer-policy", "no-referrer");
-    if path.starts_with("/docs") {
-        // The page brings its own scripts and styles and talks to its own host only.
-        let policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
-        set("content-security-policy", policy);
+    if path == "/docs" || path.starts_with("/docs/") {
+        set("content-security-policy", PORTAL_POLICY);
     } else {
         set("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
         set("cache-control", "no-store");

@@ -69,3 +69,7 @@ impl ResponseError for Error {
         response.json(Problem::new(self, request_id))
     }
 }
+
+/// The mark of a refusal that is a page for people: it goes out as it is, and not as a problem.
+#[derive(Debug, Clone, Copy)]
+pub struct ForPeople;

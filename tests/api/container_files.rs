@@ -33,5 +33,5 @@ fn the_image_compiles_only_what_is_source() {
         .filter(|line| !line.starts_with("--from"))
         .map(|line| line.rsplit_once(' ').unwrap().0.to_owned())
         .collect();
-    assert_eq!(copied, [".cargo", "Cargo.toml Cargo.lock", "migrations", "src"]);
+    assert_eq!(copied, [".cargo", "Cargo.toml Cargo.lock", "migrations", "src", "docs"]);
 }

@@ -48,6 +48,7 @@ mod opening;
 mod operations;
 mod passwords;
 mod permissions;
+mod portal;
 mod queue_order;
 mod reading;
 mod refresh;
