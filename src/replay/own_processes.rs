@@ -157,6 +157,12 @@ impl OwnProcesses {
     /// Asks all of them to end and waits for it. Tells what went wrong.
     pub async fn stop(mut self) -> Vec<String> {
         let mut wrong = Vec::new();
+        // One that is just being started again ends by the signal itself, and not as it does in service.
+        for number in 0..self.processes.len() {
+            if let Err(cause) = self.ready(number).await {
+                wrong.push(cause);
+            }
+        }
         for process in &self.processes {
             let pid = process.child.id().to_string();
             if let Err(cause) = Command::new("kill").args(["-TERM", &pid]).status() {
