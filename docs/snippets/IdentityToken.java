@@ -6,6 +6,7 @@ import java.time.Instant;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.UUID;
 import java.util.stream.Collectors;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
@@ -13,6 +14,7 @@ import javax.crypto.spec.SecretKeySpec;
 public final class IdentityToken {
     static String sign(String kid, String secret, Map<String, Object> customer) throws GeneralSecurityException {
         Map<String, Object> claims = new LinkedHashMap<>(customer);
+        claims.put("jti", UUID.randomUUID().toString());
         claims.put("exp", Instant.now().getEpochSecond() + 300);
         String signed = part(json(Map.of("alg", "HS256", "typ", "JWT", "kid", kid))) + "." + part(json(claims));
         Mac mac = Mac.getInstance("HmacSHA256");

@@ -1,9 +1,9 @@
 // Node 18 or later, without packages. Runs on your server: the secret never leaves it.
-import { createHmac } from "node:crypto";
+import { createHmac, randomUUID } from "node:crypto";
 
 export function identityToken({ kid, secret, customer }) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const claims = { ...customer, exp: Math.floor(Date.now() / 1000) + 300 };
+  const claims = { ...customer, jti: randomUUID(), exp: Math.floor(Date.now() / 1000) + 300 };
   const signed = `${part({ alg: "HS256", typ: "JWT", kid })}.${part(claims)}`;
   return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }

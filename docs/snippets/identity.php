@@ -5,7 +5,7 @@ function identity_token(string $kid, string $secret, array $customer): string
 {
     $part = fn (string $bytes): string => rtrim(strtr(base64_encode($bytes), '+/', '-_'), '=');
     $json = fn (array $value): string => $part(json_encode($value, JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE));
-    $claims = $customer + ['exp' => time() + 300];
+    $claims = $customer + ['jti' => bin2hex(random_bytes(16)), 'exp' => time() + 300];
     $signed = $json(['alg' => 'HS256', 'typ' => 'JWT', 'kid' => $kid]) . '.' . $json($claims);
     return $signed . '.' . $part(hash_hmac('sha256', $signed, $secret, true));
 }

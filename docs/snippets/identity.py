@@ -5,6 +5,7 @@ import hmac
 import json
 import os
 import time
+import uuid
 
 
 def identity_token(kid: str, secret: str, customer: dict) -> str:
@@ -12,7 +13,7 @@ def identity_token(kid: str, secret: str, customer: dict) -> str:
         return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
     head = {"alg": "HS256", "typ": "JWT", "kid": kid}
-    claims = {**customer, "exp": int(time.time()) + 300}
+    claims = {**customer, "jti": str(uuid.uuid4()), "exp": int(time.time()) + 300}
     signed = part(json.dumps(head).encode()) + "." + part(json.dumps(claims).encode())
     return signed + "." + part(hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest())
 
