@@ -32,7 +32,7 @@
 //! | | [`conversations`], [`messages`] | their routes, views and reads |
 //! | | [`sync`] | reading positions, exact unread, inbox, deltas, the tenant's feed |
 //! | gateway | [`gateway`] | the socket: frames, sessions, fan-out, resume, drain |
-//! | documents | [`documents`], [`health`] | OpenAPI and AsyncAPI, generated from the same types; probes |
+//! | documents | [`documents`], [`health`] | OpenAPI and AsyncAPI, generated from the same types; the portal that shows them ([`documents::portal`]); probes |
 //! | server | [`routes`], [`server`] | where every route is mounted; start and stop |
 //! | programs | [`cli`], [`replay`] | the program's sub-commands; the demo, load program and judge |
 //!
@@ -61,7 +61,9 @@
 //!   `journal/store/columns.rs` with its lines in `flush`, and how it is loaded when commands read it back. A forgotten
 //!   column does not compile or fails a test. Any other table: migrations, schema, and a `store.rs`.
 //! - **A frame**: see `gateway::protocol::table`.
-//! - **A route**: a handler with `#[utoipa::path]` in the feature, registered in its `routes`; the documents follow.
+//! - **A route**: a handler with `#[utoipa::path]` in the feature, registered in its `routes`; the documents
+//!   and the portal follow.
+//! - **A page of the portal**: see [`documents::portal`].
 //! - **A follower of the log**: a type that implements `journal::follower::Follower`, started in [`app`].
 //! - **A long-lived task**: [`kernel::tasks::Tasks::spawn`], with handles of its own; it must rebuild its state from the
 //!   store when it is started again.

@@ -44,7 +44,7 @@ class Side {
   newLine() {
     const line = new Line({
       device: `console-${this.role}`,
-      token: () => fresh(this.role),
+      token: (holds) => fresh(this.role, holds),
       tell: (what, value) => this.told(line, what, value),
     });
     return line;
@@ -121,8 +121,8 @@ class Side {
     state.textContent = line.state;
     state.dataset.state = line.state;
     this.part("connect").textContent = line.cursor ? "Resume" : "Connect";
-    this.part("connect").disabled = !known[this.role] || Boolean(line.socket);
-    this.part("drop").disabled = !line.socket;
+    this.part("connect").disabled = !known[this.role] || Boolean(line.socket) || line.state === "connecting";
+    this.part("drop").disabled = !line.socket && line.state !== "connecting";
     const log = line.logs.get(known.conversation);
     this.part("facts").textContent =
       `position ${log?.position ?? "–"} · unread ${line.rows.get(known.conversation)?.unread ?? "–"} · ` +

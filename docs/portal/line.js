@@ -1,13 +1,19 @@
-// One member's socket, kept by the rules for clients (/docs/socket#rules): messages wait in an outbox with their keys,
-// entries are applied in order, a cut line is resumed from the last cursor. What it holds lives in this page only.
+// One member's socket, by the rules for clients (/docs/socket#rules): messages wait in an outbox with their keys,
+// entries are applied in order, a cut line is resumed from the last cursor. It leaves out what a page that is shown for
+// a while does not need: it stores nothing (what it holds is gone with the page), watches no conversation beside the
+// waiting ones, and asks nothing again because an answer is late.
 import { newKey } from "./session.js";
 
 const ADDRESS = "/api/v1/ws";
 /** From this close code on a client does not connect again by itself. */
 const FINAL = 4500;
+/** So long before its end a token is renewed, in milliseconds. */
+const EARLY = 60_000;
+/** Frames that are sent again when the server could not answer them just then. */
+const AGAIN = new Set(["message.send", "pull", "sync"]);
 
 export class Line {
-  /** `token()` gives an access token; `tell(what, value)` is told `frame`, `state`, `note` and `change`. */
+  /** `token(holds)` gives an access token that holds so many milliseconds yet; `tell(what, value)` is told `frame`, `state`, `note` and `change`. */
   constructor({ device, token, tell }) {
     Object.assign(this, { device, token, tell });
     this.automatic = true;
@@ -28,10 +34,15 @@ export class Line {
   /** Connects, and from the last cursor on if there is one. */
   async connect() {
     clearTimeout(this.waiting);
-    if (this.socket) return;
+    if (this.socket || this.state === "connecting") return;
     this.become("connecting");
     const token = await this.token();
-    if (!token) return this.become("stopped", "no access token");
+    // Dropped while the token was fetched.
+    if (this.state !== "connecting") return;
+    if (!token) {
+      this.become("stopped", "no access token");
+      return;
+    }
     const url = new URL(ADDRESS, location.href);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(url, "deskwire.v1");
@@ -60,9 +71,9 @@ export class Line {
   /** Ends the connection as if it were cut: nothing more is read from it, and what was not answered is unknown. */
   drop() {
     const socket = this.socket;
-    if (!socket) return;
+    if (!socket && this.state !== "connecting") return;
     this.lost(1006, "dropped by hand");
-    socket.close();
+    socket?.close();
   }
 
   /** Says a text; it stays in the outbox until it is acknowledged. */
@@ -102,8 +113,7 @@ export class Line {
   }
 
   lost(code, reason) {
-    clearTimeout(this.silent);
-    clearTimeout(this.renewing);
+    [this.silent, this.renewing, this.settling].forEach(clearTimeout);
     this.socket = undefined;
     const advice = this.advice;
     this.advice = undefined;
@@ -136,15 +146,23 @@ export class Line {
     const limit = (data.limits ?? []).find((one) => one.name === "silence");
     if (limit) this.silence = limit.value;
     data.rows.forEach((row) => this.on_inbox(row));
-    const early = Math.max(1_000, Date.parse(data.token_expires_at) - Date.now() - 60_000);
-    this.renewing = setTimeout(async () => this.frame("auth", { token: await this.token(true) }), Math.min(early, 2 ** 31 - 1));
+    this.renew(data.token_expires_at);
+  }
+
+  /** Sends the next token before this one ends. */
+  renew(expires_at) {
+    const left = Math.max(1_000, Date.parse(expires_at) - Date.now() - EARLY);
+    this.renewing = setTimeout(async () => {
+      const token = await this.token(2 * EARLY);
+      if (token && this.state === "live") this.frame("auth", { token });
+    }, Math.min(left, 2 ** 31 - 1));
   }
 
   on_live(data) {
     if (!this.lagging) this.cursor = data.cursor;
     this.become("live");
-    setTimeout(() => {
-      if (this.state === "live") this.tries = 0;
+    this.settling = setTimeout(() => {
+      this.tries = 0;
     }, 60_000);
     // In the old order, with the same keys: each arrives once.
     this.outbox.forEach((message) => this.frame("message.send", message));
@@ -215,18 +233,21 @@ export class Line {
       this.cursor = data.cursor;
       if (data.more) this.frame("sync", { cursor: data.cursor });
     }
+    if (request?.type === "auth") this.renew(data.token_expires_at);
   }
 
   on_error(data, { reply_to }) {
     const request = this.requests.get(reply_to);
     this.requests.delete(reply_to);
-    if (request?.type !== "message.send") return;
-    if (data.retryable) {
+    if (request?.type === "pull") this.pulling.delete(`${request.data.conversation_id} ${request.data.after_seq}`);
+    if (data.retryable && AGAIN.has(request?.type)) {
+      const { socket } = this;
       setTimeout(() => {
-        const waits = this.outbox.includes(request.data);
-        if (waits && this.state === "live") this.frame("message.send", request.data);
+        // Another connection has sent or asked it already.
+        const waits = request.type !== "message.send" || this.outbox.includes(request.data);
+        if (waits && this.socket === socket && this.state === "live") this.frame(request.type, request.data);
       }, data.retry_after_ms ?? 1_000);
-    } else {
+    } else if (request?.type === "message.send") {
       this.acknowledged(request.data.conversation_id, request.data.client_msg_id);
       this.tell("note", `not sent: ${data.code}: ${data.detail}`);
     }

@@ -91,21 +91,21 @@ export async function newVisitor(tenant, nickname) {
   return answer;
 }
 
-let refreshing;
+const refreshing = {};
 
-/** An access token that holds for a while yet; a token that was typed in is taken as it is. */
-export async function fresh(role) {
+/** An access token that holds for so many milliseconds yet; a token that was typed in is taken as it is. */
+export async function fresh(role, holds = 30_000) {
   const who = known[role];
-  if (!who?.refresh_token || Date.parse(who.access_expires_at) - Date.now() > 30_000) return who?.access_token;
+  if (!who?.refresh_token || Date.parse(who.access_expires_at) - Date.now() > holds) return who?.access_token;
   // Two that refresh at once would use one token twice.
-  refreshing ??= api("POST", "/auth/refresh", { body: { refresh_token: who.refresh_token } })
+  refreshing[role] ??= api("POST", "/auth/refresh", { body: { refresh_token: who.refresh_token } })
     .then((answer) => {
       if (answer.ok) signedIn(role, answer.body);
     })
     .finally(() => {
-      refreshing = undefined;
+      refreshing[role] = undefined;
     });
-  await refreshing;
+  await refreshing[role];
   return known[role]?.access_token;
 }
 

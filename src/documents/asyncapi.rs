@@ -144,7 +144,7 @@ fn server_payload(frame: &ServerFrame, data: &str) -> Value {
         properties.insert("reply_to".to_owned(), schema("FrameId"));
     }
     if frame.delivery == Delivery::Durable {
-        let text = "Everything before this frame has been delivered.";
+        let text = "Everything up to this cursor has been delivered.";
         properties.insert("cursor".to_owned(), json!({"type": "string", "description": text}));
     }
     properties.insert("data".to_owned(), schema(data));
@@ -215,8 +215,8 @@ fn description() -> String {
         text.push_str(&row);
     }
     text.push_str("\n## Entry kinds\n\nThis list may grow.\n\n");
-    text.push_str(&tables::entry_kinds());
+    text.push_str(&tables::entry_kinds().markdown());
     text.push_str("\n## Error codes\n\n");
-    text.push_str(&tables::error_codes());
+    text.push_str(&tables::error_codes().markdown());
     text
 }

@@ -29,7 +29,9 @@ pub const CLIENT_RULES: &[(&str, &str)] = &[
     (
         "cursor",
         "Store a cursor from `live`, from `sync` replies and from durable frames, and never between `lag` and the \
-         `sync` reply with more = false. A cursor from `ready` is only good to begin a `sync` with. A cursor belongs \
+         `sync` reply with more = false. A cursor from `ready` is only good to begin a `sync` with. An entry may come before the `inbox` row that \
+         tells what the same change did to the conversation: its cursor stays before that row, so it may be stored as \
+         it is. A cursor belongs \
          to one member: with another member's token (also after a visitor was recognised as a known customer) it is \
          answered with `cursor_reset`, and the client starts without a cursor.",
     ),

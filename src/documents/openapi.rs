@@ -176,8 +176,8 @@ fn description() -> String {
          Per role: `never`; `own` (what the member itself owns); `inside` (conversations that it is in); `visible` \
          (those and the waiting ones); `tenant` (everything of the tenant).\n\n{}\n\
          ## Entry kinds\n\n{}",
-        tables::error_codes(),
-        tables::rights(),
-        tables::entry_kinds(),
+        tables::error_codes().markdown(),
+        tables::rights().markdown(),
+        tables::entry_kinds().markdown(),
     )
 }

@@ -1,7 +1,7 @@
 //! The gateway: live sockets at `/api/v1/ws`, sub-protocol `deskwire.v1`.
 //!
 //! Owns the frames, the close codes and the limits of the socket ([`protocol`]); who is connected on a worker
-//! ([`hub`], [`tenant`]); how committed changes reach them ([`follow`], [`deliver`], [`rows`]); what is done after a
+//! ([`hub`], [`tenant`]); how committed changes reach them ([`follow`], [`deliver`], [`events`], [`rows`]); what is done after a
 //! panic ([`rebuild`]); how a client that was away catches up
 //! ([`resume`]). Does not own what a command does: each calls the service function that REST calls ([`commands`]).
 //!
@@ -9,8 +9,9 @@
 //! [`frames`] → [`inbound`] → [`commands`] → a service. The way of a change out: the journal's feed → [`hub`] (one a
 //! worker thread) → [`follow`] → [`deliver`] → the socket's [`outbox`] → [`writer`] → the connection.
 //!
-//! Invariants: a durable frame is delivered in order of rev or told as lag; no socket can make another wait, and
-//! none can hold more than its bounds; losing anything in here costs a read of the store and never data.
+//! Invariants: a durable frame is delivered or told as lag: entries in order of rev, rows in order of rev, and no cursor
+//! beyond a row that is still to come; no socket can make another wait, and none can hold more than its bounds; losing
+//! anything in here costs a read of the store and never data.
 
 mod access;
 mod bucket;
@@ -19,6 +20,7 @@ mod commands;
 mod connection;
 mod deliver;
 mod drain;
+mod events;
 mod follow;
 mod frames;
 mod handover;

@@ -259,38 +259,30 @@ fn load_conversations(
             set.inside.insert((member, kind), inside);
         }
     }
-    fetch(source, set, &ids)?;
-    fetch_related(source, set)?;
+    // Behind and in front: a backstage log is judged by its parent, and notes go to the log behind. A merged one is
+    // seen by who sees the one that goes on, which may itself be merged.
+    while !ids.is_empty() {
+        ids = fetch(source, set, &ids)?;
+    }
     load_open(source, set, tenants, wants)
 }
 
-/// Behind and in front: a backstage log is judged by its parent, and notes go to the log behind. A merged one is seen
-/// by who sees the one that goes on, which may itself be merged.
-fn fetch_related(source: &mut dyn Source, set: &mut WorkingSet) -> Result<()> {
-    loop {
-        let known = set.conversations.values().count();
-        let related: BTreeSet<ConversationId> = set
-            .conversations
-            .values()
-            .flat_map(|row| [row.parent_id, row.backstage_id, row.merged_into_id])
-            .flatten()
-            .collect();
-        fetch(source, set, &related)?;
-        if set.conversations.values().count() == known {
-            return Ok(());
-        }
-    }
-}
-
-fn fetch(source: &mut dyn Source, set: &mut WorkingSet, ids: &BTreeSet<ConversationId>) -> Result<()> {
+/// Loads those that are not loaded yet; gives what they lead to.
+fn fetch(
+    source: &mut dyn Source,
+    set: &mut WorkingSet,
+    ids: &BTreeSet<ConversationId>,
+) -> Result<BTreeSet<ConversationId>> {
     let ids: Vec<ConversationId> = ids.iter().copied().filter(|id| !set.conversations.contains(id)).collect();
+    let mut related = BTreeSet::new();
     if ids.is_empty() {
-        return Ok(());
+        return Ok(related);
     }
     for row in source.conversations(&ids)? {
+        related.extend([row.parent_id, row.backstage_id, row.merged_into_id].into_iter().flatten());
         set.conversations.load(row.id, row);
     }
-    Ok(())
+    Ok(related)
 }
 
 /// The open conversations of those who open one, reopen one, or write to a closed one.

@@ -2,6 +2,8 @@
 
 use pulldown_cmark::{Event, Options, Parser, html};
 
+use crate::documents::tables::Table;
+
 /// A text as it may stand between tags and in attributes.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -67,6 +69,19 @@ pub fn table(class: &str, headings: &[&str], rows: &[Vec<String>]) -> String {
         out.push_str("</tr>");
     }
     out + "</tbody></table>"
+}
+
+/// A table of the code; each name can be linked.
+pub fn named_table(class: &str, of: &Table) -> String {
+    let headings: Vec<&str> = of.headings.iter().map(String::as_str).collect();
+    let named = |name: &str| {
+        let name = escape(name);
+        format!("<code id=\"{name}\"><a class=\"self\" href=\"#{name}\">{name}</a></code>")
+    };
+    let cell = |(at, text): (usize, &String)| if at == 0 { named(text) } else { inline(text) };
+    let rows: Vec<Vec<String>> =
+        of.rows.iter().map(|row| row.iter().enumerate().map(cell).collect()).collect();
+    table(class, &headings, &rows)
 }
 
 /// A name as the end of a link: what is no letter or digit becomes a hyphen.

@@ -13,7 +13,6 @@ pub mod rest;
 mod sample;
 mod schema;
 pub mod socket;
-mod tables;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +22,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::tables;
 use crate::http::problem::ForPeople;
 use crate::kernel::{Error, Result};
 
@@ -155,14 +155,16 @@ impl Portal {
             return missing;
         };
         // Asked again each time, and answered without a body while nothing changed: no page of an older program.
-        let mut response =
-            if is_known(request, &found.tag) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+        let known = is_known(request, &found.tag);
+        let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
         response.insert_header((header::ETAG, found.tag.clone()));
         response.insert_header((header::CACHE_CONTROL, "no-cache"));
-        if is_known(request, &found.tag) {
-            return response.finish();
+        match known {
+            true => response.finish(),
+            false => {
+                response.insert_header((header::CONTENT_TYPE, found.kind.clone())).body(found.body.clone())
+            }
         }
-        response.insert_header((header::CONTENT_TYPE, found.kind.clone())).body(found.body.clone())
     }
 }
 
@@ -208,9 +210,9 @@ fn inserted(command: &str, openapi: &Value, asyncapi: &Value) -> Result<String> 
         "limits" => socket::limits(asyncapi),
         "client-rules" => socket::client_rules(asyncapi),
         "socket-schemas" => socket::schema_sections(asyncapi),
-        "error-codes" => tables::error_codes(),
-        "rights" => tables::rights(),
-        "entry-kinds" => tables::entry_kinds(),
+        "error-codes" => html::named_table("codes", &tables::error_codes()),
+        "rights" => html::named_table("rights", &tables::rights()),
+        "entry-kinds" => html::named_table("kinds", &tables::entry_kinds()),
         "version" => env!("CARGO_PKG_VERSION").to_owned(),
         _ => return Err(unknown()),
     })

@@ -105,8 +105,7 @@ fn method_mark(method: &str) -> String {
 
 /// Every operation in full, by tag.
 pub fn reference(document: &Value) -> String {
-    let none = Map::new();
-    let all = document["components"]["schemas"].as_object().unwrap_or(&none);
+    let all = schema::named(document);
     let mut out = String::new();
     for (tag, meaning) in tags(document) {
         out.push_str(&format!("<h2 id=\"tag-{}\">{}</h2>{}", anchor(tag), escape(tag), prose(meaning)));
@@ -266,5 +265,5 @@ fn form(one: &Operation<'_>, parameters: &[&Value], body: &Value, all: &Map<Stri
 
 /// Every schema that the operations use.
 pub fn schemas(document: &Value) -> String {
-    document["components"]["schemas"].as_object().map(schema::sections).unwrap_or_default()
+    schema::sections(schema::named(document))
 }

@@ -1,11 +1,19 @@
 //! JSON Schema as tables that people read. Owns the words for types and limits; each named schema stands once on a
 //! page, under `#schema-NAME`, and is linked from everywhere else.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value};
 
 use super::html::{anchor, escape, inline, prose, table};
 
 const REFERENCE: &str = "#/components/schemas/";
+
+/// The named schemas of a document.
+pub fn named(document: &Value) -> &Map<String, Value> {
+    static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+    document["components"]["schemas"].as_object().unwrap_or(&NONE)
+}
 
 /// The name that a reference leads to.
 pub fn referred(schema: &Value) -> Option<&str> {

@@ -1,14 +1,10 @@
 //! The reference of the socket, from the AsyncAPI document: frames both ways, close codes, limits, rules for clients.
 //! A frame stands under `#client-NAME` or `#server-NAME`; new ones appear by themselves.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::html::{anchor, code_block, escape, inline, table};
 use super::{sample, schema};
-
-fn schemas(document: &Value) -> Map<String, Value> {
-    document["components"]["schemas"].as_object().cloned().unwrap_or_default()
-}
 
 /// The messages that one side sends: `client` or `server`; an `ok` for each kind of answer.
 pub fn messages<'a>(document: &'a Value, side: &str) -> Vec<(&'a str, &'a Value)> {
@@ -62,7 +58,7 @@ pub fn frames(document: &Value, side: &str) -> String {
 }
 
 fn frame(document: &Value, key: &str, message: &Value) -> String {
-    let all = schemas(document);
+    let all = schema::named(document);
     let id = place(key);
     let mut out = format!(
         "<section class=\"frame\" id=\"{id}\"><h3><a class=\"self\" href=\"#{id}\"><code>{}</code></a></h3><p>{}</p>",
@@ -96,7 +92,7 @@ fn frame(document: &Value, key: &str, message: &Value) -> String {
         let beside = marks.iter().map(|name| format!("<code>{name}</code>")).collect::<Vec<_>>().join(", ");
         let beside = if beside.is_empty() { String::new() } else { format!(" (beside it: {beside})") };
         out.push_str(&format!("<h4><code>data</code>: {}{beside}</h4>", schema::type_of(data)));
-        out.push_str(&schema::fields(data, &all));
+        out.push_str(&schema::fields(data, all));
     }
     let examples = message["examples"].as_array().into_iter().flatten().filter_map(|one| one.get("payload"));
     let examples: Vec<_> = examples.map(pretty).collect();
@@ -113,11 +109,11 @@ fn pretty(value: &Value) -> String {
 
 /// The choices of the console: every frame that a client may send, with a first text for it.
 pub fn choices(document: &Value) -> String {
-    let all = schemas(document);
+    let all = schema::named(document);
     let mut out = String::new();
     for (key, message) in messages(document, "client") {
         let name = key.trim_start_matches("client.");
-        let data = sample::of(&message["payload"]["properties"]["data"], &all);
+        let data = sample::of(&message["payload"]["properties"]["data"], all);
         let text = pretty(&json!({"type": name, "id": 1, "data": data}));
         out.push_str(&format!("<option data-sample=\"{}\">{}</option>", escape(&text), escape(name)));
     }
@@ -189,5 +185,5 @@ pub fn client_rules(document: &Value) -> String {
 
 /// Every schema that the frames use.
 pub fn schema_sections(document: &Value) -> String {
-    schema::sections(&schemas(document))
+    schema::sections(schema::named(document))
 }

@@ -4,7 +4,7 @@
 //! Every frame is one JSON object in one text message. From the client: `{"type", "id"?, "data"}`; `id` (a string of
 //! at most 64 bytes, or a number) is echoed as `reply_to` of the `ok` or `error` that answers. From the server:
 //! `{"type", "reply_to"?, "cursor"?, "data"}`; `cursor` stands on durable frames (`entry`, `entries`, `inbox`,
-//! `reset`) and means: everything before this frame has been delivered.
+//! `reset`) and means: everything up to it has been delivered.
 
 pub mod client;
 pub mod close;
