@@ -38,7 +38,7 @@ impl Access {
     }
 }
 
-/// Loads a room for an actor. Answers `not_found` for strangers.
+/// Loads a conversation for an actor. Answers `not_found` for strangers.
 pub fn load(connection: &mut AnyConnection, actor: &Actor, id: ConversationId) -> Result<Access> {
     let tenant = actor.tenant;
     let conversation = store::find(connection, tenant, id)?.ok_or_else(Error::not_found)?;

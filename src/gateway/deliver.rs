@@ -57,9 +57,9 @@ fn now(hub: &Hub, tenant: &mut Tenant, changes: Arc<Changes>) {
     let has = |member| !members.contains(&member);
     let floor = |member| tenant.held_before(member).or(late.contains(&member).then_some(before));
     deliver(hub, tenant, &changes, &Audience { has: &has, floor: &floor }, None);
-    let conversations = changes.rooms.values();
+    let conversations = changes.conversations.values();
     let receipts: Vec<_> =
-        conversations.filter_map(|room| watch::room_changed(tenant, &changes, room)).collect();
+        conversations.filter_map(|state| watch::conversation_changed(tenant, &changes, state)).collect();
     watch::tell_receipts(tenant, &receipts, &has);
     tenant.delivered = tenant.delivered.max(changes.rev_to);
     if members.is_empty() && late.is_empty() && !queue {

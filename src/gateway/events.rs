@@ -15,7 +15,7 @@ use crate::conversations::view::Cards;
 use crate::domain::conversation::ConversationKind;
 use crate::domain::entry::{Entry, EntryRow};
 use crate::journal::Changes;
-use crate::journal::feed::{AccessNotice, AccessState, RoomState};
+use crate::journal::feed::{AccessNotice, AccessState, ConversationState};
 use crate::kernel::MemberId;
 use crate::sync::model::InboxRow;
 
@@ -94,8 +94,8 @@ pub(super) fn deliver(
     for (rev, event) in events {
         match event {
             Event::Entry(entry) => {
-                if let Some(room) = changes.rooms.get(&entry.conversation_id) {
-                    send_entry(hub, tenant, room, entry, to);
+                if let Some(state) = changes.conversations.get(&entry.conversation_id) {
+                    send_entry(hub, tenant, state, entry, to);
                 }
             }
             Event::FirstRow(due) | Event::Row(due) => {
@@ -108,14 +108,14 @@ pub(super) fn deliver(
     }
 }
 
-fn send_entry(hub: &Hub, tenant: &Tenant, room: &RoomState, entry: &EntryRow, to: &Audience<'_>) {
+fn send_entry(hub: &Hub, tenant: &Tenant, state: &ConversationState, entry: &EntryRow, to: &Audience<'_>) {
     let mut serialised: Option<wire::Durable> = None;
     let mut frame = |member, after| {
         serialised
             .get_or_insert_with(|| wire::durable(table::ENTRY, &Entry::from(entry.clone())))
             .with(hub.member_cursor(entry.tenant_id, member, after))
     };
-    for recipient in room.recipients(entry).filter(|one| (to.has)(one.member_id)) {
+    for recipient in state.recipients(entry).filter(|one| (to.has)(one.member_id)) {
         let Some(sockets) = tenant.members.get(&recipient.member_id) else { continue };
         let after = to.after(recipient.member_id, entry.rev);
         let bytes = frame(recipient.member_id, after);
@@ -124,15 +124,15 @@ fn send_entry(hub: &Hub, tenant: &Tenant, room: &RoomState, entry: &EntryRow, to
         }
     }
     // Who watches a conversation gets its notes with it, if it is one of the staff.
-    let backstage = room.conversation.kind == ConversationKind::Backstage;
-    let front = room.conversation.parent_id.unwrap_or(entry.conversation_id);
+    let backstage = state.conversation.kind == ConversationKind::Backstage;
+    let front = state.conversation.parent_id.unwrap_or(entry.conversation_id);
     for socket in tenant.watchers.get(&front).into_iter().flatten() {
         let Some(actor) = socket.actor.get().filter(|actor| (to.has)(actor.member)) else { continue };
         if backstage && !actor.role.is_staff() {
             continue;
         }
-        if !room.recipients(entry).any(|one| one.member_id == actor.member)
-            && watch::may_see(&actor, room, backstage)
+        if !state.recipients(entry).any(|one| one.member_id == actor.member)
+            && watch::may_see(&actor, state, backstage)
         {
             let after = to.after(actor.member, entry.rev);
             socket.durable((entry.rev, after), entry.conversation_id, frame(actor.member, after));

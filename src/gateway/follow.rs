@@ -144,7 +144,7 @@ mod tests {
             rev_from: from,
             rev_to: to,
             entries: Vec::new(),
-            rooms: std::collections::HashMap::new(),
+            conversations: std::collections::HashMap::new(),
             access: Vec::new(),
         })
     }

@@ -68,10 +68,10 @@ impl Pending {
     /// Collects delivered positions; the highest counts.
     pub fn delivered(&mut self, positions: &[Position]) {
         for (conversation, seq) in positions.iter().take(COLLECTED) {
-            let room = self.delivered.len() < COLLECTED;
+            let has_space = self.delivered.len() < COLLECTED;
             match self.delivered.iter_mut().find(|one| one.0 == *conversation) {
                 Some(one) => one.1 = one.1.max(*seq),
-                None if room => self.delivered.push((*conversation, *seq)),
+                None if has_space => self.delivered.push((*conversation, *seq)),
                 None => {}
             }
         }
@@ -168,15 +168,15 @@ mod tests {
     #[test]
     fn typing_is_told_at_most_every_three_seconds_and_ends_by_itself() {
         let mut pending = Pending::default();
-        let (start, room) = (Instant::now(), ConversationId(1));
+        let (start, conversation) = (Instant::now(), ConversationId(1));
         let audience: Arc<[MemberId]> = Arc::from([MemberId(9)]);
-        assert_eq!(pending.typing(room, true, start), None);
-        pending.typing_told(room, audience.clone(), start);
-        assert_eq!(pending.typing(room, true, start + Duration::from_secs(1)), Some(Tell::Spare));
+        assert_eq!(pending.typing(conversation, true, start), None);
+        pending.typing_told(conversation, audience.clone(), start);
+        assert_eq!(pending.typing(conversation, true, start + Duration::from_secs(1)), Some(Tell::Spare));
         assert!(pending.typing_over(start + Duration::from_secs(6), false).is_empty());
         assert_eq!(pending.typing_over(start + Duration::from_secs(7), false).len(), 1);
-        pending.typing_told(room, audience.clone(), start);
-        assert_eq!(pending.typing(room, false, start), Some(Tell::Tell(audience)));
-        assert_eq!(pending.typing(room, false, start), None);
+        pending.typing_told(conversation, audience.clone(), start);
+        assert_eq!(pending.typing(conversation, false, start), Some(Tell::Tell(audience)));
+        assert_eq!(pending.typing(conversation, false, start), None);
     }
 }

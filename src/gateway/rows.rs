@@ -44,7 +44,11 @@ pub fn moves_rows(kind: EntryKind) -> bool {
 /// The participants of front conversations whose own row moved in these changes.
 pub fn changed(changes: &Changes) -> impl Iterator<Item = &ParticipantRow> {
     let range = changes.rev_from..=changes.rev_to;
-    changes.rooms.values().flat_map(|room| &room.participants).filter(move |one| range.contains(&one.rev))
+    changes
+        .conversations
+        .values()
+        .flat_map(|state| &state.participants)
+        .filter(move |one| range.contains(&one.rev))
 }
 
 /// The rows that members with sockets on this worker are to get with these changes.
@@ -61,11 +65,11 @@ pub fn due(tenant: &Tenant, changes: &Changes) -> Vec<Due> {
     };
     changed(changes).for_each(|one| add(one, one.rev));
     for entry in changes.entries.iter().filter(|entry| moves_rows(entry.kind)) {
-        let Some(room) = changes.rooms.get(&entry.conversation_id) else { continue };
-        let backstage = room.conversation.kind == ConversationKind::Backstage;
+        let Some(state) = changes.conversations.get(&entry.conversation_id) else { continue };
+        let backstage = state.conversation.kind == ConversationKind::Backstage;
         let sees =
             |one: &&ParticipantRow| one.is_in() && !(backstage && one.member_type == MemberType::Customer);
-        room.participants.iter().filter(sees).for_each(|one| add(one, entry.rev));
+        state.participants.iter().filter(sees).for_each(|one| add(one, entry.rev));
     }
     due.into_values().collect()
 }

@@ -27,7 +27,7 @@ use crate::domain::conversation::{ConversationKind, ConversationStatus};
 use crate::domain::entry::EntryKind;
 use crate::domain::permission::{self, Relation};
 use crate::journal::Changes;
-use crate::journal::feed::RoomState;
+use crate::journal::feed::ConversationState;
 use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
 
 /// Positions that are remembered for one tenant at most.
@@ -163,12 +163,12 @@ pub fn forget_all(socket: &Rc<Socket>) {
 
 /// Whether a watcher may still see this conversation. The notes of a conversation are seen by the staff who watch it; when
 /// they lose sight of it, the change of the conversation itself ends the watch.
-pub fn may_see(actor: &Actor, room: &RoomState, backstage: bool) -> bool {
+pub fn may_see(actor: &Actor, state: &ConversationState, backstage: bool) -> bool {
     if backstage {
         return actor.role.is_staff();
     }
-    let participant = room.participants.iter().find(|one| one.member_id == actor.member);
-    permission::relation(actor, &room.conversation, participant) != Relation::Stranger
+    let participant = state.participants.iter().find(|one| one.member_id == actor.member);
+    permission::relation(actor, &state.conversation, participant) != Relation::Stranger
 }
 
 /// A receipt for those who are in a conversation and those who watch it.
@@ -180,13 +180,17 @@ pub struct ReceiptNotice {
 
 /// What a conversation's change means beyond its entries and rows: watches end; returns the receipt that is to be
 /// told.
-pub fn room_changed(tenant: &mut Tenant, changes: &Changes, room: &RoomState) -> Option<ReceiptNotice> {
-    if room.conversation.kind == ConversationKind::Backstage {
+pub fn conversation_changed(
+    tenant: &mut Tenant,
+    changes: &Changes,
+    state: &ConversationState,
+) -> Option<ReceiptNotice> {
+    if state.conversation.kind == ConversationKind::Backstage {
         return None;
     }
-    let conversation = room.conversation.id;
-    end_watches(tenant, room, conversation);
-    receipt(tenant, changes, room, conversation)
+    let conversation = state.conversation.id;
+    end_watches(tenant, state, conversation);
+    receipt(tenant, changes, state, conversation)
 }
 
 /// Tells receipts to some members.
@@ -201,18 +205,18 @@ pub fn tell_receipts(tenant: &Tenant, receipts: &[ReceiptNotice], to: &dyn Fn(Me
 }
 
 /// The conversations of which these changes may change whether they wait.
-fn queue_moves(changes: &Changes) -> impl Iterator<Item = &RoomState> {
+fn queue_moves(changes: &Changes) -> impl Iterator<Item = &ConversationState> {
     let moves =
         [EntryKind::Opened, EntryKind::Assigned, EntryKind::Released, EntryKind::Closed, EntryKind::Reopened];
-    changes.rooms.values().filter(move |room| {
-        let id = room.conversation.id;
-        room.conversation.kind == ConversationKind::Support
+    changes.conversations.values().filter(move |state| {
+        let id = state.conversation.id;
+        state.conversation.kind == ConversationKind::Support
             && changes.entries.iter().any(|entry| entry.conversation_id == id && moves.contains(&entry.kind))
     })
 }
 
-fn waits(room: &RoomState) -> bool {
-    room.conversation.status == Some(ConversationStatus::Open)
+fn waits(state: &ConversationState) -> bool {
+    state.conversation.status == Some(ConversationStatus::Open)
 }
 
 /// Whether these changes change the waiting list that somebody watches.
@@ -222,24 +226,27 @@ pub fn moves_queue(tenant: &Tenant, changes: &Changes) -> bool {
 
 /// Whose cards the waiting list needs.
 pub fn needed_cards(changes: &Changes) -> Vec<MemberId> {
-    queue_moves(changes).filter(|room| waits(room)).filter_map(|room| room.conversation.customer_id).collect()
+    queue_moves(changes)
+        .filter(|state| waits(state))
+        .filter_map(|state| state.conversation.customer_id)
+        .collect()
 }
 
 /// Tells who watches the waiting list.
 pub fn queue(tenant: &Tenant, changes: &Changes, cards: &Cards) {
-    for room in queue_moves(changes) {
-        let waiting = waits(room);
-        let view = waiting.then(|| StaffView::new(&room.conversation, cards));
-        let notice = QueueNotice { conversation_id: room.conversation.id, waiting, conversation: view };
+    for state in queue_moves(changes) {
+        let waiting = waits(state);
+        let view = waiting.then(|| StaffView::new(&state.conversation, cards));
+        let notice = QueueNotice { conversation_id: state.conversation.id, waiting, conversation: view };
         let bytes = wire::frame(table::QUEUE, &notice);
         tenant.waiting.iter().for_each(|socket| socket.ephemeral(bytes.clone()));
     }
 }
 
-fn end_watches(tenant: &mut Tenant, room: &RoomState, conversation: ConversationId) {
+fn end_watches(tenant: &mut Tenant, state: &ConversationState, conversation: ConversationId) {
     let Some(watchers) = tenant.watchers.get_mut(&conversation) else { return };
     watchers.retain(|socket| {
-        let keep = socket.actor.get().is_some_and(|actor| may_see(&actor, room, false));
+        let keep = socket.actor.get().is_some_and(|actor| may_see(&actor, state, false));
         if !keep {
             collect::with(socket, |pending| pending.watches.remove(&conversation));
             socket.reply(unwatched(conversation));
@@ -261,10 +268,10 @@ fn risen(known: [i64; 4], now: [i64; 4]) -> Option<[i64; 4]> {
 fn receipt(
     tenant: &mut Tenant,
     changes: &Changes,
-    room: &RoomState,
+    state: &ConversationState,
     conversation: ConversationId,
 ) -> Option<ReceiptNotice> {
-    let row = &room.conversation;
+    let row = &state.conversation;
     let now =
         [row.customer_read_seq, row.staff_read_seq, row.customer_delivered_seq, row.staff_delivered_seq];
     let known = tenant.positions.get(&conversation).copied();
@@ -285,7 +292,7 @@ fn receipt(
         ..Receipt::of(conversation)
     };
     let bytes = wire::frame(table::RECEIPT, &receipt);
-    let inside = room.participants.iter().filter(|one| one.is_in()).map(|one| one.member_id).collect();
+    let inside = state.participants.iter().filter(|one| one.is_in()).map(|one| one.member_id).collect();
     Some(ReceiptNotice { conversation, inside, bytes })
 }
 

@@ -195,12 +195,12 @@ fn run_job(connection: &mut AnyConnection, job: &mut dyn WriteJob) -> Result<()>
 fn delivered(set: &WorkingSet) -> Vec<Ephemeral> {
     let moved = set.delivered.iter();
     moved
-        .filter_map(|(room, member, seq)| {
-            let row = set.conversations.get(room)?;
-            let recipients = set.participants_of(*room).filter(|one| one.is_in()).map(|one| one.member_id);
+        .filter_map(|(id, member, seq)| {
+            let row = set.conversations.get(id)?;
+            let recipients = set.participants_of(*id).filter(|one| one.is_in()).map(|one| one.member_id);
             Some(Ephemeral::Delivered {
                 tenant: row.tenant_id,
-                conversation: *room,
+                conversation: *id,
                 member: *member,
                 seq: *seq,
                 recipients: recipients.collect(),

@@ -29,21 +29,21 @@ pub struct Changes {
     /// New entries in order of (rev, conversation, seq).
     pub entries: Vec<Arc<EntryRow>>,
     /// Every conversation that has an entry, a changed participant or a changed state in here.
-    pub rooms: HashMap<ConversationId, RoomState>,
+    pub conversations: HashMap<ConversationId, ConversationState>,
     /// Who no longer has access, or comes in as something else.
     pub access: Vec<AccessNotice>,
 }
 
 /// A conversation as it stood at the end of the changes.
 #[derive(Debug, Clone)]
-pub struct RoomState {
+pub struct ConversationState {
     /// The conversation.
     pub conversation: ConversationRow,
     /// All its participants, also those who left. For a backstage conversation: those of its parent.
     pub participants: Vec<ParticipantRow>,
 }
 
-impl RoomState {
+impl ConversationState {
     /// The participants who are to receive this entry: those who are in, and those who left with or after it. Of a
     /// backstage conversation, staff only.
     pub fn recipients<'a>(&'a self, entry: &'a EntryRow) -> impl Iterator<Item = &'a ParticipantRow> {

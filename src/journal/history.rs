@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 
-use super::feed::{AccessNotice, AccessState, Changes, RoomState};
+use super::feed::{AccessNotice, AccessState, Changes, ConversationState};
 use crate::db::AnyConnection;
 use crate::db::schema::{
     auth_session, conversation, conversation_member, group_message, member, tenant, tenant_log,
@@ -64,7 +64,7 @@ pub fn changes(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: 
         rev_from: from,
         rev_to: to,
         entries: entries.into_iter().map(Arc::new).collect(),
-        rooms: rooms(connection, tenant, ids)?,
+        conversations: conversations(connection, tenant, ids)?,
         access: access(connection, tenant, from, to)?,
     })
 }
@@ -109,11 +109,11 @@ fn entries(
 /// Most ids in one statement.
 const CHUNK: usize = 500;
 
-fn rooms(
+fn conversations(
     connection: &mut AnyConnection,
     tenant: TenantId,
     ids: BTreeSet<ConversationId>,
-) -> Result<HashMap<ConversationId, RoomState>> {
+) -> Result<HashMap<ConversationId, ConversationState>> {
     let ids: Vec<ConversationId> = ids.into_iter().collect();
     let mut conversations: Vec<ConversationRow> = Vec::with_capacity(ids.len());
     for ids in ids.chunks(CHUNK) {
@@ -140,7 +140,7 @@ fn rooms(
     let state = |conversation: ConversationRow| {
         let front = conversation.parent_id.unwrap_or(conversation.id);
         let participants = participants.get(&front).cloned().unwrap_or_default();
-        (conversation.id, RoomState { conversation, participants })
+        (conversation.id, ConversationState { conversation, participants })
     };
     Ok(conversations.into_iter().map(state).collect())
 }

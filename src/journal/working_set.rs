@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::feed::{AccessNotice, AccessState, Changes, RoomState};
+use super::feed::{AccessNotice, AccessState, Changes, ConversationState};
 use super::table::Table;
 use crate::domain::conversation::{
     AssignmentEnd, AssignmentRow, ConversationRow, MemberType, ParticipantRow,
@@ -177,7 +177,7 @@ impl WorkingSet {
                     rev_from: rev_before + 1,
                     rev_to: rev,
                     entries: Vec::new(),
-                    rooms: HashMap::new(),
+                    conversations: HashMap::new(),
                     access: Vec::new(),
                 },
             );
@@ -195,7 +195,9 @@ impl WorkingSet {
                 && let Some(changes) = by_tenant.get_mut(&row.tenant_id)
             {
                 let participants = self.participants_of(id).cloned().collect();
-                changes.rooms.insert(id, RoomState { conversation: row.clone(), participants });
+                changes
+                    .conversations
+                    .insert(id, ConversationState { conversation: row.clone(), participants });
             }
         }
         self.add_access_notices(&mut by_tenant);

@@ -54,8 +54,8 @@ async fn send_message(
     id: web::Path<ConversationId>,
     input: Body<SendMessage>,
 ) -> Result<HttpResponse> {
-    let room = LogRef::Log(id.into_inner());
-    Ok(sent(&service::send(&app, caller.actor, room, input.into_inner()).await?))
+    let log = LogRef::Log(id.into_inner());
+    Ok(sent(&service::send(&app, caller.actor, log, input.into_inner()).await?))
 }
 
 /// Read messages
@@ -75,8 +75,8 @@ async fn list_messages(
     id: web::Path<ConversationId>,
     query: web::Query<LogQuery>,
 ) -> Result<web::Json<LogPage>> {
-    let room = LogRef::Log(id.into_inner());
-    service::log(&app, caller.actor, room, query.into_inner(), Which::Messages).await.map(web::Json)
+    let log = LogRef::Log(id.into_inner());
+    service::log(&app, caller.actor, log, query.into_inner(), Which::Messages).await.map(web::Json)
 }
 
 /// Read one message
@@ -187,8 +187,8 @@ async fn list_entries(
     id: web::Path<ConversationId>,
     query: web::Query<LogQuery>,
 ) -> Result<web::Json<LogPage>> {
-    let room = LogRef::Log(id.into_inner());
-    service::log(&app, caller.actor, room, query.into_inner(), Which::Everything).await.map(web::Json)
+    let log = LogRef::Log(id.into_inner());
+    service::log(&app, caller.actor, log, query.into_inner(), Which::Everything).await.map(web::Json)
 }
 
 /// Write a note
@@ -211,8 +211,8 @@ async fn send_note(
     id: web::Path<ConversationId>,
     input: Body<SendMessage>,
 ) -> Result<HttpResponse> {
-    let room = LogRef::BackstageOf(id.into_inner());
-    Ok(sent(&service::send(&app, caller.actor, room, input.into_inner()).await?))
+    let log = LogRef::BackstageOf(id.into_inner());
+    Ok(sent(&service::send(&app, caller.actor, log, input.into_inner()).await?))
 }
 
 /// Read the notes
@@ -231,6 +231,6 @@ async fn list_notes(
     id: web::Path<ConversationId>,
     query: web::Query<LogQuery>,
 ) -> Result<web::Json<LogPage>> {
-    let room = LogRef::BackstageOf(id.into_inner());
-    service::log(&app, caller.actor, room, query.into_inner(), Which::Everything).await.map(web::Json)
+    let log = LogRef::BackstageOf(id.into_inner());
+    service::log(&app, caller.actor, log, query.into_inner(), Which::Everything).await.map(web::Json)
 }

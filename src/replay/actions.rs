@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::client::fact::{digest, id};
 use super::client::view::Log;
 use super::client::{Backoff, Device, Failure};
-use super::history::{Deed, Id, Key, count};
-use super::play::{Door, Run};
+use super::history::{Action, Id, Key, count};
+use super::play::{Run, Transport};
 
 /// How likely each is at a turn.
 const TYPES: f64 = 0.3;
@@ -91,16 +91,16 @@ impl Message<'_> {
         body: Option<Value>,
     ) -> Result<bool, Failure> {
         let mut backoff = Backoff::new(run.patience);
-        let mut door = if run.chance(0.5) { Door::Socket } else { Door::Rest };
+        let mut transport = if run.chance(0.5) { Transport::Socket } else { Transport::Rest };
         loop {
-            let answer = match door {
-                Door::Socket => {
+            let answer = match transport {
+                Transport::Socket => {
                     let mut data = body.clone().unwrap_or_else(|| json!({}));
                     data["conversation_id"] = self.conversation.to_string().into();
                     data["seq"] = self.seq.into();
-                    device.request(frame, data, run.chance(run.mischief / 2.0)).await
+                    device.request(frame, data, run.chance(run.faults / 2.0)).await
                 }
-                Door::Rest => {
+                Transport::Rest => {
                     let path = format!("/conversations/{}/messages/{}", self.conversation, self.seq);
                     device.shared.rest.call(method.clone(), &path, body.as_ref()).await
                 }
@@ -118,7 +118,7 @@ impl Message<'_> {
                 }
                 Err(failure) => backoff.after(failure).await?,
             }
-            door = door.other();
+            transport = transport.other();
         }
     }
 }
@@ -178,7 +178,7 @@ pub async fn mark_unread(run: &Run, device: &Device, conversation: Id) -> Result
             Ok(answer) => {
                 count(&run.history.counters.marked_unread);
                 let version = answer["read_ver"].as_i64().unwrap_or_default();
-                run.history.note(device.member(), conversation, Deed::MarkedUnread { version });
+                run.history.note(device.member(), conversation, Action::MarkedUnread { version });
                 return Ok(());
             }
             Err(failure) => backoff.after(failure).await?,

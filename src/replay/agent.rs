@@ -14,9 +14,9 @@ use super::client::fact::id;
 use super::client::view::{Log, View};
 use super::client::{Backoff, Failure};
 use super::dialogue::Speaker;
-use super::history::{Deed, Id, Key, count};
+use super::history::{Action, Id, Key, count};
 use super::member::Member;
-use super::play::{Door, Run, Speech, speak};
+use super::play::{Outgoing, Run, Transport, send_message};
 use super::visitor::read_for_good;
 
 /// An agent with its devices.
@@ -94,7 +94,7 @@ impl Agent {
             let path = format!("/conversations/{conversation}/claim");
             match self.member.rest().post(&path, &json!({})).await {
                 Ok(_) => {
-                    run.history.note(self.member.id(), conversation, Deed::Claimed);
+                    run.history.note(self.member.id(), conversation, Action::Claimed);
                     return Ok(true);
                 }
                 // 404: another agent holds it, so that this one may not see it any more.
@@ -140,9 +140,9 @@ impl Agent {
             let key = run.key(number, index);
             let note: Key = format!("{key}.note").into();
             actions::note(run, device, self.tenant, conversation, note).await?;
-            let door = if run.chance(0.5) { Door::Socket } else { Door::Rest };
-            let speech = Speech { tenant: self.tenant, conversation, key: key.clone(), turn, door };
-            let seq = speak(run, device, speech).await?;
+            let transport = if run.chance(0.5) { Transport::Socket } else { Transport::Rest };
+            let message = Outgoing { tenant: self.tenant, conversation, key: key.clone(), turn, transport };
+            let seq = send_message(run, device, message).await?;
             run.maybe_cut(device);
             actions::change(run, device, conversation, &key, seq).await?;
         }
@@ -166,7 +166,7 @@ impl Agent {
         loop {
             match self.member.rest().post(&format!("/conversations/{conversation}/close"), &request).await {
                 Ok(_) => {
-                    run.history.note(self.member.id(), conversation, Deed::Closed);
+                    run.history.note(self.member.id(), conversation, Action::Closed);
                     return Ok(());
                 }
                 Err(failure) => backoff.after(failure).await?,

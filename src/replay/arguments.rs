@@ -64,7 +64,7 @@ pub struct Arguments {
     pub rate: Option<f64>,
 
     /// How likely it is, at each turn, that the socket is cut without a word and resumed, and that a message is sent
-    /// again through another door: 0 to 1.
+    /// again through another transport: 0 to 1.
     #[arg(long, default_value_t = 0.02, value_parser = probability)]
     pub reconnects: f64,
 

@@ -16,7 +16,7 @@ use super::history::Id;
 use super::judge::judge;
 use super::member::Member;
 use super::play::Run;
-use super::stage::Tenant;
+use super::setup::Tenant;
 use super::visitor::read_for_good;
 
 /// A member of the run, as the judge has to take it.

@@ -46,7 +46,7 @@ pub struct Sending {
 
 /// What else was acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deed {
+pub enum Action {
     /// The agent was told that it serves the conversation.
     Claimed,
     /// The member was told that the log is closed.
@@ -65,7 +65,7 @@ pub enum Deed {
     },
 }
 
-/// A deed with who and where.
+/// An acknowledged action, with its member and conversation.
 #[derive(Debug, Clone)]
 pub struct Done {
     /// Who.
@@ -73,7 +73,7 @@ pub struct Done {
     /// Where.
     pub conversation: Id,
     /// What.
-    pub deed: Deed,
+    pub action: Action,
 }
 
 macro_rules! counters {
@@ -106,7 +106,7 @@ counters! {
     drops,
     /// Connections that a client gave up because the server was silent for longer than it announces.
     silences,
-    /// Sends repeated on purpose through another door.
+    /// Sends repeated on purpose through another transport.
     repeats,
     /// Attempts that ended without an answer.
     unknown,
@@ -256,8 +256,8 @@ impl History {
     }
 
     /// Something else was acknowledged.
-    pub fn note(&self, member: Id, conversation: Id, deed: Deed) {
-        lock(&self.done).push(Done { member, conversation, deed });
+    pub fn note(&self, member: Id, conversation: Id, action: Action) {
+        lock(&self.done).push(Done { member, conversation, action });
     }
 
     /// Something went wrong that is no violation of a promise but ends or hampers the run.

@@ -80,7 +80,7 @@ pub async fn anonymous(
 }
 
 /// Identifies the bearer of these tokens. An answer that was lost may have ended its session: then somebody new comes
-/// in at the same door and says the same.
+/// signs in and sends the same.
 pub async fn identify(run: &Run, rest: &Rest, identity: &Identity) -> Result<Value, Failure> {
     let mut body = identity.body()?;
     let mut backoff = Backoff::new(run.patience);

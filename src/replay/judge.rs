@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::client::fact::Fact;
 use super::client::view::Row;
 use super::evidence::{DeviceView, Evidence, Violation, broken};
-use super::history::{Deed, Done, Id};
+use super::history::{Action, Done, Id};
 use super::judge_live;
 
 /// Unread is told exactly up to here; beyond, "at least this" is enough.
@@ -17,7 +17,7 @@ pub fn judge(evidence: &Evidence) -> Vec<Violation> {
     let mut found = Vec::new();
     logs(evidence, &mut found);
     messages(evidence, &mut found);
-    deeds(evidence, &mut found);
+    actions(evidence, &mut found);
     strangers(evidence, &mut found);
     for device in &evidence.devices {
         for contradiction in &device.contradictions {
@@ -135,7 +135,7 @@ fn messages(evidence: &Evidence, found: &mut Vec<Violation>) {
 }
 
 /// P1: what was acknowledged holds. P6: one conversation, one agent.
-fn deeds(evidence: &Evidence, found: &mut Vec<Violation>) {
+fn actions(evidence: &Evidence, found: &mut Vec<Violation>) {
     let mut holders: HashMap<Id, Id> = HashMap::new();
     let inboxes: HashMap<(Id, Id), &Row> = evidence
         .devices
@@ -151,8 +151,8 @@ fn deeds(evidence: &Evidence, found: &mut Vec<Violation>) {
                 evidence.logs.get(&conversation).map(|log| log.entries.as_slice()).unwrap_or_default();
             entries.iter().filter(|fact| &*fact.kind == kind).count()
         };
-        match done.deed {
-            Deed::Claimed => {
+        match done.action {
+            Action::Claimed => {
                 if kinds("assigned") == 0 {
                     broken(
                         found,
@@ -173,12 +173,12 @@ fn deeds(evidence: &Evidence, found: &mut Vec<Violation>) {
                     );
                 }
             }
-            Deed::Closed if kinds("closed") == 0 => {
+            Action::Closed if kinds("closed") == 0 => {
                 broken(found, "P1", format!("{conversation}: closed for {} and not in the log", done.member));
             }
-            Deed::Closed => {}
+            Action::Closed => {}
             // The last of them decides: see below.
-            Deed::Read { .. } | Deed::MarkedUnread { .. } => {}
+            Action::Read { .. } | Action::MarkedUnread { .. } => {}
         }
     }
     for ((member, conversation), (version, seq)) in positions(&evidence.done) {
@@ -203,10 +203,10 @@ fn deeds(evidence: &Evidence, found: &mut Vec<Violation>) {
 fn positions(done: &[Done]) -> HashMap<(Id, Id), (i64, i64)> {
     let mut positions: HashMap<(Id, Id), (i64, i64)> = HashMap::new();
     for done in done {
-        let told = match done.deed {
-            Deed::Read { seq, version } => (version, seq),
-            Deed::MarkedUnread { version } => (version, 0),
-            Deed::Claimed | Deed::Closed => continue,
+        let told = match done.action {
+            Action::Read { seq, version } => (version, seq),
+            Action::MarkedUnread { version } => (version, 0),
+            Action::Claimed | Action::Closed => continue,
         };
         let known = positions.entry((done.member, done.conversation)).or_insert(told);
         *known = (*known).max(told);

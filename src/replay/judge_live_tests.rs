@@ -36,8 +36,8 @@ fn content_that_nobody_wrote_is_found() {
 fn read_positions_that_were_lost_are_found() {
     let marked = |version| {
         move |evidence: &mut Evidence| {
-            let deed = Deed::MarkedUnread { version };
-            evidence.done.push(Done { member: AGENT, conversation: ROOM, deed });
+            let action = Action::MarkedUnread { version };
+            evidence.done.push(Done { member: AGENT, conversation: CONVERSATION, action });
         }
     };
     assert_eq!(after(marked(1)), ["P1"]);
@@ -83,8 +83,11 @@ fn receipts_that_go_back_or_end_wrong_are_found() {
     let again = vec![Heard { at: 6, signal: Signal::Connected }, receipt(7, [None, Some(5), None, None])];
     assert!(hear(again).is_empty());
     let delivered = |at, seq| {
-        let signal =
-            Signal::Receipt { conversation: ROOM, positions: [None; 4], delivered: Some((AGENT, seq)) };
+        let signal = Signal::Receipt {
+            conversation: CONVERSATION,
+            positions: [None; 4],
+            delivered: Some((AGENT, seq)),
+        };
         Heard { at, signal }
     };
     assert_eq!(hear(vec![delivered(6, 4), delivered(7, 3)]), ["receipts"]);

@@ -11,15 +11,15 @@ use crate::replay::history::{History, Sending};
 
 const VISITOR: Id = 11;
 const AGENT: Id = 12;
-const ROOM: Id = 21;
+const CONVERSATION: Id = 21;
 const BACKSTAGE: Id = 22;
 
 fn typing(at: u64, member: Id, on: bool) -> Heard {
-    Heard { at, signal: Signal::Typing { conversation: ROOM, member, on, ttl_ms: 6_000 } }
+    Heard { at, signal: Signal::Typing { conversation: CONVERSATION, member, on, ttl_ms: 6_000 } }
 }
 
 fn receipt(at: u64, positions: [Option<i64>; 4]) -> Heard {
-    Heard { at, signal: Signal::Receipt { conversation: ROOM, positions, delivered: None } }
+    Heard { at, signal: Signal::Receipt { conversation: CONVERSATION, positions, delivered: None } }
 }
 
 fn notice(seq: i64, kind: &str, messages: i64) -> Fact {
@@ -55,12 +55,12 @@ fn honest() -> Evidence {
     let history = History::default();
     for (seq, sender) in [(2_i64, VISITOR), (4, AGENT)] {
         let key: Arc<str> = format!("k{seq}").into();
-        history.invoke(0, sender, &key, Some(ROOM), 100 + seq.unsigned_abs());
-        history.acknowledge(&key, ROOM, seq);
+        history.invoke(0, sender, &key, Some(CONVERSATION), 100 + seq.unsigned_abs());
+        history.acknowledge(&key, CONVERSATION, seq);
     }
-    history.note(AGENT, ROOM, Deed::Claimed);
-    history.note(AGENT, ROOM, Deed::Read { seq: 5, version: 0 });
-    history.note(AGENT, ROOM, Deed::Closed);
+    history.note(AGENT, CONVERSATION, Action::Claimed);
+    history.note(AGENT, CONVERSATION, Action::Read { seq: 5, version: 0 });
+    history.note(AGENT, CONVERSATION, Action::Closed);
     let entries = vec![
         notice(1, "opened", 0),
         message(2, VISITOR, 1),
@@ -82,7 +82,7 @@ fn honest() -> Evidence {
         member,
         customer: member == VISITOR,
         retired: false,
-        rows: HashMap::from([(ROOM, row(read_seq, unread))]),
+        rows: HashMap::from([(CONVERSATION, row(read_seq, unread))]),
         heard: vec![
             Heard { at: 1, signal: Signal::Connected },
             typing(2, VISITOR + AGENT - member, true),
@@ -91,19 +91,19 @@ fn honest() -> Evidence {
             receipt(5, [Some(2), Some(5), Some(5), None]),
         ],
         until: 100_000,
-        logs: HashMap::from([(ROOM, entries.clone())]),
-        unread: HashMap::from([(ROOM, unread)]),
+        logs: HashMap::from([(CONVERSATION, entries.clone())]),
+        unread: HashMap::from([(CONVERSATION, unread)]),
         contradictions: Vec::new(),
-        ids: HashSet::from([ROOM, VISITOR, AGENT]),
-        inbox: HashMap::from([(ROOM, row(read_seq, unread))]),
+        ids: HashSet::from([CONVERSATION, VISITOR, AGENT]),
+        inbox: HashMap::from([(CONVERSATION, row(read_seq, unread))]),
     };
     Evidence {
         sendings: history.sendings(),
         done: history.done(),
         devices: vec![device(VISITOR, 2, 1), device(AGENT, 5, 0)],
-        logs: HashMap::from([(ROOM, ServerLog { tenant: 0, entries })]),
-        backstages: HashMap::from([(BACKSTAGE, ROOM)]),
-        owners: HashMap::from([(ROOM, 0), (VISITOR, 0), (AGENT, 0), (99, 1)]),
+        logs: HashMap::from([(CONVERSATION, ServerLog { tenant: 0, entries })]),
+        backstages: HashMap::from([(BACKSTAGE, CONVERSATION)]),
+        owners: HashMap::from([(CONVERSATION, 0), (VISITOR, 0), (AGENT, 0), (99, 1)]),
     }
 }
 
@@ -170,8 +170,8 @@ fn undone_deeds_are_found() {
     let promises = after(|evidence| {
         evidence.done.push(Done {
             member: VISITOR,
-            conversation: ROOM,
-            deed: Deed::Read { seq: 4, version: 0 },
+            conversation: CONVERSATION,
+            action: Action::Read { seq: 4, version: 0 },
         });
     });
     assert_eq!(promises, ["P1"]);
@@ -187,7 +187,7 @@ fn doubled_messages_are_found() {
             device.inbox.values_mut().for_each(|row| row.seq = 6);
         });
         evidence.devices[1].inbox.values_mut().for_each(|row| row.unread = 1);
-        evidence.devices[1].unread.insert(ROOM, 1);
+        evidence.devices[1].unread.insert(CONVERSATION, 1);
     });
     assert!(promises.contains(&"P2"), "{promises:?}");
     assert_eq!(after(|evidence| sending(evidence, "k2").acknowledged.push(9))[1..], ["P2"]);
@@ -204,7 +204,7 @@ fn holes_and_disorder_are_found() {
     let promises = after(|evidence| everywhere(evidence, |entries| entries[2].seq = 7));
     assert!(promises.contains(&"P3"));
     let promises = after(|evidence| {
-        if let Some(entries) = evidence.devices[0].logs.get_mut(&ROOM) {
+        if let Some(entries) = evidence.devices[0].logs.get_mut(&CONVERSATION) {
             entries.swap(1, 2);
         }
     });
@@ -216,13 +216,13 @@ fn holes_and_disorder_are_found() {
 #[test]
 fn incomplete_and_differing_views_are_found() {
     let promises = after(|evidence| {
-        if let Some(entries) = evidence.devices[0].logs.get_mut(&ROOM) {
+        if let Some(entries) = evidence.devices[0].logs.get_mut(&CONVERSATION) {
             entries.pop();
         }
     });
     assert_eq!(promises, ["P4"]);
     let promises = after(|evidence| {
-        if let Some(entries) = evidence.devices[0].logs.get_mut(&ROOM) {
+        if let Some(entries) = evidence.devices[0].logs.get_mut(&CONVERSATION) {
             entries[1].digest = 0;
         }
     });
@@ -238,7 +238,7 @@ fn drifting_unread_is_found() {
     });
     assert_eq!(promises, ["P5"]);
     let promises = after(|evidence| {
-        evidence.devices[0].unread.insert(ROOM, 0);
+        evidence.devices[0].unread.insert(CONVERSATION, 0);
     });
     assert_eq!(promises, ["P5"]);
 }
@@ -246,7 +246,7 @@ fn drifting_unread_is_found() {
 #[test]
 fn two_owners_are_found() {
     let promises = after(|evidence| {
-        evidence.done.push(Done { member: 13, conversation: ROOM, deed: Deed::Claimed });
+        evidence.done.push(Done { member: 13, conversation: CONVERSATION, action: Action::Claimed });
     });
     assert_eq!(promises, ["P6"]);
 }

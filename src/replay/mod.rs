@@ -2,7 +2,7 @@
 //! repeated sends on the way, and judges at the end that every promise was kept. Demo, load program and black-box
 //! judge in one.
 //!
-//! Reading order: `dialogue` (what is played), `stage` (tenants and members), `member` (its devices), `visitor`,
+//! Reading order: `dialogue` (what is played), `setup` (tenants and members), `member` (its devices), `visitor`,
 //! `agent`, `actions` and `identify` (what they do), `play` (how a turn is sent), `client` (how a device behaves),
 //! `history` (what is recorded), `collect`, `judge` and `judge_live` (the end), `round` (all of that once), `soak` and
 //! `usage` (for hours), `report`. Owns no table and calls no service: only HTTP and WebSocket, except that
@@ -26,8 +26,8 @@ mod pace;
 mod play;
 mod report;
 mod round;
+mod setup;
 mod soak;
-mod stage;
 mod usage;
 mod visitor;
 
@@ -120,7 +120,7 @@ fn new_run(arguments: &Arguments, name: String, dialogues: Vec<dialogue::Dialogu
         ends: None,
         stopped: Arc::default(),
         devices: arguments.devices,
-        mischief: arguments.reconnects,
+        faults: arguments.reconnects,
         patience: Duration::from_secs(arguments.patience),
         pace: pace::Pace::new(arguments.rate),
         history: Arc::default(),

@@ -1,5 +1,5 @@
-//! One dialogue between one visitor and one agent, as both sides know it: which message is which turn, and the way a
-//! turn is spoken. Owns the mischief on the way: cut sockets, and sends repeated through another door.
+//! One dialogue between one visitor and one agent, as both sides know it: which message is which turn, and how a
+//! turn is sent. Owns the faults on the way: cut sockets, and sends repeated through another transport.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -31,8 +31,8 @@ pub struct Run {
     pub stopped: Arc<AtomicBool>,
     /// Devices of each member.
     pub devices: u8,
-    /// How likely mischief is at each turn.
-    pub mischief: f64,
+    /// How likely a fault is at each turn, from 0 to 1.
+    pub faults: f64,
     /// How long to go on without a server.
     pub patience: Duration,
     /// How fast messages go out.
@@ -46,14 +46,14 @@ const STALL: Duration = Duration::from_secs(60);
 
 /// A way to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
+pub enum Transport {
     /// The device's socket.
     Socket,
     /// A request of its own.
     Rest,
 }
 
-impl Door {
+impl Transport {
     /// The other one.
     pub fn other(self) -> Self {
         match self {
@@ -104,9 +104,9 @@ impl Run {
         rand::rng().random_range(0..end.max(1))
     }
 
-    /// Mischief beside the messages: the socket is cut while nothing is under way.
+    /// A fault beside the messages: the socket is cut while nothing is under way.
     pub fn maybe_cut(&self, device: &Device) {
-        if self.chance(self.mischief / 2.0) {
+        if self.chance(self.faults / 2.0) {
             device.cut();
         }
     }
@@ -127,7 +127,7 @@ pub fn words(turn: &Turn) -> u64 {
 }
 
 /// A turn that is to be spoken.
-pub struct Speech<'a> {
+pub struct Outgoing<'a> {
     /// The tenant's place in the run.
     pub tenant: usize,
     /// Where.
@@ -136,51 +136,53 @@ pub struct Speech<'a> {
     pub key: Key,
     /// What.
     pub turn: &'a Turn,
-    /// The door that is tried first.
-    pub door: Door,
+    /// The transport that is tried first.
+    pub transport: Transport,
 }
 
 /// Says something and returns when it was acknowledged: an attempt without an answer is repeated with the same key
-/// through the other door until there is one. Returns the message's seq.
-pub async fn speak(run: &Run, device: &Device, speech: Speech<'_>) -> Result<i64, Failure> {
+/// through the other transport until there is one. Returns the message's seq.
+pub async fn send_message(run: &Run, device: &Device, message: Outgoing<'_>) -> Result<i64, Failure> {
     run.pace.wait().await;
     let history = &run.history;
-    let displayed = device.shared.view().logs.get(&speech.conversation).map(super::client::view::Log::have);
-    let body = body(&speech.key, speech.turn, displayed);
+    let displayed = device.shared.view().logs.get(&message.conversation).map(super::client::view::Log::have);
+    let body = body(&message.key, message.turn, displayed);
     let sender = device.member();
-    let mut cut = run.chance(run.mischief / 2.0);
-    let mut door = if cut { Door::Socket } else { speech.door };
+    let mut cut = run.chance(run.faults / 2.0);
+    let mut transport = if cut { Transport::Socket } else { message.transport };
     let mut backoff = Backoff::new(run.patience);
     let seq = loop {
-        history.invoke(speech.tenant, sender, &speech.key, Some(speech.conversation), words(speech.turn));
-        match send(device, &speech, &body, door, std::mem::take(&mut cut)).await {
+        history.invoke(message.tenant, sender, &message.key, Some(message.conversation), words(message.turn));
+        match send(device, &message, &body, transport, std::mem::take(&mut cut)).await {
             Ok(seq) => {
-                if history.acknowledge(&speech.key, speech.conversation, seq) && door == Door::Socket {
+                if history.acknowledge(&message.key, message.conversation, seq)
+                    && transport == Transport::Socket
+                {
                     count(&history.counters.over_socket);
                 }
                 break seq;
             }
             Err(failure) => {
                 match &failure {
-                    failure if failure.leaves_doubt() => history.lose_sight(&speech.key),
+                    failure if failure.leaves_doubt() => history.lose_sight(&message.key),
                     Failure::Refused { retryable: true, .. } => count(&history.counters.deferred),
-                    Failure::Refused { code, .. } => history.refuse(&speech.key, code),
+                    Failure::Refused { code, .. } => history.refuse(&message.key, code),
                     _ => {}
                 }
                 backoff.after(failure).await?;
-                door = door.other();
+                transport = transport.other();
             }
         }
     };
-    if run.chance(run.mischief) {
+    if run.chance(run.faults) {
         count(&history.counters.repeats);
-        history.invoke(speech.tenant, sender, &speech.key, Some(speech.conversation), words(speech.turn));
-        match send(device, &speech, &body, door.other(), false).await {
+        history.invoke(message.tenant, sender, &message.key, Some(message.conversation), words(message.turn));
+        match send(device, &message, &body, transport.other(), false).await {
             Ok(seq) => {
-                history.acknowledge(&speech.key, speech.conversation, seq);
+                history.acknowledge(&message.key, message.conversation, seq);
             }
             Err(Failure::Refused { retryable: false, code, .. }) => {
-                history.complain(format!("{}: repeated and refused with {code}", speech.key));
+                history.complain(format!("{}: repeated and refused with {code}", message.key));
             }
             // It was acknowledged before; a repetition without an answer takes nothing back.
             Err(_) => {}
@@ -192,23 +194,25 @@ pub async fn speak(run: &Run, device: &Device, speech: Speech<'_>) -> Result<i64
 /// One attempt. Returns the seq that the acknowledgement names.
 async fn send(
     device: &Device,
-    speech: &Speech<'_>,
+    message: &Outgoing<'_>,
     body: &Value,
-    door: Door,
+    transport: Transport,
     cut: bool,
 ) -> Result<i64, Failure> {
-    let room = speech.conversation.to_string();
-    let answer = match door {
-        Door::Socket => {
+    let conversation = message.conversation.to_string();
+    let answer = match transport {
+        Transport::Socket => {
             let mut data = body.clone();
-            data["conversation_id"] = room.into();
+            data["conversation_id"] = conversation.into();
             device.request("message.send", data, cut).await?
         }
-        Door::Rest => device.shared.rest.post(&format!("/conversations/{room}/messages"), body).await?,
+        Transport::Rest => {
+            device.shared.rest.post(&format!("/conversations/{conversation}/messages"), body).await?
+        }
     };
     let told = answer.get("conversation_id").or_else(|| answer["entry"].get("conversation_id"));
     match (answer["seq"].as_i64(), told.and_then(id)) {
-        (Some(seq), Some(told)) if told == speech.conversation => Ok(seq),
+        (Some(seq), Some(told)) if told == message.conversation => Ok(seq),
         _ => Err(Failure::Over(format!("an acknowledgement without conversation and seq: {answer}"))),
     }
 }
@@ -227,7 +231,7 @@ mod tests {
             ends: None,
             stopped: Arc::default(),
             devices: 1,
-            mischief: 0.0,
+            faults: 0.0,
             patience: STALL,
             pace: Pace::new(None),
             history: Arc::default(),

@@ -12,7 +12,7 @@ use super::collect::{self, Player};
 use super::evidence::Violation;
 use super::play::Run;
 use super::visitor::Visitor;
-use super::{Arguments, stage};
+use super::{Arguments, setup};
 
 /// What a round found.
 #[derive(Debug, Default)]
@@ -37,11 +37,11 @@ pub async fn play(
     let key = arguments.platform_key.as_ref().map(|key| key.expose());
     let (mut tenants, mut agents) = (Vec::new(), Vec::new());
     for number in 0..many(arguments.tenants) {
-        let tenant = stage::tenant(run, &site, number, key).await?;
-        agents.extend(stage::agents(run, &site, (number, &tenant), many(arguments.agents)).await?);
+        let tenant = setup::tenant(run, &site, number, key).await?;
+        agents.extend(setup::agents(run, &site, (number, &tenant), many(arguments.agents)).await?);
         tenants.push(tenant);
     }
-    let visitors = stage::visitors(run, &site, &tenants, many(arguments.visitors).min(run.plays)).await?;
+    let visitors = setup::visitors(run, &site, &tenants, many(arguments.visitors).min(run.plays)).await?;
 
     let mut working = JoinSet::new();
     let mut players: Vec<Player> = Vec::new();

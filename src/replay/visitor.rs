@@ -10,10 +10,10 @@ use super::client::fact::id;
 use super::client::view::{Log, View};
 use super::client::{Backoff, Device, Failure};
 use super::dialogue::Speaker;
-use super::history::{Deed, Id, Key, count};
+use super::history::{Action, Id, Key, count};
 use super::identify::{Identity, become_known};
 use super::member::Member;
-use super::play::{Door, Run, Speech, body, speak, words};
+use super::play::{Outgoing, Run, Transport, body, send_message, words};
 
 /// A visitor with its devices.
 #[derive(Debug)]
@@ -88,10 +88,10 @@ impl Visitor {
             }
             actions::signal(run, device, conversation);
             // Most of what people write goes over the socket; now and then an application uses REST.
-            let door = if run.chance(0.9) { Door::Socket } else { Door::Rest };
+            let transport = if run.chance(0.9) { Transport::Socket } else { Transport::Rest };
             let key = run.key(number, index);
-            let speech = Speech { tenant: self.tenant, conversation, key: key.clone(), turn, door };
-            let seq = speak(run, device, speech).await?;
+            let message = Outgoing { tenant: self.tenant, conversation, key: key.clone(), turn, transport };
+            let seq = send_message(run, device, message).await?;
             run.maybe_cut(device);
             actions::change(run, device, conversation, &key, seq).await?;
         }
@@ -182,7 +182,7 @@ pub async fn read_for_good(run: &Run, device: &Device, conversation: Id) -> Resu
             Ok(answer) => {
                 // An older version of the position than the server's is ignored, and the answer says so.
                 if answer["read_ver"].as_i64() == Some(read_ver) {
-                    run.history.note(device.member(), conversation, Deed::Read { seq, version: read_ver });
+                    run.history.note(device.member(), conversation, Action::Read { seq, version: read_ver });
                 }
                 return Ok(());
             }

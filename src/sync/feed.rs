@@ -43,7 +43,7 @@ pub async fn feed(app: &App, actor: Actor, query: FeedQuery) -> Result<FeedPage>
             let head = history::head(connection, actor.tenant)?;
             let after = after.map(|cursor| cursor.check(reader, head)).transpose()?.unwrap_or(0);
             let backstage = query.include == Some(Include::Backstage);
-            let mut scan = Scan { kind: query.kind, backstage, limit, head, rooms: HashMap::new() };
+            let mut scan = Scan { kind: query.kind, backstage, limit, head, kinds: HashMap::new() };
             let (rows, rev) = scan.run(connection, actor.tenant, after)?;
             Ok(FeedPage {
                 data: rows.into_iter().map(Entry::from).collect(),
@@ -59,7 +59,7 @@ struct Scan {
     backstage: bool,
     limit: usize,
     head: i64,
-    rooms: HashMap<ConversationId, ConversationKind>,
+    kinds: HashMap<ConversationId, ConversationKind>,
 }
 
 impl Scan {
@@ -100,7 +100,7 @@ impl Scan {
     }
 
     fn wants(&self, row: &EntryRow) -> bool {
-        let support = self.rooms.get(&row.conversation_id) == Some(&ConversationKind::Support);
+        let support = self.kinds.get(&row.conversation_id) == Some(&ConversationKind::Support);
         (support || self.backstage) && self.kind.is_none_or(|kind| kind == row.kind)
     }
 
@@ -111,7 +111,7 @@ impl Scan {
         rows: &[EntryRow],
     ) -> Result<()> {
         let mut unknown: Vec<ConversationId> =
-            rows.iter().map(|row| row.conversation_id).filter(|id| !self.rooms.contains_key(id)).collect();
+            rows.iter().map(|row| row.conversation_id).filter(|id| !self.kinds.contains_key(id)).collect();
         unknown.sort_unstable();
         unknown.dedup();
         if unknown.is_empty() {
@@ -121,7 +121,7 @@ impl Scan {
             .filter(conversation::id.eq_any(unknown).and(conversation::tenant_id.eq(tenant)))
             .select((conversation::id, conversation::kind))
             .load(connection)?;
-        self.rooms.extend(kinds);
+        self.kinds.extend(kinds);
         Ok(())
     }
 }

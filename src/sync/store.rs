@@ -171,10 +171,10 @@ impl Page {
         let ids = distinct(participants.iter().map(|row| row.conversation_id));
         let rows = conversations::find_many(connection, tenant, &ids)?;
         let heads: Vec<_> = rows.iter().filter(|row| row.seq > 0).map(|row| (row.id, row.seq)).collect();
-        let rooms = distinct(rows.iter().filter_map(|row| row.backstage_id));
+        let logs = distinct(rows.iter().filter_map(|row| row.backstage_id));
         let (backstage, last, cards) = match whole {
             true => (
-                conversations::find_many(connection, tenant, &rooms)?,
+                conversations::find_many(connection, tenant, &logs)?,
                 messages::entries_at(connection, tenant, &heads)?,
                 Cards::of(connection, tenant, &rows)?,
             ),
@@ -206,16 +206,16 @@ impl Page {
         if row.read_seq > 0 && row.read_seq < conversation.seq {
             places.push((row.conversation_id, row.read_seq));
         }
-        if let Some(room) = self.notes_room(conversation, row)
+        if let Some(log) = self.backstage_of(conversation, row)
             && row.note_read_seq > 0
-            && row.note_read_seq < room.seq
+            && row.note_read_seq < log.seq
         {
-            places.push((room.id, row.note_read_seq));
+            places.push((log.id, row.note_read_seq));
         }
         places
     }
 
-    fn notes_room(&self, conversation: &ConversationRow, row: &ParticipantRow) -> Option<&ConversationRow> {
+    fn backstage_of(&self, conversation: &ConversationRow, row: &ParticipantRow) -> Option<&ConversationRow> {
         match row.member_type {
             MemberType::Customer => None,
             _ => self.backstage.get(&conversation.backstage_id?),
@@ -232,9 +232,9 @@ impl Page {
         if let Some(left) = row.left_seq {
             return Ok(self.left_row(conversation, row, left));
         }
-        let room = self.notes_room(conversation, row);
-        let notes = match room {
-            Some(room) => Some(self.notes(connection, tenant, room, row)?),
+        let log = self.backstage_of(conversation, row);
+        let notes = match log {
+            Some(log) => Some(self.notes(connection, tenant, log, row)?),
             None => None,
         };
         let view = match row.member_type {
@@ -258,7 +258,7 @@ impl Page {
             },
             notes,
             active: row.active,
-            rev: row.rev.max(conversation.rev).max(room.map_or(0, |room| room.rev)),
+            rev: row.rev.max(conversation.rev).max(log.map_or(0, |log| log.rev)),
         })
     }
 
@@ -308,21 +308,19 @@ impl Page {
         &self,
         connection: &mut AnyConnection,
         tenant: TenantId,
-        room: &ConversationRow,
+        log: &ConversationRow,
         row: &ParticipantRow,
     ) -> Result<Notes> {
-        let head = Counts { messages: room.msg_count, recalls: room.recall_count };
+        let head = Counts { messages: log.msg_count, recalls: log.recall_count };
         // Nobody keeps where a member last wrote backstage, so what is new there is always counted; it is little.
-        let unread = match row.note_read_seq >= room.seq {
+        let unread = match row.note_read_seq >= log.seq {
             true => 0,
-            false => match self.fast(room.id, row.note_read_seq, head, true) {
+            false => match self.fast(log.id, row.note_read_seq, head, true) {
                 Fast::Exact(number) => number,
-                Fast::Scan => {
-                    unread::count(connection, tenant, room.id, row, row.note_read_seq, unread::CAP)?
-                }
+                Fast::Scan => unread::count(connection, tenant, log.id, row, row.note_read_seq, unread::CAP)?,
             },
         };
-        Ok(Notes { conversation_id: room.id, seq: room.seq, unread })
+        Ok(Notes { conversation_id: log.id, seq: log.seq, unread })
     }
 
     fn fast(&self, id: ConversationId, read_seq: i64, head: Counts, own_after: bool) -> Fast {

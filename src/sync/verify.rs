@@ -119,9 +119,8 @@ fn judge_unread(connection: &mut AnyConnection, row: &ConversationRow, report: &
         };
         report.compare(|| of("unread"), shown.unread, counted);
         if let Some(notes) = shown.notes {
-            let room = notes.conversation_id;
-            let counted =
-                unread::count(connection, row.tenant_id, room, one, one.note_read_seq, unread::CAP)?;
+            let log = notes.conversation_id;
+            let counted = unread::count(connection, row.tenant_id, log, one, one.note_read_seq, unread::CAP)?;
             report.compare(|| of("unread notes"), notes.unread, counted);
         }
     }

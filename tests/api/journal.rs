@@ -153,7 +153,7 @@ on_every_database! {
         let changes =
             app.db.read(move |connection| history::changes(connection, tenant, told + 1, reply.rev)).await.unwrap();
         assert_eq!(changes.entries.last().unwrap().seq, reply.entry.unwrap().seq);
-        assert!(changes.rooms.contains_key(&room));
+        assert!(changes.conversations.contains_key(&room));
     }
 
     /// Readers are told what is committed and nothing else: of batches that were lost at COMMIT and done again, each

@@ -89,7 +89,7 @@ on_every_database! {
         let tenant = seed.tenant;
         let read = move |connection: &mut deskwire::db::AnyConnection| history::changes(connection, tenant, rev, rev);
         let changes = app.db.read(read).await.unwrap();
-        assert_eq!(changes.rooms[&room].conversation.staff_read_seq, 3);
+        assert_eq!(changes.conversations[&room].conversation.staff_read_seq, 3);
     }
 
     /// COMMIT took effect but its answer was lost: the command is acknowledged and stored once.

@@ -31,8 +31,8 @@ impl CommandContext<'_> {
         let seq = seq.min(self.conversation(front)?.seq);
         let Some(own) = self.participant(front, member).map(|row| row.read_seq) else { return Ok(false) };
         let staff = self.actor.role().is_some_and(Role::is_staff);
-        let room = self.conversation(front)?;
-        let side = if staff { room.staff_read_seq } else { room.customer_read_seq };
+        let conversation = self.conversation(front)?;
+        let side = if staff { conversation.staff_read_seq } else { conversation.customer_read_seq };
         if own >= seq && side >= seq {
             return Ok(false);
         }
@@ -41,10 +41,11 @@ impl CommandContext<'_> {
             row.read_seq = own.max(seq);
             row.rev = rev;
         }
-        let room = self.conversation_mut(front)?;
-        let position = if staff { &mut room.staff_read_seq } else { &mut room.customer_read_seq };
+        let conversation = self.conversation_mut(front)?;
+        let position =
+            if staff { &mut conversation.staff_read_seq } else { &mut conversation.customer_read_seq };
         *position = side.max(seq);
-        room.rev = rev;
+        conversation.rev = rev;
         Ok(true)
     }
 

@@ -89,8 +89,8 @@ impl State {
             let Some(held) = self.held.get_mut(&tenant) else { continue };
             held.turn = true;
             tenants.push(tenant);
-            let (mut count, room) = (0, enough.max(HELD_IN_BATCH));
-            while count < room
+            let (mut count, most) = (0, enough.max(HELD_IN_BATCH));
+            while count < most
                 && bytes <= BATCH_BYTES
                 && let Some(pending) = held.commands.pop_front()
             {

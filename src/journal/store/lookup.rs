@@ -25,9 +25,9 @@ pub fn entries_at(
         #[cfg(feature = "sqlite")]
         AnyConnection::Sqlite(inner) => {
             let mut found = Vec::with_capacity(places.len());
-            for (room, seq) in places {
+            for (conversation, seq) in places {
                 let one = group_message::table
-                    .filter(group_message::conversation_id.eq(room))
+                    .filter(group_message::conversation_id.eq(conversation))
                     .filter(group_message::seq.eq(seq))
                     .select(EntryRow::as_select());
                 found.extend(one.get_result(inner).optional()?);
@@ -38,11 +38,15 @@ pub fn entries_at(
         AnyConnection::Postgresql(inner) => {
             use diesel::sql_types::{Array, BigInt};
             let sql = format!(
-                "SELECT {COLUMNS} FROM unnest($1, $2) AS k (room, seq) \
-                 JOIN group_message m ON m.conversation_id = k.room AND m.seq = k.seq"
+                "SELECT {COLUMNS} FROM unnest($1, $2) AS k (conversation, seq) \
+                 JOIN group_message m ON m.conversation_id = k.conversation AND m.seq = k.seq"
             );
-            let (rooms, seqs): (Vec<i64>, Vec<i64>) = places.iter().map(|(room, seq)| (room.0, *seq)).unzip();
-            diesel::sql_query(sql).bind::<Array<BigInt>, _>(rooms).bind::<Array<BigInt>, _>(seqs).load(inner)
+            let (conversations, seqs): (Vec<i64>, Vec<i64>) =
+                places.iter().map(|(conversation, seq)| (conversation.0, *seq)).unzip();
+            diesel::sql_query(sql)
+                .bind::<Array<BigInt>, _>(conversations)
+                .bind::<Array<BigInt>, _>(seqs)
+                .load(inner)
         }
         #[cfg(feature = "mysql")]
         AnyConnection::Mysql(inner) => {
@@ -52,8 +56,8 @@ pub fn entries_at(
                 "SELECT {COLUMNS} FROM group_message m WHERE (m.conversation_id, m.seq) IN ({marks})"
             );
             let mut query = diesel::sql_query(sql).into_boxed();
-            for (room, seq) in places {
-                query = query.bind::<BigInt, _>(room.0).bind::<BigInt, _>(*seq);
+            for (conversation, seq) in places {
+                query = query.bind::<BigInt, _>(conversation.0).bind::<BigInt, _>(*seq);
             }
             query.load(inner)
         }
@@ -69,9 +73,9 @@ pub fn entries_by_key(connection: &mut AnyConnection, keys: &[MessageKey]) -> Qu
         #[cfg(feature = "sqlite")]
         AnyConnection::Sqlite(inner) => {
             let mut found = Vec::new();
-            for (room, sender, key) in keys {
+            for (conversation, sender, key) in keys {
                 let one = group_message::table
-                    .filter(group_message::conversation_id.eq(room))
+                    .filter(group_message::conversation_id.eq(conversation))
                     .filter(group_message::sender_id.eq(sender))
                     .filter(group_message::client_msg_id.eq(key))
                     .select(EntryRow::as_select());
@@ -83,14 +87,14 @@ pub fn entries_by_key(connection: &mut AnyConnection, keys: &[MessageKey]) -> Qu
         AnyConnection::Postgresql(inner) => {
             use diesel::sql_types::{Array, BigInt, Text};
             let sql = format!(
-                "SELECT {COLUMNS} FROM unnest($1, $2, $3) AS k (room, sender, name) JOIN group_message m \
-                 ON m.conversation_id = k.room AND m.sender_id = k.sender AND m.client_msg_id = k.name"
+                "SELECT {COLUMNS} FROM unnest($1, $2, $3) AS k (conversation, sender, name) JOIN group_message m \
+                 ON m.conversation_id = k.conversation AND m.sender_id = k.sender AND m.client_msg_id = k.name"
             );
-            let rooms: Vec<i64> = keys.iter().map(|key| key.0.0).collect();
+            let conversations: Vec<i64> = keys.iter().map(|key| key.0.0).collect();
             let senders: Vec<i64> = keys.iter().map(|key| key.1.0).collect();
             let names: Vec<&str> = keys.iter().map(|key| key.2.as_str()).collect();
             diesel::sql_query(sql)
-                .bind::<Array<BigInt>, _>(rooms)
+                .bind::<Array<BigInt>, _>(conversations)
                 .bind::<Array<BigInt>, _>(senders)
                 .bind::<Array<Text>, _>(names)
                 .load(inner)
@@ -104,9 +108,11 @@ pub fn entries_by_key(connection: &mut AnyConnection, keys: &[MessageKey]) -> Qu
                  WHERE (m.conversation_id, m.sender_id, m.client_msg_id) IN ({marks})"
             );
             let mut query = diesel::sql_query(sql).into_boxed();
-            for (room, sender, key) in keys {
-                query =
-                    query.bind::<BigInt, _>(room.0).bind::<BigInt, _>(sender.0).bind::<Text, _>(key.as_str());
+            for (conversation, sender, key) in keys {
+                query = query
+                    .bind::<BigInt, _>(conversation.0)
+                    .bind::<BigInt, _>(sender.0)
+                    .bind::<Text, _>(key.as_str());
             }
             query.load(inner)
         }

@@ -201,7 +201,8 @@ impl Line {
     /// Answers a ping and says on the way how far the logs that go on have reached this device.
     fn pong(&mut self, data: &Value) {
         let points = self.shared.view().resume_points(20);
-        let points: Vec<_> = points.into_iter().map(|(room, have)| json!([room.to_string(), have])).collect();
+        let points: Vec<_> =
+            points.into_iter().map(|(conversation, have)| json!([conversation.to_string(), have])).collect();
         let pong = json!({ "type": "pong", "data": { "nonce": data["nonce"], "delivered": points } });
         self.out.push(pong.to_string());
     }

@@ -298,8 +298,10 @@ impl Line {
         };
         let mut data = json!({ "token": self.shared.rest.access_token(), "device": self.shared.name });
         if let Some(cursor) = cursor {
-            let points: Vec<_> =
-                points.into_iter().map(|(room, have)| json!([room.to_string(), have])).collect();
+            let points: Vec<_> = points
+                .into_iter()
+                .map(|(conversation, have)| json!([conversation.to_string(), have]))
+                .collect();
             data["cursor"] = cursor.into();
             data["conversations"] = points.into();
         }

@@ -17,7 +17,7 @@ use crate::kernel::{ConversationId, MemberId, TenantId};
 pub(super) struct Picture {
     pub(super) tenants: BTreeMap<i64, TenantFacts>,
     pub(super) members: BTreeMap<i64, MemberFacts>,
-    pub(super) rooms: BTreeMap<ConversationId, ConversationRow>,
+    pub(super) conversations: BTreeMap<ConversationId, ConversationRow>,
     pub(super) participants: BTreeMap<(ConversationId, MemberId), ParticipantRow>,
     pub(super) entries: BTreeMap<(ConversationId, i64), EntryRow>,
     pub(super) keys: BTreeMap<(ConversationId, MemberId, String), i64>,
@@ -48,7 +48,7 @@ pub(super) fn picture(store: &Memory, set: &WorkingSet) -> Picture {
     Picture {
         tenants,
         members,
-        rooms: overlay(&store.conversations, &set.conversations),
+        conversations: overlay(&store.conversations, &set.conversations),
         participants: overlay(&store.participants, &set.participants),
         entries: overlay(&store.entries, &set.entries),
         keys,
@@ -96,27 +96,27 @@ pub(super) fn sync(
     head: i64,
 ) {
     let (cursor, held) = client;
-    for ((room, _), row) in after.participants.iter().filter(|((_, one), _)| *one == member) {
-        let conversation = &after.rooms[room];
-        let notes = conversation.backstage_id.map(|id| after.rooms[&id].rev);
+    for ((id, _), row) in after.participants.iter().filter(|((_, one), _)| *one == member) {
+        let conversation = &after.conversations[id];
+        let notes = conversation.backstage_id.map(|id| after.conversations[&id].rev);
         let staff = row.member_type != MemberType::Customer;
         let moved = row.rev > *cursor
             || row.active && conversation.rev > *cursor
             || row.active && staff && notes.is_some_and(|rev| rev > *cursor);
         let now = hold(row, after);
         if moved {
-            held.insert(*room, now);
+            held.insert(*id, now);
         } else {
-            assert_eq!(held.get(room), Some(&now), "the delta since {cursor} misses a change for {member}");
+            assert_eq!(held.get(id), Some(&now), "the delta since {cursor} misses a change for {member}");
         }
     }
     *cursor = head;
 }
 
 pub(super) fn hold(row: &ParticipantRow, after: &Picture) -> Held {
-    let conversation = after.rooms[&row.conversation_id].clone();
+    let conversation = after.conversations[&row.conversation_id].clone();
     let staff = row.member_type != MemberType::Customer;
-    let notes = conversation.backstage_id.filter(|_| staff).map(|id| after.rooms[&id].seq);
+    let notes = conversation.backstage_id.filter(|_| staff).map(|id| after.conversations[&id].seq);
     let mut view = conversation;
     // Delivered positions are told and not logged; versions and times say nothing to a reader.
     view.customer_delivered_seq = 0;
@@ -139,15 +139,18 @@ pub(super) fn hold(row: &ParticipantRow, after: &Picture) -> Held {
     (row.active, row.left_seq, row.member_type, row.read_seq, row.read_ver, view)
 }
 
-pub(super) fn serving(room: &ConversationRow) -> Option<MemberId> {
-    room.agent_id.filter(|_| room.status == Some(ConversationStatus::Pending))
+pub(super) fn serving(conversation: &ConversationRow) -> Option<MemberId> {
+    conversation.agent_id.filter(|_| conversation.status == Some(ConversationStatus::Pending))
 }
 
 /// P3, running counts, and what a visitor's log may contain.
 pub(super) fn check_logs(after: &Picture) {
-    for room in after.rooms.values() {
-        let entries: Vec<&EntryRow> =
-            after.entries.range((room.id, i64::MIN)..=(room.id, i64::MAX)).map(|(_, entry)| entry).collect();
+    for conversation in after.conversations.values() {
+        let entries: Vec<&EntryRow> = after
+            .entries
+            .range((conversation.id, i64::MIN)..=(conversation.id, i64::MAX))
+            .map(|(_, entry)| entry)
+            .collect();
         let (mut messages, mut recalls, mut rev) = (0, 0, 0);
         let mut keys = HashSet::new();
         for (index, entry) in entries.iter().enumerate() {
@@ -158,11 +161,11 @@ pub(super) fn check_logs(after: &Picture) {
             recalls += i64::from(entry.kind == EntryKind::Recalled);
             assert_eq!((entry.msg_count, entry.recall_count), (messages, recalls));
             assert_eq!(entry.message_type == MESSAGE, entry.kind.is_message());
-            assert_eq!(entry.tenant_id, room.tenant_id);
+            assert_eq!(entry.tenant_id, conversation.tenant_id);
             if let Some(key) = &entry.client_msg_id {
                 assert!(keys.insert((entry.sender_id, key)), "a message stands twice");
             }
-            if room.kind == ConversationKind::Support {
+            if conversation.kind == ConversationKind::Support {
                 assert!(!entry.content.contains(SECRET), "the visitor can read {}", entry.content);
             }
             if entry.recalled_at.is_some() {
@@ -170,31 +173,41 @@ pub(super) fn check_logs(after: &Picture) {
             }
         }
         let recalled = entries.iter().filter(|entry| entry.recalled_at.is_some()).count() as i64;
-        assert_eq!((room.seq, room.msg_count, room.recall_count), (entries.len() as i64, messages, recalls));
+        assert_eq!(
+            (conversation.seq, conversation.msg_count, conversation.recall_count),
+            (entries.len() as i64, messages, recalls)
+        );
         assert_eq!(recalled, recalls, "recalls are counted once each");
-        assert_eq!(room.last_rev, rev);
-        assert!(room.rev >= room.last_rev && room.rev <= after.tenants[&room.tenant_id.0].rev);
+        assert_eq!(conversation.last_rev, rev);
+        assert!(
+            conversation.rev >= conversation.last_rev
+                && conversation.rev <= after.tenants[&conversation.tenant_id.0].rev
+        );
     }
 }
 
 /// States move as the table says; positions move forward within their version and stay within the log.
 pub(super) fn check_moves(before: &Picture, after: &Picture) {
     use ConversationStatus::{Closed, Open, Pending};
-    for (id, room) in &after.rooms {
-        let Some(old) = before.rooms.get(id) else {
-            assert!(matches!(room.status, Some(Open) | None));
+    for (id, conversation) in &after.conversations {
+        let Some(old) = before.conversations.get(id) else {
+            assert!(matches!(conversation.status, Some(Open) | None));
             continue;
         };
-        let legal = match (old.status, room.status) {
+        let legal = match (old.status, conversation.status) {
             (Some(Closed), Some(Pending)) => false,
             (Some(_), Some(_)) | (None, None) => true,
             _ => false,
         };
-        assert!(legal, "{:?} became {:?}", old.status, room.status);
-        assert!(room.seq >= old.seq && room.msg_count >= old.msg_count && room.version >= old.version);
+        assert!(legal, "{:?} became {:?}", old.status, conversation.status);
+        assert!(
+            conversation.seq >= old.seq
+                && conversation.msg_count >= old.msg_count
+                && conversation.version >= old.version
+        );
     }
     for (key, row) in &after.participants {
-        let head = after.rooms[&key.0].seq;
+        let head = after.conversations[&key.0].seq;
         assert!(row.joined_seq <= head && (0..=head).contains(&row.read_seq), "{row:?} at head {head}");
         assert!(row.left_seq.is_none_or(|left| left <= head));
         assert!(!row.active || row.is_in(), "active and gone: {row:?}");
@@ -208,30 +221,32 @@ pub(super) fn check_moves(before: &Picture, after: &Picture) {
 /// P6, and at most one open conversation for each customer.
 pub(super) fn check_owners(after: &Picture) {
     let mut open = HashMap::new();
-    for room in after.rooms.values().filter(|room| room.kind == ConversationKind::Support) {
-        let closed = room.status == Some(ConversationStatus::Closed);
-        assert_eq!(room.open_key.is_none(), closed, "{room:?}");
+    for conversation in
+        after.conversations.values().filter(|conversation| conversation.kind == ConversationKind::Support)
+    {
+        let closed = conversation.status == Some(ConversationStatus::Closed);
+        assert_eq!(conversation.open_key.is_none(), closed, "{conversation:?}");
         if !closed {
-            let other = open.insert((room.tenant_id, room.customer_id), room.id);
+            let other = open.insert((conversation.tenant_id, conversation.customer_id), conversation.id);
             assert_eq!(other, None, "two open conversations of one customer");
-            let key = (room.tenant_id, room.open_key.clone().unwrap());
-            assert_eq!(after.open.get(&key), Some(&room.id));
+            let key = (conversation.tenant_id, conversation.open_key.clone().unwrap());
+            assert_eq!(after.open.get(&key), Some(&conversation.id));
         }
         let inside = || {
-            let range = (room.id, MemberId(i64::MIN))..=(room.id, MemberId(i64::MAX));
+            let range = (conversation.id, MemberId(i64::MIN))..=(conversation.id, MemberId(i64::MAX));
             after.participants.range(range).map(|(_, row)| row).filter(|row| row.is_in())
         };
         let managers: Vec<MemberId> =
             inside().filter(|row| row.member_type == MemberType::Manager).map(|row| row.member_id).collect();
-        match room.status {
-            Some(ConversationStatus::Pending) => assert_eq!(managers, vec![room.agent_id.unwrap()]),
-            Some(ConversationStatus::Open) => assert_eq!((managers.len(), room.agent_id), (0, None)),
+        match conversation.status {
+            Some(ConversationStatus::Pending) => assert_eq!(managers, vec![conversation.agent_id.unwrap()]),
+            Some(ConversationStatus::Open) => assert_eq!((managers.len(), conversation.agent_id), (0, None)),
             _ => assert!(managers.len() <= 1),
         }
         let customers: Vec<_> =
             inside().filter(|row| row.member_type == MemberType::Customer).map(|row| row.member_id).collect();
-        assert_eq!(customers, vec![room.customer_id.unwrap()], "{room:?}");
-        assert!(inside().all(|row| row.active != closed), "{room:?}");
+        assert_eq!(customers, vec![conversation.customer_id.unwrap()], "{conversation:?}");
+        assert!(inside().all(|row| row.active != closed), "{conversation:?}");
     }
     assert_eq!(after.open.len(), open.len(), "the map of open conversations is out of date");
 }

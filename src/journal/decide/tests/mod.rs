@@ -54,12 +54,12 @@ fn the_notes_of_a_merged_conversation_are_judged_by_the_one_that_goes_on() {
     simulation.play(&[
         Step::Open { who: 0, customer: 4, key: None },
         Step::Open { who: 5, customer: 5, key: None },
-        Step::Note { who: 0, room: 1, key: 0 },
-        Step::Assign { who: 0, room: 3, agent: 3 },
+        Step::Note { who: 0, conversation: 1, key: 0 },
+        Step::Assign { who: 0, conversation: 3, agent: 3 },
         Step::Merge { from: 5, into: 4 },
-        Step::Close { who: 0, room: 0 },
+        Step::Close { who: 0, conversation: 0 },
         Step::Commit,
-        Step::Update { who: 3, room: 2, what: 0 },
+        Step::Update { who: 3, conversation: 2, what: 0 },
     ]);
 }
 
@@ -69,15 +69,15 @@ fn reopening_changes_no_row_of_who_has_left() {
     let mut simulation = Simulation::new();
     simulation.play(&[
         Step::Open { who: 6, customer: 6, key: None },
-        Step::Send { who: 6, room: 0, key: 0, text: 0, reply: None, read: None },
-        Step::Claim { who: 2, room: 0 },
-        Step::Close { who: 6, room: 0 },
-        Step::Remove { who: 0, room: 0, member: 2 },
-        Step::Note { who: 0, room: 0, key: 0 },
+        Step::Send { who: 6, conversation: 0, key: 0, text: 0, reply: None, read: None },
+        Step::Claim { who: 2, conversation: 0 },
+        Step::Close { who: 6, conversation: 0 },
+        Step::Remove { who: 0, conversation: 0, member: 2 },
+        Step::Note { who: 0, conversation: 0, key: 0 },
         Step::Merge { from: 4, into: 5 },
         Step::Commit,
         Step::Open { who: 4, customer: 4, key: None },
-        Step::Reopen { who: 0, room: 0 },
+        Step::Reopen { who: 0, conversation: 0 },
     ]);
 }
 
@@ -92,13 +92,13 @@ fn openings_can_be_repeated() {
     };
     let open = opening(1);
     let first = simulation.decide(&open).unwrap();
-    let (room, entry) = (first.conversation.unwrap(), first.entry.unwrap());
+    let (conversation, entry) = (first.conversation.unwrap(), first.entry.unwrap());
     let again = simulation.decide(&open).unwrap();
     assert!(again.duplicate && !again.created && again.entry.unwrap().seq == entry.seq);
-    let close = Close { conversation: room, reason: CloseReason::Resolved, note: String::new() };
+    let close = Close { conversation: conversation, reason: CloseReason::Resolved, note: String::new() };
     simulation.decide(&Command::new(simulation.people[0], close)).unwrap();
     let late = simulation.decide(&open).unwrap();
-    assert!(late.duplicate && late.conversation == Some(room), "{late:?}");
+    assert!(late.duplicate && late.conversation == Some(conversation), "{late:?}");
     let error = simulation.decide(&opening(2)).unwrap_err();
     assert_eq!(error.code, Code::IdempotencyConflict);
 }
@@ -112,18 +112,18 @@ fn an_opening_is_found_over_all_conversations_of_its_customer() {
         let message = Some(draft(key, 0, None));
         Command::new(visitor, Open { customer: visitor.member, subject: String::new(), message })
     };
-    let mut rooms = Vec::new();
+    let mut conversations = Vec::new();
     for key in 1..4 {
-        let room = simulation.decide(&open(key)).unwrap().conversation.unwrap();
-        let close = Close { conversation: room, reason: CloseReason::Resolved, note: String::new() };
+        let conversation = simulation.decide(&open(key)).unwrap().conversation.unwrap();
+        let close = Close { conversation: conversation, reason: CloseReason::Resolved, note: String::new() };
         simulation.decide(&Command::new(simulation.people[0], close)).unwrap();
         simulation.commit();
-        rooms.push(room);
+        conversations.push(conversation);
     }
     let fourth = simulation.decide(&open(4)).unwrap();
     assert!(fourth.created);
-    for (key, room) in (1..4).zip(rooms) {
+    for (key, conversation) in (1..4).zip(conversations) {
         let again = simulation.decide(&open(key)).unwrap();
-        assert!(again.duplicate && !again.created && again.conversation == Some(room), "{again:?}");
+        assert!(again.duplicate && !again.created && again.conversation == Some(conversation), "{again:?}");
     }
 }

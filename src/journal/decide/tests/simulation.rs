@@ -77,7 +77,7 @@ impl Simulation {
     }
 
     /// The log with this number, backstage logs included; an unknown one while there is none.
-    pub(super) fn room(&self, number: usize) -> ConversationId {
+    pub(super) fn conversation(&self, number: usize) -> ConversationId {
         let stored = self.store.conversations.keys().copied();
         let all: BTreeSet<_> = self.set.conversations.iter().map(|(id, _)| *id).chain(stored).collect();
         match all.len() {
@@ -87,8 +87,8 @@ impl Simulation {
     }
 
     pub(super) fn front(&self, number: usize) -> ConversationId {
-        let room = self.room(number);
-        self.row(room).and_then(|row| row.parent_id).unwrap_or(room)
+        let id = self.conversation(number);
+        self.row(id).and_then(|row| row.parent_id).unwrap_or(id)
     }
 
     pub(super) fn take(&mut self, step: &Step) {
@@ -167,8 +167,8 @@ impl Simulation {
         }
         let sent = matches!(command.action, Action::Send(_) | Action::Open(Open { message: Some(_), .. }));
         if sent && let Some(entry) = &reply.entry {
-            let room = entry.conversation_id;
-            self.sent.push((command.clone(), room, entry.seq));
+            let conversation = entry.conversation_id;
+            self.sent.push((command.clone(), conversation, entry.seq));
         }
     }
 
@@ -177,7 +177,7 @@ impl Simulation {
         if self.sent.is_empty() {
             return;
         }
-        let (command, room, seq) = self.sent[which % self.sent.len()].clone();
+        let (command, conversation, seq) = self.sent[which % self.sent.len()].clone();
         // An opening under a key that was used in several conversations finds the newest of them.
         let Action::Send(send) = &command.action else { return };
         let key = send.draft.client_msg_id.clone();
@@ -189,7 +189,10 @@ impl Simulation {
         match result {
             Ok(reply) => {
                 let entry = reply.entry.clone().expect("the first answer's entry");
-                assert!(reply.duplicate && (entry.conversation_id, entry.seq) == (room, seq), "{reply:?}");
+                assert!(
+                    reply.duplicate && (entry.conversation_id, entry.seq) == (conversation, seq),
+                    "{reply:?}"
+                );
             }
             Err(error) => assert!(!usable, "a retry of {key} was refused: {error}"),
         }
@@ -199,11 +202,11 @@ impl Simulation {
     /// and what they are told is that there is nothing.
     pub(super) fn check_rights(&self, command: &Command, result: &Result<Reply, Error>, before: &Picture) {
         let named = Wants::of(&[command]).conversations;
-        let Some(room) = named.first().and_then(|id| before.rooms.get(id)) else { return };
+        let Some(conversation) = named.first().and_then(|id| before.conversations.get(id)) else { return };
         let Principal::Member(actor) = &command.actor else { return };
-        let foreign = room.tenant_id != actor.tenant;
+        let foreign = conversation.tenant_id != actor.tenant;
         let not_own = actor.role == Role::Customer
-            && !before.participants.get(&(room.id, actor.member)).is_some_and(ParticipantRow::is_in);
+            && !before.participants.get(&(conversation.id, actor.member)).is_some_and(ParticipantRow::is_in);
         if !foreign && !not_own {
             return;
         }
@@ -225,8 +228,12 @@ impl Simulation {
         for row in self.set.assignments.values().filter(|row| row.ended_at.is_none()) {
             assert_eq!(holding.insert(row.conversation_id, row.agent_id), None, "two assignments at once");
         }
-        for room in after.rooms.values() {
-            assert_eq!(holding.get(&room.id).copied(), serving(room), "assignments differ from {room:?}");
+        for conversation in after.conversations.values() {
+            assert_eq!(
+                holding.get(&conversation.id).copied(),
+                serving(conversation),
+                "assignments differ from {conversation:?}"
+            );
         }
     }
 
@@ -243,11 +250,14 @@ impl Simulation {
                 changes.entries.iter().map(|entry| (entry.rev, entry.conversation_id, entry.seq)).collect();
             assert!(order.windows(2).all(|pair| pair[0] < pair[1]), "{order:?}");
             for entry in &changes.entries {
-                assert!(changes.rooms.contains_key(&entry.conversation_id), "an entry without its room");
-                let room = &changes.rooms[&entry.conversation_id];
-                if room.conversation.kind == ConversationKind::Backstage {
+                assert!(
+                    changes.conversations.contains_key(&entry.conversation_id),
+                    "an entry without its conversation"
+                );
+                let conversation = &changes.conversations[&entry.conversation_id];
+                if conversation.conversation.kind == ConversationKind::Backstage {
                     let to_visitor =
-                        room.recipients(entry).any(|one| one.member_type == MemberType::Customer);
+                        conversation.recipients(entry).any(|one| one.member_type == MemberType::Customer);
                     assert!(!to_visitor, "a note goes to a visitor");
                 }
             }

@@ -24,7 +24,7 @@ pub(super) enum Step {
     },
     Send {
         who: usize,
-        room: usize,
+        conversation: usize,
         key: u8,
         text: u8,
         reply: Option<i64>,
@@ -32,70 +32,70 @@ pub(super) enum Step {
     },
     Note {
         who: usize,
-        room: usize,
+        conversation: usize,
         key: u8,
     },
     Edit {
         who: usize,
-        room: usize,
+        conversation: usize,
         seq: i64,
         text: u8,
     },
     Recall {
         who: usize,
-        room: usize,
+        conversation: usize,
         seq: i64,
     },
     Claim {
         who: usize,
-        room: usize,
+        conversation: usize,
     },
     Assign {
         who: usize,
-        room: usize,
+        conversation: usize,
         agent: usize,
     },
     Release {
         who: usize,
-        room: usize,
+        conversation: usize,
     },
     Close {
         who: usize,
-        room: usize,
+        conversation: usize,
     },
     Reopen {
         who: usize,
-        room: usize,
+        conversation: usize,
     },
     Add {
         who: usize,
-        room: usize,
+        conversation: usize,
         member: usize,
     },
     Remove {
         who: usize,
-        room: usize,
+        conversation: usize,
         member: usize,
     },
     Update {
         who: usize,
-        room: usize,
+        conversation: usize,
         what: u8,
     },
     Read {
         who: usize,
-        room: usize,
+        conversation: usize,
         seq: i64,
         version: Option<i64>,
     },
     MarkUnread {
         who: usize,
-        room: usize,
+        conversation: usize,
         seq: i64,
     },
     Delivered {
         who: usize,
-        room: usize,
+        conversation: usize,
         seq: i64,
     },
     /// An earlier message is sent again, as after a lost answer.
@@ -121,7 +121,7 @@ pub(super) enum Step {
 }
 
 pub(super) fn step() -> impl Strategy<Value = Step> {
-    let (who, room, seq, key) = (0..PEOPLE.len(), 0..8usize, -1..14i64, 0..6u8);
+    let (who, conversation, seq, key) = (0..PEOPLE.len(), 0..8usize, -1..14i64, 0..6u8);
     let reply = prop_oneof![4 => Just(None), 1 => (0..9i64).prop_map(Some)];
     let maybe = prop_oneof![1 => Just(None), 1 => (-1..14i64).prop_map(Some)];
     let version = prop_oneof![2 => Just(None), 1 => (0..4i64).prop_map(Some)];
@@ -131,30 +131,30 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         3 => opened.prop_map(|(who, customer, key)| Step::Open { who, customer, key }),
         2 => (visitor.clone(), proptest::option::of(key.clone()))
             .prop_map(|(who, key)| Step::Open { who, customer: who, key }),
-        9 => (who.clone(), room.clone(), key.clone(), 0..3u8, reply, maybe)
-            .prop_map(|(who, room, key, text, reply, read)| Step::Send { who, room, key, text, reply, read }),
-        2 => (who.clone(), room.clone(), key).prop_map(|(who, room, key)| Step::Note { who, room, key }),
-        3 => (who.clone(), room.clone(), seq.clone(), 0..3u8)
-            .prop_map(|(who, room, seq, text)| Step::Edit { who, room, seq, text }),
-        3 => (who.clone(), room.clone(), seq.clone())
-            .prop_map(|(who, room, seq)| Step::Recall { who, room, seq }),
-        4 => (who.clone(), room.clone()).prop_map(|(who, room)| Step::Claim { who, room }),
-        3 => (0..2usize, room.clone(), who.clone())
-            .prop_map(|(who, room, agent)| Step::Assign { who, room, agent }),
-        2 => (who.clone(), room.clone()).prop_map(|(who, room)| Step::Release { who, room }),
-        2 => (who.clone(), room.clone()).prop_map(|(who, room)| Step::Close { who, room }),
-        2 => (who.clone(), room.clone()).prop_map(|(who, room)| Step::Reopen { who, room }),
-        2 => (who.clone(), room.clone(), who.clone())
-            .prop_map(|(who, room, member)| Step::Add { who, room, member }),
-        2 => (who.clone(), room.clone(), who.clone())
-            .prop_map(|(who, room, member)| Step::Remove { who, room, member }),
-        2 => (who.clone(), room.clone(), 0..6u8)
-            .prop_map(|(who, room, what)| Step::Update { who, room, what }),
-        5 => (who.clone(), room.clone(), seq.clone(), version)
-            .prop_map(|(who, room, seq, version)| Step::Read { who, room, seq, version }),
-        2 => (who.clone(), room.clone(), seq.clone())
-            .prop_map(|(who, room, seq)| Step::MarkUnread { who, room, seq }),
-        1 => (who.clone(), room, seq).prop_map(|(who, room, seq)| Step::Delivered { who, room, seq }),
+        9 => (who.clone(), conversation.clone(), key.clone(), 0..3u8, reply, maybe)
+            .prop_map(|(who, conversation, key, text, reply, read)| Step::Send { who, conversation, key, text, reply, read }),
+        2 => (who.clone(), conversation.clone(), key).prop_map(|(who, conversation, key)| Step::Note { who, conversation, key }),
+        3 => (who.clone(), conversation.clone(), seq.clone(), 0..3u8)
+            .prop_map(|(who, conversation, seq, text)| Step::Edit { who, conversation, seq, text }),
+        3 => (who.clone(), conversation.clone(), seq.clone())
+            .prop_map(|(who, conversation, seq)| Step::Recall { who, conversation, seq }),
+        4 => (who.clone(), conversation.clone()).prop_map(|(who, conversation)| Step::Claim { who, conversation }),
+        3 => (0..2usize, conversation.clone(), who.clone())
+            .prop_map(|(who, conversation, agent)| Step::Assign { who, conversation, agent }),
+        2 => (who.clone(), conversation.clone()).prop_map(|(who, conversation)| Step::Release { who, conversation }),
+        2 => (who.clone(), conversation.clone()).prop_map(|(who, conversation)| Step::Close { who, conversation }),
+        2 => (who.clone(), conversation.clone()).prop_map(|(who, conversation)| Step::Reopen { who, conversation }),
+        2 => (who.clone(), conversation.clone(), who.clone())
+            .prop_map(|(who, conversation, member)| Step::Add { who, conversation, member }),
+        2 => (who.clone(), conversation.clone(), who.clone())
+            .prop_map(|(who, conversation, member)| Step::Remove { who, conversation, member }),
+        2 => (who.clone(), conversation.clone(), 0..6u8)
+            .prop_map(|(who, conversation, what)| Step::Update { who, conversation, what }),
+        5 => (who.clone(), conversation.clone(), seq.clone(), version)
+            .prop_map(|(who, conversation, seq, version)| Step::Read { who, conversation, seq, version }),
+        2 => (who.clone(), conversation.clone(), seq.clone())
+            .prop_map(|(who, conversation, seq)| Step::MarkUnread { who, conversation, seq }),
+        1 => (who.clone(), conversation, seq).prop_map(|(who, conversation, seq)| Step::Delivered { who, conversation, seq }),
         3 => (0..64usize).prop_map(|which| Step::Retry { which }),
         1 => (visitor.clone(), visitor).prop_map(|(from, into)| Step::Merge { from, into }),
         1 => (who, proptest::bool::weighted(0.8)).prop_map(|(who, on)| Step::Switch { who, on }),
@@ -172,19 +172,19 @@ impl Simulation {
                 let message = key.map(|key| draft(key, 0, None));
                 by(who, Open { customer: member(customer), subject: String::new(), message }.into())
             }
-            Step::Send { who, room, key, text, reply, read } => {
-                let room = self.room(room);
+            Step::Send { who, conversation, key, text, reply, read } => {
+                let conversation = self.conversation(conversation);
                 // What is said behind the scenes must stay there.
-                let backstage = self.row(room).is_some_and(|row| row.parent_id.is_some());
+                let backstage = self.row(conversation).is_some_and(|row| row.parent_id.is_some());
                 let draft = if backstage { secret(key) } else { draft(key, text, reply) };
-                by(who, Send { log: LogRef::Log(room), draft, read_seq: read }.into())
+                by(who, Send { log: LogRef::Log(conversation), draft, read_seq: read }.into())
             }
-            Step::Note { who, room, key } => {
-                let log = LogRef::BackstageOf(self.front(room));
+            Step::Note { who, conversation, key } => {
+                let log = LogRef::BackstageOf(self.front(conversation));
                 by(who, Send { log, draft: secret(key), read_seq: None }.into())
             }
-            Step::Edit { who, room, seq, text } => {
-                let conversation = self.room(room);
+            Step::Edit { who, conversation, seq, text } => {
+                let conversation = self.conversation(conversation);
                 let backstage = self.row(conversation).is_some_and(|row| row.parent_id.is_some());
                 let words = if backstage { format!("{SECRET} edited") } else { format!("edited {text}") };
                 by(
@@ -193,41 +193,54 @@ impl Simulation {
                         .into(),
                 )
             }
-            Step::Recall { who, room, seq } => by(who, Recall { conversation: self.room(room), seq }.into()),
-            Step::Claim { who, room } => by(who, Claim { conversation: self.room(room) }.into()),
-            Step::Assign { who, room, agent } => {
+            Step::Recall { who, conversation, seq } => {
+                by(who, Recall { conversation: self.conversation(conversation), seq }.into())
+            }
+            Step::Claim { who, conversation } => {
+                by(who, Claim { conversation: self.conversation(conversation) }.into())
+            }
+            Step::Assign { who, conversation, agent } => {
                 let note = if agent % 2 == 0 { String::new() } else { SECRET.to_owned() };
-                by(who, Assign { conversation: self.room(room), agent: member(agent), note }.into())
+                by(
+                    who,
+                    Assign { conversation: self.conversation(conversation), agent: member(agent), note }
+                        .into(),
+                )
             }
-            Step::Release { who, room } => {
-                by(who, Release { conversation: self.room(room), note: SECRET.to_owned() }.into())
-            }
-            Step::Close { who, room } => {
-                let (conversation, note) = (self.room(room), SECRET.to_owned());
+            Step::Release { who, conversation } => by(
+                who,
+                Release { conversation: self.conversation(conversation), note: SECRET.to_owned() }.into(),
+            ),
+            Step::Close { who, conversation } => {
+                let (conversation, note) = (self.conversation(conversation), SECRET.to_owned());
                 by(who, Close { conversation, reason: CloseReason::Resolved, note }.into())
             }
-            Step::Reopen { who, room } => by(who, Reopen { conversation: self.room(room) }.into()),
-            Step::Add { who, room, member: one } => {
-                by(who, AddMember { conversation: self.room(room), member: member(one) }.into())
+            Step::Reopen { who, conversation } => {
+                by(who, Reopen { conversation: self.conversation(conversation) }.into())
             }
-            Step::Remove { who, room, member: one } => {
-                by(who, RemoveMember { conversation: self.room(room), member: member(one) }.into())
-            }
-            Step::Update { who, room, what } => {
-                let conversation = self.room(room);
+            Step::Add { who, conversation, member: one } => by(
+                who,
+                AddMember { conversation: self.conversation(conversation), member: member(one) }.into(),
+            ),
+            Step::Remove { who, conversation, member: one } => by(
+                who,
+                RemoveMember { conversation: self.conversation(conversation), member: member(one) }.into(),
+            ),
+            Step::Update { who, conversation, what } => {
+                let conversation = self.conversation(conversation);
                 let subject = (what % 2 == 0).then(|| format!("subject {what}"));
                 let priority = (what % 3 == 0).then_some(Priority::Urgent);
                 let tags = (what >= 3).then(|| vec![format!("{SECRET}{what}")]);
                 by(who, Update { conversation, subject, priority, tags }.into())
             }
-            Step::Read { who, room, seq, version: read_ver } => {
-                by(who, Read { conversation: self.room(room), seq, read_ver }.into())
+            Step::Read { who, conversation, seq, version: read_ver } => {
+                by(who, Read { conversation: self.conversation(conversation), seq, read_ver }.into())
             }
-            Step::MarkUnread { who, room, seq } => {
-                by(who, MarkUnread { conversation: self.room(room), seq }.into())
+            Step::MarkUnread { who, conversation, seq } => {
+                by(who, MarkUnread { conversation: self.conversation(conversation), seq }.into())
             }
-            Step::Delivered { who, room, seq } => {
-                by(who, Delivered { conversation: self.room(room), seq }.into())
+            Step::Delivered { who, conversation, seq } => {
+                by(who, Delivered { conversation: self.conversation(conversation), seq }.into())
             }
             Step::Merge { from, into } => by(from, Merge { from: member(from), into: member(into) }.into()),
             Step::Switch { who, on } => {

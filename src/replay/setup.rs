@@ -76,12 +76,12 @@ pub async fn tenant(
     platform_key: Option<&str>,
 ) -> Result<Tenant, Failure> {
     let slug = format!("replay-{}-{number}", run.name);
-    let door = Rest::anonymous(site.clone(), number, platform_key);
+    let rest = Rest::anonymous(site.clone(), number, platform_key);
     let body = json!({
         "name": format!("Replay {number}"), "slug": slug,
         "admin": { "login_name": "admin", "password": password(run), "nickname": "Admin" },
     });
-    let made = insist(run, &door, "/tenants", &body).await?;
+    let made = insist(run, &rest, "/tenants", &body).await?;
     let tenant = made.get("tenant").unwrap_or(&made).get("id").and_then(id);
     let (admin_id, admin) = login(run, site, number, &slug, "admin").await?;
     let key = insist(run, &admin, "/identity-keys", &json!({})).await?;
