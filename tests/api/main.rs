@@ -67,5 +67,6 @@ mod tenants;
 mod tidy;
 mod tidy_guards;
 mod tidy_layers;
+mod tidy_paths;
 mod unread;
 mod visitors;

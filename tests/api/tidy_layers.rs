@@ -1,9 +1,10 @@
 //! The layers of the source, held by text: what a module may use, and that no circle of files grows. Test code is cut
-//! out first, wherever it stands in a file.
+//! out first, wherever it stands in a file. How paths are read stands in `tidy_paths`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::tidy::{files, none};
+use crate::tidy_paths::{Source, exported_macros, file_of, renamed, sources};
 
 /// The layers from the ground up. A module may use its own layer and those below it.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -25,176 +26,175 @@ fn layer(module: &str) -> Option<usize> {
     LAYERS.iter().position(|(_, modules)| modules.contains(&module))
 }
 
-/// The code of a file without comments and without items under `#[cfg(test)]`.
-fn code(text: &str) -> String {
-    let mut out = String::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if line.trim_start().starts_with("#[cfg(test)]") {
-            // The item ends with its closing brace at the indentation of the attribute, or with `;` on one line.
-            let indentation = line.len() - line.trim_start().len();
-            for item in lines.by_ref() {
-                let depth = item.len() - item.trim_start().len();
-                let ends = item.trim_end().ends_with(';') || item.trim() == "}";
-                if depth == indentation && ends {
-                    break;
-                }
-            }
-            continue;
-        }
-        if !line.trim_start().starts_with("//") {
-            out.push_str(line);
-            out.push('\n');
-        }
-    }
-    out
-}
-
-/// The paths below `crate::` that a text names, groups in braces taken apart.
-fn paths(code: &str) -> BTreeSet<Vec<String>> {
-    let mut found = BTreeSet::new();
-    for (start, _) in code.match_indices("crate::") {
-        let before = code[..start].chars().next_back();
-        if before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_' || letter == '$') {
-            continue;
-        }
-        expand(&code[start + "crate::".len()..], &[], &mut found);
-    }
-    found
-}
-
-/// Reads one path, or a group of paths, at the beginning of the text.
-fn expand(text: &str, prefix: &[String], found: &mut BTreeSet<Vec<String>>) {
-    if let Some(group) = text.strip_prefix('{') {
-        let mut depth = 1;
-        let mut start = 0;
-        for (at, letter) in group.char_indices() {
-            match letter {
-                '{' => depth += 1,
-                '}' => depth -= 1,
-                _ => {}
-            }
-            if depth == 0 || (depth == 1 && letter == ',') {
-                expand(group[start..at].trim_start(), prefix, found);
-                start = at + 1;
-            }
-            if depth == 0 {
-                return;
-            }
-        }
-        return;
-    }
-    let end = text.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(text.len());
-    let mut path = prefix.to_vec();
-    if end > 0 {
-        path.push(text[..end].to_owned());
-    }
-    match text[end..].strip_prefix("::") {
-        Some(rest) => expand(rest, &path, found),
-        None if path.is_empty() => {}
-        None => {
-            found.insert(path);
-        }
-    }
-}
-
-fn module(name: &str) -> &str {
-    let inner = name.strip_prefix("src/").unwrap_or(name);
-    inner.split('/').next().unwrap_or(inner).trim_end_matches(".rs")
+/// What this module uses above itself, and what has no layer.
+fn upward(own: &str, paths: &BTreeSet<Vec<String>>, macros: &BTreeMap<String, String>) -> Vec<String> {
+    let Some(mine) = layer(own) else { return vec![format!("the module {own} itself, which has no layer")] };
+    let first = |path: &&Vec<String>| path.first().is_none_or(|used| used != own);
+    let above = paths.iter().filter(first).filter(|path| {
+        let used = path.first().map(|used| macros.get(used).unwrap_or(used));
+        // A name of the crate's root that is no module, such as a glob, has no layer and is refused as well.
+        used.and_then(|used| layer(used)).is_none_or(|theirs| theirs > mine)
+    });
+    above.map(|path| path.join("::")).collect()
 }
 
 #[test]
 fn no_arrow_points_up() {
     let mut broken = Vec::new();
-    for (name, text) in files("src", ".rs") {
-        let own = module(&name);
+    let macros = exported_macros(&files("src", ".rs"));
+    for source in sources(&files("src", ".rs")) {
+        let own = source.module.first().map_or("lib", String::as_str);
         if own == "lib" {
+            // Whatever stood there could be reached by everybody.
+            let other = source.code.lines().filter(|line| {
+                let line = line.trim();
+                !(line.is_empty() || line.starts_with("pub mod ") || line.starts_with("#!["))
+            });
+            broken.extend(other.map(|line| format!("{}: {line:?} is no module", source.name)));
             continue;
         }
-        let Some(mine) = layer(own) else {
-            broken.push(format!("{name}: the module {own} has no layer"));
-            continue;
-        };
-        for path in paths(&code(&text)) {
-            let Some(used) = path.first().filter(|used| used.as_str() != own) else { continue };
-            // Macros at the root of the crate and types that are re-exported there belong to the ground.
-            if let Some(theirs) = layer(used)
-                && theirs > mine
-            {
-                broken.push(format!("{name} uses {}", path.join("::")));
-            }
-        }
+        let used = upward(own, &source.paths, &macros);
+        broken.extend(used.into_iter().map(|path| format!("{} uses {path}", source.name)));
+        broken.extend(renamed(&source.code).into_iter().map(|text| format!("{}: {text}", source.name)));
     }
     none("modules use what stands above them", broken);
 }
 
-/// The file that a path names: the longest beginning of it that is one. Files that only gather others (`mod.rs`) are
-/// left out: a parent and its children may know each other.
-fn file_of(path: &[String], known: &BTreeSet<String>) -> Option<String> {
-    (1..=path.len()).rev().find_map(|length| {
-        let file = format!("src/{}.rs", path[..length].join("/"));
-        known.contains(&file).then_some(file)
-    })
+/// One object in several files: the hub of a worker, the device of a player.
+const TOGETHER: &[&str] = &["src/gateway/", "src/replay/client/"];
+
+/// Which file uses which. Files that only gather others (`mod.rs`) are left out, and a parent and its children may know
+/// each other.
+fn uses(sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
+    let known: BTreeSet<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    let exports: BTreeMap<Vec<String>, Vec<String>> =
+        sources.iter().flat_map(|source| source.exports.clone()).collect();
+    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in sources.iter().filter(|source| !source.name.contains("/tests/")) {
+        let together = TOGETHER.iter().find(|folder| source.name.starts_with(**folder));
+        let below = source.name.trim_end_matches("mod.rs").trim_end_matches(".rs");
+        let mut to: BTreeSet<String> =
+            source.paths.iter().filter_map(|path| file_of(path, &known, &exports)).collect();
+        to.retain(|used| {
+            let child = used.strip_prefix(below).is_some_and(|rest| rest.starts_with('/'));
+            *used != source.name && !child && !together.is_some_and(|folder| used.starts_with(*folder))
+        });
+        uses.insert(source.name.clone(), to);
+    }
+    uses
+}
+
+/// What is left of a graph when everything is taken away that is in no circle, nor between two.
+fn circles(mut uses: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    loop {
+        let used: BTreeSet<String> = uses.values().flatten().cloned().collect();
+        let apart = |(name, to): &(&String, &BTreeSet<String>)| {
+            !used.contains(*name) || to.iter().all(|used| !uses.contains_key(used))
+        };
+        let apart: Vec<String> = uses.iter().filter(apart).map(|(name, _)| name.clone()).collect();
+        if apart.is_empty() {
+            break;
+        }
+        apart.iter().for_each(|name| drop(uses.remove(name)));
+    }
+    let left = uses.iter().map(|(name, to)| {
+        let to: Vec<&str> = to.iter().filter(|used| uses.contains_key(*used)).map(String::as_str).collect();
+        format!("{name} -> {}", to.join(", "))
+    });
+    left.collect()
 }
 
 #[test]
 fn no_circle_of_files() {
-    let sources = files("src", ".rs");
-    let known: BTreeSet<String> = sources.iter().map(|(name, _)| name.clone()).collect();
-    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (name, text) in sources.iter().filter(|(name, _)| !name.contains("/tests/")) {
-        let text = code(text);
-        let mut to: BTreeSet<String> = paths(&text).iter().filter_map(|path| file_of(path, &known)).collect();
-        // `super::x` names a sibling.
-        let folder: Vec<String> = name.trim_start_matches("src/").split('/').map(str::to_owned).collect();
-        let folder = &folder[..folder.len() - 1];
-        for (start, _) in text.match_indices("super::") {
-            let mut relative = BTreeSet::new();
-            expand(&text[start + "super::".len()..], folder, &mut relative);
-            to.extend(
-                relative
-                    .iter()
-                    .filter(|path| path.len() > folder.len())
-                    .filter_map(|path| file_of(path, &known)),
-            );
-        }
-        // One object in several files: the hub of a worker, the device of a player.
-        let together =
-            ["src/gateway/", "src/replay/client/"].into_iter().find(|folder| name.starts_with(folder));
-        to.retain(|used| used != name && !together.is_some_and(|folder| used.starts_with(folder)));
-        uses.insert(name.clone(), to);
-    }
-    // Taking away, again and again, what uses nothing that is left: what remains is circles and their users.
-    loop {
-        let leaves: Vec<String> = uses
-            .iter()
-            .filter(|(_, to)| to.iter().all(|used| !uses.contains_key(used)))
-            .map(|(name, _)| name.clone())
-            .collect();
-        if leaves.is_empty() {
-            break;
-        }
-        leaves.iter().for_each(|name| drop(uses.remove(name)));
-    }
-    // And what is used by nothing that is left.
-    loop {
-        let used: BTreeSet<&String> = uses.values().flatten().collect();
-        let tops: Vec<String> = uses.keys().filter(|name| !used.contains(name)).cloned().collect();
-        if tops.is_empty() {
-            break;
-        }
-        tops.iter().for_each(|name| drop(uses.remove(name)));
-    }
-    let circles = uses.iter().map(|(name, to)| {
-        let to: Vec<&str> = to.iter().filter(|used| uses.contains_key(*used)).map(String::as_str).collect();
-        format!("{name} -> {}", to.join(", "))
-    });
-    none("files use each other in a circle", circles.collect());
+    none("files use each other in a circle", circles(uses(&sources(&files("src", ".rs")))));
+}
+
+/// A tree of sources for the tests of the checks.
+fn tree(files: &[(&str, &str)]) -> Vec<Source> {
+    sources(&files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect::<Vec<_>>())
 }
 
 #[test]
-fn the_checks_see_what_they_look_for() {
-    let text = "use crate::{auth::service, db::{self, Db}};\n#[cfg(test)]\nmod tests {\n    use crate::cli;\n}\nfn f() { crate::gateway::g() }\n// crate::replay\n";
-    let found: Vec<String> = paths(&code(text)).into_iter().map(|path| path.join("::")).collect();
-    assert_eq!(found, ["auth::service", "db::Db", "db::self", "gateway::g"]);
+fn every_form_of_an_upward_arrow_is_seen() {
+    for text in [
+        "use crate::gateway::Hub;",
+        "use crate::{db, gateway};",
+        "use crate::{db::{self, Db}, gateway::{hub::{Hub}}};",
+        "use crate::{\n    db,\n    gateway::{\n        hub,\n    },\n};",
+        "pub use crate::gateway::Hub;",
+        "pub(crate) use crate::gateway;",
+        "use crate::gateway as other;",
+        "use crate::gateway::*;",
+        "use crate::*;",
+        "use crate::{self as root};",
+        "use crate as root;",
+        "use super::super as root;",
+        "use super::super::gateway::Hub;",
+        "use super::super::{db, gateway};",
+        "use super::super::*;",
+        "fn f() { super::super::gateway::g() }",
+        "fn f() { crate::gateway::g() }",
+        "fn f(hub: &crate::gateway::Hub) {}",
+        "fn f() { let x = <crate::gateway::Hub as Default>::default(); }",
+        "macro_rules! m { () => { $crate::gateway::g() } }",
+        "thing! { field: crate::gateway::Hub }",
+        "fn f() { crate::above!() }",
+        "extern crate self as deskwire;",
+        "#[cfg(test)]\nuse crate::kernel;\nuse crate::gateway;",
+        "#[cfg(test)] use crate::kernel;\nfn f() { crate::gateway::g() }",
+        "struct S {\n    #[cfg(test)]\n    one: u8,\n    two: crate::gateway::Hub,\n}\nfn f() {\n}",
+        "enum E {\n    #[cfg(test)]\n    One { a: u8 },\n    Two(crate::gateway::Hub),\n}\nfn f() {\n}",
+    ] {
+        let above = "#[macro_export]\nmacro_rules! above { () => {} }";
+        let files = [("src/journal/lane.rs", text), ("src/gateway/hub.rs", above)];
+        let files: Vec<_> = files.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+        let lane = sources(&files).remove(0);
+        let found = upward("journal", &lane.paths, &exported_macros(&files));
+        assert!(!found.is_empty() || !renamed(&lane.code).is_empty(), "not seen: {text}");
+    }
+    for text in [
+        "use crate::db::{self, Db};\nuse super::queue::Queue;\nuse self::inner::Inner;",
+        "// crate::gateway\n/// [`crate::gateway`]\nfn f() { db::migrate() }",
+        "#[cfg(test)]\nmod tests {\n    use crate::gateway;\n}",
+        "fn f() {\n    #[cfg(test)]\n    crate::gateway::g();\n}",
+        "pub(in crate::journal) fn f() { $crate::kernel::g(); }",
+    ] {
+        let lane = tree(&[("src/journal/lane.rs", text)]).remove(0);
+        let found = upward("journal", &lane.paths, &BTreeMap::new());
+        assert!(found.is_empty() && renamed(&lane.code).is_empty(), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn every_form_of_a_circle_is_seen() {
+    for (one, two) in [
+        ("use super::two::T;", "use super::one::O;"),
+        ("use super::{two};", "fn f() { crate::sync::one::o() }"),
+        ("use super::two;\nfn f() { two::t() }", "use crate::sync;\nfn f() { sync::one::o() }"),
+        ("use crate::sync::T;", "use crate::sync::one;"),
+        ("use crate::sync as s;\nfn f() -> s::T {}", "use super::super::sync::one::O;"),
+        ("fn f() { super::super::sync::two::t() }", "use super::{one::{O}};"),
+        ("use super::T;", "use super::deep::D;"),
+    ] {
+        let gather = "mod one;\npub mod two;\nmod deep;\npub use two::T;";
+        let files = [
+            ("src/sync/mod.rs", gather),
+            ("src/sync/one.rs", one),
+            ("src/sync/two.rs", two),
+            ("src/sync/deep/mod.rs", "mod inner;\npub use self::inner::D;"),
+            ("src/sync/deep/inner.rs", "use super::super::one::O;"),
+        ];
+        let found = circles(uses(&tree(&files)));
+        assert!(found.len() > 1, "not seen: {one} with {two}");
+    }
+    let parent = [("src/sync.rs", "mod one;\nuse self::one::O;"), ("src/sync/one.rs", "use super::S;")];
+    assert_eq!(circles(uses(&tree(&parent))), Vec::<String>::new(), "a parent and its child");
+    let tops = [("src/a.rs", "use crate::b;"), ("src/b.rs", "use crate::c::C;"), ("src/c.rs", "")];
+    assert_eq!(circles(uses(&tree(&tops))), Vec::<String>::new(), "a chain");
+    let circle = [
+        ("src/a.rs", "use crate::b;"),
+        ("src/b.rs", "use crate::c::C;"),
+        ("src/c.rs", "fn f() { super::a::f() }"),
+    ];
+    assert_eq!(circles(uses(&tree(&circle))).len(), 3);
 }
