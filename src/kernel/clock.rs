@@ -12,19 +12,34 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     offset: Arc<AtomicI64>,
+    /// Where it was stopped; 0 while it goes.
+    stopped: Arc<AtomicI64>,
 }
 
 impl Clock {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     pub fn now(&self) -> Millis {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Millis(since.as_millis() as i64 + self.offset.load(Ordering::Relaxed))
+        let real = match self.stopped.load(Ordering::Relaxed) {
+            0 => system(),
+            at => at,
+        };
+        Millis(real + self.offset.load(Ordering::Relaxed))
+    }
+
+    /// Stops this clock: from now on it moves by [`Clock::advance`] only, so that tests do several things within one
+    /// millisecond.
+    pub fn stop(&self) {
+        self.stopped.store(system(), Ordering::Relaxed);
     }
 
     /// Moves this clock by so many milliseconds; tests live a day in a moment with it.
     pub fn advance(&self, milliseconds: i64) {
         self.offset.fetch_add(milliseconds, Ordering::Relaxed);
     }
+}
+
+fn system() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
 }
 
 /// 0000-01-01T00:00:00.000Z.

@@ -39,7 +39,7 @@ fn everybody_is_answered(kind: DatabaseKind) {
                 .await
                 .expect("somebody was not answered while the database hung")
         };
-        server.freeze();
+        let silence = server.freeze();
         let frozen = tokio::time::Instant::now();
         for body in [&first, &send, &send] {
             let (sent, inbox, me, ready) = round(body).await;
@@ -55,7 +55,7 @@ fn everybody_is_answered(kind: DatabaseKind) {
             assert_eq!(answer.status, 503, "{answer}");
         }
         tokio::time::sleep_until(frozen + SILENCE).await;
-        server.thaw();
+        drop(silence);
         let ok = |answer: Answer| (answer.status < 300).then_some(answer);
         eventually("a send is taken", || async { ok(desk.visitor.post(&path, send.clone()).await) }).await;
         eventually("the inbox is read", || async { ok(desk.agent.get("/inbox").await) }).await;

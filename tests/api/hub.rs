@@ -1,7 +1,7 @@
 //! The hub of a worker outlives what clients do at bad moments, and panics: everybody goes on getting entries.
 
 use deskwire::journal::fail_point::{FailAction, FailPoint};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Client, Desk, Socket, eventually};
 
@@ -53,28 +53,42 @@ on_every_database! {
         let desk = app.desk().await;
         let (room, other) = (desk.open_and_claim("hello").await, app.desk().await);
         let bystander = other.open_and_claim("hello").await;
+        let second = desk.second_visitor.open("hello").await;
+        desk.agent.claim(&second).await;
         for (round, point) in [FailPoint::Deliver, FailPoint::DeliverRows].into_iter().enumerate() {
             let mut sockets = fleet(&desk.agent).await;
             let mut others = fleet(&other.agent).await;
-            // Somebody watches: after the panic it is told to watch again.
-            let mut watcher = desk.supervisor.socket().await;
-            watcher.ask("watch", json!({"conversations": [room]})).await;
+            let mut watchers = fleet(&desk.supervisor).await;
+            let mut other_watchers = fleet(&other.supervisor).await;
+            for (watchers, room) in [(&mut watchers, &second), (&mut other_watchers, &bystander)] {
+                for watcher in watchers {
+                    watcher.ask("watch", json!({"conversations": [room]})).await;
+                }
+            }
             app.journal.fail_points().set(point, FailAction::Panic, 1);
             // A command with an inbox row for the agent, so that both points are passed.
-            let subject = json!({"subject": format!("round {round}")});
-            desk.agent.patch(&format!("/conversations/{room}"), subject).await.ok();
+            let subject = format!("round {round}");
+            desk.agent.patch(&format!("/conversations/{room}"), json!({"subject": subject})).await.ok();
             eventually("the hub was restarted", || async {
                 let restarts = app.tasks.restarts().get("hub").copied().unwrap_or(0);
                 (restarts == round as u64 + 1).then_some(())
             })
             .await;
-            desk.visitor.send(&room, "sent while the hub comes up").await;
-            let head = desk.agent.log(&room).await.len() as i64;
+            desk.second_visitor.send(&second, "sent while the hub comes up").await;
+            let head = desk.agent.log(&second).await.len() as i64;
+            let mut lagged = 0;
             for socket in &mut sockets {
-                complete(socket, &room, head).await;
+                lagged += i32::from(complete(socket, (&second, head), (&room, &subject)).await);
             }
+            // What was in work at the panic is told as missed instead of tried again: it could panic each time.
+            assert!(lagged > 0, "the worker tried again what it had panicked at");
             all_hear(&desk, &room, &mut sockets).await;
+            let seq = desk.second_visitor.send(&second, "who watches?").await["seq"].as_i64().unwrap();
+            for watcher in &mut watchers {
+                watched(watcher, &second, seq).await;
+            }
             all_hear(&other, &bystander, &mut others).await;
+            all_hear(&other, &bystander, &mut other_watchers).await;
             let metrics = app.http().get(format!("{}/metrics", app.base())).send().await.unwrap();
             let metrics = metrics.text().await.unwrap();
             let counted = format!("deskwire_task_restarts_total{{task=\"hub\"}} {}", round + 1);
@@ -99,21 +113,41 @@ on_every_database! {
     }
 }
 
-/// Waits until the device has the log up to `head`, by entries or by syncing after a lag.
-async fn complete(socket: &mut Socket, room: &str, head: i64) {
-    let tells = |frame: &serde_json::Value| {
+/// Waits until the device has the log up to its head and the conversation with its subject: by entries, or by syncing
+/// after a lag. Tells whether there was one.
+async fn complete(socket: &mut Socket, (log, head): (&str, i64), (room, subject): (&str, &str)) -> bool {
+    let tells = |frame: &Value| {
         frame["type"] == "lag"
             || frame["type"] == "entry"
-                && frame["data"]["conversation_id"] == room
+                && frame["data"]["conversation_id"] == log
                 && frame["data"]["seq"] == head
     };
     let frame = socket.wait("the entry or a lag", tells).await;
-    if frame["type"] == "lag" {
-        let page = socket.ask("sync", json!({"cursor": frame["data"]["cursor"]})).await;
-        let row = page["rows"].as_array().unwrap().iter().find(|row| row["conversation_id"] == room);
-        let seq = row.expect("the lag covers what was missed")["seq"].as_i64().unwrap();
-        if seq < head {
-            socket.entries_up_to(room, head).await;
-        }
+    if frame["type"] != "lag" {
+        let changed = |frame: &Value| {
+            frame["type"] == "inbox"
+                && frame["data"]["conversation_id"] == room
+                && frame["data"]["conversation"]["subject"] == subject
+        };
+        socket.wait("the row with the new subject", changed).await;
+        return false;
     }
+    let page = socket.ask("sync", json!({"cursor": frame["data"]["cursor"]})).await;
+    let rows = page["rows"].as_array().unwrap();
+    let row = |id: &str| rows.iter().find(|row| row["conversation_id"] == id);
+    let missed = row(room).unwrap_or_else(|| panic!("the lag does not cover what was missed: {page}"));
+    assert_eq!(missed["conversation"]["subject"], subject);
+    if row(log).and_then(|row| row["seq"].as_i64()) < Some(head) {
+        socket.entries_up_to(log, head).await;
+    }
+    true
+}
+
+/// Who watches gets the entry, or was told that it watches no more.
+async fn watched(socket: &mut Socket, room: &str, seq: i64) {
+    let tells = |frame: &Value| {
+        let of_room = frame["data"]["conversation_id"] == room;
+        of_room && (frame["type"] == "reset" || frame["type"] == "entry" && frame["data"]["seq"] == seq)
+    };
+    socket.wait("the entry, or the end of the watch", tells).await;
 }

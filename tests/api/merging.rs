@@ -32,9 +32,21 @@ on_every_database! {
         desk.agent.send(&room, "two").await;
         let before = row(&desk.second_visitor, &room).await;
         assert_eq!(before["unread"], 2, "{before}");
+        let members = format!("/conversations/{room}/members");
+        let participant = async |of: &Client| {
+            let rows = desk.agent.get(&members).await.ok()["data"].clone();
+            let mine = |one: &&Value| one["member"]["id"] == of.id();
+            rows.as_array().unwrap().iter().find(mine).unwrap_or_else(|| panic!("{rows}")).clone()
+        };
+        let place = participant(&desk.second_visitor).await;
+        // A device that marked as unread knows this version; an older one would be taken for outdated.
+        let mark = json!({"seq": before["read_seq"]});
+        let marked = desk.second_visitor.post(&format!("/conversations/{room}/mark_unread"), mark).await.ok();
         merge(&app, &desk).await;
         let after = row(&desk.visitor, &room).await;
         assert_eq!((&after["unread"], &after["read_seq"]), (&json!(2), &before["read_seq"]), "{after}");
+        assert!(after["read_ver"].as_i64() >= marked["read_ver"].as_i64(), "{after} after {marked}");
+        assert_eq!(participant(&desk.visitor).await["delivered_seq"], place["delivered_seq"]);
         desk.visitor.post(&format!("/conversations/{room}/read"), json!({"seq": 100})).await.ok();
         assert_eq!(row(&desk.visitor, &room).await["unread"], 0);
         let back = desk.visitor.post(&format!("/conversations/{room}/mark_unread"), json!({"seq": 0})).await.ok();

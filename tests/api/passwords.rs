@@ -41,13 +41,23 @@ on_every_database! {
     /// The store alone, before the journal ends the sessions, as after a crash between the two: nobody refreshes a
     /// session of the old password, and a sign-in that checked the old one brings no session.
     async fn no_session_of_the_old_password_survives_a_crash(app: TestApp) {
+        use deskwire::auth::sessions::{self, Beginning, ClientInfo};
+        use deskwire::kernel::Code;
         use deskwire::members::store;
         let desk = app.desk().await;
         let tokens = login(&desk, "agent", PASSWORD).await.ok();
         let (tenant, member, now) = (desk.tenant, desk.seed.agent.member, app.clock.now());
+        let checked = app.db.read(move |connection| store::find(connection, tenant, member)).await.unwrap().unwrap();
         app.db.write(move |connection| store::set_password(connection, tenant, member, "$2b$04$x", None, now)).await.unwrap();
         let refresh = json!({"refresh_token": tokens["refresh_token"]});
         desk.anonymous.post("/auth/refresh", refresh).await.refused(401, "session_revoked");
+        // The sign-in that goes on was checked against the row of before.
+        let client = ClientInfo { address: "127.0.0.1".parse().unwrap(), user_agent: String::new() };
+        for beginning in [Beginning::SignIn, Beginning::KnownSignIn] {
+            let session = sessions::begin(&app, tenant, member, checked.role, None, &client).unwrap();
+            let kept = sessions::keep(&app, session, checked.clone(), beginning).await;
+            assert_eq!(kept.err().map(|error| error.code), Some(Code::InvalidCredentials), "{beginning:?}");
+        }
         login(&desk, "second-agent", PASSWORD).await.ok();
     }
 

@@ -20,8 +20,9 @@ async fn pages(client: &Client, query: &str) -> Vec<String> {
     }
 }
 
-/// Conversations of so many customers; those opened in one instant too.
+/// Conversations of so many customers; those opened in one instant too, so the clock stands.
 async fn waiting(app: &TestApp, desk: &Desk, count: usize) -> Vec<String> {
+    app.clock.stop();
     let mut rooms = Vec::new();
     for number in 0..count {
         let visitor = app.client_of(app.seed_member(desk.tenant, Role::Customer).await);

@@ -100,6 +100,8 @@ on_every_database! {
         let settings = json!({"settings": {"edit_window_seconds": 0, "recall_window_seconds": 0}});
         desk.admin.patch("/tenant", settings).await.ok();
         let room = desk.open_and_claim("help").await;
+        // Not even within the millisecond of sending.
+        app.clock.stop();
         let sent = desk.visitor.send(&room, "helo").await;
         let path = at(&room, &format!("messages/{}", sent["seq"]));
         desk.visitor.patch(&path, text("hello")).await.refused(409, "window_expired");
@@ -155,6 +157,7 @@ on_every_database! {
     async fn an_outdated_edit_is_told(app: TestApp) {
         let desk = app.desk().await;
         let room = desk.open_and_claim("help").await;
+        app.clock.stop();
         let sent = desk.visitor.send(&room, "one").await;
         let path = at(&room, &format!("messages/{}", sent["seq"]));
         let based = |words: &str, base: &Value| {

@@ -131,16 +131,17 @@ impl Server {
         process.wait().unwrap();
     }
 
-    /// Stops the server in its tracks, with everything that works for it: its connections stay open and are silent.
-    pub fn freeze(&self) {
+    /// Stops the server in its tracks, with everything that works for it: its connections stay open and are silent. It
+    /// goes on when the answer is dropped, so that a test that fails meanwhile ends.
+    pub fn freeze(&self) -> Frozen<'_> {
         let process = self.process.lock().unwrap().id();
         // The parent first, so that it starts nobody after its children were counted.
         signal(process, "STOP");
         children(process).iter().for_each(|child| signal(*child, "STOP"));
+        Frozen(self)
     }
 
-    /// Lets it go on.
-    pub fn thaw(&self) {
+    fn thaw(&self) {
         let process = self.process.lock().unwrap().id();
         children(process).iter().for_each(|child| signal(*child, "CONT"));
         signal(process, "CONT");
@@ -167,6 +168,15 @@ impl Server {
                 Err(_) => std::thread::sleep(Duration::from_millis(50)),
             }
         }
+    }
+}
+
+/// A server that is frozen as long as this lives.
+pub struct Frozen<'a>(&'a Server);
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        self.0.thaw();
     }
 }
 
