@@ -25,6 +25,7 @@ mod crash;
 mod differential;
 mod disk;
 mod documents;
+mod documents_typescript;
 mod errors;
 mod fail_points;
 mod faults;
