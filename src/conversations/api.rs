@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::content::MessageKind;
 use crate::domain::entry::{Entry, EntryKind};
 use crate::http::page::PageQuery;
 use crate::kernel::json::given;
@@ -13,8 +14,8 @@ use crate::text_enum;
 use super::view::Opened;
 use super::view::{Card, Cards, View};
 use crate::domain::conversation::{
-    AssignmentEnd, AssignmentReason, AssignmentRow, CloseReason, ConversationStatus, MemberType,
-    ParticipantRow, Priority,
+    AssignmentEnd, AssignmentReason, AssignmentRow, CloseReason, ConversationStatus, GivenCloseReason,
+    MemberType, ParticipantRow, Priority,
 };
 
 /// A conversation that is to be opened.
@@ -40,7 +41,8 @@ pub struct FirstMessage {
     /// The client's own key for this message; makes opening safe to repeat.
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._:-]{1,64}$")]
     pub client_msg_id: String,
-    /// `text`, `card` or `custom`.
+    /// What kind of message it is.
+    #[schema(value_type = MessageKind)]
     pub kind: EntryKind,
     /// By kind.
     #[schema(value_type = MessageContent, example = json!({"text": "hello"}))]
@@ -166,6 +168,7 @@ pub struct CloseConversation {
     /// Why; the customer sees it. Staff: resolved (default), customer_left, inactive, spam. Customers: customer_left
     /// (default), resolved.
     #[serde(default)]
+    #[schema(value_type = Option<GivenCloseReason>)]
     pub reason: Option<CloseReason>,
     /// Why, for the staff only; at most 2,000 characters.
     #[serde(default)]

@@ -180,7 +180,7 @@ pub async fn close(app: &App, actor: Actor, id: ConversationId, input: CloseConv
     let usual = if staff { CloseReason::Resolved } else { CloseReason::CustomerLeft };
     let reason = input.reason.unwrap_or(usual);
     let own = staff || matches!(reason, CloseReason::CustomerLeft | CloseReason::Resolved);
-    if matches!(reason, CloseReason::Merged | CloseReason::CustomerDeleted) || !own {
+    if !reason.may_be_given() || !own {
         return Err(Error::field("/reason", "invalid", "this reason is not allowed for your role"));
     }
     change(app, actor, id, Close { conversation: id, reason, note }).await

@@ -1,11 +1,14 @@
 //! How a conversation looks to staff and to its customer: two types, so that what is meant for staff has no field
 //! to leak through.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use diesel::prelude::*;
 use serde::Serialize;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::db::AnyConnection;
 use crate::db::schema::member;
@@ -119,13 +122,40 @@ pub struct CustomerView {
 }
 
 /// A conversation as the reader may see it: staff get the one view, customers the other.
-#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum View {
     /// For staff.
     Staff(Box<StaffView>),
     /// For the customer.
     Customer(Box<CustomerView>),
+}
+
+/// One schema, `Conversation`: the fields of [`StaffView`], of which those of [`CustomerView`] are always there. Two
+/// that overlap would both fit a staff answer, and no generator could tell them apart.
+impl PartialSchema for View {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = StaffView::schema();
+        if let (RefOr::T(Schema::Object(all)), RefOr::T(Schema::Object(customer))) =
+            (&mut schema, CustomerView::schema())
+        {
+            all.required = customer.required;
+            all.description = Some(
+                "A conversation. A customer gets the required fields only, the staff all of them.".to_owned(),
+            );
+        }
+        schema
+    }
+}
+
+impl ToSchema for View {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Conversation")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        StaffView::schemas(schemas);
+    }
 }
 
 /// The cards of some members, read at once.

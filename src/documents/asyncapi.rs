@@ -1,19 +1,18 @@
 //! The AsyncAPI 3 document of the socket, from the frames' own types and tables (`gateway::protocol`). Owns its
 //! form only.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
-use super::client_rules::CLIENT_RULES;
-use super::tables;
+use super::{bounds, openapi, schemas, tables};
 use crate::domain::member::Role;
 use crate::gateway::protocol::SUB_PROTOCOL;
-use crate::gateway::protocol::close::CLOSE_CODES;
-use crate::gateway::protocol::limits::limits;
 use crate::gateway::protocol::table::{
-    Allowed, CLIENT_FRAMES, Delivery, OK, Reply, SERVER_FRAMES, ServerFrame, ok_schemas, schemas,
+    Allowed, CLIENT_FRAMES, Delivery, ERROR, OK, Reply, SERVER_FRAMES, ServerFrame, ok_schemas,
+    schemas as frame_schemas,
 };
 use crate::kernel::Code;
-use crate::settings::Settings;
 
 const CHANNEL: &str = "#/channels/socket";
 
@@ -48,19 +47,27 @@ pub fn document() -> Value {
     }
     for frame in SERVER_FRAMES {
         let key = format!("server.{}", frame.name);
-        messages.insert(key.clone(), message(frame.name, frame.meaning, server_payload(frame, frame.schema)));
+        let mut one = message(frame.name, frame.meaning, server_payload(frame, frame.schema));
+        one["x-delivery"] = json!(delivery(frame.delivery));
+        if frame.delivery == Delivery::Reply {
+            one["x-answers"] = json!(answered_by(&Reply::Frame(frame.name)));
+        }
+        messages.insert(key.clone(), one);
         let operation = json!({
             "action": "send",
             "channel": {"$ref": CHANNEL},
             "title": frame.name,
             "summary": frame.meaning,
+            "description": delivered(frame),
             "messages": [{"$ref": format!("{CHANNEL}/messages/{key}")}],
         });
         operations.insert(format!("send.{}", frame.name), operation);
     }
     for frame in SERVER_FRAMES.iter().filter(|frame| frame.name == OK.name) {
         for reply in ok_schemas() {
-            let one = message(frame.name, frame.meaning, server_payload(frame, reply));
+            let mut one = message(frame.name, frame.meaning, server_payload(frame, reply));
+            one["x-delivery"] = json!(delivery(frame.delivery));
+            one["x-answers"] = json!(answered_by(&Reply::Ok(reply)));
             messages.insert(format!("server.ok.{reply}"), one);
         }
     }
@@ -68,17 +75,19 @@ pub fn document() -> Value {
         .keys()
         .map(|key| (key.clone(), json!({"$ref": format!("#/components/messages/{key}")})))
         .collect();
-    let schemas: Map<String, Value> = schemas()
-        .into_iter()
-        .filter_map(|(name, schema)| Some((name, serde_json::to_value(schema).ok()?)))
-        .collect();
+    let schemas = arranged(&mut messages);
     json!({
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {
             "title": "Deskwire socket",
             "version": env!("CARGO_PKG_VERSION"),
             "description": description(),
-            "license": {"name": "Apache-2.0"},
+            "contact": openapi::contact(),
+            "tags": [
+                {"name": "client", "description": "Frames from the client: operations `receive.…`."},
+                {"name": "server", "description": "Frames from the server: operations `send.…`."},
+            ],
+            "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
         "defaultContentType": "application/json",
         "servers": {
@@ -95,15 +104,17 @@ pub fn document() -> Value {
                 "title": "The socket",
                 "description": format!("Offer the sub-protocol `{SUB_PROTOCOL}`. One JSON object in each text message."),
                 "messages": in_channel,
+                "x-upgrade-answers": upgrade_answers(),
                 "bindings": {"ws": {"method": "GET", "bindingVersion": "0.1.0"}},
             },
         },
         "operations": operations,
         "components": {"messages": messages, "schemas": schemas},
-        "x-close-codes": close_codes(),
-        "x-error-codes": error_codes(),
-        "x-limits": {"customer": announced(Role::Customer), "staff": announced(Role::Agent)},
-        "x-client-rules": client_rules(),
+        "x-close-codes": tables::close_code_rows(),
+        "x-error-codes": tables::error_code_rows(),
+        "x-entry-kinds": tables::entry_kind_rows(),
+        "x-limits": {"customer": tables::limit_rows(Role::Customer), "staff": tables::limit_rows(Role::Agent)},
+        "x-client-rules": tables::client_rule_rows(),
     })
 }
 
@@ -115,13 +126,50 @@ fn accepted(allowed: Allowed) -> &'static str {
     match allowed {
         Allowed::Always => "Accepted at any time.",
         Allowed::AwaitingHello => "Accepted once, as the first frame.",
-        Allowed::Live => "Accepted after `live`; refused with `draining` while the server shuts down.",
-        Allowed::Draining => "Accepted after `live`, also while the server shuts down.",
+        Allowed::Live => {
+            "Accepted after `live`, `not_ready` before; refused with `draining` while the server shuts down."
+        }
+        Allowed::Draining => "Accepted after `live`, `not_ready` before; also while the server shuts down.",
+    }
+}
+
+/// The client frames that this answers. An `error`, and `ok` before its data is known, answer all that have an answer.
+fn answered_by(reply: &Reply) -> Vec<&'static str> {
+    CLIENT_FRAMES
+        .iter()
+        .filter(|frame| match reply {
+            Reply::Frame(name) if *name == ERROR.name => true,
+            Reply::Frame(name) if *name == OK.name => matches!(frame.reply, Reply::Ok(_)),
+            reply => frame.reply == *reply,
+        })
+        .map(|frame| frame.name)
+        .collect()
+}
+
+/// How a frame reaches a client, in a sentence.
+fn delivered(frame: &ServerFrame) -> String {
+    match frame.delivery {
+        Delivery::Durable => {
+            "Durable: who missed it learns what it says after connecting with the stored cursor.".to_owned()
+        }
+        Delivery::Live => "Sent once, to sockets that are connected.".to_owned(),
+        Delivery::Reply => {
+            let asked = answered_by(&Reply::Frame(frame.name));
+            format!("Sent once, in answer to {}.", asked.join(", "))
+        }
+    }
+}
+
+fn delivery(delivery: Delivery) -> &'static str {
+    match delivery {
+        Delivery::Durable => "durable",
+        Delivery::Live => "live",
+        Delivery::Reply => "reply",
     }
 }
 
 fn schema(name: &str) -> Value {
-    json!({"$ref": format!("#/components/schemas/{name}")})
+    schemas::reference(name)
 }
 
 fn client_payload(name: &str, data: &str) -> Value {
@@ -144,79 +192,70 @@ fn server_payload(frame: &ServerFrame, data: &str) -> Value {
         properties.insert("reply_to".to_owned(), schema("FrameId"));
     }
     if frame.delivery == Delivery::Durable {
-        let text = "Everything up to this cursor has been delivered.";
+        let text = "Everything before this frame has been delivered.";
         properties.insert("cursor".to_owned(), json!({"type": "string", "description": text}));
     }
     properties.insert("data".to_owned(), schema(data));
     json!({"type": "object", "required": ["type", "data"], "properties": properties})
 }
 
-fn close_codes() -> Vec<Value> {
-    CLOSE_CODES
-        .iter()
-        .map(|row| {
-            json!({
-                "code": row.code,
-                "name": row.name,
-                "reconnect": row.reconnect,
-                "meaning": row.meaning,
-                "advice": row.advice,
-            })
-        })
-        .collect()
-}
-
-fn error_codes() -> Vec<Value> {
-    let row =
-        |code: &Code| json!({"code": code.name(), "retryable": code.retryable(), "meaning": code.meaning()});
-    Code::ALL.iter().map(row).collect()
-}
-
-fn announced(role: Role) -> Vec<Value> {
-    limits(&Settings::defaults(), role)
-        .iter()
-        .map(|limit| {
-            json!({"name": limit.name, "unit": limit.unit, "default": limit.value, "meaning": limit.meaning})
-        })
-        .collect()
-}
-
-fn client_rules() -> Vec<Value> {
-    CLIENT_RULES.iter().map(|(name, text)| json!({"name": name, "rule": text})).collect()
-}
-
 fn description() -> String {
-    let mut text = String::from(
-        "Everything that a client must not miss is an entry of a log or a row of its inbox, and both are read again \
-         from any cursor, on any process, after any time. A socket only makes that fast.\n\n\
-         A client connects, sends `hello` with its access token and its last cursor within five seconds, and gets \
-         `ready` (who it is, the rows that changed, the limits), the entries that it missed, and `live`. From then \
-         on frames come as things happen. A command over the socket and the same command over REST do the same.\n\n\
-         ## Close codes\n\nBelow 4500: connect again by yourself. From 4500 on: stop.\n\n\
-         | code | name | meaning | advice |\n|---|---|---|---|\n",
-    );
-    for row in CLOSE_CODES {
-        text.push_str(&format!("| {} | `{}` | {} | {} |\n", row.code, row.name, row.meaning, row.advice));
+    "Everything that a client must not miss is an entry of a log or a row of its inbox, and both are read again from \
+     any cursor, on any process, after any time. A socket only makes that fast. Guides stand under `/docs/` of every \
+     server.\n\n\
+     A client connects, sends `hello` with its access token and its last cursor within five seconds, and gets `ready` \
+     (who it is, the rows that changed, the limits), the entries that it missed, and `live`. From then on frames come \
+     as things happen. A command over the socket and the same command over REST do the same. Access tokens come from \
+     `POST /api/v1/auth/login`, `/auth/refresh` and `/visitors` (see `/api/v1/openapi.json`).\n\n\
+     A frame is durable (`x-delivery`) when a client that missed it gets it, or what it says, again after it has \
+     connected with its stored cursor: `entry`, `entries`, `inbox`, `reset`. Such a frame may carry `cursor`: \
+     everything up to it has been delivered. A live frame is sent once.\n\n\
+     A frame with an `id` is answered with that id in `reply_to`: by the frame that `reply` of its operation names, or \
+     by `error`; `x-answers` of an answer names the frames that it answers. What comes before `live` and needs a \
+     socket that is live gets `error` with `not_ready`. The HTTP answers to the upgrade stand in `x-upgrade-answers` of \
+     the channel, close codes in `x-close-codes` (below 4500: connect again by yourself; from 4500 on: stop), error \
+     codes in `x-error-codes`, default limits in `x-limits` (`ready` tells those in force), entry kinds in \
+     `x-entry-kinds`, and what a client does to keep the promises in `x-client-rules`.\n\n\
+     The sub-protocol names the version. Within `deskwire.v1` fields, frames, enum values and entry kinds are added: \
+     ignore what you do not know."
+        .to_owned()
+}
+
+/// Gives every schema its place on one side: what clients send and what the server sends.
+fn arranged(messages: &mut Map<String, Value>) -> Map<String, Value> {
+    let mut all: Map<String, Value> =
+        frame_schemas().into_iter().map(|(name, schema)| (name, json!(schema))).collect();
+    schemas::add_contents(&mut all);
+    let (mut written, mut read) = (BTreeSet::new(), BTreeSet::new());
+    for (key, message) in messages.iter() {
+        let side = if key.starts_with("client.") { &mut written } else { &mut read };
+        side.extend(schemas::names(message));
     }
-    text.push_str("\n## Rules for clients\n\n");
-    for (number, (name, rule)) in (1..).zip(CLIENT_RULES) {
-        text.push_str(&format!("{number}. **{name}**: {rule}\n"));
+    let arranged = schemas::arrange(&mut all, &written, &read);
+    for (key, message) in messages.iter_mut() {
+        if key.starts_with("client.") {
+            schemas::rename(message, &arranged.inputs);
+        }
     }
-    text.push_str(
-        "\n## Limits\n\n`ready` tells those in force. These are the defaults for visitors and for staff.\n\n",
-    );
-    text.push_str("| name | unit | visitor | staff | meaning |\n|---|---|---|---|---|\n");
-    let settings = Settings::defaults();
-    for (visitor, staff) in limits(&settings, Role::Customer).iter().zip(limits(&settings, Role::Agent)) {
-        let row = format!(
-            "| `{}` | {} | {} | {} | {} |\n",
-            visitor.name, visitor.unit, visitor.value, staff.value, visitor.meaning
-        );
-        text.push_str(&row);
-    }
-    text.push_str("\n## Entry kinds\n\nThis list may grow.\n\n");
-    text.push_str(&tables::entry_kinds().markdown());
-    text.push_str("\n## Error codes\n\n");
-    text.push_str(&tables::error_codes().markdown());
-    text
+    bounds::add(&mut all, &arranged.written);
+    all
+}
+
+/// What the upgrade request is answered with.
+fn upgrade_answers() -> Vec<Value> {
+    let refusal = |codes: &[Code], text: &str| {
+        let names: Vec<_> = codes.iter().map(|code| code.name()).collect();
+        json!({"status": codes.first().map(|code| code.status()), "codes": names, "meaning": text})
+    };
+    vec![
+        json!({"status": 101, "codes": [], "meaning": "Switching to the WebSocket."}),
+        refusal(&[Code::InvalidParameter], "No WebSocket request, or another sub-protocol."),
+        refusal(&[Code::OriginRefused], "The page's Origin is not on the allow-list."),
+        refusal(
+            &[Code::RateLimited],
+            "The address has far too many sockets. The first ones above the limit are accepted and closed with 4007, \
+             which a browser can read.",
+        ),
+        refusal(&[Code::Draining], "The server is shutting down."),
+    ]
 }

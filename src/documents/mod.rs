@@ -2,14 +2,18 @@
 //! generated from the code; a test holds the committed files in `openapi/` against it.
 
 pub mod asyncapi;
+pub mod bounds;
 pub mod client_rules;
 pub mod openapi;
 pub mod portal;
+pub mod problems;
+pub mod schemas;
 pub mod tables;
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, get, web};
 use bytes::Bytes;
+use serde_json::Value;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use self::portal::Portal;
@@ -18,7 +22,7 @@ use crate::kernel::{Error, Result};
 /// The documents of a running server, written once.
 pub struct Documents {
     /// What the routes take and give.
-    pub openapi: utoipa::openapi::OpenApi,
+    pub openapi: Value,
     openapi_json: Bytes,
     asyncapi_json: Bytes,
     portal: web::Data<Portal>,
@@ -36,9 +40,7 @@ impl Documents {
         let openapi_json = Bytes::from(text(&openapi)?);
         let asyncapi = asyncapi::document();
         let asyncapi_json = Bytes::from(text(&asyncapi)?);
-        let as_value = serde_json::from_slice(&openapi_json)
-            .map_err(|cause| Error::internal("a document could not be read").caused_by(cause))?;
-        let portal = web::Data::new(Portal::new(&as_value, &asyncapi)?);
+        let portal = web::Data::new(Portal::new(&openapi, &asyncapi)?);
         Ok(Self { openapi, openapi_json, asyncapi_json, portal })
     }
 }
@@ -57,6 +59,8 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 /// Read the OpenAPI document of these routes
+///
+/// Made from the code of this very server; clients are generated from it.
 #[utoipa::path(tag = "service", security(()), responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
 #[get("/openapi.json")]
 async fn get_openapi(documents: web::Data<Documents>) -> HttpResponse {
@@ -66,6 +70,8 @@ async fn get_openapi(documents: web::Data<Documents>) -> HttpResponse {
 }
 
 /// Read the AsyncAPI document of the socket
+///
+/// Made from the code of this very server: frames, close codes, limits, and the rules that clients keep.
 #[utoipa::path(tag = "service", security(()), responses((status = 200, description = "AsyncAPI 3.0", body = Object)))]
 #[get("/asyncapi.json")]
 async fn get_asyncapi(documents: web::Data<Documents>) -> HttpResponse {

@@ -1,10 +1,18 @@
-//! The tables that the documents and the portal show: error codes, rights, entry kinds. Owns their columns; the rows
-//! come from the code that obeys them, and each reader gives them its own form.
+//! The tables that the documents and the portal show: error codes, rights, entry kinds, close codes, limits, rules for
+//! clients. Owns their columns; the rows come from the code that obeys them, and each reader gives them its own form.
 
+use serde_json::{Value, json};
+
+use super::client_rules::CLIENT_RULES;
+use super::schemas::reference;
 use crate::domain::entry::EntryKind;
 use crate::domain::member::Role;
+use crate::domain::notice::content_schema;
 use crate::domain::permission::{Operation, scope};
+use crate::gateway::protocol::close::CLOSE_CODES;
+use crate::gateway::protocol::limits::limits;
 use crate::kernel::Code;
+use crate::settings::Settings;
 
 /// A table. The first cell of a row is a name; the others are Markdown.
 #[derive(Debug, Clone)]
@@ -56,6 +64,74 @@ pub fn rights() -> Table {
 
 /// What an entry can be.
 pub fn entry_kinds() -> Table {
-    let row = |kind: &EntryKind| vec![kind.to_string(), kind.meaning().to_owned()];
-    Table::new(&["kind", "meaning"], EntryKind::ALL.iter().map(row))
+    let row = |kind: &EntryKind| {
+        vec![kind.to_string(), kind.meaning().to_owned(), format!("`{}`", content_schema(*kind))]
+    };
+    Table::new(&["kind", "meaning", "content"], EntryKind::ALL.iter().map(row))
+}
+
+/// Every error code, as `x-error-codes`.
+pub fn error_code_rows() -> Vec<Value> {
+    let row = |code: &Code| {
+        json!({
+            "code": code.name(), "status": code.status(), "retryable": code.retryable(), "meaning": code.meaning(),
+        })
+    };
+    Code::ALL.iter().map(row).collect()
+}
+
+/// Who may do what, and how far, as `x-rights`.
+pub fn right_rows() -> Vec<Value> {
+    let row = |operation: &Operation| {
+        let mut row = json!({"right": operation.as_str(), "meaning": operation.meaning()});
+        for role in Role::ALL {
+            row[role.as_str()] = json!(scope(*role, *operation).to_string());
+        }
+        row
+    };
+    Operation::ALL.iter().map(row).collect()
+}
+
+/// What an entry can be, as `x-entry-kinds`.
+pub fn entry_kind_rows() -> Vec<Value> {
+    let row = |kind: &EntryKind| {
+        json!({
+            "kind": kind.as_str(),
+            "message": kind.is_message(),
+            "meaning": kind.meaning(),
+            "content": reference(content_schema(*kind)),
+        })
+    };
+    EntryKind::ALL.iter().map(row).collect()
+}
+
+/// Why the server closes a socket, as `x-close-codes`.
+pub fn close_code_rows() -> Vec<Value> {
+    CLOSE_CODES
+        .iter()
+        .map(|row| {
+            json!({
+                "code": row.code,
+                "name": row.name,
+                "reconnect": row.reconnect,
+                "meaning": row.meaning,
+                "advice": row.advice,
+            })
+        })
+        .collect()
+}
+
+/// The limits of a socket by default, as `x-limits`.
+pub fn limit_rows(role: Role) -> Vec<Value> {
+    limits(&Settings::defaults(), role)
+        .iter()
+        .map(|limit| {
+            json!({"name": limit.name, "unit": limit.unit, "default": limit.value, "meaning": limit.meaning})
+        })
+        .collect()
+}
+
+/// What a client of the socket does, as `x-client-rules`.
+pub fn client_rule_rows() -> Vec<Value> {
+    CLIENT_RULES.iter().map(|(name, text)| json!({"name": name, "rule": text})).collect()
 }

@@ -13,6 +13,40 @@ use crate::kernel::{Error, Result, json, text, url};
 pub const TEXT_MAX: usize = 16_384;
 /// Longest content of a card or a custom message as JSON, in bytes.
 pub const CUSTOM_MAX: usize = 16_384;
+/// Longest title of a card, in characters.
+pub const CARD_TITLE_MAX: usize = 200;
+/// Longest text of a card, in characters.
+pub const CARD_TEXT_MAX: usize = 2_000;
+/// Most buttons of a card.
+pub const BUTTONS_MAX: usize = 10;
+/// Longest label of a button, in characters.
+pub const BUTTON_LABEL_MAX: usize = 80;
+/// Longest value of a button, in characters.
+pub const BUTTON_VALUE_MAX: usize = 500;
+/// Shortest URL in a card, in characters.
+pub const URL_MIN: usize = 9;
+/// Longest URL in a card, in characters.
+pub const URL_MAX: usize = 2_000;
+
+/// The kinds that may be sent. Has a schema only: a kind arrives as [`EntryKind`], and [`Body::parse`] refuses the
+/// others.
+#[derive(Debug, Clone, Copy)]
+pub struct MessageKind;
+
+impl utoipa::PartialSchema for MessageKind {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        use utoipa::openapi::schema::{ObjectBuilder, Type};
+        let sent = || EntryKind::ALL.iter().filter(|kind| kind.is_message());
+        let meanings: Vec<_> = sent().map(|one| format!("- `{one}`: {}", one.meaning())).collect();
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(sent().map(|one| one.as_str())))
+            .description(Some(meanings.join("\n")))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for MessageKind {}
 
 /// What is said, checked: the kind and its content as JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +172,7 @@ fn check_text(content: TextContent, pointer: &str) -> Result<TextContent> {
 }
 
 fn check_card(role: Role, content: CardContent, pointer: &str) -> Result<CardContent> {
-    line(&format!("{pointer}/title"), &content.title, 200)?;
+    line(&format!("{pointer}/title"), &content.title, CARD_TITLE_MAX)?;
     // Staff's clients show them as the tenant's own: a stranger must not put up a form.
     if !role.is_staff() && content.image_url.is_some() {
         return Err(Error::field(
@@ -151,19 +185,23 @@ fn check_card(role: Role, content: CardContent, pointer: &str) -> Result<CardCon
         return Err(Error::field(format!("{pointer}/buttons"), "invalid", "visitors may not send buttons"));
     }
     if let Some(text) = &content.text {
-        length(&format!("{pointer}/text"), text, 0, 2_000)?;
+        length(&format!("{pointer}/text"), text, 0, CARD_TEXT_MAX)?;
     }
     https(&format!("{pointer}/image_url"), content.image_url.as_deref())?;
     https(&format!("{pointer}/url"), content.url.as_deref())?;
-    if content.buttons.len() > 10 {
-        return Err(Error::field(format!("{pointer}/buttons"), "too_long", "at most 10 buttons"));
+    if content.buttons.len() > BUTTONS_MAX {
+        return Err(Error::field(
+            format!("{pointer}/buttons"),
+            "too_long",
+            format!("at most {BUTTONS_MAX} buttons"),
+        ));
     }
     for (index, button) in content.buttons.iter().enumerate() {
         let pointer = format!("{pointer}/buttons/{index}");
-        line(&format!("{pointer}/label"), &button.label, 80)?;
+        line(&format!("{pointer}/label"), &button.label, BUTTON_LABEL_MAX)?;
         https(&format!("{pointer}/url"), button.url.as_deref())?;
         if let Some(value) = &button.value {
-            length(&format!("{pointer}/value"), value, 1, 500)?;
+            length(&format!("{pointer}/value"), value, 1, BUTTON_VALUE_MAX)?;
         }
         if button.url.is_some() == button.value.is_some() {
             return Err(Error::field(pointer, "invalid", "a button has either url or value"));
@@ -207,7 +245,7 @@ fn length(pointer: &str, text: &str, least: usize, most: usize) -> Result<()> {
 
 fn https(pointer: &str, url: Option<&str>) -> Result<()> {
     let Some(url) = url else { return Ok(()) };
-    length(pointer, url, 9, 2_000)?;
+    length(pointer, url, URL_MIN, URL_MAX)?;
     match url::fault(url) {
         Some(fault) => Err(Error::field(pointer, "invalid", fault)),
         None => Ok(()),

@@ -60,6 +60,32 @@ text_enum! {
     }
 }
 
+impl CloseReason {
+    /// Whether a member may give this reason; the others are the server's own.
+    pub const fn may_be_given(self) -> bool {
+        !matches!(self, Self::Merged | Self::CustomerDeleted)
+    }
+}
+
+/// The reasons that a request may give. Has a schema only: a reason arrives as [`CloseReason`].
+#[derive(Debug, Clone, Copy)]
+pub struct GivenCloseReason;
+
+impl utoipa::PartialSchema for GivenCloseReason {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        use utoipa::openapi::schema::{ObjectBuilder, Type};
+        let given = || CloseReason::ALL.iter().filter(|reason| reason.may_be_given());
+        let meanings: Vec<_> = given().map(|one| format!("- `{one}`: {}", one.meaning())).collect();
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(given().map(|one| one.as_str())))
+            .description(Some(meanings.join("\n")))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for GivenCloseReason {}
+
 text_enum! {
     /// What a member is in a conversation (the first source: 1 manager, 2 member).
     MemberType {

@@ -9,5 +9,6 @@ pub mod content;
 pub mod conversation;
 pub mod entry;
 pub mod member;
+pub mod notice;
 pub mod permission;
 pub mod tenant;

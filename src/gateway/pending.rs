@@ -7,11 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::protocol::FrameId;
 use super::protocol::client::{Position, Read};
-use super::protocol::limits::{DELIVERED_MS, TYPING_EVERY_MS, TYPING_TTL_MS};
+use super::protocol::limits::{COLLECTED, DELIVERED_MS, TYPING_EVERY_MS, TYPING_TTL_MS};
 use crate::kernel::{ConversationId, MemberId};
-
-/// Conversations for which one socket collects positions at most; beyond it the oldest go first.
-const COLLECTED: usize = 200;
 
 /// A read position that waits.
 #[derive(Debug)]

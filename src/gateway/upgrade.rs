@@ -50,16 +50,13 @@ impl Ticket {
 ///
 /// The sub-protocol is `deskwire.v1`; its frames, close codes and limits are described by the AsyncAPI document
 /// (`/api/v1/asyncapi.json`). The access token is not given here but in the first frame, `hello`, within five
-/// seconds. A browser's `Origin` must be on the allow-list or be the service's own host.
+/// seconds. A browser's `Origin` must be on the allow-list or be the service's own host. An address with far too many
+/// sockets is answered 429; the first ones above the limit are accepted and closed with 4007, which a browser can read.
 #[utoipa::path(
     tag = "socket",
     security(()),
     responses(
         (status = 101, description = "Switching to the WebSocket."),
-        (status = 400, description = "No WebSocket request, or another sub-protocol: `invalid_parameter`.", body = crate::http::problem::Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`origin_refused`.", body = crate::http::problem::Problem, content_type = "application/problem+json"),
-        (status = 429, description = "This address has far too many sockets: `rate_limited`. The first ones above the limit are accepted and closed with 4007, which a browser can read.", body = crate::http::problem::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`draining`.", body = crate::http::problem::Problem, content_type = "application/problem+json"),
     )
 )]
 #[get("/ws")]

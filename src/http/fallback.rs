@@ -3,7 +3,7 @@
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
-use utoipa::openapi::{OpenApi, PathItem};
+use serde_json::Value;
 
 use crate::kernel::{Code, Error};
 
@@ -15,11 +15,11 @@ pub struct RouteTable {
 
 impl RouteTable {
     /// The table of the routes that a document describes.
-    pub fn new(document: &OpenApi) -> Self {
-        let mut routes: Vec<_> = document
-            .paths
-            .paths
-            .iter()
+    pub fn new(document: &Value) -> Self {
+        let mut routes: Vec<_> = document["paths"]
+            .as_object()
+            .into_iter()
+            .flatten()
             .map(|(path, item)| (path.split('/').map(str::to_owned).collect(), methods(item)))
             .collect();
         routes.sort();
@@ -52,18 +52,9 @@ impl RouteTable {
 }
 
 /// The methods that a path item describes.
-pub fn methods(item: &PathItem) -> Vec<&'static str> {
-    let all = [
-        ("DELETE", &item.delete),
-        ("GET", &item.get),
-        ("HEAD", &item.head),
-        ("OPTIONS", &item.options),
-        ("PATCH", &item.patch),
-        ("POST", &item.post),
-        ("PUT", &item.put),
-        ("TRACE", &item.trace),
-    ];
-    all.into_iter().filter(|(_, operation)| operation.is_some()).map(|(method, _)| method).collect()
+fn methods(item: &Value) -> Vec<&'static str> {
+    let all = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
+    all.into_iter().filter(|method| item[method.to_ascii_lowercase()].is_object()).collect()
 }
 
 /// The service behind all routes.

@@ -52,6 +52,7 @@ pub struct Page<T> {
     /// The rows.
     pub data: Vec<T>,
     /// Give this as `cursor` to read on; null at the end of the list.
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 

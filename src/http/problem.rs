@@ -18,6 +18,7 @@ pub struct Problem {
     /// The HTTP status.
     pub status: u16,
     /// What went wrong, for programs: one of the table in the documents.
+    #[schema(schema_with = crate::kernel::error::codes_schema)]
     pub code: &'static str,
     /// What went wrong here, for people.
     pub detail: String,

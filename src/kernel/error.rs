@@ -95,15 +95,51 @@ impl fmt::Display for Code {
     }
 }
 
+/// Every [`FieldError::code`]; the list may grow.
+pub const FIELD_CODES: &[&str] = &[
+    "required",
+    "unknown",
+    "invalid",
+    "too_short",
+    "too_long",
+    "out_of_range",
+    "too_common",
+    "read_only",
+    "unchanged",
+    "expired",
+    "used",
+    "customer_or_staff",
+];
+
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct FieldError {
     /// JSON pointer (RFC 6901) to the field, such as `/content/text`.
     pub pointer: String,
-    /// `required`, `unknown`, `invalid`, `too_long`, `too_short`, `out_of_range`.
+    /// For programs: what is wrong.
+    #[schema(schema_with = field_codes)]
     pub code: Cow<'static, str>,
     /// One sentence for people.
     pub detail: String,
+}
+
+fn known_words(words: impl Iterator<Item = &'static str>) -> utoipa::openapi::schema::Object {
+    use utoipa::openapi::schema::{ObjectBuilder, Type};
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
+}
+
+fn field_codes() -> utoipa::openapi::schema::Object {
+    let mut schema = known_words(FIELD_CODES.iter().copied());
+    schema.description = Some("For programs: what is wrong.".to_owned());
+    schema
+}
+
+/// The schema of a field that holds a [`Code`].
+pub fn codes_schema() -> utoipa::openapi::schema::Object {
+    let mut schema = known_words(Code::ALL.iter().map(|code| code.name()));
+    schema.description =
+        Some("What went wrong, for programs; the table of codes says what it means.".to_owned());
+    schema
 }
 
 /// An error on its way to a client or a log.

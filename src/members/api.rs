@@ -43,15 +43,19 @@ pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 pub struct UpdateMe {
     /// The name that others see, 1 to 50 characters.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false)]
     nickname: Option<String>,
     /// An http or https URL, or empty.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false)]
     avatar: Option<String>,
     /// E-mail address, or empty.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false)]
     email: Option<String>,
     /// Mobile number, or empty.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false)]
     mobile: Option<String>,
 }
 
@@ -99,24 +103,31 @@ pub struct CreateMember {
 pub struct UpdateMember {
     /// What it may do. Its tokens are refused until they are refreshed.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Role, required = false)]
     role: Option<Role>,
     /// Whether it may be used. Disabling ends its sessions.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = MemberStatus, required = false)]
     status: Option<MemberStatus>,
     /// The name it signs in with.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false)]
     login_name: Option<String>,
     /// The name that others see.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false)]
     nickname: Option<String>,
     /// An http or https URL, or empty.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false)]
     avatar: Option<String>,
     /// E-mail address, or empty.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false)]
     email: Option<String>,
     /// Mobile number, or empty.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false)]
     mobile: Option<String>,
     /// The tenant's own id of this customer, or null.
     #[serde(default, deserialize_with = "present")]
@@ -128,12 +139,15 @@ pub struct UpdateMember {
     parent_id: Option<Option<MemberId>>,
     /// All tags.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Vec<String>, required = false)]
     tags: Option<Vec<String>>,
     /// All skills.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Vec<String>, required = false)]
     skills: Option<Vec<String>>,
     /// How many conversations it accepts at once.
     #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = i32, required = false)]
     max_accept: Option<i32>,
     /// When the account ends, or null.
     #[serde(default, deserialize_with = "present")]
@@ -174,6 +188,8 @@ pub struct ListMembers {
 }
 
 /// Read your account
+///
+/// A customer gets what is its own; the staff also what is kept about the account.
 #[utoipa::path(tag = "auth", responses((status = 200, description = "The account.", body = Me)))]
 #[get("/me")]
 pub async fn get_me(app: web::Data<App>, caller: Authenticated) -> Result<web::Json<Me>> {
@@ -250,6 +266,8 @@ pub async fn create_member(
 }
 
 /// Read an account
+///
+/// Supervisors and administrators read every account of the tenant, agents their sub-accounts.
 #[utoipa::path(tag = "members", params(("id" = MemberId, Path, description = "The member.")), responses(
     (status = 200, description = "The account.", body = Member),
 ))]

@@ -17,6 +17,7 @@ pub struct Member {
     /// What it may do.
     pub role: Role,
     /// The name it signs in with; visitors have none.
+    #[schema(required)]
     pub login_name: Option<String>,
     /// The name that others see.
     pub nickname: String,
@@ -27,8 +28,10 @@ pub struct Member {
     /// Mobile number, or empty.
     pub mobile: String,
     /// The tenant's own id of this customer, once it was identified.
+    #[schema(required)]
     pub external_id: Option<String>,
     /// The account that this one is a sub-account of.
+    #[schema(required)]
     pub parent_id: Option<MemberId>,
     /// What the staff note about it.
     pub tags: Vec<String>,
@@ -39,14 +42,18 @@ pub struct Member {
     /// Whether it may be used.
     pub status: MemberStatus,
     /// Locked until then for addresses and devices that it does not know, after many failed sign-ins.
+    #[schema(required)]
     pub locked_until: Option<Millis>,
     /// When it last signed in with its password.
+    #[schema(required)]
     pub last_login_at: Option<Millis>,
     /// From which address; empty when never.
     pub last_login_ip: String,
     /// When it last signed in or refreshed its tokens.
+    #[schema(required)]
     pub last_seen: Option<Millis>,
     /// When the account ends.
+    #[schema(required)]
     pub expires_at: Option<Millis>,
     /// When it was made.
     pub created_at: Millis,

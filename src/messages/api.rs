@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::{ConversationId, MemberId, Millis};
 
-use crate::domain::content::{CardContent, CustomContent, TextContent};
+use crate::domain::content::{CardContent, CustomContent, MessageKind, TextContent};
 use crate::domain::entry::{Entry, EntryKind, EntryRow, RevisionRow};
 
-/// What a message says, by its kind. Shown in the documents; bodies are checked by `Body::parse`, which says where
-/// exactly one is wrong.
+/// What a message says, by its `kind`.
+// Has a schema only: bodies are checked by `Body::parse`, which says where exactly one is wrong.
 #[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 #[serde(untagged)]
 pub enum MessageContent {
@@ -28,7 +28,8 @@ pub struct SendMessage {
     /// and key, for ever. Repeat a request that was not answered with the same key.
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._:-]{1,64}$")]
     pub client_msg_id: String,
-    /// `text`, `card` or `custom`.
+    /// What kind of message it is.
+    #[schema(value_type = MessageKind)]
     pub kind: EntryKind,
     /// By kind.
     #[schema(value_type = MessageContent, example = json!({"text": "hello"}))]
@@ -46,6 +47,7 @@ pub struct SendMessage {
 #[serde(deny_unknown_fields)]
 pub struct EditMessage {
     /// The kind of the message; an edit keeps it.
+    #[schema(value_type = MessageKind)]
     pub kind: EntryKind,
     /// By kind.
     #[schema(value_type = MessageContent, example = json!({"text": "hello!"}))]
@@ -134,8 +136,8 @@ pub struct Revision {
     pub notice_seq: i64,
     /// The kind of the message.
     pub kind: EntryKind,
-    /// The content that was replaced.
-    #[schema(value_type = MessageContent)]
+    /// The content that was replaced, in the form of its kind.
+    #[schema(value_type = Object)]
     pub content: serde_json::Value,
     /// Who replaced them.
     pub replaced_by: MemberId,

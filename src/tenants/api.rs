@@ -62,6 +62,7 @@ pub struct FirstAdmin {
 pub struct UpdateTenant {
     /// The name for people.
     #[serde(default, deserialize_with = "crate::members::api::present")]
+    #[schema(value_type = String, required = false)]
     name: Option<String>,
     /// The settings to change.
     #[serde(default)]
@@ -74,9 +75,11 @@ pub struct UpdateTenant {
 pub struct UpdateTenantSettings {
     /// How long a message may be edited by its sender, in seconds; 0 means never, at most a week.
     #[serde(default, deserialize_with = "crate::members::api::present")]
+    #[schema(value_type = i64, required = false)]
     edit_window_seconds: Option<i64>,
     /// How long a message may be recalled by its sender, in seconds; 0 means never, at most a week.
     #[serde(default, deserialize_with = "crate::members::api::present")]
+    #[schema(value_type = i64, required = false)]
     recall_window_seconds: Option<i64>,
 }
 
@@ -164,7 +167,7 @@ pub struct CreatedIdentityKey {
 ///
 /// Open to everybody when the service allows sign-up; else it needs the platform key as a bearer token. A slug that
 /// is in use answers `name_taken`.
-#[utoipa::path(tag = "tenants", request_body = CreateTenant, security((), ("bearer" = [])), responses(
+#[utoipa::path(tag = "tenants", request_body = CreateTenant, security((), ("platform_key" = [])), responses(
     (status = 201, description = "The new tenant.", body = CreatedTenant),
 ))]
 #[post("/tenants")]
@@ -194,6 +197,8 @@ pub async fn create_tenant(
 }
 
 /// Read the tenant
+///
+/// The one that the caller belongs to, with the settings that its clients obey.
 #[utoipa::path(tag = "tenants", responses((status = 200, description = "The tenant.", body = Tenant)))]
 #[get("/tenant")]
 pub async fn get_tenant(app: web::Data<App>, caller: Authenticated) -> Result<web::Json<Tenant>> {
@@ -201,6 +206,8 @@ pub async fn get_tenant(app: web::Data<App>, caller: Authenticated) -> Result<we
 }
 
 /// Update the tenant
+///
+/// Absent fields and settings stay. Administrators only.
 #[utoipa::path(tag = "tenants", request_body = UpdateTenant, responses(
     (status = 200, description = "The tenant as it is now.", body = Tenant),
 ))]

@@ -19,7 +19,7 @@ use crate::security::password::{Password, Queue};
 /// Longest name of a tenant, in characters.
 pub const NAME_MAX: usize = 200;
 /// Longest window for edits and recalls: a week.
-const WINDOW_MAX_SECONDS: i64 = 604_800;
+pub const WINDOW_MAX_SECONDS: i64 = 604_800;
 
 /// A new tenant with its first administrator.
 #[derive(Debug, Clone)]

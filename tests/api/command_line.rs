@@ -190,7 +190,7 @@ fn help_shows_every_setting() {
     }
     assert!(done(&["settings"], "sqlite:unused.db").contains("DESKWIRE_LISTEN"));
     assert!(done(&["openapi"], "sqlite:unused.db").contains("\"3.1.0\""));
-    assert!(done(&["asyncapi"], "sqlite:unused.db").contains("\"3.0.0\""));
+    assert!(done(&["asyncapi"], "sqlite:unused.db").contains("\"3.1.0\""));
     assert_eq!(finish(&["serve", "--listen", "nowhere"], "sqlite:unused.db").status.code(), Some(2));
     assert_eq!(finish(&["brew"], "sqlite:unused.db").status.code(), Some(2));
 }

@@ -16,7 +16,7 @@ use serde_json::Value;
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 fn openapi() -> Value {
-    serde_json::to_value(documents::openapi::document(deskwire::routes::configure)).unwrap()
+    documents::openapi::document(deskwire::routes::configure)
 }
 
 fn read(name: &str) -> String {
@@ -34,6 +34,12 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
         }
     }
     all
+}
+
+/// An answer, or the one that it refers to.
+fn answer<'a>(document: &'a Value, response: &'a Value) -> &'a Value {
+    let shared = response["$ref"].as_str().and_then(|to| document.pointer(to.trim_start_matches('#')));
+    shared.unwrap_or(response)
 }
 
 fn fresh(name: &str, text: &str) {
@@ -113,11 +119,12 @@ fn every_operation_says_what_a_client_needs() {
             "{name}: no success"
         );
         assert_eq!(
-            responses["default"]["content"]["application/problem+json"]["schema"]["$ref"],
+            answer(&document, &responses["default"])["content"]["application/problem+json"]["schema"]["$ref"],
             "#/components/schemas/Problem",
             "{name}: no problem"
         );
         for (status, response) in responses {
+            let response = answer(&document, response);
             assert!(
                 !response["description"].as_str().unwrap_or("").is_empty(),
                 "{name}: {status} is not described"
@@ -154,25 +161,128 @@ fn every_reference_leads_somewhere() {
     }
 }
 
+/// One column of a table of a document.
+fn column<'a>(document: &'a Value, table: &str, name: &str) -> Vec<&'a str> {
+    document[table].as_array().unwrap().iter().map(|row| row[name].as_str().unwrap()).collect()
+}
+
 #[test]
 fn every_code_right_and_kind_is_in_the_documents() {
     let (openapi, asyncapi) = (openapi(), documents::asyncapi::document());
-    let text = openapi["info"]["description"].as_str().unwrap();
-    let socket = asyncapi["info"]["description"].as_str().unwrap();
-    for code in Code::ALL {
-        assert!(
-            text.contains(&format!("| `{code}` |")) && socket.contains(&format!("| `{code}` |")),
-            "{code}"
-        );
+    let codes: Vec<_> = Code::ALL.iter().map(|code| code.name()).collect();
+    let rights: Vec<_> = Operation::ALL.iter().map(|right| right.as_str()).collect();
+    let kinds: Vec<_> = EntryKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(column(&openapi, "x-rights", "right"), rights);
+    for document in [&openapi, &asyncapi] {
+        assert_eq!(column(document, "x-error-codes", "code"), codes);
+        assert_eq!(column(document, "x-entry-kinds", "kind"), kinds);
+        let text = document["info"]["description"].as_str().unwrap();
+        assert!(text.lines().count() < 30, "generators copy the introduction into every file");
     }
-    for right in Operation::ALL {
-        assert!(text.contains(&format!("| `{right}` |")), "{right}");
-    }
-    for kind in EntryKind::ALL {
+}
+
+/// A new operation inherits what the others have: a test fails when it comes without.
+#[test]
+fn every_operation_has_its_problems_a_description_and_limits() {
+    let document = openapi();
+    for (method, path, operation) in operations(&document) {
+        let id = operation["operationId"].as_str().unwrap();
         assert!(
-            text.contains(&format!("| `{kind}` |")) && socket.contains(&format!("| `{kind}` |")),
-            "{kind}"
+            documents::problems::own(id).is_some(),
+            "{id} ({method} {path}) has no line in documents::problems"
         );
+        assert!(!operation["description"].as_str().unwrap_or("").is_empty(), "{id} has no description");
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let described = !parameter["description"].as_str().unwrap_or("").is_empty();
+            assert!(described, "{id}: {} has no description", parameter["name"]);
+        }
+        let has_4xx =
+            operation["responses"].as_object().unwrap().keys().any(|status| status.starts_with('4'));
+        assert!(has_4xx, "{id} refuses nothing");
+    }
+}
+
+/// The schemas that clients write: what requests or frames from the client refer to.
+fn written(document: &Value) -> serde_json::Map<String, Value> {
+    let all = document["components"]["schemas"].as_object().unwrap();
+    let mut roots = BTreeSet::new();
+    for (_, item) in document["paths"].as_object().into_iter().flatten() {
+        for (_, operation) in item.as_object().unwrap() {
+            roots.extend(documents::schemas::names(&operation["requestBody"]));
+        }
+    }
+    for (key, message) in document["components"]["messages"].as_object().into_iter().flatten() {
+        if key.starts_with("client.") {
+            roots.extend(documents::schemas::names(message));
+        }
+    }
+    let names = documents::schemas::reachable(all, &roots);
+    all.iter()
+        .filter(|(name, _)| names.contains(*name))
+        .map(|(name, one)| (name.clone(), one.clone()))
+        .collect()
+}
+
+fn walk<'a>(value: &'a Value, visit: &mut impl FnMut(&'a serde_json::Map<String, Value>)) {
+    match value {
+        Value::Object(fields) => {
+            visit(fields);
+            fields.values().for_each(|value| walk(value, visit));
+        }
+        Value::Array(items) => items.iter().for_each(|value| walk(value, visit)),
+        _ => {}
+    }
+}
+
+#[test]
+fn what_is_written_is_closed_and_bounded_and_what_is_read_is_open() {
+    for document in [openapi(), documents::asyncapi::document()] {
+        let written = written(&document);
+        assert!(written.len() > 10);
+        let unbounded = documents::bounds::unbounded(&written);
+        assert!(unbounded.is_empty(), "no limit in documents::bounds for {unbounded:?}");
+        for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+            let is_written = written.contains_key(name);
+            if is_written && schema["properties"].is_object() {
+                assert_eq!(schema["additionalProperties"], false, "{name} is written");
+            }
+            walk(schema, &mut |one| {
+                let closed =
+                    one.get("additionalProperties") == Some(&Value::Bool(false)) || one.contains_key("enum");
+                assert!(is_written || !closed, "{name} is read and may not grow");
+                assert!(
+                    !is_written || !one.contains_key("x-extensible-enum"),
+                    "{name} is written and not closed"
+                );
+            });
+        }
+    }
+}
+
+/// What public generators of clients cannot read (openapi-generator 7.25.0 was tried).
+#[test]
+fn nothing_stands_in_the_way_of_generators() {
+    for document in [openapi(), documents::asyncapi::document()] {
+        walk(&document, &mut |one| {
+            for choice in one.get("oneOf").and_then(Value::as_array).into_iter().flatten() {
+                let fields = choice.as_object().unwrap();
+                assert!(
+                    !fields.contains_key("$ref") || fields.len() == 1,
+                    "beside a $ref in oneOf: {choice}"
+                );
+            }
+        });
+        for name in document["components"]["schemas"].as_object().unwrap().keys() {
+            assert!(!name.contains('_') && !name.starts_with("New"), "{name}");
+        }
+        let used: BTreeSet<_> = documents::schemas::names(&document);
+        let unused: Vec<_> = document["components"]["schemas"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|name| !used.contains(*name))
+            .collect();
+        assert!(unused.is_empty(), "nothing refers to {unused:?}");
     }
 }
 

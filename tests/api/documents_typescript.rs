@@ -9,7 +9,7 @@ use serde_json::Value;
 
 const FILE: &str = "clients/typescript/src/frames.ts";
 
-/// The TypeScript type of a JSON Schema. What a server says may grow, so its enums take any other text, too.
+/// The TypeScript type of a JSON Schema. What a server says may grow, so its words take any other text, too.
 fn type_of(schema: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str() {
         return name.rsplit('/').next().unwrap().to_owned();
@@ -36,8 +36,14 @@ fn type_of(schema: &Value) -> String {
         return one.to_string();
     }
     if let Some(values) = schema["enum"].as_array() {
+        return format!("({})", values.iter().map(Value::to_string).collect::<Vec<_>>().join(" | "));
+    }
+    if let Some(values) = schema["x-extensible-enum"].as_array() {
         let mut all: Vec<String> = values.iter().map(Value::to_string).collect();
         all.push("(string & {})".to_owned());
+        if schema["type"].is_array() {
+            all.push("null".to_owned());
+        }
         return format!("({})", all.join(" | "));
     }
     match &schema["type"] {
@@ -94,7 +100,9 @@ fn source() -> String {
     }
     text.push_str("\n/** What a client sends, by `type`. */\nexport interface ClientFrames {\n");
     for frame in CLIENT_FRAMES {
-        let _ = writeln!(text, "  \"{}\": {};", frame.name, frame.schema);
+        let message = &document["components"]["messages"][format!("client.{}", frame.name)];
+        let data = type_of(&message["payload"]["properties"]["data"]);
+        let _ = writeln!(text, "  \"{}\": {data};", frame.name);
     }
     text.push_str("}\n\n/** What answers it. */\nexport interface Replies {\n");
     for frame in CLIENT_FRAMES {

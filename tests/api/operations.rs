@@ -140,7 +140,7 @@ on_every_database! {
         let openapi: Value = serde_json::from_str(&text(&app, "/api/v1/openapi.json").await).unwrap();
         assert_eq!(openapi["openapi"], "3.1.0");
         let asyncapi: Value = serde_json::from_str(&text(&app, "/api/v1/asyncapi.json").await).unwrap();
-        assert_eq!(asyncapi["asyncapi"], "3.0.0");
+        assert_eq!(asyncapi["asyncapi"], "3.1.0");
         for (path, needle) in [("/docs/", "Quick start"), ("/docs", "Quick start"), ("/docs/rest", "id=\"login\"")] {
             assert!(text(&app, path).await.contains(needle), "{path}");
         }

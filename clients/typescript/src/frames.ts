@@ -1,5 +1,16 @@
 // Made from the AsyncAPI document by `UPDATE_DOCUMENTS=1 cargo test documents`; not written by hand.
 
+export type AboutMember = {
+  /** The avatar's URL of that moment; may be empty. */
+  avatar?: string;
+  /** The member. Absent on `released` when nobody had served the conversation. */
+  member_id?: MemberId;
+  /** The name of that moment. */
+  nickname?: string;
+  /** The role of that moment. */
+  role?: Role;
+};
+
 export type Auth = {
   /** The access token. */
   token: string;
@@ -32,33 +43,128 @@ export type Card = {
   nickname: string;
 };
 
+export type CardButton = {
+  /** 1 to 80 characters. */
+  label: string;
+  /** `https` only, a public host, at most 2,000 characters. Exactly one of `url` and `value`. */
+  url?: string;
+  /** At most 500 characters. */
+  value?: string;
+};
+
+export type CardButtonInput = {
+  /** 1 to 80 characters. */
+  label: string;
+  /** `https` only, a public host, at most 2,000 characters. Exactly one of `url` and `value`. */
+  url?: (string | null);
+  /** At most 500 characters. */
+  value?: (string | null);
+};
+
+export type CardContent = {
+  /** At most 10. Staff only. */
+  buttons?: CardButton[];
+  /** `https` only, a public host, at most 2,000 characters. Staff only. */
+  image_url?: string;
+  /** At most 2,000 characters. */
+  text?: string;
+  /** 1 to 200 characters. */
+  title: string;
+  /** `https` only, a public host, at most 2,000 characters. */
+  url?: string;
+};
+
+export type CardContentInput = {
+  /** At most 10. Staff only. */
+  buttons?: CardButtonInput[];
+  /** `https` only, a public host, at most 2,000 characters. Staff only. */
+  image_url?: (string | null);
+  /** At most 2,000 characters. */
+  text?: (string | null);
+  /** 1 to 200 characters. */
+  title: string;
+  /** `https` only, a public host, at most 2,000 characters. */
+  url?: (string | null);
+};
+
 export type CloseReason = ("resolved" | "customer_left" | "inactive" | "spam" | "merged" | "customer_deleted" | (string & {}));
+
+export type ClosedContent = {
+  /** Why the conversation ended. */
+  reason: CloseReason;
+};
+
+export type Conversation = {
+  /** Who serves it. */
+  agent: (Card | null);
+  /** Since when the present agent serves it. */
+  assigned_at?: (string | null);
+  /** Support only: the conversation of its notes, once there is one. */
+  backstage_id?: (string | null);
+  /** Why it was closed.  - `resolved`: The matter is settled. - `customer_left`: The visitor ended it. - `inactive`: The visitor no longer answered. - `spam`: Unwanted. - `merged`: The visitor was recognised and had another open conversation. - `customer_deleted`: The customer's account was deleted. */
+  close_reason: ("resolved" | "customer_left" | "inactive" | "spam" | "merged" | "customer_deleted" | (string & {}) | null);
+  /** When it was closed. */
+  closed_at: (string | null);
+  /** When it was made. */
+  created_at: Millis;
+  /** Whose conversation it is; null for backstage conversations. */
+  customer?: (Card | null);
+  /** The customer's account was deleted. */
+  customer_deleted?: boolean;
+  /** The conversation. */
+  id: ConversationId;
+  /** Support, or the backstage conversation behind one. */
+  kind: ConversationKind;
+  /** When the last entry was written. */
+  last_at: Millis;
+  /** Closed as merged: the conversation in which the customer goes on. */
+  merged_into_id?: (string | null);
+  /** Messages in the log. */
+  msg_count: number;
+  /** Backstage only: the conversation that it stands behind. */
+  parent_id?: (string | null);
+  /** How urgent it is. */
+  priority?: Priority;
+  /** The head of the log. */
+  seq: number;
+  /** Where it stands; null for backstage conversations.  - `open`: It waits: nobody serves it. - `pending`: An agent serves it. - `closed`: It is over. */
+  status: ("open" | "pending" | "closed" | (string & {}) | null);
+  /** What it is about; may be empty. */
+  subject: string;
+  /** Free labels. */
+  tags?: string[];
+  /** When it last changed in anything. */
+  updated_at?: Millis;
+  /** Moves with every change that is no message. */
+  version?: number;
+  /** While it is open: since when it waits. */
+  waiting_since?: (string | null);
+};
 
 export type ConversationId = string;
 
 export type ConversationKind = ("support" | "backstage" | (string & {}));
 
-export type ConversationStatus = ("open" | "pending" | "closed" | (string & {}));
+export type CustomContent = {
+  /** Any JSON, nested at most 32 deep with the body around it; the whole content is at most 16,384 bytes. Numbers that JSON clients would round (beyond 64 bits, more than 17 digits) are refused. */
+  data: unknown;
+  /** The tenant's own name for this shape: a key of 1 to 64 of `A-Z a-z 0-9 . _ : -`. */
+  type: string;
+};
 
-export type CustomerView = {
-  agent: (Card | null);
-  close_reason: (CloseReason | null);
-  closed_at: (Millis | null);
-  /** When it was made. */
-  created_at: Millis;
-  /** The conversation. */
-  id: ConversationId;
-  /** Always support. */
-  kind: ConversationKind;
-  /** When the last entry was written. */
-  last_at: Millis;
-  /** Messages in the log. */
-  msg_count: number;
-  /** The head of the log. */
-  seq: number;
-  status: (ConversationStatus | null);
-  /** What it is about; may be empty. */
-  subject: string;
+export type CustomContentInput = {
+  /** Any JSON, nested at most 32 deep with the body around it; the whole content is at most 16,384 bytes. Numbers that JSON clients would round (beyond 64 bits, more than 17 digits) are refused. */
+  data: unknown;
+  /** The tenant's own name for this shape: a key of 1 to 64 of `A-Z a-z 0-9 . _ : -`. */
+  type: string;
+};
+
+export type CustomerChangedContent = {
+  /** Whose conversation it is now. */
+  customer: AboutMember;
+};
+
+export type EmptyContent = {
 };
 
 export type Entries = {
@@ -72,25 +178,28 @@ export type Entries = {
 
 export type Entry = {
   /** The sender's own key for this message. */
-  client_msg_id?: (string | null);
+  client_msg_id?: string;
   /** By kind: text, card, custom; notices carry what changed; `{}` after a recall. */
   content: Record<string, unknown>;
   /** The conversation. */
   conversation_id: ConversationId;
   /** When it was committed. Order never depends on it. */
   created_at: Millis;
-  edited_at?: (Millis | null);
+  /** When its content was last changed. */
+  edited_at?: Millis;
   /** What it is; the list may grow. */
   kind: EntryKind;
   /** Message or notice. */
   message_type: MessageType;
   /** Messages in the log up to and including this entry. */
   msg_count: number;
-  recalled_at?: (Millis | null);
+  /** When its content was removed. */
+  recalled_at?: Millis;
   /** Message: the entry that it answers. Notice: the entry that it is about. */
-  ref_seq?: (number | null);
+  ref_seq?: number;
   /** The tenant's rev under which it was committed. */
   rev: number;
+  /** Who wrote it; null for the system. */
   sender: (Sender | null);
   /** The position in the conversation's log: dense, from 1. */
   seq: number;
@@ -100,9 +209,9 @@ export type EntryKind = ("text" | "card" | "custom" | "opened" | "joined" | "lef
 
 export type ErrorReply = {
   /** The key of the message that was not sent. */
-  client_msg_id?: (string | null);
-  /** For programs: one of the table of codes. */
-  code: string;
+  client_msg_id?: string;
+  /** What went wrong, for programs; the table of codes says what it means. */
+  code: ("malformed_json" | "invalid_parameter" | "unauthenticated" | "token_invalid" | "token_expired" | "session_revoked" | "invalid_credentials" | "forbidden" | "not_a_member" | "account_locked" | "account_disabled" | "tenant_suspended" | "origin_refused" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_conflict" | "invalid_transition" | "already_assigned" | "open_conversation_exists" | "conversation_closed" | "window_expired" | "message_recalled" | "stale_edit" | "name_taken" | "limit_reached" | "last_admin" | "cursor_reset" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "tenant_busy" | "unsupported" | "not_ready" | "internal" | "busy" | "storage_unavailable" | "draining" | "unready" | (string & {}));
   /** The present state that the client needs to go on. */
   context?: Record<string, unknown>;
   /** For people. */
@@ -110,14 +219,14 @@ export type ErrorReply = {
   /** Which fields are wrong; pointers start at `data`. */
   errors?: FieldError[];
   /** When to repeat. */
-  retry_after_ms?: (number | null);
+  retry_after_ms?: number;
   /** Whether the very same frame may succeed later. */
   retryable: boolean;
 };
 
 export type FieldError = {
-  /** `required`, `unknown`, `invalid`, `too_long`, `too_short`, `out_of_range`. */
-  code: string;
+  /** For programs: what is wrong. */
+  code: ("required" | "unknown" | "invalid" | "too_short" | "too_long" | "out_of_range" | "too_common" | "read_only" | "unchanged" | "expired" | "used" | "customer_or_staff" | (string & {}));
   /** One sentence for people. */
   detail: string;
   /** JSON pointer (RFC 6901) to the field, such as `/content/text`. */
@@ -128,7 +237,7 @@ export type FrameId = (string | number);
 
 export type Hello = {
   /** At most 100 conversations with the last seq that the client has: what follows is sent before `live`. */
-  conversations?: Record<string, unknown>[][];
+  conversations?: LogPosition[];
   /** The last cursor that the client stored; absent on the first visit. */
   cursor?: (string | null);
   /** The device's own name, kept for good: 1 to 64 of `A-Z a-z 0-9 . _ : -`. A second socket of the same member and device replaces the first. */
@@ -142,13 +251,16 @@ export type Hello = {
 export type InboxRow = {
   /** In the conversation, and the conversation is not closed. */
   active: boolean;
-  conversation: (View | null);
+  /** The conversation as the member sees it; null once the member is no longer in it: drop the local copy. */
+  conversation: (Conversation | null);
   /** The conversation. */
   conversation_id: ConversationId;
+  /** The entry at `seq`; null once the member is no longer in the conversation. */
   last_entry: (Entry | null);
   /** Messages in the log. */
   msg_count: number;
-  notes?: (Notes | null);
+  /** The notes behind the conversation; absent for customers and while there are none. */
+  notes?: Notes;
   /** How far both sides have come. */
   peers: Peers;
   /** How far the member has read. */
@@ -186,6 +298,8 @@ export type Live = {
   cursor: string;
 };
 
+export type LogPosition = [string, number];
+
 export type MarkUnread = {
   /** The conversation. */
   conversation_id: ConversationId;
@@ -202,17 +316,27 @@ export type MemberPosition = {
   seq: number;
 };
 
+export type MergedContent = {
+  /** The conversation that was closed as merged; its log comes before this one. */
+  conversation_id: ConversationId;
+};
+
+export type MessageContent = (TextContentInput | CardContentInput | CustomContentInput);
+
 export type MessageEdit = {
-  base_edited_at?: (Millis | null);
+  /** `edited_at` of the message that these words are to replace; null: it was never edited. When the message was edited since, the answer is `stale_edit`. Absent: the last edit wins. */
+  base_edited_at?: (string | null);
   /** By kind. */
-  content: Record<string, unknown>;
+  content: MessageContent;
   /** The conversation. */
   conversation_id: ConversationId;
-  /** `text`, `card` or `custom`. */
-  kind: EntryKind;
+  /** What kind of message it is. */
+  kind: MessageKind;
   /** The message. */
   seq: number;
 };
+
+export type MessageKind = ("text" | "card" | "custom");
 
 export type MessageRecall = {
   /** The conversation. */
@@ -223,10 +347,11 @@ export type MessageRecall = {
 
 export type MessageReply = {
   /** The key that was sent. */
-  client_msg_id?: (string | null);
+  client_msg_id?: string;
   /** The conversation. */
   conversation_id: ConversationId;
-  created_at: (Millis | null);
+  /** When the message was committed. */
+  created_at: (string | null);
   /** This is the answer of an earlier frame with the same client_msg_id. */
   duplicate: boolean;
   /** The rev under which the command was committed; 0 when nothing had to be done. */
@@ -239,11 +364,11 @@ export type MessageSend = {
   /** The client's own key of the message: 1 to 64 of `A-Z a-z 0-9 . _ : -`. Once per conversation and sender. */
   client_msg_id: string;
   /** By kind. */
-  content: Record<string, unknown>;
+  content: MessageContent;
   /** The conversation; the id of its backstage log sends a note. */
   conversation_id: ConversationId;
-  /** `text`, `card` or `custom`. */
-  kind: EntryKind;
+  /** What kind of message it is. */
+  kind: MessageKind;
   /** The last seq that this device has displayed. */
   read_seq?: (number | null);
   /** The seq of the entry that it answers. */
@@ -285,12 +410,26 @@ export type Peers = {
 
 export type Ping = {
   /** From the client: how far entries have reached this device; stored at most every five seconds. */
-  delivered?: Record<string, unknown>[][];
+  delivered?: LogPosition[];
+  /** Echoed in the `pong`; at most 64 bytes. */
+  nonce?: string;
+};
+
+export type PingInput = {
+  /** From the client: how far entries have reached this device; stored at most every five seconds. */
+  delivered?: LogPosition[];
   /** Echoed in the `pong`; at most 64 bytes. */
   nonce?: string;
 };
 
 export type Priority = ("low" | "normal" | "high" | "urgent" | (string & {}));
+
+export type PriorityChangedContent = {
+  /** The urgency before. */
+  from: Priority;
+  /** The urgency now. */
+  to: Priority;
+};
 
 export type Pull = {
   /** Entries after this seq; 0 means from the first. */
@@ -311,7 +450,8 @@ export type PullReply = {
 };
 
 export type QueueNotice = {
-  conversation?: (StaffView | null);
+  /** The staff's view of it, while it waits. */
+  conversation?: Conversation;
   /** The conversation. */
   conversation_id: ConversationId;
   /** Whether it waits now. */
@@ -365,20 +505,29 @@ export type Receipt = {
   /** The conversation. */
   conversation_id: ConversationId;
   /** How far the log has reached the visitor. */
-  customer_delivered_seq?: (number | null);
+  customer_delivered_seq?: number;
   /** How far the visitor has read. */
-  customer_read_seq?: (number | null);
-  delivered?: (MemberPosition | null);
+  customer_read_seq?: number;
+  /** One member's delivered position. */
+  delivered?: MemberPosition;
   /** How far the log has reached any of the staff. */
-  staff_delivered_seq?: (number | null);
+  staff_delivered_seq?: number;
   /** How far any of the staff has read. */
-  staff_read_seq?: (number | null);
+  staff_read_seq?: number;
+};
+
+export type RemarkContent = {
+  /** The kind of the notice that this explains: `assigned`, `released` or `closed`. */
+  about: EntryKind;
+  /** What the staff said. */
+  note: string;
 };
 
 export type Reset = {
   /** Of everything, the cursor included. */
   all: boolean;
-  conversation_id?: (ConversationId | null);
+  /** Of this conversation. */
+  conversation_id?: ConversationId;
   /** Why. */
   reason: ResetReason;
 };
@@ -398,43 +547,6 @@ export type Sender = {
   role: Role;
 };
 
-export type StaffView = {
-  agent: (Card | null);
-  assigned_at: (Millis | null);
-  backstage_id: (ConversationId | null);
-  close_reason: (CloseReason | null);
-  closed_at: (Millis | null);
-  /** When it was made. */
-  created_at: Millis;
-  customer: (Card | null);
-  /** The customer's account was deleted. */
-  customer_deleted: boolean;
-  /** The conversation. */
-  id: ConversationId;
-  /** Support, or the backstage conversation behind one. */
-  kind: ConversationKind;
-  /** When the last entry was written. */
-  last_at: Millis;
-  merged_into_id: (ConversationId | null);
-  /** Messages in the log. */
-  msg_count: number;
-  parent_id: (ConversationId | null);
-  /** How urgent it is. */
-  priority: Priority;
-  /** The head of the log. */
-  seq: number;
-  status: (ConversationStatus | null);
-  /** What it is about; may be empty. */
-  subject: string;
-  /** Free labels. */
-  tags: string[];
-  /** When it last changed in anything. */
-  updated_at: Millis;
-  /** Moves with every change that is no message. */
-  version: number;
-  waiting_since: (Millis | null);
-};
-
 export type Sync = {
   /** The cursor of `lag`, or the one that the client stored, or that of the last `sync` reply. */
   cursor: string;
@@ -449,6 +561,21 @@ export type SyncReply = {
   more: boolean;
   /** In order of rev. */
   rows: InboxRow[];
+};
+
+export type TagsChangedContent = {
+  /** All labels that the conversation has now. */
+  tags: string[];
+};
+
+export type TextContent = {
+  /** 1 to 16,384 bytes of UTF-8, not only white space. */
+  text: string;
+};
+
+export type TextContentInput = {
+  /** 1 to 16,384 bytes of UTF-8, not only white space. */
+  text: string;
 };
 
 export type Typing = {
@@ -468,8 +595,6 @@ export type TypingNotice = {
   /** Forget it after so many milliseconds without another notice. */
   ttl_ms: number;
 };
-
-export type View = (StaffView | CustomerView);
 
 export type Watch = {
   /** At most 200 in all. A conversation brings its notes with it when one may read them. */
@@ -506,8 +631,8 @@ export interface ClientFrames {
   "watch": Watch;
   "unwatch": Watch;
   "typing": Typing;
-  "ping": Ping;
-  "pong": Ping;
+  "ping": PingInput;
+  "pong": PingInput;
 }
 
 /** What answers it. */

@@ -198,7 +198,6 @@ fn inserted(command: &str, openapi: &Value, asyncapi: &Value) -> Result<String> 
         return Ok(html::code_block(language, text));
     }
     Ok(match command.strip_prefix("insert ").ok_or_else(unknown)? {
-        "rest-introduction" => html::prose(openapi["info"]["description"].as_str().unwrap_or("")),
         "operation-index" => rest::index(openapi),
         "operations" => rest::reference(openapi),
         "rest-schemas" => rest::schemas(openapi),

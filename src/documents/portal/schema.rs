@@ -69,6 +69,7 @@ fn limits(schema: &Value) -> String {
         ("maxLength", "characters: at most"),
         ("minItems", "items: at least"),
         ("maxItems", "items: at most"),
+        ("x-max-bytes", "bytes: at most"),
         ("pattern", "pattern"),
         ("default", "default"),
     ];
@@ -80,15 +81,13 @@ fn limits(schema: &Value) -> String {
             Some(value) => parts.push(format!("{word} <code>{}</code>", escape(&value.to_string()))),
         }
     }
-    for keyword in ["enum", "examples"] {
+    for (keyword, word) in
+        [("enum", "one of"), ("x-extensible-enum", "may grow; now one of"), ("examples", "for example")]
+    {
         let Some(values) = schema[keyword].as_array().filter(|values| !values.is_empty()) else { continue };
         let values: Vec<_> =
             values.iter().map(|value| format!("<code>{}</code>", escape(&plain(value)))).collect();
-        parts.push(format!(
-            "{} {}",
-            if keyword == "enum" { "one of" } else { "for example" },
-            values.join(" ")
-        ));
+        parts.push(format!("{word} {}", values.join(" ")));
     }
     match parts.is_empty() {
         true => String::new(),

@@ -1,14 +1,46 @@
 //! The `data` of what a client sends. Unknown fields are refused.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde_json::json;
+use utoipa::openapi::schema::{ArrayItems, KnownFormat, SchemaFormat, Type};
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
+use crate::domain::content::MessageKind;
 use crate::domain::entry::EntryKind;
 use crate::kernel::json::given;
 use crate::kernel::{ConversationId, Millis};
+use crate::messages::api::MessageContent;
 
 /// A conversation and the last entry of it that the client has without a hole before it.
 pub type Position = (ConversationId, i64);
+
+/// The schema of [`Position`]: a pair in a list.
+#[derive(Debug, Clone, Copy)]
+pub struct LogPosition;
+
+impl PartialSchema for LogPosition {
+    fn schema() -> RefOr<Schema> {
+        let seq = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+            .minimum(Some(0))
+            .description(Some("The last entry that the client has without a hole before it."));
+        ArrayBuilder::new()
+            .items(ArrayItems::False)
+            .prefix_items([ConversationId::schema(), seq.into()].into_iter().filter_map(|one| match one {
+                RefOr::T(schema) => Some(schema),
+                RefOr::Ref(_) => None,
+            }))
+            .min_items(Some(2))
+            .max_items(Some(2))
+            .description(Some("A conversation and the last entry of it: `[id, seq]`."))
+            .examples([json!(["3765201203527680000", 41])])
+            .into()
+    }
+}
+
+impl ToSchema for LogPosition {}
 
 /// Sign in on this socket.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -27,7 +59,7 @@ pub struct Hello {
     pub epoch: Option<String>,
     /// At most 100 conversations with the last seq that the client has: what follows is sent before `live`.
     #[serde(default)]
-    #[schema(value_type = Vec<Vec<Object>>, example = json!([["3765201203527680000", 41]]))]
+    #[schema(value_type = Vec<LogPosition>)]
     pub conversations: Vec<Position>,
 }
 
@@ -47,10 +79,11 @@ pub struct MessageSend {
     pub conversation_id: ConversationId,
     /// The client's own key of the message: 1 to 64 of `A-Z a-z 0-9 . _ : -`. Once per conversation and sender.
     pub client_msg_id: String,
-    /// `text`, `card` or `custom`.
+    /// What kind of message it is.
+    #[schema(value_type = MessageKind)]
     pub kind: EntryKind,
     /// By kind.
-    #[schema(value_type = Object)]
+    #[schema(value_type = MessageContent)]
     pub content: serde_json::Value,
     /// The seq of the entry that it answers.
     #[serde(default)]
@@ -68,10 +101,11 @@ pub struct MessageEdit {
     pub conversation_id: ConversationId,
     /// The message.
     pub seq: i64,
-    /// `text`, `card` or `custom`.
+    /// What kind of message it is.
+    #[schema(value_type = MessageKind)]
     pub kind: EntryKind,
     /// By kind.
-    #[schema(value_type = Object)]
+    #[schema(value_type = MessageContent)]
     pub content: serde_json::Value,
     /// `edited_at` of the message that these words are to replace; null: it was never edited. When the message was
     /// edited since, the answer is `stale_edit`. Absent: the last edit wins.
@@ -168,6 +202,6 @@ pub struct Ping {
     pub nonce: String,
     /// From the client: how far entries have reached this device; stored at most every five seconds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<Vec<Object>>, example = json!([["3765201203527680000", 41]]))]
+    #[schema(value_type = Vec<LogPosition>)]
     pub delivered: Vec<Position>,
 }

@@ -42,6 +42,8 @@ pub const STALL_SECONDS: u64 = 10;
 pub const PONG_SECONDS: u64 = 10;
 /// Reads are collected for so many milliseconds.
 pub const READ_COLLECT_MS: u64 = 250;
+/// Conversations for which one socket collects positions at most; beyond it the oldest go first.
+pub const COLLECTED: usize = 200;
 /// Delivered positions are stored at most so often.
 pub const DELIVERED_MS: u64 = 5_000;
 /// One conversation's typing is passed on at most so often.

@@ -1,12 +1,12 @@
 //! The `data` of what the server sends. Fields and enums may grow: clients ignore what they do not know.
 
 use serde::Serialize;
-use utoipa::openapi::schema::OneOfBuilder;
+use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::limits::Limit;
-use crate::conversations::view::StaffView;
+use crate::conversations::view::{StaffView, View};
 use crate::domain::entry::Entry;
 use crate::domain::member::Role;
 use crate::kernel::{ConversationId, FieldError, MemberId, Millis};
@@ -122,6 +122,7 @@ pub struct QueueNotice {
     pub waiting: bool,
     /// The staff's view of it, while it waits.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<View>)]
     pub conversation: Option<StaffView>,
 }
 
@@ -169,7 +170,7 @@ pub struct OkReply;
 impl PartialSchema for OkReply {
     fn schema() -> RefOr<Schema> {
         let replies = super::table::ok_schemas().into_iter();
-        let all = replies.fold(OneOfBuilder::new(), |all, name| all.item(Ref::from_schema_name(name)));
+        let all = replies.fold(AnyOfBuilder::new(), |all, name| all.item(Ref::from_schema_name(name)));
         all.description(Some("By the type of the frame that it answers.")).into()
     }
 }
@@ -258,6 +259,7 @@ pub struct Watched {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ErrorReply {
     /// For programs: one of the table of codes.
+    #[schema(schema_with = crate::kernel::error::codes_schema)]
     pub code: &'static str,
     /// For people.
     pub detail: String,

@@ -37,8 +37,8 @@ macro_rules! client_frames {
             "hello" Hello -> frame(READY), AwaitingHello, Control, resume::start, "Sign in and resume. Answered by `ready`, what was missed, and `live`.";
             "auth" Auth -> ok(AuthReply), Draining, Control, commands::auth, "Renew the access token without reconnecting.";
             "message.send" MessageSend -> ok(MessageReply), Live, Write, commands::send, "Send a message; answered after the commit. A retry with the same client_msg_id gets the first answer.";
-            "message.edit" MessageEdit -> ok(MessageReply), Live, Write, commands::edit, "Replace the content of an own message.";
-            "message.recall" MessageRecall -> ok(MessageReply), Live, Write, commands::recall, "Recall a message: its content is removed.";
+            "message.edit" MessageEdit -> ok(MessageReply), Live, Write, commands::edit, "Replace the content of an own message within the tenant's edit window (`window_expired` after it); the same content again changes nothing and is answered alike.";
+            "message.recall" MessageRecall -> ok(MessageReply), Live, Write, commands::recall, "Recall a message: its content is removed. The sender may within the tenant's recall window, supervisors always; recalling again changes nothing and is answered alike.";
             "read" Read -> ok(ReadReply), Live, Collected, collect::read, "Report how far the log is read. Collected for 250 ms, the last one for a conversation counts; answered only when the frame has an id.";
             "mark_unread" MarkUnread -> ok(ReadReply), Live, Write, commands::mark_unread, "Move the read position back and start a new version.";
             "pull" Pull -> ok(PullReply), Draining, Read, commands::pull, "Read a conversation's log after a position.";

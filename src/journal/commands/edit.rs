@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
 use super::JournalCommand;
 use crate::domain::actor::Principal;
 use crate::domain::content::Body;
 use crate::domain::entry::EntryKind;
+use crate::domain::notice::EmptyContent;
 use crate::journal::command::Reply;
 use crate::journal::decide::CommandContext;
 use crate::journal::wants::Wants;
@@ -55,7 +54,7 @@ impl JournalCommand for Edit {
             return Err(Error::field("/kind", "invalid", "an edit keeps the kind of the message"));
         }
         context.require_window(&entry, |tenant| tenant.edit_window_ms, "edited")?;
-        let notice = context.append_notice(log, EntryKind::Edited, &json!({}), Some(self.seq))?;
+        let notice = context.append_notice(log, EntryKind::Edited, &EmptyContent {}, Some(self.seq))?;
         let entry = context.rewrite(entry, notice.seq, body.content.clone(), false)?;
         Ok(Reply { entry: Some(Arc::new(entry)), ..Reply::about(log) })
     }

@@ -1,12 +1,11 @@
 //! Recognising an anonymous visitor as an existing customer.
 
-use serde_json::json;
-
 use super::JournalCommand;
 use crate::domain::actor::Principal;
 use crate::domain::conversation::{CloseReason, ConversationStatus, MemberType, support_open_key};
 use crate::domain::entry::EntryKind;
 use crate::domain::member::Role;
+use crate::domain::notice::{CustomerChangedContent, MergedContent};
 use crate::journal::command::Reply;
 use crate::journal::decide::CommandContext;
 use crate::journal::wants::{PIECE, Wants};
@@ -81,10 +80,10 @@ impl Merge {
             // The log of the one that goes on leads to the older log, which who sees the one may read from now on.
             context.end(front, CloseReason::Merged)?;
             context.conversation_mut(front)?.merged_into_id = Some(survivor);
-            context.append_notice(survivor, EntryKind::Merged, &json!({ "conversation_id": front }), None)?;
+            context.append_notice(survivor, EntryKind::Merged, &MergedContent { conversation_id: front }, None)?;
         }
-        let card = context.public_card(into);
-        context.append_notice(front, EntryKind::CustomerChanged, &json!({ "customer": card }), None)?;
+        let customer = context.public_card(into);
+        context.append_notice(front, EntryKind::CustomerChanged, &CustomerChangedContent { customer }, None)?;
         let row = context.conversation_mut(front)?;
         row.customer_id = Some(into);
         row.version += 1;

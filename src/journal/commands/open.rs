@@ -1,7 +1,5 @@
 //! Opening a support conversation, or finding the one that is open.
 
-use serde_json::json;
-
 use super::JournalCommand;
 use crate::domain::actor::Principal;
 use crate::domain::conversation::{
@@ -9,6 +7,7 @@ use crate::domain::conversation::{
 };
 use crate::domain::entry::EntryKind;
 use crate::domain::member::Role;
+use crate::domain::notice::EmptyContent;
 use crate::domain::permission::{Operation, Relation, Scope};
 use crate::journal::command::{Draft, LogRef, Reply};
 use crate::journal::decide::CommandContext;
@@ -123,7 +122,7 @@ impl Open {
         };
         context.set.conversations.create(id, row);
         context.set.open.insert((context.tenant, open_key), id);
-        context.append_notice(id, EntryKind::Opened, &json!({}), None)?;
+        context.append_notice(id, EntryKind::Opened, &EmptyContent {}, None)?;
         context.enter(id, self.customer, MemberType::Customer)?;
         if self.customer != actor {
             context.enter(id, actor, MemberType::Member)?;

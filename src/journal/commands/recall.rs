@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
 use super::JournalCommand;
 use crate::domain::actor::Principal;
 use crate::domain::entry::EntryKind;
+use crate::domain::notice::EmptyContent;
 use crate::domain::permission::Operation;
 use crate::journal::command::Reply;
 use crate::journal::decide::CommandContext;
@@ -44,7 +43,7 @@ impl JournalCommand for Recall {
             context.require_insider(front, log)?;
             context.require_window(&entry, |tenant| tenant.recall_window_ms, "recalled")?;
         }
-        let notice = context.append_notice(log, EntryKind::Recalled, &json!({}), Some(self.seq))?;
+        let notice = context.append_notice(log, EntryKind::Recalled, &EmptyContent {}, Some(self.seq))?;
         let entry = context.rewrite(entry, notice.seq, "{}".to_owned(), true)?;
         Ok(Reply { entry: Some(Arc::new(entry)), ..Reply::about(log) })
     }

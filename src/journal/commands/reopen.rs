@@ -1,11 +1,10 @@
 //! Letting a closed conversation wait again. The table of legal moves stands in `decide::serve`.
 
-use serde_json::json;
-
 use super::JournalCommand;
 use crate::domain::actor::Principal;
 use crate::domain::conversation::{ConversationStatus, MemberType, support_open_key};
 use crate::domain::entry::EntryKind;
+use crate::domain::notice::EmptyContent;
 use crate::domain::permission::Operation;
 use crate::journal::command::Reply;
 use crate::journal::decide::{CommandContext, wrong_state};
@@ -42,7 +41,7 @@ impl JournalCommand for Reopen {
                 Error::new(Code::OpenConversationExists, "the customer has another open conversation");
             return Err(error.with("conversation_id", open));
         }
-        context.append_notice(front, EntryKind::Reopened, &json!({}), None)?;
+        context.append_notice(front, EntryKind::Reopened, &EmptyContent {}, None)?;
         let (tenant, now) = (context.tenant, context.set.now);
         let row = context.conversation_mut(front)?;
         let previous = row.agent_id.take();

@@ -1,13 +1,12 @@
 //! Changing what the staff keep about a conversation: subject, priority, tags. The visitor's log hears of the
 //! subject only.
 
-use serde_json::json;
-
 use super::JournalCommand;
 use crate::db::types::json_text;
 use crate::domain::actor::Principal;
 use crate::domain::conversation::Priority;
 use crate::domain::entry::EntryKind;
+use crate::domain::notice::{EmptyContent, PriorityChangedContent, TagsChangedContent};
 use crate::domain::permission::Operation;
 use crate::journal::command::Reply;
 use crate::journal::decide::CommandContext;
@@ -49,16 +48,17 @@ impl JournalCommand for Update {
             false => None,
         };
         if let Some(subject) = subject {
-            context.append_notice(front, EntryKind::SubjectChanged, &json!({}), None)?;
+            context.append_notice(front, EntryKind::SubjectChanged, &EmptyContent {}, None)?;
             subject.clone_into(&mut context.conversation_mut(front)?.subject);
         }
         if let (Some(priority), Some(log)) = (priority, backstage) {
-            let content = json!({ "from": from, "to": priority });
+            let content = PriorityChangedContent { from, to: priority };
             context.append_notice(log, EntryKind::PriorityChanged, &content, None)?;
             context.conversation_mut(front)?.priority = priority;
         }
         if let (Some(tags), Some(log)) = (tags, backstage) {
-            context.append_notice(log, EntryKind::TagsChanged, &json!({ "tags": self.tags }), None)?;
+            let content = TagsChangedContent { tags: self.tags.clone().unwrap_or_default() };
+            context.append_notice(log, EntryKind::TagsChanged, &content, None)?;
             context.conversation_mut(front)?.tags = tags;
         }
         context.bump_version(front)?;

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::CommandContext;
+use crate::db::types::json_text;
 use crate::domain::content::Body;
 use crate::domain::conversation::{
     ConversationKind, ConversationRow, ConversationStatus, MemberType, Priority,
 };
 use crate::domain::entry::{EntryKind, EntryRow, MESSAGE, NOTICE};
+use crate::domain::notice::{AboutMember, RemarkContent};
 use crate::kernel::{ConversationId, MemberId, Result};
 
 /// A message on its way into the log.
@@ -45,10 +47,10 @@ impl CommandContext<'_> {
         &mut self,
         log: ConversationId,
         kind: EntryKind,
-        content: &Value,
+        content: &impl Serialize,
         ref_seq: Option<i64>,
     ) -> Result<Arc<EntryRow>> {
-        self.append(log, kind, content.to_string(), ref_seq, None)
+        self.append(log, kind, json_text(content), ref_seq, None)
     }
 
     fn append(
@@ -154,18 +156,19 @@ impl CommandContext<'_> {
             return Ok(());
         }
         let log = self.backstage(front)?;
-        let content = json!({ "about": about, "note": note });
+        let content = RemarkContent { about, note: note.to_owned() };
         self.append_notice(log, EntryKind::Remark, &content, None)?;
         Ok(())
     }
 
     /// Who a notice is about, as the visitor may know it.
-    pub(crate) fn public_card(&self, member: MemberId) -> Value {
-        match self.facts(member) {
-            Some(facts) => json!({
-                "member_id": member, "role": facts.role, "nickname": facts.nickname, "avatar": facts.avatar,
-            }),
-            None => json!({ "member_id": member }),
+    pub(crate) fn public_card(&self, member: MemberId) -> AboutMember {
+        let facts = self.facts(member);
+        AboutMember {
+            member_id: Some(member),
+            role: facts.map(|facts| facts.role),
+            nickname: facts.map(|facts| facts.nickname.clone()),
+            avatar: facts.map(|facts| facts.avatar.clone()),
         }
     }
 }

@@ -8,13 +8,12 @@
 //!
 //! 409 without another name is `invalid_transition` with the present state.
 
-use serde_json::json;
-
 use super::CommandContext;
 use crate::domain::conversation::{
     AssignmentEnd, AssignmentReason, AssignmentRow, CloseReason, ConversationStatus, MemberType,
 };
 use crate::domain::entry::EntryKind;
+use crate::domain::notice::ClosedContent;
 use crate::journal::working_set::EndedAssignment;
 use crate::kernel::{AssignmentId, ConversationId, MemberId, Result};
 
@@ -86,7 +85,7 @@ impl CommandContext<'_> {
         if !note.is_empty() {
             self.backstage(front)?;
         }
-        let card = holder.map_or_else(|| json!({}), |holder| self.public_card(holder));
+        let card = holder.map(|holder| self.public_card(holder)).unwrap_or_default();
         self.append_notice(front, EntryKind::Released, &card, None)?;
         self.end_assignment(front, end);
         if let Some(holder) = holder {
@@ -104,7 +103,7 @@ impl CommandContext<'_> {
     /// Closes a conversation that is not closed.
     pub(crate) fn end(&mut self, front: ConversationId, reason: CloseReason) -> Result<()> {
         let now = self.set.now;
-        self.append_notice(front, EntryKind::Closed, &json!({ "reason": reason }), None)?;
+        self.append_notice(front, EntryKind::Closed, &ClosedContent { reason }, None)?;
         if self.conversation(front)?.status == Some(ConversationStatus::Pending) {
             self.end_assignment(front, AssignmentEnd::Close);
         }

@@ -4,6 +4,7 @@ use deskwire::domain::actor::Actor;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::documented;
 use super::socket::Socket;
 
 /// Somebody with (or without) an access token. Paths are those under `/api/v1`.
@@ -123,6 +124,8 @@ impl Answer {
         let (client, request) = request.build_split();
         let request = request.expect("a request");
         let line = format!("{} {}", request.method(), request.url());
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let sent = request.body().and_then(reqwest::Body::as_bytes).map(<[u8]>::to_vec);
         let response = client.execute(request).await.unwrap_or_else(|cause| panic!("{line}: {cause:?}"));
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -136,6 +139,14 @@ impl Answer {
         if !(200..300).contains(&status) {
             answer.check_problem();
         }
+        documented::check(&documented::Exchange {
+            method: method.as_str(),
+            path: &path,
+            sent: sent.as_deref(),
+            status,
+            headers: &answer.headers,
+            body: &answer.body,
+        });
         answer
     }
 

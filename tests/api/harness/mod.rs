@@ -32,6 +32,7 @@ pub mod audit;
 pub mod client;
 pub mod commands;
 pub mod database;
+pub mod documented;
 pub mod personas;
 pub mod poison;
 pub mod process;

@@ -1,6 +1,6 @@
 //! A real WebSocket client.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
+
+use super::documented;
 
 /// How long a frame that must come may take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -21,6 +23,8 @@ pub struct Socket {
     kept: VecDeque<Value>,
     closed: Option<(u16, String)>,
     next_id: u64,
+    /// What was sent with an id and not answered yet.
+    asked: HashMap<String, Value>,
     /// The `data` of `ready`, once hello was said.
     pub ready: Value,
     /// The cursor of `live`, once hello was said.
@@ -50,6 +54,7 @@ impl Socket {
             kept: VecDeque::new(),
             closed: None,
             next_id: 1,
+            asked: HashMap::new(),
             ready: Value::Null,
             live: String::new(),
         })
@@ -73,6 +78,11 @@ impl Socket {
 
     /// Sends any text as one message.
     pub async fn send_text(&mut self, text: String) {
+        if let Ok(frame) = serde_json::from_str::<Value>(&text)
+            && frame["id"].is_string() | frame["id"].is_number()
+        {
+            self.asked.insert(frame["id"].to_string(), frame);
+        }
         self.send_message(Message::text(text)).await;
     }
 
@@ -194,6 +204,8 @@ impl Socket {
             match self.stream.next().await {
                 Some(Ok(Message::Text(text))) => {
                     let frame: Value = serde_json::from_str(&text).expect("frames are JSON");
+                    let asked = frame.get("reply_to").and_then(|id| self.asked.remove(&id.to_string()));
+                    documented::check_frame(&frame, asked.as_ref());
                     if frame["type"] == "ping" {
                         let pong = json!({"type": "pong", "data": {"nonce": frame["data"]["nonce"]}});
                         self.send_text(pong.to_string()).await;

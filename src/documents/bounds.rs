@@ -1,0 +1,141 @@
+//! The limits of what clients send, as keywords of JSON Schema. Owns which field has which limit in the documents; the
+//! numbers are the constants that the checks obey. Bounds in bytes stand in `x-max-bytes`, since JSON Schema counts
+//! characters.
+//!
+//! To add a field of a request: give it a line in [`of`]. A test fails while a text, list or number has no bound.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::schemas::INPUT;
+use crate::conversations::service::{NOTE_MAX, SUBJECT_MAX, TAG_MAX, TAGS_MAX};
+use crate::domain::content::{
+    BUTTON_LABEL_MAX, BUTTON_VALUE_MAX, BUTTONS_MAX, CARD_TEXT_MAX, CARD_TITLE_MAX, CUSTOM_MAX, TEXT_MAX,
+    URL_MAX, URL_MIN,
+};
+use crate::gateway::protocol::limits::{COLLECTED, HELLO_CONVERSATIONS, PULL_ENTRIES, SYNC_ROWS, WATCHES};
+use crate::kernel::text::KEY_MAX;
+use crate::members::profile::{
+    AVATAR_MAX, LABEL_MAX, LABELS_MAX, MAX_ACCEPT_MAX, MOBILE_MAX, NAME_MAX, NICKNAME_MAX,
+};
+use crate::tenants::service::{NAME_MAX as TENANT_NAME_MAX, WINDOW_MAX_SECONDS};
+
+/// Longest token, cursor or other text of the server's own that comes back.
+const OPAQUE_MAX: usize = 8_192;
+
+fn text(least: usize, most: usize) -> Value {
+    match least {
+        0 => json!({"maxLength": most}),
+        least => json!({"minLength": least, "maxLength": most}),
+    }
+}
+
+fn key() -> Value {
+    json!({"minLength": 1, "maxLength": KEY_MAX, "pattern": "^[A-Za-z0-9._:-]+$"})
+}
+
+fn url() -> Value {
+    json!({"minLength": URL_MIN, "maxLength": URL_MAX, "format": "uri"})
+}
+
+fn range(least: i64, most: i64) -> Value {
+    json!({"minimum": least, "maximum": most})
+}
+
+fn list(most: usize, item: Value) -> Value {
+    match item.is_null() {
+        true => json!({"maxItems": most}),
+        false => json!({"maxItems": most, "items": item}),
+    }
+}
+
+/// The limits of this field in this schema; `None` when nothing bounds it.
+pub fn of(schema: &str, field: &str) -> Option<Value> {
+    Some(match (schema, field) {
+        (_, "client_msg_id" | "device" | "kid" | "slug" | "tenant") => key(),
+        ("CustomContent", "type") => key(),
+        ("TextContent", "text") => {
+            json!({"minLength": 1, "maxLength": TEXT_MAX, "x-max-bytes": TEXT_MAX})
+        }
+        ("CardContent", "title") => text(1, CARD_TITLE_MAX),
+        ("CardContent", "text") => text(0, CARD_TEXT_MAX),
+        ("CardContent", "buttons") => list(BUTTONS_MAX, Value::Null),
+        ("CardContent" | "CardButton", "image_url" | "url") => url(),
+        ("CardButton", "label") => text(1, BUTTON_LABEL_MAX),
+        ("CardButton", "value") => text(1, BUTTON_VALUE_MAX),
+        ("CustomContent", "data") => json!({"x-max-bytes": CUSTOM_MAX}),
+        ("CreateTenant" | "UpdateTenant", "name") => text(0, TENANT_NAME_MAX),
+        ("UpdateTenantSettings", _) => range(0, WINDOW_MAX_SECONDS),
+        ("UpdateConversation", "tags") => list(TAGS_MAX, text(1, TAG_MAX)),
+        (_, "tags" | "skills") => list(LABELS_MAX, text(1, LABEL_MAX)),
+        (_, "subject") => text(0, SUBJECT_MAX),
+        (_, "note") => text(0, NOTE_MAX),
+        ("UpdateMember", "nickname") => text(1, NICKNAME_MAX),
+        (_, "nickname") => text(0, NICKNAME_MAX),
+        (_, "avatar") => text(0, AVATAR_MAX),
+        (_, "email") => text(0, NAME_MAX),
+        (_, "mobile") => text(0, MOBILE_MAX),
+        (_, "login_name" | "external_id") => text(1, NAME_MAX),
+        ("Login", "name") => text(0, OPAQUE_MAX),
+        (_, "max_accept") => range(0, i64::from(MAX_ACCEPT_MAX)),
+        ("Pull", "limit") => range(1, PULL_ENTRIES),
+        ("Sync", "limit") => range(1, SYNC_ROWS),
+        ("Hello", "conversations") => list(HELLO_CONVERSATIONS, Value::Null),
+        ("Watch", "conversations") => list(WATCHES, Value::Null),
+        ("Ping", "delivered") => list(COLLECTED, Value::Null),
+        ("Ping", "nonce") => json!({"maxLength": KEY_MAX, "x-max-bytes": KEY_MAX}),
+        (_, "token" | "identity_token" | "refresh_token" | "cursor" | "epoch") => text(0, OPAQUE_MAX),
+        (_, "seq" | "after_seq" | "read_seq" | "reply_to_seq" | "read_ver") => json!({"minimum": 0}),
+        _ => return None,
+    })
+}
+
+/// Puts the limits into those of the schemas that say what is sent.
+pub fn add(schemas: &mut Map<String, Value>, written: &BTreeSet<String>) {
+    for (name, schema) in schemas.iter_mut().filter(|(name, _)| written.contains(*name)) {
+        let name = name.strip_suffix(INPUT).unwrap_or(name);
+        let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) else { continue };
+        for (field, value) in fields {
+            if let Some(limits) = of(name, field) {
+                merge(value, &limits);
+            }
+        }
+    }
+}
+
+fn merge(schema: &mut Value, limits: &Value) {
+    let (Some(schema), Some(limits)) = (schema.as_object_mut(), limits.as_object()) else { return };
+    for (keyword, value) in limits {
+        match keyword == "items" {
+            true => merge(schema.entry(keyword).or_insert_with(|| json!({})), value),
+            false => {
+                schema.insert(keyword.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// The texts, lists and numbers of these schemas that nothing bounds, as `Schema.field`.
+pub fn unbounded(schemas: &Map<String, Value>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, schema) in schemas {
+        for (field, value) in schema["properties"].as_object().into_iter().flatten() {
+            let types = match &value["type"] {
+                Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
+                other => other.as_str().into_iter().collect::<Vec<_>>(),
+            };
+            let has = |keywords: &[&str]| keywords.iter().any(|keyword| value.get(keyword).is_some());
+            let open = types.iter().any(|kind| match *kind {
+                "string" => !has(&["maxLength", "enum", "const", "format", "pattern"]),
+                "array" => !has(&["maxItems"]),
+                "integer" | "number" => !has(&["minimum", "maximum"]),
+                _ => false,
+            });
+            if open {
+                found.push(format!("{name}.{field}"));
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,218 @@
+//! Which problems each operation may answer, and with which headers an answer comes. Owns the one table of both; a
+//! test holds every answer of the whole suite against it (`tests/api/harness/documented.rs`).
+//!
+//! To add an operation: give its `operationId` a line in [`own`]. What all operations share is added by itself: the
+//! refusals of tokens, parameters, bodies, rates and the store.
+
+use serde_json::{Map, Value, json};
+
+use crate::kernel::Code;
+use crate::kernel::Code::{
+    AccountDisabled, AccountLocked, AlreadyAssigned, Busy, ConversationClosed, CursorReset, Draining,
+    Forbidden, IdempotencyConflict, Internal, InvalidCredentials, InvalidParameter, InvalidTransition,
+    LastAdmin, LimitReached, MalformedJson, MessageRecalled, NameTaken, NotAMember, NotFound,
+    OpenConversationExists, OriginRefused, PayloadTooLarge, RateLimited, RequestTimeout, SessionRevoked,
+    StaleEdit, StorageUnavailable, TenantBusy, TenantSuspended, TokenExpired, TokenInvalid, Unauthenticated,
+    Unready, UnsupportedMediaType, ValidationFailed, WindowExpired,
+};
+
+/// The codes that this operation answers beside the shared ones; `None` for an operation without a line.
+pub fn own(operation: &str) -> Option<&'static [Code]> {
+    Some(match operation {
+        "healthz" | "metrics" | "get_openapi" | "get_asyncapi" => &[],
+        "readyz" => &[Busy, StorageUnavailable, Draining, Unready],
+        "open_socket" => &[OriginRefused, RateLimited, Draining],
+
+        "login" => &[InvalidCredentials, AccountLocked, AccountDisabled, TenantSuspended],
+        "refresh_tokens" => &[TokenInvalid, SessionRevoked, AccountDisabled, TenantSuspended],
+        "logout" | "list_sessions" | "revoke_sessions" => &[],
+        "revoke_session" => &[NotFound],
+        "change_password" => &[Forbidden, AccountLocked],
+        "get_me" | "update_me" => &[],
+
+        "create_tenant" => &[Unauthenticated, TokenInvalid, Forbidden, NameTaken],
+        "get_tenant" => &[],
+        "update_tenant" | "list_identity_keys" => &[Forbidden],
+        "create_identity_key" => &[Forbidden, NameTaken, LimitReached],
+        "delete_identity_key" => &[Forbidden, NotFound],
+        "create_visitor" => &[NotFound, TenantSuspended],
+        "identify_visitor" => &[Forbidden],
+
+        "list_members" => &[Forbidden],
+        "create_member" => &[Forbidden, NameTaken],
+        "get_member" | "unlock_member" | "set_member_password" => &[Forbidden, NotFound],
+        "update_member" => &[Forbidden, NotFound, NameTaken, LastAdmin],
+        "delete_member" => &[Forbidden, NotFound, LastAdmin],
+
+        "open_conversation" => {
+            &[Forbidden, NotAMember, NotFound, IdempotencyConflict, OpenConversationExists]
+        }
+        "list_conversations" => &[],
+        "get_conversation" | "list_conversation_members" => &[NotFound],
+        "update_conversation" => &[Forbidden, NotAMember, NotFound],
+        "claim_conversation" => &[Forbidden, NotFound, AlreadyAssigned, InvalidTransition],
+        "assign_conversation" => &[Forbidden, NotFound, InvalidTransition],
+        "release_conversation" => &[Forbidden, NotAMember, NotFound, InvalidTransition],
+        "close_conversation" => &[Forbidden, NotAMember, NotFound],
+        "reopen_conversation" => {
+            &[Forbidden, NotAMember, NotFound, InvalidTransition, OpenConversationExists]
+        }
+        "add_conversation_member" => &[Forbidden, NotAMember, NotFound, LimitReached, InvalidTransition],
+        "remove_conversation_member" => &[Forbidden, NotAMember, NotFound, InvalidTransition],
+        "list_assignments" => &[Forbidden, NotFound],
+
+        "send_message" => &[Forbidden, NotAMember, NotFound, IdempotencyConflict, ConversationClosed],
+        "send_note" => &[Forbidden, NotAMember, NotFound, IdempotencyConflict],
+        "list_messages" | "get_message" | "list_entries" => &[NotFound],
+        "edit_message" => {
+            &[Forbidden, NotAMember, NotFound, ConversationClosed, WindowExpired, MessageRecalled, StaleEdit]
+        }
+        "recall_message" => &[Forbidden, NotAMember, NotFound, WindowExpired],
+        "list_revisions" => &[Forbidden, NotFound],
+        "list_notes" => &[Forbidden, NotFound],
+
+        "read_conversation" | "mark_conversation_unread" | "report_delivered" => &[NotAMember, NotFound],
+        "list_inbox" => &[],
+        "sync_inbox" => &[CursorReset],
+        "list_tenant_entries" => &[Forbidden, CursorReset],
+        _ => return None,
+    })
+}
+
+/// Whether the operation is part of the interface proper, which is counted and needs the store.
+fn is_counted(operation: &Value) -> bool {
+    !matches!(operation["tags"][0].as_str(), Some("service" | "socket"))
+}
+
+fn is_secured(operation: &Value) -> bool {
+    operation["security"].as_array().is_some_and(|all| !all.is_empty() && !all.contains(&json!({})))
+}
+
+/// Every code that an operation may answer, in the order of the table of codes.
+fn codes(operation: &Value) -> Vec<Code> {
+    let mut all = vec![InvalidParameter, Internal];
+    all.extend(own(operation["operationId"].as_str().unwrap_or("")).unwrap_or_default());
+    if is_counted(operation) {
+        all.extend([RateLimited, TenantBusy, Busy, StorageUnavailable, Draining]);
+    }
+    if is_secured(operation) {
+        all.extend([Unauthenticated, TokenInvalid, TokenExpired, SessionRevoked]);
+        all.extend([AccountDisabled, TenantSuspended]);
+    }
+    if operation["requestBody"].is_object() {
+        all.extend([MalformedJson, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed]);
+    }
+    Code::ALL.iter().copied().filter(|code| all.contains(code)).collect()
+}
+
+/// What answers of this status have in common.
+fn lead(status: u16) -> &'static str {
+    match status {
+        400 => "A parameter, a header or the JSON itself has a wrong form",
+        401 => "Nobody who may come in",
+        403 => "You may not do this",
+        404 => "There is nothing here that you may see",
+        408 => "The body took too long",
+        409 => "The present state does not allow this; `context` says more",
+        410 => "The cursor is of no use any more: start without one",
+        413 => "The body is too large",
+        415 => "The body is not plain JSON",
+        422 => "A field is missing, unknown or wrong; `errors` says which",
+        429 => "Too many requests: wait for `Retry-After`",
+        503 => "Busy, shutting down, or without its database: repeat after `Retry-After`",
+        _ => "The server failed; the request id leads to its log",
+    }
+}
+
+/// The name under which operations share a refusal of this status; `None` for what is no refusal.
+pub fn name_of(status: &str) -> Option<&'static str> {
+    Some(match status {
+        "400" => "BadRequest",
+        "401" => "Unauthorized",
+        "403" => "Forbidden",
+        "404" => "NotFound",
+        "408" => "RequestTimeout",
+        "409" => "Conflict",
+        "410" => "Gone",
+        "413" => "PayloadTooLarge",
+        "415" => "UnsupportedMediaType",
+        "422" => "UnprocessableContent",
+        "429" => "TooManyRequests",
+        "500" => "InternalServerError",
+        "503" => "ServiceUnavailable",
+        "default" => "OtherProblem",
+        _ => return None,
+    })
+}
+
+fn header(name: &str) -> Value {
+    json!({"$ref": format!("#/components/headers/{name}")})
+}
+
+/// The headers of an answer of this status.
+fn headers(status: &str, operation: &Value) -> Value {
+    let mut all = json!({"X-Request-Id": header("RequestId")});
+    if is_counted(operation) {
+        for name in ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"] {
+            all[name] = header(&name.replace('-', ""));
+        }
+    }
+    match status {
+        "401" => all["WWW-Authenticate"] = header("WwwAuthenticate"),
+        "429" | "503" => all["Retry-After"] = header("RetryAfter"),
+        _ => {}
+    }
+    all
+}
+
+/// Says in an operation what it may answer.
+pub fn complete(operation: &mut Value) {
+    let codes = codes(operation);
+    let mut problems = Map::new();
+    for code in &codes {
+        let status = code.status().to_string();
+        if problems.contains_key(&status) {
+            continue;
+        }
+        let names: Vec<_> =
+            codes.iter().filter(|one| one.status() == code.status()).map(|one| one.name()).collect();
+        let listed: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        let description = format!("{}: {}.", lead(code.status()), listed.join(", "));
+        problems.insert(status, problem(&description, &names));
+    }
+    problems.insert("default".to_owned(), problem("Any other problem; `code` says which.", &[]));
+    if let Some(responses) = operation["responses"].as_object_mut() {
+        responses.append(&mut problems);
+    }
+    let statuses: Vec<String> =
+        operation["responses"].as_object().into_iter().flat_map(Map::keys).cloned().collect();
+    for status in statuses {
+        let headers = headers(&status, operation);
+        operation["responses"][&status]["headers"] = headers;
+    }
+}
+
+fn problem(description: &str, codes: &[&str]) -> Value {
+    let mut answer = json!({
+        "description": description,
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    });
+    if !codes.is_empty() {
+        answer["x-problem-codes"] = json!(codes);
+    }
+    answer
+}
+
+/// The headers that answers refer to.
+pub fn header_components() -> Value {
+    let number = |text: &str| json!({"description": text, "schema": {"type": "integer", "format": "int64", "minimum": 0}});
+    let text = |text: &str| json!({"description": text, "schema": {"type": "string"}});
+    json!({
+        "RequestId": text("The request's own id, or one that was made; the log and problems name it too."),
+        "RateLimitLimit": number("How many requests may come at once."),
+        "RateLimitRemaining": number("How many of them are left."),
+        "RateLimitReset": number("In how many seconds all of them are back."),
+        "RetryAfter": number("When to repeat the request, in seconds; absent when the server does not know."),
+        "WwwAuthenticate": text("How to authenticate: `Bearer`."),
+    })
+}

@@ -1,0 +1,141 @@
+//! What notices say: one type for each shape of a notice's content, and the table that names the shape of every entry
+//! kind. The journal writes these types and the documents show them. Does not own what messages say
+//! (`domain::content`). No I/O.
+
+use serde::Serialize;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::content::{CardContent, CustomContent, TextContent};
+use super::conversation::{CloseReason, Priority};
+use super::entry::EntryKind;
+use super::member::Role;
+use crate::kernel::{ConversationId, MemberId};
+
+/// Content of notices that say everything by their kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct EmptyContent {}
+
+/// Content of `joined`, `left`, `assigned` and `released`: whom it is about, as of that moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AboutMember {
+    /// The member. Absent on `released` when nobody had served the conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = MemberId, required = false)]
+    pub member_id: Option<MemberId>,
+    /// The role of that moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Role, required = false)]
+    pub role: Option<Role>,
+    /// The name of that moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    pub nickname: Option<String>,
+    /// The avatar's URL of that moment; may be empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    pub avatar: Option<String>,
+}
+
+/// Content of `closed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ClosedContent {
+    /// Why the conversation ended.
+    pub reason: CloseReason,
+}
+
+/// Content of `customer_changed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CustomerChangedContent {
+    /// Whose conversation it is now.
+    pub customer: AboutMember,
+}
+
+/// Content of `merged`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MergedContent {
+    /// The conversation that was closed as merged; its log comes before this one.
+    pub conversation_id: ConversationId,
+}
+
+/// Content of `priority_changed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PriorityChangedContent {
+    /// The urgency before.
+    pub from: Priority,
+    /// The urgency now.
+    pub to: Priority,
+}
+
+/// Content of `tags_changed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TagsChangedContent {
+    /// All labels that the conversation has now.
+    pub tags: Vec<String>,
+}
+
+/// Content of `remark`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RemarkContent {
+    /// The kind of the notice that this explains: `assigned`, `released` or `closed`.
+    pub about: EntryKind,
+    /// What the staff said.
+    pub note: String,
+}
+
+/// The name of the schema of this kind's content.
+pub const fn content_schema(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Text => "TextContent",
+        EntryKind::Card => "CardContent",
+        EntryKind::Custom => "CustomContent",
+        EntryKind::Joined | EntryKind::Left | EntryKind::Assigned | EntryKind::Released => "AboutMember",
+        EntryKind::Closed => "ClosedContent",
+        EntryKind::CustomerChanged => "CustomerChangedContent",
+        EntryKind::Merged => "MergedContent",
+        EntryKind::PriorityChanged => "PriorityChangedContent",
+        EntryKind::TagsChanged => "TagsChangedContent",
+        EntryKind::Remark => "RemarkContent",
+        EntryKind::Opened
+        | EntryKind::Reopened
+        | EntryKind::Edited
+        | EntryKind::Recalled
+        | EntryKind::SubjectChanged => "EmptyContent",
+    }
+}
+
+/// Every schema that [`content_schema`] names, with those that they refer to.
+pub fn content_schemas() -> Vec<(String, RefOr<Schema>)> {
+    let mut all = Vec::new();
+    add::<TextContent>(&mut all);
+    add::<CardContent>(&mut all);
+    add::<CustomContent>(&mut all);
+    add::<AboutMember>(&mut all);
+    add::<ClosedContent>(&mut all);
+    add::<CustomerChangedContent>(&mut all);
+    add::<MergedContent>(&mut all);
+    add::<PriorityChangedContent>(&mut all);
+    add::<TagsChangedContent>(&mut all);
+    add::<RemarkContent>(&mut all);
+    add::<EmptyContent>(&mut all);
+    all
+}
+
+fn add<T: ToSchema>(all: &mut Vec<(String, RefOr<Schema>)>) {
+    all.push((T::name().into_owned(), <T as PartialSchema>::schema()));
+    T::schemas(all);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_schema_that_exists() {
+        let known = content_schemas();
+        for kind in EntryKind::ALL {
+            let name = content_schema(*kind);
+            assert!(known.iter().any(|(one, _)| one == name), "{kind}: {name}");
+        }
+    }
+}
