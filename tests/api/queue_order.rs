@@ -37,6 +37,8 @@ on_every_database! {
     async fn the_longest_waiting_come_first(app: TestApp) {
         let desk = app.desk().await;
         let rooms = waiting(&app, &desk, 7).await;
+        // The second page ends between two of one instant.
+        assert_eq!(pages(&desk.supervisor, "sort=waiting").await, rooms);
         app.advance(1_000).await;
         let act = async |room: &str, what: &str| {
             desk.supervisor.post(&format!("/conversations/{room}/{what}"), json!({})).await.ok()

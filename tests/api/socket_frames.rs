@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use deskwire::db::DatabaseKind;
+use deskwire::gateway::protocol::table::CLIENT_FRAMES;
 use futures_util::SinkExt;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -293,4 +294,19 @@ fn a_shutdown_sends_everybody_away_with_advice() {
         let log = again.client_of(desk.agent.actor.unwrap()).log(&room).await;
         assert_eq!(log.last().unwrap()["seq"], ok["seq"]);
     });
+}
+
+/// A frame that no test sends would be tried by clients first.
+#[test]
+fn every_client_frame_is_sent_by_some_test() {
+    let tests = crate::tidy::files("tests/api", ".rs");
+    for frame in CLIENT_FRAMES {
+        let calls =
+            ["ask", "ask_refused", "ask_any", "send_frame"].map(|call| format!("{call}(\"{}\"", frame.name));
+        let sent = |text: &str| {
+            calls.iter().any(|call| text.contains(call))
+                || text.contains(&format!("\"type\": \"{}\"", frame.name))
+        };
+        assert!(tests.iter().any(|(_, text)| sent(text)), "no test sends {}", frame.name);
+    }
 }

@@ -1,8 +1,9 @@
 // Clicks through the portal of a running server in headless Chromium: every page at two widths and in both schemes,
 // the forms of the quick start and of the reference, and the console with a line that is cut. Any console error,
 // stopped content, request to elsewhere or sideways scroll fails.
-// Needs BASE and PASSWORD (see .ci/with-server); SCREENSHOTS=folder keeps pictures, CHROMIUM names the browser,
-// FILES=docs/portal takes scripts and styles from there, so that a change of them needs no build.
+// Needs BASE and PASSWORD (see .ci/with-server) and tokens that hold little more than a minute; SCREENSHOTS=folder keeps
+// pictures, CHROMIUM names the browser, FILES=docs/portal takes scripts and styles from there, so that a change of them
+// needs no build.
 import assert from "node:assert/strict";
 import net from "node:net";
 import { chromium } from "playwright-core";
@@ -308,8 +309,17 @@ async function console_(browser) {
   }
   await say("visitor", "Back again");
   await said("staff", "Back again");
+  for (const role of ["visitor", "staff"]) await side(role).locator(".talk .pending").first().waitFor({ state: "detached" });
   const log = await side("visitor").locator(".talk li small:first-child").allTextContents();
   assert.deepEqual(log.map(Number), log.map((_, at) => Number(log[0]) + at), "no hole, nothing twice");
+
+  // Tokens are renewed before they end, again and again, without another connection.
+  for (const role of ["visitor", "staff"]) {
+    await side(role).locator("[data-part=clear]").click();
+    await side(role).locator(".frames li.out[data-type=auth]").nth(1).waitFor({ timeout: 30_000 });
+    const renewed = await frames(role);
+    assert(!renewed.includes("in error") && !renewed.includes("out hello"), String(renewed));
+  }
 
   // Any frame, and what the server says to a wrong one.
   await side("visitor").locator("summary", { hasText: "Send any frame" }).click();
