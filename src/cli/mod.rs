@@ -58,6 +58,11 @@ enum Command {
     VerifyUnread(JustSettings),
     /// Play dialogues over the public interface and judge every promise: demo, load and black-box judge in one.
     Replay(crate::replay::Arguments),
+    /// Play a badly behaved server to a client under test, and say which rules for clients it kept.
+    Conform(crate::conform::Arguments),
+    /// Be a client under test: replay's own, as `conform` starts it.
+    #[command(hide = true)]
+    ConformClient,
     /// Print the OpenAPI document.
     Openapi,
     /// Print the AsyncAPI document of the socket.
@@ -111,7 +116,7 @@ pub fn command() -> clap::Command {
     }
     let mut command = Program::command();
     let below: Vec<String> = command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
-    for name in below.iter().filter(|name| *name != "serve" && *name != "replay") {
+    for name in below.iter().filter(|name| !["serve", "replay", "conform"].contains(&name.as_str())) {
         command = command.mut_subcommand(name, |one| {
             quieten(one, &names)
                 .after_help("The settings of `deskwire --help` are taken too, as flags or variables.")
@@ -136,6 +141,13 @@ impl Program {
                 logging::start("warn");
                 let exit = crate::replay::run(&arguments, &mut std::io::stdout(), &mut std::io::stderr());
                 return Ok(exit);
+            }
+            Some(Command::Conform(arguments)) => {
+                let exit = crate::conform::run(&arguments, &mut std::io::stdout(), &mut std::io::stderr());
+                return Ok(exit);
+            }
+            Some(Command::ConformClient) => {
+                crate::replay::conform_client::run().map_err(|cause| Error::internal(cause))
             }
             Some(Command::Openapi) => print::openapi(),
             Some(Command::Asyncapi) => print::asyncapi(),

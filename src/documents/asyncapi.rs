@@ -215,7 +215,8 @@ fn description() -> String {
      socket that is live gets `error` with `not_ready`. The HTTP answers to the upgrade stand in `x-upgrade-answers` of \
      the channel, close codes in `x-close-codes` (below 4500: connect again by yourself; from 4500 on: stop), error \
      codes in `x-error-codes`, default limits in `x-limits` (`ready` tells those in force), entry kinds in \
-     `x-entry-kinds`, and what a client does to keep the promises in `x-client-rules`.\n\n\
+     `x-entry-kinds`, and what a client does to keep the promises in `x-client-rules`; `deskwire conform` tests a \
+     client for them.\n\n\
      The sub-protocol names the version. Within `deskwire.v1` fields, frames, enum values and entry kinds are added: \
      ignore what you do not know."
         .to_owned()

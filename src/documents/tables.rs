@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::client_rules::CLIENT_RULES;
+use super::client_rules::{CLIENT_RULES, ClientRule};
 use super::schemas::reference;
 use crate::domain::entry::EntryKind;
 use crate::domain::member::Role;
@@ -133,5 +133,6 @@ pub fn limit_rows(role: Role) -> Vec<Value> {
 
 /// What a client of the socket does, as `x-client-rules`.
 pub fn client_rule_rows() -> Vec<Value> {
-    CLIENT_RULES.iter().map(|(name, text)| json!({"name": name, "rule": text})).collect()
+    let row = |one: &ClientRule| json!({"name": one.name, "rule": one.rule, "held_by": one.held_by});
+    CLIENT_RULES.iter().map(row).collect()
 }

@@ -13,6 +13,7 @@ mod agent;
 mod arguments;
 mod client;
 mod collect;
+pub mod conform_client;
 mod dialogue;
 mod evidence;
 mod history;

@@ -1,9 +1,12 @@
 //! The types of the TypeScript client for the socket are made from the AsyncAPI document and are fresh:
 //! `UPDATE_DOCUMENTS=1 cargo test documents` writes them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use deskwire::conform::SCENARIOS;
+use deskwire::documents::client_rules::CLIENT_RULES;
 use deskwire::gateway::protocol::table::{CLIENT_FRAMES, Reply, SERVER_FRAMES};
 use serde_json::Value;
 
@@ -134,4 +137,33 @@ fn the_types_of_the_typescript_client_are_fresh() {
     }
     let fresh = std::fs::read_to_string(&path).unwrap_or_default() == source();
     assert!(fresh, "{FILE} is stale: run `UPDATE_DOCUMENTS=1 cargo test --all-features documents`");
+}
+
+/// Every rule for clients names all scenarios that judge it, and no test that does not exist.
+#[test]
+fn rules_for_clients_and_the_tests_that_hold_them_name_each_other() {
+    let test = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/typescript/test/real.ts");
+    let test = std::fs::read_to_string(test).unwrap();
+    for rule in CLIENT_RULES {
+        assert!(!rule.held_by.is_empty(), "nothing holds {}", rule.name);
+        let scenarios: BTreeSet<_> = SCENARIOS
+            .iter()
+            .filter(|scenario| scenario.rules.contains(&rule.name))
+            .map(|scenario| format!("conform: {}", scenario.name))
+            .collect();
+        let (named, others): (BTreeSet<_>, BTreeSet<_>) =
+            rule.held_by.iter().map(ToString::to_string).partition(|name| name.starts_with("conform: "));
+        assert_eq!(named, scenarios, "{}", rule.name);
+        for name in others {
+            let known =
+                name.strip_prefix("client: ").is_some_and(|name| test.contains(&format!("test(\"{name}\"")));
+            assert!(known, "{}: there is no {name:?}", rule.name);
+        }
+    }
+    for scenario in SCENARIOS {
+        assert!(!scenario.rules.is_empty(), "{} judges no rule", scenario.name);
+        for name in scenario.rules {
+            assert!(CLIENT_RULES.iter().any(|rule| rule.name == *name), "{}: {name}", scenario.name);
+        }
+    }
 }

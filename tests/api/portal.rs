@@ -149,6 +149,9 @@ on_every_database! {
         for rule in rules {
             let name = rule["name"].as_str().unwrap();
             assert!(ids.contains(format!("rule-{}", name.replace(' ', "-")).as_str()), "{name} has no place");
+            for test in rule["held_by"].as_array().unwrap() {
+                assert!(socket_page.contains(&format!("<code>{}</code>", test.as_str().unwrap())), "{name}: {test}");
+            }
         }
         for limit in asyncapi["x-limits"]["customer"].as_array().unwrap() {
             assert!(socket_page.contains(&format!("<code>{}</code>", limit["name"].as_str().unwrap())), "{limit}");

@@ -19,7 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("gateway", &["gateway"]),
     ("documents", &["documents", "health"]),
     ("server", &["routes", "server"]),
-    ("programs", &["cli", "replay", "main"]),
+    ("programs", &["cli", "conform", "replay", "main"]),
 ];
 
 fn layer(module: &str) -> Option<usize> {

@@ -19,5 +19,7 @@ export function report(event: string, data: object): void {
 }
 
 export function instructions(take: (instruction: Instruction) => void): void {
-  createInterface({ input: process.stdin }).on("line", (line) => take(JSON.parse(line) as Instruction));
+  const lines = createInterface({ input: process.stdin });
+  lines.on("line", (line) => take(JSON.parse(line) as Instruction));
+  lines.on("close", () => process.exit());
 }

@@ -170,12 +170,11 @@ pub fn client_rules(document: &Value) -> String {
     let items = rows(document, "x-client-rules").map(|row| {
         let name = text(row, "name");
         let id = anchor(name);
-        let test = match row["test"].as_str() {
-            Some(test) => format!(" <small>Held by <code>{}</code>.</small>", escape(test)),
-            None => String::new(),
-        };
+        let tests = row["held_by"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let tests: Vec<_> = tests.map(|test| format!("<code>{}</code>", escape(test))).collect();
+        let held = format!(" <small>Held by {}.</small>", tests.join(", "));
         format!(
-            "<li id=\"rule-{id}\"><strong><a class=\"self\" href=\"#rule-{id}\">{}</a></strong>: {}{test}</li>",
+            "<li id=\"rule-{id}\"><strong><a class=\"self\" href=\"#rule-{id}\">{}</a></strong>: {}{held}</li>",
             escape(name),
             inline(text(row, "rule"))
         )

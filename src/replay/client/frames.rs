@@ -91,6 +91,8 @@ impl Line {
     fn ready(&mut self, frame: &Value) {
         let data = &frame["data"];
         self.limits = announced(data, self.limits);
+        // Whatever was dropped on an earlier connection comes with this one, from the stored cursor on.
+        self.shared.view().lagging = false;
         self.token = lifetime(data).map(|lifetime| (lifetime, Instant::now() + lifetime.mul_f64(0.7)));
         if let Some(request) = frame["reply_to"].as_str() {
             self.pending.remove(request);

@@ -91,6 +91,8 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const LIVE_WITHIN: Duration = Duration::from_secs(60);
 /// Changed messages that are read again at a time.
 const REFRESHED_AT_ONCE: usize = 16;
+/// How long the server may take with the answer to Close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// How long the network may take with the bytes of a frame.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -105,7 +107,7 @@ pub(super) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { silence: Duration::from_secs(60), answer: Duration::from_secs(15) }
+        Self { silence: Duration::from_secs(30), answer: Duration::from_secs(15) }
     }
 }
 
@@ -232,7 +234,15 @@ impl Line {
                     }
                     Some(Ask::Tell { frame, data }) => self.out.push(json!({ "type": frame, "data": data }).to_string()),
                     Some(Ask::Cut(done)) => return End::Cut(done),
-                    Some(Ask::Stop) | None => return End::Stopped,
+                    Some(Ask::Stop) | None => {
+                        let closed = async {
+                            let _ = sink.close().await;
+                            while let Some(Ok(_)) = frames.next().await {}
+                        };
+                        // The server answers with its own Close and ends the connection.
+                        let _ = tokio::time::timeout(CLOSE_WITHIN, closed).await;
+                        return End::Stopped;
+                    }
                 },
                 _ = tick.tick() => {
                     if let Some(what) = self.overdue(begin, heard) {

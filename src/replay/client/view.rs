@@ -14,6 +14,17 @@ pub use super::row::Row;
 use super::signal::{Heard, RECORDED, Signal};
 use crate::replay::history::Id;
 
+/// A change that a screen would show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// The next entry of a conversation: its seq and kind.
+    Entry(Id, i64, Box<str>),
+    /// A message has other content, or (true) was recalled.
+    Changed(Id, i64, bool),
+    /// One conversation, or everything, was dropped.
+    Dropped(Option<Id>),
+}
+
 /// What one device believes.
 #[derive(Debug)]
 pub struct View {
@@ -35,6 +46,8 @@ pub struct View {
     pub contradictions: Vec<String>,
     /// Typing and receipts, in order.
     pub heard: Vec<Heard>,
+    /// Changes in order, for whoever wants them and takes them out again.
+    pub shown: Option<Vec<Shown>>,
     begun: Instant,
 }
 
@@ -51,6 +64,7 @@ impl View {
             lagging: false,
             contradictions: Vec::new(),
             heard: Vec::new(),
+            shown: None,
             begun: Instant::now(),
         }
     }
@@ -82,6 +96,9 @@ impl View {
             Applied::Next => {
                 let new = usize::try_from(have).unwrap_or_default();
                 for notice in log.entries.get(new..).unwrap_or_default() {
+                    if let Some(shown) = &mut self.shown {
+                        shown.push(Shown::Entry(conversation, notice.seq, notice.kind.clone()));
+                    }
                     if let ("edited" | "recalled", Some(message)) = (&*notice.kind, notice.ref_seq) {
                         self.stale.insert((conversation, message), notice.seq);
                     }
@@ -90,7 +107,13 @@ impl View {
                     self.behind.remove(&conversation);
                 }
             }
-            Applied::Known | Applied::Changed => {}
+            Applied::Changed => {
+                if let Some(shown) = &mut self.shown {
+                    let recalled = log.at(seq).is_some_and(|fact| fact.recalled);
+                    shown.push(Shown::Changed(conversation, seq, recalled));
+                }
+            }
+            Applied::Known => {}
         }
         applied
     }
@@ -126,6 +149,9 @@ impl View {
 
     /// Forgets one conversation, or everything.
     pub fn reset(&mut self, conversation: Option<Id>) {
+        if let Some(shown) = &mut self.shown {
+            shown.push(Shown::Dropped(conversation));
+        }
         match conversation {
             Some(conversation) => {
                 self.logs.remove(&conversation);
