@@ -1,7 +1,7 @@
 // The socket of a member's device by the rules for clients (`x-client-rules` in the AsyncAPI document; their names stand
 // in brackets). What happens is reported to `events`; what must not be lost is in `State`. Begin reading at `frame`.
 import { Connection } from "./connection.js";
-import type { Bye, Entry, ErrorReply, Hello, InboxRow, MessageSend, QueueNotice, Ready, ServerFrame } from "./frames.js";
+import type { Bye, Entry, ErrorReply, InboxRow, MessageSend, QueueNotice, Ready, ServerFrame } from "./frames.js";
 import { jitter, type Session, SessionOver } from "./session.js";
 import { type Item, type Log, State } from "./state.js";
 import type { Storage } from "./storage.js";
@@ -142,7 +142,7 @@ export class Client {
 
   private hello({ connection, token }: Link): void {
     const { cursor = null, epoch = null } = this.state;
-    const conversations = (cursor === null ? [] : this.state.positions()) as unknown as NonNullable<Hello["conversations"]>;
+    const conversations = cursor === null ? [] : this.state.positions();
     void connection.ask("hello", { token, device: this.options.device, cursor, epoch, conversations });
   }
 
