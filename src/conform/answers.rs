@@ -60,10 +60,8 @@ pub fn take(shared: &Arc<Shared>, socket: usize, out: &mpsc::Sender<Out>, text: 
             return;
         }
         let live = state.sockets.get(socket).is_some_and(|socket| socket.live.is_some());
-        if let Some(one) = state.sockets.get_mut(socket) {
-            if one.frames.len() < FRAMES {
-                one.frames.push((Instant::now(), frame.clone()));
-            }
+        if let Some(one) = state.sockets.get_mut(socket).filter(|one| one.frames.len() < FRAMES) {
+            one.frames.push((Instant::now(), frame.clone()));
         }
         let (kind, data) = (frame["type"].as_str().unwrap_or_default(), &frame["data"]);
         if let Some(wrong) = form(kind, data) {
@@ -130,7 +128,7 @@ fn answer(
         "message.send" => send(state, id, data),
         "pull" => vec![pull(state, id, data)],
         "sync" => vec![sync(state, id, data)],
-        "read" => Vec::from_iter(read(state, id, data)),
+        "read" | "mark_unread" => Vec::from_iter(read(state, kind, id, data)),
         "auth" => {
             let expected = state.access_token();
             match data["token"].as_str() {
@@ -316,12 +314,17 @@ fn sync(state: &mut ServerState, id: &Value, data: &Value) -> Value {
     ok(id, json!({ "rows": rows, "cursor": cursor, "more": more }))
 }
 
-/// Answered only when the frame has an id.
-fn read(state: &mut ServerState, id: &Value, data: &Value) -> Option<Value> {
+/// Answered only when the frame has an id. Marking as unread moves the position back and begins a new version.
+fn read(state: &mut ServerState, kind: &str, id: &Value, data: &Value) -> Option<Value> {
     let conversation = data["conversation_id"].as_str().unwrap_or_default().to_owned();
     let mut reply = json!({ "conversation_id": conversation, "read_seq": 0, "read_ver": 0 });
     if let Some(log) = state.logs.get_mut(&conversation) {
-        log.read_seq = log.read_seq.max(data["seq"].as_i64().unwrap_or_default());
+        let seq = data["seq"].as_i64().unwrap_or_default();
+        if kind == "mark_unread" {
+            (log.read_seq, log.read_ver) = (seq, log.read_ver + 1);
+        } else {
+            log.read_seq = log.read_seq.max(seq);
+        }
         reply["read_seq"] = log.read_seq.into();
         reply["read_ver"] = log.read_ver.into();
     }

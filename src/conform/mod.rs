@@ -13,6 +13,8 @@
 mod answers;
 mod arguments;
 mod command;
+#[cfg(test)]
+mod frames_tests;
 mod http;
 mod plan;
 mod recorder;

@@ -158,7 +158,8 @@ fn share_answers(document: &mut Value) {
     for operation in operations(document) {
         for (status, answer) in operation["responses"].as_object_mut().into_iter().flatten() {
             let Some(name) = problems::name_of(status) else { continue };
-            if common.get(status).is_some_and(|(_, best)| *best == answer.to_string()) {
+            let text = answer.to_string();
+            if common.get(status).is_some_and(|(_, best)| *best == text) {
                 let reference = json!({"$ref": format!("#/components/responses/{name}")});
                 shared.insert(name.to_owned(), std::mem::replace(answer, reference));
             }

@@ -42,7 +42,7 @@ scenarios! {
     "silent hello" sockets::silent_hello, ["silence"], "A hello is never answered.";
     "duplicates" entries::duplicates, ["identity"], "Entries come twice; own messages come before and after their ok.";
     "hole" entries::hole, ["order"], "Entries are missing in the middle, or come in the wrong order.";
-    "lost tail" entries::lost_tail, ["tail"], "The last entries are missing; a row and a head tell of them.";
+    "lost tail" entries::lost_tail, ["tail"], "The last entries are missing; a row and a head name them.";
     "entries before rows" entries::before_rows, ["identity", "cursor"], "An entry has an older cursor and comes before its row; the connection is cut between them.";
     "two conversations" entries::two_conversations, ["order"], "A hole in one conversation is filled slowly while another one goes on.";
     "cut before ready" sockets::cut_before_ready, ["reconnect"], "The connection is cut before ready, twice, and between ready and live.";

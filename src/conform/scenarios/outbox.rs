@@ -72,7 +72,7 @@ pub(super) async fn no_answer(script: &Script) -> Step {
     let repeats = script.state().sent.len();
     let lives = script.live_count();
     // The answer of the last attempt may still be under way.
-    script.live(lives - 1).await?;
+    script.live(lives.saturating_sub(1)).await?;
     script.barrier("outbox", "after the answer").await?;
     script.cut_and_live().await?;
     script.barrier("outbox", "after a cut").await?;
@@ -106,7 +106,7 @@ pub(super) async fn refusals(script: &Script) -> Step {
     script.state().plan.send.push_back(Some(Fault::Refuse("validation_failed", false, None)));
     script.write("refused for good");
     let failed = |state: &ServerState| state.last_report("failed", |_| true);
-    script.must("outbox", "the user is not told that a message was refused for good", failed).await?;
+    script.must("outbox", "the user does not learn that a message was refused for good", failed).await?;
     script.write("after it");
     script.must("outbox", "a message behind a refused one is not shown", shows("after it")).await?;
     script.cut_and_live().await?;

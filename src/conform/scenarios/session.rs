@@ -33,9 +33,12 @@ pub(super) async fn refresh(script: &Script) -> Step {
             (state.refreshes.len() >= 4).then(|| state.refreshes.clone())
         })
         .await?;
-    let early = given[1].0 - given[0].0 < Duration::from_millis(1_900);
+    let early = given
+        .first()
+        .zip(given.get(1))
+        .is_some_and(|(one, next)| next.0 - one.0 < Duration::from_millis(1_900));
     script.hold("refresh", !early, "it refreshed again before Retry-After was over")?;
-    let same = given.iter().all(|(_, token)| *token == given[0].1);
+    let same = given.windows(2).all(|pair| matches!(pair, [(_, one), (_, next)] if one == next));
     script.hold("refresh", same, "after a lost answer it does not send the old token again")?;
     script.live(0).await?;
     script.barrier("refresh", "after a refresh").await

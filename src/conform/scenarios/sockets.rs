@@ -92,10 +92,10 @@ pub(super) async fn close_without_bye(script: &Script) -> Step {
     script.state().end(&Out::Close(1001, ""));
     script.live(lives).await?;
     script.barrier("closing", "after a close without bye").await?;
-    let last = script.state().sockets.len() - 1;
+    let last = script.state().sockets.len().saturating_sub(1);
     script.instruct(&json!({ "do": "stop" }));
     let ending = script
-        .must("closing", "it does not end the connection when it is told to stop", |state| {
+        .must("closing", "it does not end the connection when it is asked to stop", |state| {
             state.sockets.get(last).and_then(|socket| socket.ended)
         })
         .await?;

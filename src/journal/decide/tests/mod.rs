@@ -95,7 +95,7 @@ fn openings_can_be_repeated() {
     let (conversation, entry) = (first.conversation.unwrap(), first.entry.unwrap());
     let again = simulation.decide(&open).unwrap();
     assert!(again.duplicate && !again.created && again.entry.unwrap().seq == entry.seq);
-    let close = Close { conversation: conversation, reason: CloseReason::Resolved, note: String::new() };
+    let close = Close { conversation, reason: CloseReason::Resolved, note: String::new() };
     simulation.decide(&Command::new(simulation.people[0], close)).unwrap();
     let late = simulation.decide(&open).unwrap();
     assert!(late.duplicate && late.conversation == Some(conversation), "{late:?}");
@@ -115,7 +115,7 @@ fn an_opening_is_found_over_all_conversations_of_its_customer() {
     let mut conversations = Vec::new();
     for key in 1..4 {
         let conversation = simulation.decide(&open(key)).unwrap().conversation.unwrap();
-        let close = Close { conversation: conversation, reason: CloseReason::Resolved, note: String::new() };
+        let close = Close { conversation, reason: CloseReason::Resolved, note: String::new() };
         simulation.decide(&Command::new(simulation.people[0], close)).unwrap();
         simulation.commit();
         conversations.push(conversation);
