@@ -257,6 +257,7 @@ fn upgrade_answers() -> Vec<Value> {
             "The address has far too many sockets. The first ones above the limit are accepted and closed with 4007, \
              which a browser can read.",
         ),
+        refusal(&[Code::Internal], "The server failed."),
         refusal(&[Code::Draining], "The server is shutting down."),
     ]
 }

@@ -173,7 +173,8 @@ pub fn arrange(
     let inputs: BTreeMap<String, String> = written
         .intersection(&read)
         .filter(|name| {
-            reachable(schemas, &BTreeSet::from([(*name).clone()])).iter().any(|one| is_closed(&schemas[one]))
+            let with_parts = reachable(schemas, &BTreeSet::from([(*name).clone()]));
+            with_parts.iter().filter_map(|one| schemas.get(one)).any(is_closed)
         })
         .map(|name| (name.clone(), format!("{name}{INPUT}")))
         .collect();
@@ -187,14 +188,14 @@ pub fn arrange(
     let mut result = Map::new();
     let mut arranged = Arranged::default();
     for name in &written {
-        let mut schema = schemas[name].clone();
+        let Some(mut schema) = schemas.get(name).cloned() else { continue };
         rename(&mut schema, &inputs);
         let name = inputs.get(name).unwrap_or(name).clone();
         arranged.written.insert(name.clone());
         result.insert(name, schema);
     }
     for name in &read {
-        let mut schema = schemas[name].clone();
+        let Some(mut schema) = schemas.get(name).cloned() else { continue };
         open(&mut schema);
         if !OF_TWO_READERS.contains(&name.as_str()) {
             present_or_absent(&mut schema);

@@ -202,6 +202,28 @@ fn every_operation_has_its_problems_a_description_and_limits() {
     }
 }
 
+/// The answers to the upgrade stand in both documents, and are the same.
+#[test]
+fn both_documents_say_how_an_upgrade_is_answered() {
+    let (openapi, asyncapi) = (openapi(), documents::asyncapi::document());
+    let responses = openapi["paths"]["/api/v1/ws"]["get"]["responses"].as_object().unwrap();
+    let rest: BTreeSet<_> = responses
+        .iter()
+        .filter(|(status, _)| *status != "default")
+        .map(|(status, response)| (status.clone(), answer(&openapi, response)["x-problem-codes"].to_string()))
+        .collect();
+    let none = |codes: &Value| codes.as_array().unwrap().is_empty();
+    let rows = asyncapi["channels"]["socket"]["x-upgrade-answers"].as_array().unwrap();
+    let socket: BTreeSet<_> = rows
+        .iter()
+        .map(|row| {
+            let codes = if none(&row["codes"]) { Value::Null } else { row["codes"].clone() };
+            (row["status"].to_string(), codes.to_string())
+        })
+        .collect();
+    assert_eq!(rest, socket);
+}
+
 /// The schemas that clients write: what requests or frames from the client refer to.
 fn written(document: &Value) -> serde_json::Map<String, Value> {
     let all = document["components"]["schemas"].as_object().unwrap();

@@ -46,7 +46,7 @@ impl ToSchema for LogPosition {}
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
-    /// The access token.
+    /// The access token, from `POST /api/v1/auth/login`, `/auth/refresh` or `/visitors`.
     pub token: String,
     /// The device's own name, kept for good: 1 to 64 of `A-Z a-z 0-9 . _ : -`. A second socket of the same member
     /// and device replaces the first.
@@ -67,7 +67,7 @@ pub struct Hello {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Auth {
-    /// The access token.
+    /// A fresh access token, from `POST /api/v1/auth/refresh`.
     pub token: String,
 }
 

@@ -124,7 +124,7 @@ impl Answer {
         let (client, request) = request.build_split();
         let request = request.expect("a request");
         let line = format!("{} {}", request.method(), request.url());
-        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let (method, url) = (request.method().clone(), request.url().clone());
         let sent = request.body().and_then(reqwest::Body::as_bytes).map(<[u8]>::to_vec);
         let response = client.execute(request).await.unwrap_or_else(|cause| panic!("{line}: {cause:?}"));
         let status = response.status().as_u16();
@@ -141,7 +141,8 @@ impl Answer {
         }
         documented::check(&documented::Exchange {
             method: method.as_str(),
-            path: &path,
+            path: url.path(),
+            query: url.query().unwrap_or(""),
             sent: sent.as_deref(),
             status,
             headers: &answer.headers,

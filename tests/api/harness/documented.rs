@@ -137,6 +137,7 @@ fn decoded(path: &str) -> String {
 pub struct Exchange<'a> {
     pub method: &'a str,
     pub path: &'a str,
+    pub query: &'a str,
     pub sent: Option<&'a [u8]>,
     pub status: u16,
     pub headers: &'a HeaderMap,
@@ -152,7 +153,7 @@ pub fn check(exchange: &Exchange<'_>) {
 }
 
 fn fault(exchange: &Exchange<'_>) -> Option<String> {
-    let Exchange { method, path, sent, status, headers, body } = exchange;
+    let Exchange { method, path, query, sent, status, headers, body } = exchange;
     let Some(operation) = OPENAPI.operation(method, path) else {
         let described = *status < 400 && path.starts_with("/api/") && *method != "OPTIONS";
         return described.then(|| "no such operation".to_owned());
@@ -197,6 +198,14 @@ fn fault(exchange: &Exchange<'_>) -> Option<String> {
             }
         }
     }
+    for name in query.split('&').filter_map(|pair| pair.split('=').next()).filter(|name| !name.is_empty()) {
+        let parameters = operation.get("parameters").and_then(Value::as_array);
+        let known =
+            parameters.is_some_and(|all| all.iter().any(|one| one["name"] == name && one["in"] == "query"));
+        if *status < 300 && !known {
+            return Some(format!("the parameter {name} was accepted and is not declared"));
+        }
+    }
     let asked =
         &operation.get("requestBody").unwrap_or(&Value::Null)["content"]["application/json"]["schema"];
     let sent = sent.and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok());
@@ -206,6 +215,16 @@ fn fault(exchange: &Exchange<'_>) -> Option<String> {
         }
         None => None,
     }
+}
+
+/// Fails when the AsyncAPI document does not say that an upgrade may be answered so.
+pub fn check_upgrade(status: u16, body: &[u8]) {
+    let rows =
+        ASYNCAPI.root["channels"]["socket"]["x-upgrade-answers"].as_array().cloned().unwrap_or_default();
+    let codes = rows.iter().find(|row| row["status"] == status).map(|row| row["codes"].clone());
+    let problem: Value = serde_json::from_slice(body).unwrap_or_default();
+    let told = codes.as_ref().and_then(Value::as_array).is_some_and(|codes| codes.contains(&problem["code"]));
+    assert!(told, "the document does not say this: the upgrade was answered {status} {problem}");
 }
 
 /// Fails when the AsyncAPI document does not say what was just received. `asked` is the frame that it answers.
@@ -264,7 +283,15 @@ mod tests {
         let media = if status < 400 { "application/json" } else { "application/problem+json" };
         headers.insert("content-type", media.parse().unwrap());
         let path = "/api/v1/conversations/7/read";
-        fault(&Exchange { method: "POST", path, sent: Some(b"{\"seq\":1}"), status, headers: &headers, body })
+        fault(&Exchange {
+            method: "POST",
+            path,
+            query: "",
+            sent: Some(b"{\"seq\":1}"),
+            status,
+            headers: &headers,
+            body,
+        })
     }
 
     /// Each kind of fault is seen.

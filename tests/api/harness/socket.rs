@@ -48,7 +48,14 @@ impl Socket {
         for (name, value) in headers {
             request.headers_mut().insert(*name, HeaderValue::from_str(value)?);
         }
-        let (stream, _) = tokio_tungstenite::connect_async(request).await?;
+        let connected = tokio_tungstenite::connect_async(request).await;
+        if let Err(tokio_tungstenite::tungstenite::Error::Http(refusal)) = &connected {
+            documented::check_upgrade(
+                refusal.status().as_u16(),
+                refusal.body().as_deref().unwrap_or_default(),
+            );
+        }
+        let (stream, _) = connected?;
         Ok(Self {
             stream,
             kept: VecDeque::new(),
