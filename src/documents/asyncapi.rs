@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{bounds, openapi, schemas, tables};
+use super::{bounds, frame_problems, openapi, schemas, tables};
 use crate::domain::member::Role;
 use crate::gateway::protocol::SUB_PROTOCOL;
 use crate::gateway::protocol::table::{
@@ -34,8 +34,10 @@ pub fn document() -> Value {
         replies.push("server.error".to_owned());
         let replies: Vec<_> =
             replies.iter().map(|key| json!({"$ref": format!("{CHANNEL}/messages/{key}")})).collect();
+        let codes: Vec<_> = frame_problems::codes(frame).into_iter().map(Code::name).collect();
         let operation = json!({
             "action": "receive",
+            "x-problem-codes": codes,
             "channel": {"$ref": CHANNEL},
             "title": frame.name,
             "summary": frame.meaning,
@@ -211,7 +213,7 @@ fn description() -> String {
      connected with its stored cursor: `entry`, `entries`, `inbox`, `reset`. Such a frame may carry `cursor`: \
      everything up to it has been delivered. A live frame is sent once.\n\n\
      A frame with an `id` is answered with that id in `reply_to`: by the frame that `reply` of its operation names, or \
-     by `error`; `x-answers` of an answer names the frames that it answers. What comes before `live` and needs a \
+     by `error` with one of its `x-problem-codes`; `x-answers` of an answer names the frames that it answers. What comes before `live` and needs a \
      socket that is live gets `error` with `not_ready`. The HTTP answers to the upgrade stand in `x-upgrade-answers` of \
      the channel, close codes in `x-close-codes` (below 4500: connect again by yourself; from 4500 on: stop), error \
      codes in `x-error-codes`, default limits in `x-limits` (`ready` tells those in force), entry kinds in \

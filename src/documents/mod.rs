@@ -4,9 +4,11 @@
 pub mod asyncapi;
 pub mod bounds;
 pub mod client_rules;
+pub mod frame_problems;
 pub mod openapi;
 pub mod portal;
 pub mod problems;
+pub mod schema_form;
 pub mod schemas;
 pub mod tables;
 

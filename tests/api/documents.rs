@@ -313,6 +313,11 @@ fn every_frame_and_close_code_is_in_the_asyncapi_document() {
     let document = documents::asyncapi::document();
     let (messages, operations) = (&document["components"]["messages"], &document["operations"]);
     for frame in CLIENT_FRAMES {
+        assert!(
+            documents::frame_problems::own(frame.name).is_some(),
+            "{} has no line in documents::frame_problems",
+            frame.name
+        );
         assert!(messages[format!("client.{}", frame.name)].is_object(), "{}", frame.name);
         let operation = &operations[format!("receive.{}", frame.name)];
         assert!(operation.is_object(), "{}", frame.name);

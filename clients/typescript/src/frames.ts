@@ -12,7 +12,7 @@ export type AboutMember = {
 };
 
 export type Auth = {
-  /** The access token. */
+  /** A fresh access token, from `POST /api/v1/auth/refresh`. */
   token: string;
 };
 
@@ -244,7 +244,7 @@ export type Hello = {
   device: string;
   /** `ready.epoch` of the last visit. When the store was restored since, the client is told to `reset`. */
   epoch?: (string | null);
-  /** The access token. */
+  /** The access token, from `POST /api/v1/auth/login`, `/auth/refresh` or `/visitors`. */
   token: string;
 };
 

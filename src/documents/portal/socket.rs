@@ -83,6 +83,13 @@ fn frame(document: &Value, key: &str, message: &Value) -> String {
             out.push_str(&format!(" Answered by {}.", replies.join(" or ")));
         }
         out.push_str("</p>");
+        let codes = operation["x-problem-codes"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let codes: Vec<_> = codes
+            .map(|code| format!("<a href=\"/docs/errors#{0}\"><code>{0}</code></a>", escape(code)))
+            .collect();
+        if !codes.is_empty() {
+            out.push_str(&format!("<p class=\"note\">Refused with {}.</p>", codes.join(", ")));
+        }
     }
     let properties = &message["payload"]["properties"];
     let marks: Vec<_> =

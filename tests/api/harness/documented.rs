@@ -77,6 +77,9 @@ impl Document {
     /// What is wrong with a value, by a schema of this document; `None` when nothing is.
     fn fault(&self, schema: &Value, value: &Value) -> Option<String> {
         let validator = self.validator(schema);
+        if validator.is_valid(value) {
+            return None;
+        }
         let faults: Vec<_> = validator
             .iter_errors(value)
             .take(3)
@@ -261,8 +264,12 @@ fn frame_fault(frame: &Value, asked: Option<&Value>) -> Option<String> {
     let known = |table: &str, name: &str, value: &Value| {
         document[table].as_array().is_some_and(|rows| rows.iter().any(|row| row[name] == *value))
     };
-    if kind == "error" && !known("x-error-codes", "code", &frame["data"]["code"]) {
-        return Some("the code is not declared".to_owned());
+    if kind == "error" {
+        let code = &frame["data"]["code"];
+        let of_frame = operation.and_then(|operation| operation["x-problem-codes"].as_array());
+        if !known("x-error-codes", "code", code) || of_frame.is_some_and(|codes| !codes.contains(code)) {
+            return Some(format!("the code is not declared for {}", asked.unwrap_or(&Value::Null)));
+        }
     }
     if kind == "bye" && !known("x-close-codes", "code", &frame["data"]["code"]) {
         return Some("the close code is not declared".to_owned());
