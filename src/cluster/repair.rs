@@ -36,7 +36,7 @@ pub async fn run(db: Db, feed: Feed, repairs: IntCounter, shutdown: Cancellation
             }
             Err(error) => {
                 log::warn!(target: "deskwire::cluster", "tenant {tenant}: revs {from} to {to} could not be read: {error}");
-                feed.ask_repair(tenant, from, to);
+                feed.repair_failed(tenant, from, to);
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = shutdown.cancelled() => return,

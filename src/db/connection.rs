@@ -90,11 +90,11 @@ pub enum Durability {
     Process,
 }
 
-/// How long a server may take to take a connection.
-#[cfg(feature = "mysql")]
+/// How long a server may take to take a connection and its settings.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
-/// Connections that may be under way to a MySQL server that does not answer; beyond it none is tried.
-#[cfg(feature = "mysql")]
+/// Connections that may be under way to a server that does not answer; beyond it none is tried.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 const LATE_CONNECTIONS: usize = 32;
 
 /// Where the data is: a parsed `DATABASE_URL`.
@@ -191,6 +191,14 @@ impl Target {
 
     /// Opens a connection and gives it its settings. Servers answer or fail within seconds.
     pub fn connect(&self, purpose: Purpose) -> Result<AnyConnection> {
+        #[cfg(any(feature = "postgres", feature = "mysql"))]
+        if self.kind.is_server() {
+            return self.connect_in_time(purpose);
+        }
+        self.connect_here(purpose)
+    }
+
+    fn connect_here(&self, purpose: Purpose) -> Result<AnyConnection> {
         let mut connection = self.establish()?;
         self.settings(purpose)
             .iter()
@@ -232,20 +240,19 @@ impl Target {
                 PgConnection::establish(&url).map(AnyConnection::Postgresql).map_err(failed)
             }
             #[cfg(feature = "mysql")]
-            DatabaseKind::Mysql => self.establish_mysql(failed),
+            DatabaseKind::Mysql => {
+                MysqlConnection::establish(&self.address).map(AnyConnection::Mysql).map_err(failed)
+            }
             #[allow(unreachable_patterns, reason = "reachable when a feature is off")]
             _ => Err(Error::internal("this database was not compiled in")),
         }
     }
 
-    /// The client library would wait without end for a server that takes connections and says nothing, and Diesel
-    /// cannot set its time-outs. So a thread of its own opens the connection, and is left to itself when it is late.
-    #[cfg(feature = "mysql")]
-    fn establish_mysql(
-        &self,
-        failed: impl FnOnce(diesel::ConnectionError) -> Error,
-    ) -> Result<AnyConnection> {
-        use diesel::Connection;
+    /// The client libraries would wait without end for a server that takes connections and says nothing, or falls
+    /// silent while the settings are made. So a thread of its own opens the connection, and is left to itself when it
+    /// is late.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    fn connect_in_time(&self, purpose: Purpose) -> Result<AnyConnection> {
         use std::sync::atomic::{AtomicUsize, Ordering};
         static LATE: AtomicUsize = AtomicUsize::new(0);
         let silent = || {
@@ -255,21 +262,18 @@ impl Target {
         if LATE.load(Ordering::Relaxed) >= LATE_CONNECTIONS {
             return Err(silent());
         }
-        let address = self.address.clone();
+        let target = self.clone();
         let (opened, result) = std::sync::mpsc::sync_channel(1);
         LATE.fetch_add(1, Ordering::Relaxed);
-        let spawned = std::thread::Builder::new().name("mysql-connect".to_owned()).spawn(move || {
-            let _ = opened.send(MysqlConnection::establish(&address));
+        let spawned = std::thread::Builder::new().name("db-connect".to_owned()).spawn(move || {
+            let _ = opened.send(target.connect_here(purpose));
             LATE.fetch_sub(1, Ordering::Relaxed);
         });
         if let Err(cause) = spawned {
             LATE.fetch_sub(1, Ordering::Relaxed);
             return Err(Error::internal("a thread for a connection did not start").caused_by(cause));
         }
-        match result.recv_timeout(CONNECT_TIMEOUT) {
-            Ok(established) => established.map(AnyConnection::Mysql).map_err(failed),
-            Err(_) => Err(silent()),
-        }
+        result.recv_timeout(CONNECT_TIMEOUT).unwrap_or_else(|_| Err(silent()))
     }
 
     fn settings(&self, purpose: Purpose) -> Vec<String> {

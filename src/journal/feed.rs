@@ -171,7 +171,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Repairs {
     wanted: HashMap<TenantId, (i64, i64)>,
-    /// What was published a moment ago and may still be in the channels of those who ask.
+    /// What is being read, or was published a moment ago and may still be in the channels of those who ask.
     published: HashMap<TenantId, (i64, i64, Instant)>,
 }
 
@@ -293,7 +293,16 @@ impl Feed {
     fn take_repair(&self) -> Option<(TenantId, i64, i64)> {
         let mut repairs = self.repairs();
         let tenant = *repairs.wanted.keys().next()?;
-        repairs.wanted.remove(&tenant).map(|(from, to)| (tenant, from, to))
+        let (from, to) = repairs.wanted.remove(&tenant)?;
+        // Who asks while it is read is answered by it too.
+        repairs.published.insert(tenant, (from, to, Instant::now()));
+        Some((tenant, from, to))
+    }
+
+    /// Asks again for what could not be read.
+    pub fn repair_failed(&self, tenant: TenantId, from: i64, to: i64) {
+        self.repairs().published.remove(&tenant);
+        self.ask_repair(tenant, from, to);
     }
 
     /// Notes that these revs are about to be published to all readers.
@@ -320,5 +329,30 @@ impl Feed {
             let mut readers = self.shared.readers.write().unwrap_or_else(PoisonError::into_inner);
             readers.retain(|reader| !reader.is_closed());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_several_readers_miss_is_read_once() {
+        let (feed, tenant) = (Feed::default(), TenantId(1));
+        feed.ask_repair(tenant, 3, 5);
+        feed.ask_repair(tenant, 2, 4);
+        let taken = Instant::now();
+        assert_eq!(feed.take_repair(), Some((tenant, 2, 5)), "two asked before it was read");
+        feed.ask_repair(tenant, 2, 5);
+        assert!(feed.take_repair().is_none() || taken.elapsed() >= UNDER_WAY, "it is being read");
+        let published = Instant::now();
+        feed.repaired(tenant, 2, 5);
+        feed.ask_repair(tenant, 4, 7);
+        let asked = feed.take_repair();
+        assert!(asked.is_none() || published.elapsed() >= UNDER_WAY, "it is on its way to who asks");
+        feed.ask_repair(tenant, 6, 7);
+        assert_eq!(feed.take_repair(), Some((tenant, 6, 7)), "what lies behind it is not");
+        feed.repair_failed(tenant, 6, 7);
+        assert_eq!(feed.take_repair(), Some((tenant, 6, 7)), "it could not be read");
     }
 }

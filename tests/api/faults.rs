@@ -155,6 +155,37 @@ on_servers! {
         app.stop().await;
     }
 
+    /// A machine between the service and its database vanishes without a word: whoever waits is told so in time, and
+    /// new connections serve everybody although the old ones never answer.
+    async fn silent_connections_give_their_places_to_new_ones(kind: DatabaseKind) {
+        let server = servers::shared(kind).unwrap();
+        let database = Arc::new(TestDatabase::migrated(kind));
+        let proxy = Proxy::to(server.port());
+        let url = server.url_at(proxy.port(), database.name());
+        let change = |settings: &mut deskwire::settings::Settings| {
+            settings.database.database_url = url;
+            settings.database.pool_size = 2;
+        };
+        let app = TestApp::on(database, Clock::default(), change).await;
+        let desk = app.desk().await;
+        let reads = async || {
+            let answers = futures_util::future::join_all((0..8).map(|_| desk.agent.get("/me"))).await;
+            answers.iter().map(|answer| answer.status).collect::<Vec<_>>()
+        };
+        assert_eq!(reads().await, [200; 8]);
+        let silence = proxy.silence();
+        // Some may meet a connection that was not there yet; nobody waits without end.
+        let told = reads().await;
+        assert!(told.contains(&503) && told.iter().all(|status| [200, 503].contains(status)), "{told:?}");
+        eventually("new connections serve", || async {
+            (desk.agent.get("/me").await.status == 200).then_some(())
+        })
+        .await;
+        assert_eq!(reads().await, [200; 8], "every place is given to a new connection");
+        drop(silence);
+        app.stop().await;
+    }
+
     /// The database dies under load and comes back: what was acknowledged is there, what was not is sent again by its
     /// client and stands once.
     async fn a_restarted_database_loses_nothing(kind: DatabaseKind) {

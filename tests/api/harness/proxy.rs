@@ -11,6 +11,19 @@ pub struct Proxy {
     port: u16,
     late_commits: Arc<AtomicU32>,
     cut: Arc<AtomicU32>,
+    /// How many connections there were.
+    opened: Arc<AtomicU32>,
+    /// How many of them, from the first on, are silent now.
+    silent: Arc<AtomicU32>,
+}
+
+/// As long as it lives, the connections that were there before it pass nothing on, and are not closed.
+pub struct Silence(Arc<AtomicU32>);
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::SeqCst);
+    }
 }
 
 impl Proxy {
@@ -20,6 +33,8 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let (late_commits, cut) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
         let (armed, done) = (late_commits.clone(), cut.clone());
+        let (opened, silent) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let (count, hushed) = (opened.clone(), silent.clone());
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
@@ -28,11 +43,17 @@ impl Proxy {
                     let _ = std::io::copy(&mut from, &mut to);
                     let _ = to.shutdown(Shutdown::Both);
                 });
-                let (armed, done) = (armed.clone(), done.clone());
-                std::thread::spawn(move || forward(client, server, &armed, &done));
+                let (armed, done, hushed) = (armed.clone(), done.clone(), hushed.clone());
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                let wait = move || {
+                    while number < hushed.load(Ordering::SeqCst) {
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                };
+                std::thread::spawn(move || forward(client, server, &armed, &done, wait));
             }
         });
-        Self { port, late_commits, cut }
+        Self { port, late_commits, cut, opened, silent }
     }
 
     /// Where it listens.
@@ -45,19 +66,33 @@ impl Proxy {
         self.late_commits.store(count, Ordering::SeqCst);
     }
 
+    /// Lets every connection that there is fall silent, as if a machine between were gone. New ones work.
+    pub fn silence(&self) -> Silence {
+        self.silent.store(self.opened.load(Ordering::SeqCst), Ordering::SeqCst);
+        Silence(self.silent.clone())
+    }
+
     /// How many COMMITs were cut.
     pub fn cut(&self) -> u32 {
         self.cut.load(Ordering::SeqCst)
     }
 }
 
-fn forward(mut client: TcpStream, mut server: TcpStream, armed: &AtomicU32, done: &AtomicU32) {
+/// Passes on what a client says; `wait` returns when its connection is not silent.
+fn forward(
+    mut client: TcpStream,
+    mut server: TcpStream,
+    armed: &AtomicU32,
+    done: &AtomicU32,
+    wait: impl Fn(),
+) {
     let mut buffer = vec![0; 65_536];
     loop {
         let size = match client.read(&mut buffer) {
             Ok(size) if size > 0 => size,
             _ => break,
         };
+        wait();
         let bytes = &buffer[..size];
         // The statement, and not the isolation level READ COMMITTED at a BEGIN.
         let begins = |at: usize| bytes[at..].starts_with(b"COMMIT") && !bytes[at..].starts_with(b"COMMITTED");
