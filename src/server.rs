@@ -200,6 +200,10 @@ impl Running {
             .map_err(|cause| Error::internal("the server panicked").caused_by(cause))?
             .map_err(|cause| Error::internal("the server failed").caused_by(cause))?;
         let app = self.app;
+        // A follower or a repair that is under way ends before the lanes do.
+        if !app.tasks.stop(Duration::from_secs(STOP_SECONDS)).await {
+            log::warn!(target: "deskwire", "some tasks did not end within {STOP_SECONDS} s");
+        }
         crate::db::blocking(move || {
             app.close();
             Ok(())

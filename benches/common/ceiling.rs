@@ -12,7 +12,8 @@ use deskwire::domain::actor::Actor;
 use deskwire::domain::content::Body;
 use deskwire::journal::decide::decide;
 use deskwire::journal::store::transaction::{self, Wait};
-use deskwire::journal::store::{flush, load};
+use deskwire::journal::store::flush;
+use deskwire::journal::wants;
 use deskwire::journal::working_set::WorkingSet;
 use deskwire::journal::{Action, Command, Draft, LogRef, commands};
 use deskwire::kernel::{ConversationId, TenantId};
@@ -47,7 +48,7 @@ pub fn statements(app: &Arc<App>, places: &[Place], batch: usize, seconds: f64, 
         let mut world = WorkingSet::new(app.clock.now().0, app.ids.clone());
         transaction::begin(&mut connection)?;
         let revs = transaction::lock_tenants(&mut connection, &tenants, Wait::Skip)?;
-        load::load(&mut connection, &mut world, &revs, &references)?;
+        wants::load(&mut connection, &mut world, &revs, &references)?;
         statements += begin.elapsed();
         for command in &commands {
             decide(&mut world, command)?;

@@ -12,7 +12,7 @@ use crate::domain::actor::Actor;
 use crate::domain::member::Role;
 use crate::http::authorization::bearer;
 use crate::kernel::secret::{Secret, same};
-use crate::kernel::{Code, Error, Millis, Result};
+use crate::kernel::{Code, Error, Result};
 use crate::security::tokens::Verified;
 
 /// Anybody with a valid access token.
@@ -20,8 +20,6 @@ use crate::security::tokens::Verified;
 pub struct Authenticated {
     /// Who.
     pub actor: Actor,
-    /// When the token ends.
-    pub expires_at: Millis,
 }
 
 impl Deref for Authenticated {
@@ -39,7 +37,7 @@ impl FromRequest for Authenticated {
         ready(verify(request).map(|verified| {
             // The log and the limits by member find the caller here.
             request.extensions_mut().insert(verified.actor);
-            Self { actor: verified.actor, expires_at: verified.expires_at }
+            Self { actor: verified.actor }
         }))
     }
 }
@@ -94,8 +92,6 @@ macro_rules! roles {
 roles! {
     /// An agent, a supervisor or an administrator.
     Staff from Agent;
-    /// A supervisor or an administrator.
-    Supervisor from Supervisor;
     /// An administrator.
     Admin from Admin;
 }

@@ -10,4 +10,4 @@ pub mod sessions;
 pub mod store;
 
 pub use api::routes;
-pub use extract::{Admin, Authenticated, Staff, Supervisor};
+pub use extract::{Admin, Authenticated, Staff};

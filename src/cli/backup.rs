@@ -15,7 +15,8 @@ use super::{say, store};
 use crate::db::connection::{Purpose, create_private};
 use crate::db::schema::instance;
 use crate::db::{AnyConnection, DatabaseKind, Target, migrate};
-use crate::kernel::{Clock, Code, Error, Result, secret};
+use crate::db::instance::renew_epoch;
+use crate::kernel::{Clock, Code, Error, Result};
 use crate::settings::Settings;
 
 /// Arguments of `backup`.
@@ -167,15 +168,6 @@ fn integrity(connection: &mut AnyConnection) -> Result<bool> {
         }
         #[allow(unreachable_patterns, reason = "reachable when a server is compiled in")]
         _ => Err(Error::internal("only the embedded database is checked here")),
-    }
-}
-
-fn renew_epoch(connection: &mut AnyConnection) -> Result<String> {
-    let epoch = secret::random_key(9);
-    let changed = diesel::update(instance::table).set(instance::epoch.eq(&epoch)).execute(connection)?;
-    match changed {
-        0 => Err(refused("the store has no epoch yet: start the server once")),
-        _ => Ok(epoch),
     }
 }
 

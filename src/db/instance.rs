@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use super::connection::{AnyConnection, Purpose, Target};
 use super::schema::instance;
 use crate::kernel::secret::random_key;
-use crate::kernel::{Clock, Result};
+use crate::kernel::{Clock, Code, Error, Result};
 
 const THE_ROW: i64 = 1;
 
@@ -28,13 +28,15 @@ pub fn epoch(target: &Target, clock: &Clock) -> Result<String> {
     Ok(read(&mut connection)?.unwrap_or_default())
 }
 
-/// Starts a new epoch: every cursor of the old history is refused from now on.
+/// Starts a new epoch: every cursor of the old history is refused from now on. Fails when
+/// no server was started on the store yet.
 pub fn renew_epoch(connection: &mut AnyConnection) -> Result<String> {
     let epoch = random_key(9);
-    diesel::update(instance::table.filter(instance::id.eq(THE_ROW)))
-        .set(instance::epoch.eq(&epoch))
-        .execute(connection)?;
-    Ok(epoch)
+    let row = diesel::update(instance::table.filter(instance::id.eq(THE_ROW)));
+    match row.set(instance::epoch.eq(&epoch)).execute(connection)? {
+        0 => Err(Error::new(Code::InvalidParameter, "the store has no epoch yet: start the server once")),
+        _ => Ok(epoch),
+    }
 }
 
 fn read(connection: &mut AnyConnection) -> Result<Option<String>> {

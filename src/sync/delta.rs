@@ -26,8 +26,6 @@ const WALK: i64 = 1_000;
 pub struct Delta {
     /// The changed rows, in order of their rev.
     pub rows: Vec<InboxRow>,
-    /// The tenant's head, read before the rows.
-    pub head: i64,
     /// Where to go on: the head, or, when there is more, the last rev whose rows are all in here.
     pub cursor: i64,
     /// There are more changed rows: ask again from `cursor`.
@@ -58,7 +56,7 @@ pub fn delta(
         ];
         let cut = cut(walks, after_rev, head, limit);
         let rows = store::rows_of(connection, tenant, &cut.participants)?;
-        Ok(Delta { rows, head, cursor: cut.cursor, more: cut.more })
+        Ok(Delta { rows, cursor: cut.cursor, more: cut.more })
     })
 }
 

@@ -14,8 +14,6 @@ use crate::journal::wants::{MessageKey, OpeningKey, Source};
 use crate::journal::working_set::{MemberFacts, TenantFacts};
 use crate::kernel::{ConversationId, MemberId, Result, SessionId, TenantId};
 
-pub use crate::journal::wants::load;
-
 type MemberColumns = (
     MemberId,
     TenantId,
