@@ -63,6 +63,7 @@
 //! - **A frame**: see `gateway::protocol::table`.
 //! - **A route**: a handler with `#[utoipa::path]` in the feature, registered in its `routes`; the documents
 //!   and the portal follow.
+//! - **An example**: every operation and frame needs one; make it happen in `tests/api/examples`.
 //! - **A page of the portal**: see [`documents::portal`].
 //! - **A follower of the log**: a type that implements `journal::follower::Follower`, started in [`app`].
 //! - **A long-lived task**: [`kernel::tasks::Tasks::spawn`], with handles of its own; it must rebuild its state from the

@@ -82,7 +82,7 @@ macro_rules! roles {
                 let caller = Authenticated::from_request(request, payload).into_inner();
                 ready(caller.and_then(|caller| match caller.role >= Role::$least {
                     true => Ok(Self { actor: caller.actor }),
-                    false => Err(Error::new(Code::Forbidden, format!("a {} may not do this", caller.role))),
+                    false => Err(Error::new(Code::Forbidden, format!("the role {} may not do this", caller.role))),
                 }))
             }
         }

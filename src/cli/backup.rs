@@ -13,9 +13,9 @@ use diesel::prelude::*;
 
 use super::{say, store};
 use crate::db::connection::{Purpose, create_private};
+use crate::db::instance::renew_epoch;
 use crate::db::schema::instance;
 use crate::db::{AnyConnection, DatabaseKind, Target, migrate};
-use crate::db::instance::renew_epoch;
 use crate::kernel::{Clock, Code, Error, Result};
 use crate::settings::Settings;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{bounds, frame_problems, openapi, schemas, tables};
+use super::{bounds, examples, frame_problems, openapi, schemas, tables};
 use crate::domain::member::Role;
 use crate::gateway::protocol::SUB_PROTOCOL;
 use crate::gateway::protocol::table::{
@@ -78,6 +78,7 @@ pub fn document() -> Value {
         .map(|key| (key.clone(), json!({"$ref": format!("#/components/messages/{key}")})))
         .collect();
     let schemas = arranged(&mut messages);
+    examples::add_to_messages(&mut messages);
     json!({
         "asyncapi": "3.1.0",
         "info": {
@@ -117,6 +118,7 @@ pub fn document() -> Value {
         "x-entry-kinds": tables::entry_kind_rows(),
         "x-limits": {"customer": tables::limit_rows(Role::Customer), "staff": tables::limit_rows(Role::Agent)},
         "x-client-rules": tables::client_rule_rows(),
+        "x-session": examples::session(),
     })
 }
 

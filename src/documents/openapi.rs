@@ -9,7 +9,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{bounds, problems, schemas, tables};
+use super::{bounds, examples, problems, schemas, tables};
 use crate::http::problem::Problem;
 use crate::kernel::FieldError;
 use crate::sync::api::Include;
@@ -37,6 +37,7 @@ pub fn document(configure: impl FnOnce(&mut ServiceConfig<'_>)) -> Value {
     operations(&mut document).for_each(complete);
     arrange(&mut document);
     share_answers(&mut document);
+    examples::add_to_openapi(&mut document);
     document["components"]["headers"] = problems::header_components();
     document["x-error-codes"] = json!(tables::error_code_rows());
     document["x-rights"] = json!(tables::right_rows());

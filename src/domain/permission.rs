@@ -94,7 +94,9 @@ rights! {
 /// Fails with `forbidden` when the role never has this right.
 pub fn require(actor: &Actor, operation: Operation) -> Result<Scope> {
     match scope(actor.role, operation) {
-        Scope::Never => Err(Error::new(Code::Forbidden, format!("a {} may not {operation}", actor.role))),
+        Scope::Never => {
+            Err(Error::new(Code::Forbidden, format!("the role {} may not {operation}", actor.role)))
+        }
         scope => Ok(scope),
     }
 }
@@ -145,7 +147,9 @@ pub fn check(actor: &Actor, relation: Relation, operation: Operation) -> Result<
         return Err(Error::not_found());
     }
     match scope(actor.role, operation) {
-        Scope::Never => Err(Error::new(Code::Forbidden, format!("a {} may not {operation}", actor.role))),
+        Scope::Never => {
+            Err(Error::new(Code::Forbidden, format!("the role {} may not {operation}", actor.role)))
+        }
         Scope::Own | Scope::Inside if relation < Relation::Insider => {
             Err(Error::new(Code::NotAMember, Code::NotAMember.meaning()))
         }

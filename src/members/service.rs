@@ -244,7 +244,7 @@ pub async fn reset_password(
 fn administrate(actor: &Actor) -> Result<()> {
     match require(actor, Operation::ManageMembers)? {
         Scope::Tenant => Ok(()),
-        _ => Err(Error::new(Code::Forbidden, format!("a {} may not do this", actor.role))),
+        _ => Err(Error::new(Code::Forbidden, format!("the role {} may not do this", actor.role))),
     }
 }
 

@@ -23,7 +23,7 @@ on_every_database! {
         let dialogues = (kills * 12).to_string();
         let arguments = [
             "replay", "--url", &process.base(), "--platform-key", PLATFORM_KEY, "--visitors", "12", "--agents", "2",
-            "--tenants", "2", "--rate", "60", "--reconnects", "0.05", "--patience", "90", "--quiet", "--dialogues",
+            "--tenants", "2", "--rate", "60", "--reconnects", "0.05", "--patience", "600", "--quiet", "--dialogues",
             &dialogues,
         ];
         let mut replay =

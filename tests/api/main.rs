@@ -27,6 +27,7 @@ mod disk;
 mod documents;
 mod documents_typescript;
 mod errors;
+mod examples;
 mod fail_points;
 mod faults;
 mod feed;

@@ -208,6 +208,7 @@ fn inserted(command: &str, openapi: &Value, asyncapi: &Value) -> Result<String> 
         "close-codes" => socket::close_codes(asyncapi),
         "limits" => socket::limits(asyncapi),
         "client-rules" => socket::client_rules(asyncapi),
+        "session" => socket::session(asyncapi),
         "socket-schemas" => socket::schema_sections(asyncapi),
         "error-codes" => html::named_table("codes", &tables::error_codes()),
         "rights" => html::named_table("rights", &tables::rights()),

@@ -189,6 +189,23 @@ pub fn client_rules(document: &Value) -> String {
     format!("<ol class=\"rules\">{}</ol>", items.collect::<String>())
 }
 
+/// One connection from hello to bye, frame by frame.
+pub fn session(document: &Value) -> String {
+    let frames = rows(document, "x-session").map(|row| {
+        let (from, frame) = (text(row, "from"), &row["frame"]);
+        let side = if from == "client" { "The client sends" } else { "The server sends" };
+        format!(
+            "<li><p>{side} <code>{}</code></p>{}</li>",
+            escape(text(frame, "type")),
+            code_block("json", &pretty(frame))
+        )
+    });
+    format!(
+        "<details class=\"session\"><summary>Every frame</summary><ol>{}</ol></details>",
+        frames.collect::<String>()
+    )
+}
+
 /// Every schema that the frames use.
 pub fn schema_sections(document: &Value) -> String {
     schema::sections(schema::named(document))

@@ -29,6 +29,8 @@ pub struct Socket {
     pub ready: Value,
     /// The cursor of `live`, once hello was said.
     pub live: String,
+    /// The last `ping` of the server, which was answered.
+    pub last_ping: Option<Value>,
 }
 
 impl Socket {
@@ -64,6 +66,7 @@ impl Socket {
             asked: HashMap::new(),
             ready: Value::Null,
             live: String::new(),
+            last_ping: None,
         })
     }
 
@@ -216,6 +219,7 @@ impl Socket {
                     if frame["type"] == "ping" {
                         let pong = json!({"type": "pong", "data": {"nonce": frame["data"]["nonce"]}});
                         self.send_text(pong.to_string()).await;
+                        self.last_ping = Some(frame);
                         continue;
                     }
                     return Some(frame);

@@ -114,7 +114,7 @@ func main() {
 	check(ok && long.Errors[0].Pointer == "/subject" && long.Errors[0].Code == "too_long", "no field error: ", err)
 
 	reason := deskwire.NewCloseConversation()
-	reason.SetReason(deskwire.CLOSEREASONINPUT_RESOLVED)
+	reason.SetReason(deskwire.GIVENCLOSEREASON_RESOLVED)
 	closed, _, err := staff.ConversationsAPI.CloseConversation(background, id).CloseConversation(*reason).Execute()
 	check(must(closed, err).GetStatus() == "closed", "not closed")
 

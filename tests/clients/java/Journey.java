@@ -96,7 +96,7 @@ public final class Journey {
             refused(asking, () -> new ConversationsApi(asking).openConversation(wrong)).getErrors().get(0);
         check(fault.getPointer().equals("/subject") && fault.getCode().equals("too_long"), fault);
 
-        CloseConversation reason = new CloseConversation().reason(CloseReasonInput.RESOLVED);
+        CloseConversation reason = new CloseConversation().reason(GivenCloseReason.RESOLVED);
         Conversation closed = new ConversationsApi(staff).closeConversation(id, reason);
         check("closed".equals(closed.getStatus()), closed);
 

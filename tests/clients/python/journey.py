@@ -69,7 +69,7 @@ def main():
     long = refused(dw.ConversationsApi(visitor).open_conversation, dw.OpenConversation.model_construct(subject="x" * 201))
     assert long.errors[0].pointer == "/subject" and long.errors[0].code == "too_long", long
 
-    reason = dw.CloseConversation(reason=dw.CloseReasonInput.RESOLVED)
+    reason = dw.CloseConversation(reason=dw.GivenCloseReason.RESOLVED)
     assert dw.ConversationsApi(staff).close_conversation(conversation, reason).status == "closed"
 
     # A newer server says more than the document knew: nothing of it may make an answer unreadable.

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import {
   AuthApi,
-  CloseReasonInput,
+  GivenCloseReason,
   Configuration,
   ConversationsApi,
   MessageKind,
@@ -77,7 +77,7 @@ async function journey(): Promise<void> {
   const long = await refused(new ConversationsApi(visitor).openConversation(wrong));
   assert.deepEqual([long.errors?.[0]?.pointer, long.errors?.[0]?.code], ["/subject", "too_long"]);
 
-  const closeConversation = { reason: CloseReasonInput.Resolved };
+  const closeConversation = { reason: GivenCloseReason.Resolved };
   assert.equal((await new ConversationsApi(staff).closeConversation({ id, closeConversation })).status, "closed");
 
   // A newer server says more than the document knew: nothing of it may make an answer unreadable.

@@ -1,0 +1,196 @@
+//! Every operation once, as a small shop meets them.
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+
+use super::recorder::Recorder;
+use crate::harness::{Client, PLATFORM_KEY};
+
+/// Who takes part.
+pub struct People {
+    /// The agent.
+    pub agent: Client,
+    /// The visitor.
+    pub visitor: Client,
+    /// The visitor's conversation.
+    pub conversation: String,
+}
+
+fn text(key: &str, words: &str) -> Value {
+    json!({"client_msg_id": key, "kind": "text", "content": {"text": words}})
+}
+
+fn string(value: &Value) -> String {
+    value.as_str().expect("a text").to_owned()
+}
+
+/// Performs every operation.
+pub async fn play(recorder: &mut Recorder<'_>) -> People {
+    let nobody = recorder.app.client();
+    let (admin, agent, agent_id) = people(recorder, &nobody).await;
+    accounts(recorder, &admin, &agent_id).await;
+    let (visitor, conversation) = open(recorder, &nobody, &admin).await;
+    serve(recorder, &admin, &agent, (&visitor, &conversation), &agent_id).await;
+    reading(recorder, &agent, &visitor, &conversation).await;
+    recorder.call("list_tenant_entries", &admin, "GET /entries?limit=3&include=backstage", None).await;
+    sessions(recorder, &nobody).await;
+    for name in ["healthz", "readyz"] {
+        let line = format!("GET {}/{name}", recorder.app.base());
+        recorder.call(name, &nobody, &line, None).await;
+    }
+    People { agent, visitor, conversation }
+}
+
+/// The tenant, its administrator and an agent.
+async fn people(recorder: &mut Recorder<'_>, nobody: &Client) -> (Client, Client, String) {
+    let platform = nobody.with_token(PLATFORM_KEY);
+    let first = json!({"login_name": "mei", "password": "tea for everybody", "nickname": "Mei"});
+    let tenant = json!({"slug": "tea-house", "name": "Tea House", "admin": first});
+    recorder.call("create_tenant", &platform, "POST /tenants", Some(tenant)).await;
+    let login =
+        json!({"tenant": "tea-house", "name": "mei", "password": "tea for everybody", "device": "desk-1"});
+    let tokens = recorder.call("login", nobody, "POST /auth/login", Some(login)).await;
+    let admin = nobody.with_token(string(&tokens["access_token"]));
+    let member = json!({
+        "role": "agent", "login_name": "lin", "password": "green or black tea", "nickname": "Lin",
+        "email": "lin@tea.example", "skills": ["orders"], "max_accept": 5,
+    });
+    let made = recorder.call("create_member", &admin, "POST /members", Some(member)).await;
+    let login = json!({"tenant": "tea-house", "name": "lin", "password": "green or black tea"});
+    let tokens = recorder.call("login", nobody, "POST /auth/login", Some(login)).await;
+    (admin, nobody.with_token(string(&tokens["access_token"])), string(&made["id"]))
+}
+
+/// Accounts and the tenant's settings.
+async fn accounts(recorder: &mut Recorder<'_>, admin: &Client, agent: &str) {
+    recorder.call("get_tenant", admin, "GET /tenant", None).await;
+    let change = json!({"settings": {"edit_window_seconds": 600}});
+    recorder.call("update_tenant", admin, "PATCH /tenant", Some(change)).await;
+    recorder.call("get_me", admin, "GET /me", None).await;
+    recorder.call("update_me", admin, "PATCH /me", Some(json!({"nickname": "Mei Chen"}))).await;
+    recorder.call("list_members", admin, "GET /members?role=agent&limit=20", None).await;
+    recorder.call("get_member", admin, &format!("GET /members/{agent}"), None).await;
+    let change = json!({"skills": ["orders", "returns"], "max_accept": 8});
+    recorder.call("update_member", admin, &format!("PATCH /members/{agent}"), Some(change)).await;
+    recorder.call("unlock_member", admin, &format!("POST /members/{agent}/unlock"), None).await;
+    let other =
+        json!({"role": "agent", "login_name": "bo", "password": "white and yellow tea", "nickname": "Bo"});
+    let other = recorder.call("create_member", admin, "POST /members", Some(other)).await;
+    let path = format!("/members/{}", string(&other["id"]));
+    let password = Some(json!({"password": "oolong and pu-erh"}));
+    recorder.call("set_member_password", admin, &format!("PUT {path}/password"), password).await;
+    recorder.call("delete_member", admin, &format!("DELETE {path}"), None).await;
+}
+
+/// A visitor comes, opens a conversation and is identified by the shop.
+async fn open(recorder: &mut Recorder<'_>, nobody: &Client, admin: &Client) -> (Client, String) {
+    let visitor = json!({"tenant": "tea-house", "nickname": "Jo", "device": "phone-1"});
+    let tokens = recorder.call("create_visitor", nobody, "POST /visitors", Some(visitor)).await;
+    let visitor = nobody.with_token(string(&tokens["access_token"]));
+    let body = json!({"subject": "Order 1001", "message": text("m-1", "Where is my parcel?")});
+    let opened = recorder.call("open_conversation", &visitor, "POST /conversations", Some(body)).await;
+    let key = recorder.call("create_identity_key", admin, "POST /identity-keys", Some(json!({}))).await;
+    let mut header = Header::new(Algorithm::HS256);
+    header.kid = Some(string(&key["kid"]));
+    let claims = json!({
+        "sub": "customer-17", "exp": recorder.app.clock.now().0 / 1_000 + 60, "jti": "once", "nickname": "Jo Li",
+    });
+    let secret = EncodingKey::from_secret(string(&key["secret"]).as_bytes());
+    let token = jsonwebtoken::encode(&header, &claims, &secret).unwrap();
+    let body = Some(json!({"identity_token": token}));
+    let tokens = recorder.call("identify_visitor", &visitor, "POST /visitors/identify", body).await;
+    recorder.call("list_identity_keys", admin, "GET /identity-keys", None).await;
+    let line = format!("DELETE /identity-keys/{}", string(&key["id"]));
+    recorder.call("delete_identity_key", admin, &line, None).await;
+    (nobody.with_token(string(&tokens["access_token"])), string(&opened["conversation"]["id"]))
+}
+
+/// The conversation is served, read, closed and opened again.
+async fn serve(
+    recorder: &mut Recorder<'_>,
+    admin: &Client,
+    agent: &Client,
+    (visitor, id): (&Client, &str),
+    agent_id: &str,
+) {
+    let path = format!("/conversations/{id}");
+    recorder.call("list_conversations", agent, "GET /conversations?status=open&sort=waiting", None).await;
+    recorder.call("claim_conversation", agent, &format!("POST {path}/claim"), None).await;
+    recorder.call("get_conversation", agent, &format!("GET {path}"), None).await;
+    let body = text("a-1", "It arrives tomorow.");
+    let sent = recorder.call("send_message", agent, &format!("POST {path}/messages"), Some(body)).await;
+    let message = format!("{path}/messages/{}", sent["seq"]);
+    let body = json!({"kind": "text", "content": {"text": "It arrives tomorrow."}});
+    recorder.call("edit_message", agent, &format!("PATCH {message}"), Some(body)).await;
+    recorder.call("list_revisions", admin, &format!("GET {message}/revisions"), None).await;
+    recorder.call("get_message", visitor, &format!("GET {message}"), None).await;
+    let body = text("m-2", "No, wait.");
+    let sent = recorder.call("send_message", visitor, &format!("POST {path}/messages"), Some(body)).await;
+    let line = format!("DELETE {path}/messages/{}", sent["seq"]);
+    recorder.call("recall_message", visitor, &line, None).await;
+    let body = text("n-1", "Asked the carrier.");
+    recorder.call("send_note", agent, &format!("POST {path}/notes"), Some(body)).await;
+    recorder.call("list_notes", agent, &format!("GET {path}/notes?after_seq=0"), None).await;
+    recorder.call("list_messages", visitor, &format!("GET {path}/messages?limit=10"), None).await;
+    recorder.call("list_entries", visitor, &format!("GET {path}/entries?after_seq=0&limit=10"), None).await;
+    let body = json!({"priority": "high", "tags": ["delivery"]});
+    recorder.call("update_conversation", agent, &format!("PATCH {path}"), Some(body)).await;
+    let other =
+        json!({"role": "agent", "login_name": "an", "password": "jasmine every day", "nickname": "An"});
+    let other = string(&recorder.call("create_member", admin, "POST /members", Some(other)).await["id"]);
+    let body = Some(json!({"member_id": other}));
+    recorder.call("add_conversation_member", agent, &format!("POST {path}/members"), body).await;
+    recorder.call("list_conversation_members", agent, &format!("GET {path}/members"), None).await;
+    let line = format!("DELETE {path}/members/{other}");
+    recorder.call("remove_conversation_member", admin, &line, None).await;
+    let body = Some(json!({"note": "My shift ends."}));
+    recorder.call("release_conversation", agent, &format!("POST {path}/release"), body).await;
+    let body = Some(json!({"agent_id": agent_id, "note": "Lin knows the carrier."}));
+    recorder.call("assign_conversation", admin, &format!("POST {path}/assign"), body).await;
+    recorder.call("list_assignments", admin, &format!("GET {path}/assignments"), None).await;
+    let body = Some(json!({"reason": "resolved", "note": "Delivered."}));
+    recorder.call("close_conversation", agent, &format!("POST {path}/close"), body).await;
+    recorder.call("reopen_conversation", agent, &format!("POST {path}/reopen"), None).await;
+    recorder.call("claim_conversation", agent, &format!("POST {path}/claim"), None).await;
+}
+
+/// Positions, inbox, deltas and the tenant's feed.
+async fn reading(recorder: &mut Recorder<'_>, agent: &Client, visitor: &Client, id: &str) {
+    let path = format!("/conversations/{id}");
+    let inbox = recorder.call("list_inbox", visitor, "GET /inbox?limit=20", None).await;
+    recorder
+        .call("report_delivered", visitor, &format!("POST {path}/delivered"), Some(json!({"seq": 4})))
+        .await;
+    recorder.call("read_conversation", visitor, &format!("POST {path}/read"), Some(json!({"seq": 4}))).await;
+    recorder
+        .call("mark_conversation_unread", agent, &format!("POST {path}/mark_unread"), Some(json!({"seq": 2})))
+        .await;
+    let line = format!("GET /sync?cursor={}", string(&inbox["sync_cursor"]));
+    recorder.call("sync_inbox", visitor, &line, None).await;
+}
+
+/// Signing in and out, on a device that nobody needs afterwards.
+async fn sessions(recorder: &mut Recorder<'_>, nobody: &Client) {
+    let login = async |recorder: &mut Recorder<'_>, password: &str| {
+        let body = json!({"tenant": "tea-house", "name": "an", "password": password});
+        recorder.call("login", nobody, "POST /auth/login", Some(body)).await
+    };
+    let first = login(recorder, "jasmine every day").await;
+    let body = Some(json!({"refresh_token": first["refresh_token"]}));
+    let tokens = recorder.call("refresh_tokens", nobody, "POST /auth/refresh", body).await;
+    let member = nobody.with_token(string(&tokens["access_token"]));
+    login(recorder, "jasmine every day").await;
+    let list = recorder.call("list_sessions", &member, "GET /auth/sessions", None).await;
+    let other = list["data"].as_array().unwrap().iter().find(|one| one["current"] == false);
+    let line = format!("DELETE /auth/sessions/{}", string(&other.expect("another session")["id"]));
+    recorder.call("revoke_session", &member, &line, None).await;
+    let body = Some(json!({"current_password": "jasmine every day", "new_password": "jasmine every night"}));
+    recorder.call("change_password", &member, "PUT /auth/password", body).await;
+    let tokens = login(recorder, "jasmine every night").await;
+    let member = nobody.with_token(string(&tokens["access_token"]));
+    recorder.call("revoke_sessions", &member, "DELETE /auth/sessions", None).await;
+    let tokens = login(recorder, "jasmine every night").await;
+    recorder
+        .call("logout", &nobody.with_token(string(&tokens["access_token"])), "POST /auth/logout", None)
+        .await;
+}

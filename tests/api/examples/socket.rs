@@ -1,0 +1,168 @@
+//! Every frame once, and one session from hello to bye.
+
+use std::time::Duration;
+
+use deskwire::db::DatabaseKind;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::recorder::Recorder;
+use super::rest::People;
+use crate::harness::{Socket, TestApp};
+
+fn message(conversation: &str, key: &str, words: &str) -> Value {
+    json!({"conversation_id": conversation, "client_msg_id": key, "kind": "text", "content": {"text": words}})
+}
+
+async fn hello(recorder: &mut Recorder<'_>, socket: &mut Socket, data: Value) {
+    recorder.app.clock.advance(1_000);
+    recorder.send(socket, "hello", data).await;
+    recorder.expect(socket, "ready").await;
+}
+
+/// Speaks every frame; gives the session.
+pub async fn play(recorder: &mut Recorder<'_>, people: People) -> Vec<Value> {
+    let id = people.conversation.as_str();
+    let base = recorder.app.base().to_owned();
+    let mut visitor = Socket::connect(&base).await;
+    hello(recorder, &mut visitor, json!({"token": people.visitor.token, "device": "phone-1"})).await;
+    let cursor = recorder.expect(&mut visitor, "live").await["data"]["cursor"].clone();
+    let mut agent = people.agent.socket().await;
+
+    messages(recorder, &mut visitor, id).await;
+    positions(recorder, &mut visitor, &mut agent, id).await;
+    visitor_asks(recorder, &mut visitor, &people, &cursor).await;
+    queue(recorder, &mut agent, &people).await;
+    visitor.close().await;
+
+    resume(recorder, &people, &cursor).await;
+    lag(recorder, &people).await;
+    session(recorder, &people).await
+}
+
+/// Sending, editing, recalling, and a refusal.
+async fn messages(recorder: &mut Recorder<'_>, visitor: &mut Socket, id: &str) {
+    let sent = message(id, "s-1", "Thank you, and the bill?");
+    let sent = recorder.ask(visitor, "message.send", sent, "MessageReply").await;
+    recorder.expect(visitor, "entry").await;
+    let edit = json!({
+        "conversation_id": id, "seq": sent["seq"], "kind": "text", "content": {"text": "Thank you! And the bill?"},
+    });
+    recorder.ask(visitor, "message.edit", edit, "MessageReply").await;
+    let recall = json!({"conversation_id": id, "seq": sent["seq"]});
+    recorder.ask(visitor, "message.recall", recall, "MessageReply").await;
+    recorder.ask(visitor, "message.send", message(id, "s-2", ""), "error").await;
+}
+
+/// Reading, typing, and what the other side is told of it.
+async fn positions(recorder: &mut Recorder<'_>, visitor: &mut Socket, agent: &mut Socket, id: &str) {
+    let read = json!({"conversation_id": id, "seq": 6});
+    recorder.ask(visitor, "read", read, "ReadReply").await;
+    recorder.expect(visitor, "inbox").await;
+    recorder.ask(visitor, "mark_unread", json!({"conversation_id": id, "seq": 6}), "ReadReply").await;
+    recorder.send(visitor, "typing", json!({"conversation_id": id, "on": true})).await;
+    recorder.expect(agent, "typing").await;
+    recorder.expect(agent, "receipt").await;
+}
+
+/// What a client asks of its own accord.
+async fn visitor_asks(recorder: &mut Recorder<'_>, visitor: &mut Socket, people: &People, cursor: &Value) {
+    let id = people.conversation.as_str();
+    let pull = json!({"conversation_id": id, "after_seq": 1, "limit": 3});
+    recorder.ask(visitor, "pull", pull, "PullReply").await;
+    recorder.ask(visitor, "sync", json!({"cursor": cursor, "limit": 20}), "SyncReply").await;
+    recorder.ask(visitor, "auth", json!({"token": people.visitor.token}), "AuthReply").await;
+    recorder.send(visitor, "ping", json!({"nonce": "n1", "delivered": [[id, 6]]})).await;
+    recorder.expect(visitor, "pong").await;
+}
+
+/// What a server that pings every second says, and the answer.
+pub async fn ping(recorder: &mut Recorder<'_>) {
+    let app = TestApp::with(DatabaseKind::Sqlite, |settings| settings.ping_seconds = 1).await;
+    let mut socket = app.desk().await.visitor.socket().await;
+    let waiting = async {
+        loop {
+            socket.barrier().await;
+            match socket.last_ping.take() {
+                Some(ping) => return ping,
+                None => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    let ping = tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("the server pings");
+    recorder.keep("server", "server.ping".to_owned(), &ping);
+    let pong = json!({"type": "pong", "data": ping["data"]});
+    recorder.keep("client", "client.pong".to_owned(), &pong);
+    app.stop().await;
+}
+
+/// Staff watch the waiting conversations.
+async fn queue(recorder: &mut Recorder<'_>, agent: &mut Socket, people: &People) {
+    let watch = json!({"conversations": [people.conversation], "waiting": true});
+    recorder.ask(agent, "watch", watch, "WatchReply").await;
+    people.agent.post(&format!("/conversations/{}/release", people.conversation), json!({})).await.ok();
+    recorder.expect(agent, "queue").await;
+    recorder.ask(agent, "unwatch", json!({"conversations": [], "waiting": true}), "WatchReply").await;
+    people.agent.claim(&people.conversation).await;
+}
+
+/// What was missed comes with the cursor; a cursor of another history is refused with a reset.
+async fn resume(recorder: &mut Recorder<'_>, people: &People, cursor: &Value) {
+    let id = people.conversation.as_str();
+    let mut socket = Socket::connect(recorder.app.base()).await;
+    let known = json!({
+        "token": people.visitor.token, "device": "phone-1", "cursor": cursor, "conversations": [[id, 6]],
+    });
+    hello(recorder, &mut socket, known).await;
+    recorder.expect(&mut socket, "entries").await;
+    socket.close().await;
+    let mut socket = Socket::connect(recorder.app.base()).await;
+    let foreign = json!({"token": people.agent.token, "device": "desk-2", "cursor": cursor});
+    hello(recorder, &mut socket, foreign).await;
+    recorder.expect(&mut socket, "reset").await;
+    socket.close().await;
+}
+
+/// A socket that does not read for so long that frames are dropped.
+async fn lag(recorder: &mut Recorder<'_>, people: &People) {
+    let conversation = people.conversation.as_str();
+    let mut slow = people.agent.socket_with(json!({"device": "desk-3"})).await;
+    let text = "x".repeat(12_000);
+    for _ in 0..40 {
+        join_all((0..16).map(|_| people.visitor.send(conversation, &text))).await;
+    }
+    recorder.expect(&mut slow, "lag").await;
+    slow.close().await;
+}
+
+/// One connection of a visitor, as it was: answered, told of the agent's typing and answer, and sent away at the end.
+async fn session(recorder: &mut Recorder<'_>, people: &People) -> Vec<Value> {
+    let nobody = recorder.app.client();
+    let tokens =
+        nobody.post("/visitors", json!({"tenant": "tea-house", "nickname": "Kim"})).await.status(201);
+    let visitor = nobody.with_token(tokens["access_token"].as_str().expect("a token"));
+    let id = visitor.open("Is green tea back?").await;
+    people.agent.claim(&id).await;
+    let mut agent = people.agent.socket_with(json!({"device": "desk-4"})).await;
+    let mut socket = Socket::connect(recorder.app.base()).await;
+
+    recorder.begin_session();
+    hello(recorder, &mut socket, json!({"token": visitor.token, "device": "phone-2"})).await;
+    recorder.expect(&mut socket, "live").await;
+    let words = message(&id, "k-1", "I would take two.");
+    recorder.ask(&mut socket, "message.send", words, "MessageReply").await;
+    recorder.expect(&mut socket, "entry").await;
+    agent.send_frame("typing", json!({"conversation_id": id, "on": true})).await;
+    recorder.expect(&mut socket, "typing").await;
+    recorder.app.clock.advance(4_000);
+    agent.say(&id, "k-2", "Yes, since this morning.").await;
+    let answer = recorder.expect(&mut socket, "entry").await;
+    let read = json!({"conversation_id": id, "seq": answer["data"]["seq"]});
+    recorder.ask(&mut socket, "read", read, "ReadReply").await;
+    recorder.expect(&mut socket, "inbox").await;
+    recorder.send(&mut socket, "ping", json!({"nonce": "n1"})).await;
+    recorder.expect(&mut socket, "pong").await;
+    recorder.app.tasks.shutdown().cancel();
+    recorder.expect(&mut socket, "bye").await;
+    recorder.end_session()
+}
