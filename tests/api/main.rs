@@ -22,6 +22,7 @@ mod connections;
 mod container_files;
 mod conversations;
 mod crash;
+mod crowd;
 mod differential;
 mod disk;
 mod documents;
