@@ -144,6 +144,8 @@ pub(super) async fn silent_hello(script: &Script) -> Step {
 pub(super) async fn waking_up(script: &Script) -> Step {
     script.start_live().await?;
     script.supports("wake")?;
+    // Instructions do not come over the socket: the client must have taken `live` before it is told to wake up.
+    script.barrier("waking up", "when it is live").await?;
     script.instruct(&json!({ "do": "wake" }));
     let pinged = |state: &ServerState| {
         state.sockets.last()?.frames.iter().any(|(_, frame)| frame["type"] == "ping").then_some(())
