@@ -1,11 +1,13 @@
 //! The command line: what operators can ask of the program. Owns sub-commands, exit codes, logging, and what is
 //! printed; the work is done by the modules.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong use (told by the parser); `replay` adds what it found (see there).
+//! Exit codes: 0 done, 1 failed, 2 wrong use (told by the parser); `replay` and `conform` tell what they found
+//! ([`judged`]).
 
 mod accounts;
 mod backup;
 mod environment;
+mod judged;
 mod logging;
 mod print;
 mod serve;
@@ -139,12 +141,12 @@ impl Program {
             Some(Command::VerifyUnread(arguments)) => store::verify_unread(&arguments.settings),
             Some(Command::Replay(arguments)) => {
                 logging::start("warn");
-                let exit = crate::replay::run(&arguments, &mut std::io::stdout(), &mut std::io::stderr());
-                return Ok(exit);
+                let played = crate::replay::play(&arguments, &mut std::io::stderr());
+                return Ok(judged::tell("replay", played, arguments.report.as_deref()));
             }
             Some(Command::Conform(arguments)) => {
-                let exit = crate::conform::run(&arguments, &mut std::io::stdout(), &mut std::io::stderr());
-                return Ok(exit);
+                let played = crate::conform::play(&arguments, &mut std::io::stderr());
+                return Ok(judged::tell("conform", played, arguments.report.as_deref()));
             }
             Some(Command::ConformClient) => {
                 crate::replay::conform_client::run().map_err(|cause| Error::internal(cause))

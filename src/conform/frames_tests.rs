@@ -1,7 +1,6 @@
 //! The scripted server speaks the protocol of the document: what it answers is valid by the AsyncAPI document.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -37,15 +36,7 @@ fn wrong(document: &Value, asked: Option<&str>, frame: &Value) -> Vec<String> {
 fn server() -> (Arc<Shared>, mpsc::Sender<Out>, mpsc::Receiver<Out>) {
     let shared = Arc::new(Shared::new());
     let (out, outgoing) = mpsc::channel(64);
-    let socket = Socket {
-        opened: Instant::now(),
-        frames: Vec::new(),
-        live: None,
-        ended: None,
-        out: out.clone(),
-        hello: None,
-        dead: false,
-    };
+    let socket = Socket::new(out.clone());
     shared.state().sockets.push(socket);
     (shared, out, outgoing)
 }

@@ -26,7 +26,6 @@ mod socket;
 mod state;
 
 use std::io::Write;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -37,40 +36,8 @@ pub use scenarios::{SCENARIOS, Scenario};
 
 use script::{Script, Stop};
 
-/// Exit code when a rule was broken.
-const BROKEN: u8 = 1;
-/// Exit code when a scenario could not be played.
-const NOT_PLAYED: u8 = 2;
 /// A scenario takes no longer.
 const SCENARIO_WITHIN: Duration = Duration::from_secs(180);
-
-/// Plays, prints the table to `out` and progress to `progress`, and returns the exit code: 0 when every rule that was
-/// tested was kept, 1 when one was broken, 2 when a scenario could not be played.
-pub fn run(arguments: &Arguments, out: &mut dyn Write, progress: &mut (dyn Write + Send)) -> ExitCode {
-    let report = match play(arguments, progress) {
-        Ok(report) => report,
-        Err(cause) => {
-            let _ = writeln!(progress, "conform: {cause}");
-            return NOT_PLAYED.into();
-        }
-    };
-    let printed = report.print(out).and_then(|()| match &arguments.report {
-        Some(path) => {
-            let text = serde_json::to_string_pretty(&report).map_err(std::io::Error::other)?;
-            std::fs::write(path, text + "\n")
-        }
-        None => Ok(()),
-    });
-    match printed {
-        Err(cause) => {
-            let _ = writeln!(progress, "conform: the result cannot be written: {cause}");
-            NOT_PLAYED.into()
-        }
-        Ok(()) if report.is_broken() => BROKEN.into(),
-        Ok(()) if report.is_incomplete() => NOT_PLAYED.into(),
-        Ok(()) => ExitCode::SUCCESS,
-    }
-}
 
 /// Plays and judges. The error is a sentence for the terminal.
 pub fn play(arguments: &Arguments, progress: &mut (dyn Write + Send)) -> Result<Report, String> {

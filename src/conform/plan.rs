@@ -63,6 +63,21 @@ pub struct Socket {
     pub dead: bool,
 }
 
+impl Socket {
+    /// A socket that has just connected.
+    pub fn new(out: mpsc::Sender<Out>) -> Self {
+        Self {
+            opened: Instant::now(),
+            frames: Vec::new(),
+            live: None,
+            ended: None,
+            out,
+            hello: None,
+            dead: false,
+        }
+    }
+}
+
 /// What is done with a frame or a request instead of the usual.
 #[derive(Debug, Clone)]
 pub enum Fault {

@@ -46,15 +46,7 @@ pub async fn accept(mut stream: TcpStream, key: &str, offered: bool, rest: Vec<u
         if state.sockets.len() >= SOCKETS {
             return;
         }
-        state.sockets.push(Socket {
-            opened: Instant::now(),
-            frames: Vec::new(),
-            live: None,
-            ended: None,
-            out: out.clone(),
-            hello: None,
-            dead: false,
-        });
+        state.sockets.push(Socket::new(out.clone()));
         state.sockets.len() - 1
     };
     shared.changed();

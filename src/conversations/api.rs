@@ -24,7 +24,6 @@ use crate::domain::conversation::{
 pub struct OpenConversation {
     /// What it is about; at most 200 characters. Ignored when an open conversation is found.
     #[serde(default)]
-    #[schema(max_length = 200)]
     pub subject: Option<String>,
     /// Staff: for which customer. A customer opens its own and leaves this out.
     #[serde(default)]
@@ -39,7 +38,6 @@ pub struct OpenConversation {
 #[serde(deny_unknown_fields)]
 pub struct FirstMessage {
     /// The client's own key for this message; makes opening safe to repeat.
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._:-]{1,64}$")]
     pub client_msg_id: String,
     /// What kind of message it is.
     #[schema(value_type = MessageKind)]
@@ -127,7 +125,7 @@ impl ListConversations {
 pub struct UpdateConversation {
     /// What it is about, at most 200 characters; the customer sees it. null: none.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = Option<String>)]
     pub subject: Option<Option<String>>,
     /// How urgent it is. null: normal.
     #[serde(default, deserialize_with = "given")]
@@ -135,7 +133,7 @@ pub struct UpdateConversation {
     pub priority: Option<Option<Priority>>,
     /// All its labels: at most 20 different ones of 1 to 64 characters. null: none.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<Vec<String>>, max_items = 20)]
+    #[schema(value_type = Option<Vec<String>>)]
     pub tags: Option<Option<Vec<String>>>,
 }
 
@@ -147,7 +145,6 @@ pub struct AssignConversation {
     pub agent_id: MemberId,
     /// Why, for the staff; at most 2,000 characters.
     #[serde(default)]
-    #[schema(max_length = 2_000)]
     pub note: Option<String>,
 }
 
@@ -157,7 +154,6 @@ pub struct AssignConversation {
 pub struct ReleaseConversation {
     /// Why, for the staff; at most 2,000 characters.
     #[serde(default)]
-    #[schema(max_length = 2_000)]
     pub note: Option<String>,
 }
 
@@ -172,7 +168,6 @@ pub struct CloseConversation {
     pub reason: Option<CloseReason>,
     /// Why, for the staff only; at most 2,000 characters.
     #[serde(default)]
-    #[schema(max_length = 2_000)]
     pub note: Option<String>,
 }
 

@@ -45,14 +45,7 @@ macro_rules! text_enum {
         // By hand: the derive does not see words that come through a macro and would show the variants' names.
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-                use utoipa::openapi::schema::{ObjectBuilder, Type};
-                let meanings: Vec<_> =
-                    Self::ALL.iter().map(|one| format!("- `{one}`: {}", one.meaning())).collect();
-                ObjectBuilder::new()
-                    .schema_type(Type::String)
-                    .enum_values(Some([$($word),+]))
-                    .description(Some(meanings.join("\n")))
-                    .into()
+                $crate::db::types::words_schema(Self::ALL.iter().map(|one| (one.as_str(), one.meaning())))
             }
         }
 
@@ -79,6 +72,39 @@ macro_rules! text_enum {
             }
         }
     };
+}
+
+/// Declares the schema of a request's field that takes only some words of a [`text_enum!`]. It has no values: what
+/// arrives is read as the whole enum and checked.
+#[macro_export]
+macro_rules! words_of {
+    ($(#[$meta:meta])* $name:ident: $all:ty, $may:expr) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name;
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                let some = <$all>::ALL.iter().filter(|one| $may(**one));
+                $crate::db::types::words_schema(some.map(|one| (one.as_str(), one.meaning())))
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+    };
+}
+
+/// The schema of a text that is one of these words, with what each means.
+pub fn words_schema(
+    words: impl Iterator<Item = (&'static str, &'static str)> + Clone,
+) -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+    use utoipa::openapi::schema::{ObjectBuilder, Type};
+    let meanings: Vec<_> = words.clone().map(|(word, meaning)| format!("- `{word}`: {meaning}")).collect();
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(words.map(|(word, _)| word)))
+        .description(Some(meanings.join("\n")))
+        .into()
 }
 
 /// A value kept as JSON text.

@@ -28,25 +28,10 @@ pub const URL_MIN: usize = 9;
 /// Longest URL in a card, in characters.
 pub const URL_MAX: usize = 2_000;
 
-/// The kinds that may be sent. Has a schema only: a kind arrives as [`EntryKind`], and [`Body::parse`] refuses the
-/// others.
-#[derive(Debug, Clone, Copy)]
-pub struct MessageKind;
-
-impl utoipa::PartialSchema for MessageKind {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        use utoipa::openapi::schema::{ObjectBuilder, Type};
-        let sent = || EntryKind::ALL.iter().filter(|kind| kind.is_message());
-        let meanings: Vec<_> = sent().map(|one| format!("- `{one}`: {}", one.meaning())).collect();
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .enum_values(Some(sent().map(|one| one.as_str())))
-            .description(Some(meanings.join("\n")))
-            .into()
-    }
+crate::words_of! {
+    /// The kinds that may be sent: [`Body::parse`] refuses the others.
+    MessageKind: EntryKind, EntryKind::is_message
 }
-
-impl utoipa::ToSchema for MessageKind {}
 
 /// What is said, checked: the kind and its content as JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::db::schema::{assignment, conversation, conversation_member};
 use crate::kernel::{AssignmentId, ConversationId, MemberId, TenantId};
-use crate::text_enum;
+use crate::{text_enum, words_of};
 
 text_enum! {
     /// What a conversation is for.
@@ -67,24 +67,10 @@ impl CloseReason {
     }
 }
 
-/// The reasons that a request may give. Has a schema only: a reason arrives as [`CloseReason`].
-#[derive(Debug, Clone, Copy)]
-pub struct GivenCloseReason;
-
-impl utoipa::PartialSchema for GivenCloseReason {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        use utoipa::openapi::schema::{ObjectBuilder, Type};
-        let given = || CloseReason::ALL.iter().filter(|reason| reason.may_be_given());
-        let meanings: Vec<_> = given().map(|one| format!("- `{one}`: {}", one.meaning())).collect();
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .enum_values(Some(given().map(|one| one.as_str())))
-            .description(Some(meanings.join("\n")))
-            .into()
-    }
+words_of! {
+    /// The reasons that a request may give.
+    GivenCloseReason: CloseReason, CloseReason::may_be_given
 }
-
-impl utoipa::ToSchema for GivenCloseReason {}
 
 text_enum! {
     /// What a member is in a conversation (the first source: 1 manager, 2 member).

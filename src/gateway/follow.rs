@@ -24,6 +24,7 @@ const BACKLOG: usize = 256;
 #[derive(Debug, Default)]
 pub struct Follower {
     next: Option<i64>,
+    begun: i64,
     asked: Option<(i64, Instant)>,
     behind_since: Option<Instant>,
     backlog: BTreeMap<i64, Arc<Changes>>,
@@ -41,12 +42,17 @@ pub enum Hole {
 impl Follower {
     /// A follower that begins after this rev.
     pub fn after(rev: i64) -> Self {
-        Self { next: Some(rev + 1), ..Self::default() }
+        Self { next: Some(rev + 1), begun: rev, ..Self::default() }
     }
 
     /// Whether it knows where it stands.
     pub fn is_set(&self) -> bool {
         self.next.is_some()
+    }
+
+    /// The rev after which it began: what was committed up to here was handed to nobody.
+    pub fn begun(&self) -> i64 {
+        self.begun
     }
 
     /// Begins after this rev, unless it has begun.

@@ -2,7 +2,8 @@
 //!
 //! The order makes it true. The socket is registered first, so whatever is committed from then on is held for it.
 //! Then the head is read, then the rows and entries. Then `ready`, the entries, what was held and is newer than the
-//! head, and `live`. A commit before the head is among the rows; a commit after it is among what was held.
+//! head, and `live`. A commit before the head is among the rows; a commit after it is among what was held, unless the
+//! worker began to follow the tenant at a later head, which another socket had read: then the client is told to sync.
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -21,6 +22,7 @@ use super::socket::{Phase, Socket};
 use super::sweep::next_ping;
 use super::wire;
 use crate::db::AnyConnection;
+use crate::journal::fail_point::FailPoint;
 use crate::journal::feed::Ephemeral;
 use crate::kernel::{Code, Error, Result, text};
 use crate::security::Verified;
@@ -94,6 +96,7 @@ async fn greet(socket: &Rc<Socket>, hello: Hello) -> std::result::Result<(), (Er
     }
     let missed = app.db.read_within(PATIENCE, read).await.map_err(refusal)?;
     drop(turn);
+    app.journal.fail_points().pause(FailPoint::Resume).await;
     hub.follow(actor.tenant, missed.head);
     if resumed {
         app.metrics.resumes.inc();
@@ -154,16 +157,19 @@ fn finish(socket: &Rc<Socket>, verified: &Verified, missed: Missed) {
     gone.into_iter().for_each(|one| socket.reply(told(Some(one), false, ResetReason::Removed)));
     logs.iter().for_each(|log| socket.reply(wire::frame(table::ENTRIES, log)));
     let whole = socket.release(head);
-    if let Some(until) = rows_until {
-        // More rows than one page: the client syncs from where the page ended, as after any lag.
-        socket.miss(until + 1, None);
-    }
     let tenants = hub.tenants.borrow();
-    let reached = match tenants.get(&actor.tenant) {
-        Some(tenant) if whole && rows_until.is_none() => tenant.delivered_to(actor.member).max(head),
-        _ => rows_until.unwrap_or(head),
+    let tenant = tenants.get(&actor.tenant);
+    let is_late = tenant.is_none_or(|tenant| head < tenant.follower.begun());
+    let complete_until = rows_until.or(is_late.then_some(head));
+    let reached = match tenant {
+        Some(tenant) if whole && complete_until.is_none() => tenant.delivered_to(actor.member).max(head),
+        _ => complete_until.unwrap_or(head),
     };
     drop(tenants);
+    if let Some(until) = complete_until {
+        // More rows than one page, or changes that were handed to nobody: the client syncs, as after any lag.
+        socket.miss(until + 1, None);
+    }
     socket.reply(wire::frame(table::LIVE, &Live { cursor: hub.cursor(&actor, reached) }));
     let now = Instant::now();
     socket.ping_at.set(now + next_ping(settings.ping_seconds));

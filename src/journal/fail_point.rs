@@ -18,6 +18,8 @@ pub enum FailPoint {
     Deliver,
     /// A worker delivers inbox rows that it has read.
     DeliverRows,
+    /// What a returning client missed was read, and it is not told yet.
+    Resume,
 }
 
 /// What happens there.
@@ -29,6 +31,8 @@ pub enum FailAction {
     Fail,
     /// The thread or task panics.
     Panic,
+    /// The task waits until the point is cleared.
+    Pause,
 }
 
 /// The points that are set.
@@ -73,10 +77,33 @@ impl FailPoints {
         drop(set);
         match action {
             FailAction::Abort => std::process::abort(),
-            FailAction::Fail => true,
+            FailAction::Fail | FailAction::Pause => true,
             // A panic that no input can cause: it shows what a bug in a command would do to a lane.
             #[allow(clippy::panic, reason = "only tests can ask for it")]
             FailAction::Panic => std::panic::panic_any("fail point"),
+        }
+    }
+}
+
+#[cfg(debug_assertions)]
+impl FailPoints {
+    /// Whether everything that was asked for at this point has happened.
+    pub fn is_used_up(&self, point: FailPoint) -> bool {
+        let set = self.set.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        set.get(&point).is_some_and(|(_, times)| *times == 0)
+    }
+
+    /// Takes a point back; what waits there goes on.
+    pub fn clear(&self, point: FailPoint) {
+        self.set.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&point);
+    }
+
+    /// Waits at the point, when it is set to [`FailAction::Pause`], until it is cleared.
+    pub async fn pause(&self, point: FailPoint) {
+        if self.hit(point) {
+            while self.is_used_up(point) {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
         }
     }
 }
@@ -92,4 +119,7 @@ impl FailPoints {
     pub fn hit(&self, _point: FailPoint) -> bool {
         false
     }
+
+    /// Does not wait.
+    pub async fn pause(&self, _point: FailPoint) {}
 }

@@ -26,7 +26,6 @@ pub enum MessageContent {
 pub struct SendMessage {
     /// The client's own key for this message, 1 to 64 of `A-Z a-z 0-9 . _ : -`: one entry per conversation, sender
     /// and key, for ever. Repeat a request that was not answered with the same key.
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._:-]{1,64}$")]
     pub client_msg_id: String,
     /// What kind of message it is.
     #[schema(value_type = MessageKind)]

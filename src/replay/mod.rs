@@ -33,7 +33,6 @@ mod usage;
 mod visitor;
 
 use std::io::Write;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -48,39 +47,6 @@ use own_processes::OwnProcesses;
 use own_server::OwnServer;
 use play::Run;
 use soak::Server;
-
-/// Exit code of a run that found a broken promise.
-const VIOLATED: u8 = 1;
-/// Exit code of a run that could not be played to its end.
-const TROUBLED: u8 = 2;
-
-/// Plays, prints the table to `out` and progress to `progress`, and returns the exit code: 0 when every promise was
-/// kept, 1 when one was broken, 2 when the run could not be played to its end.
-pub fn run(arguments: &Arguments, out: &mut dyn Write, progress: &mut (dyn Write + Send)) -> ExitCode {
-    let report = match play(arguments, progress) {
-        Ok(report) => report,
-        Err(cause) => {
-            let _ = writeln!(progress, "replay: {cause}");
-            return TROUBLED.into();
-        }
-    };
-    let printed = report.print(out).and_then(|()| match &arguments.report {
-        Some(path) => {
-            let text = serde_json::to_string_pretty(&report).map_err(std::io::Error::other)?;
-            std::fs::write(path, text + "\n")
-        }
-        None => Ok(()),
-    });
-    match printed {
-        Err(cause) => {
-            let _ = writeln!(progress, "replay: the result cannot be written: {cause}");
-            TROUBLED.into()
-        }
-        Ok(()) if !report.violations.is_empty() => VIOLATED.into(),
-        Ok(()) if !report.is_clean() => TROUBLED.into(),
-        Ok(()) => ExitCode::SUCCESS,
-    }
-}
 
 /// Plays and judges. The error is a sentence for the terminal.
 pub fn play(arguments: &Arguments, progress: &mut (dyn Write + Send)) -> Result<Report, String> {

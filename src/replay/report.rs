@@ -131,11 +131,6 @@ impl Totals {
 }
 
 impl Report {
-    /// Whether all went as it should.
-    pub fn is_clean(&self) -> bool {
-        self.violations.is_empty() && self.errors.is_empty()
-    }
-
     /// The table.
     pub fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
         let count = |name: &str| self.counts.get(name).copied().unwrap_or_default();

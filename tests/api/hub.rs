@@ -100,6 +100,36 @@ on_every_database! {
         .await;
     }
 
+    /// Two clients come at once as the first of their tenant; the one whose state was read first is answered last.
+    /// What was committed between the two readings was handed to neither, and both have it.
+    async fn whoever_is_answered_late_misses_nothing(app: TestApp) {
+        let desk = app.desk().await;
+        let (room, second) = (desk.open_and_claim("hello").await, desk.second_visitor.open("hello").await);
+        desk.agent.claim(&second).await;
+        app.journal.fail_points().set(FailPoint::Resume, FailAction::Pause, 1);
+        let mut early = Socket::connect(app.base()).await;
+        early.send_frame("hello", json!({"token": desk.agent.token, "device": "early"})).await;
+        eventually("what it missed was read", || async {
+            app.journal.fail_points().is_used_up(FailPoint::Resume).then_some(())
+        })
+        .await;
+        desk.agent.patch(&format!("/conversations/{room}"), json!({"subject": "between"})).await.ok();
+        let head = desk.second_visitor.send(&second, "between").await["seq"].as_i64().unwrap();
+        // Their workers begin to follow the tenant behind what was just committed.
+        let mut others = fleet(&desk.agent).await;
+        app.journal.fail_points().clear(FailPoint::Resume);
+        let live = early.expect("live").await["cursor"].clone();
+        complete(&mut early, (&second, head), (&room, "between")).await;
+        early.close().await;
+        // Who is gone before it has synced finds everything behind the cursor that it was given.
+        let again = desk.agent.socket_with(json!({"device": "early", "cursor": live})).await;
+        let rows = again.ready["rows"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["conversation_id"] == *room).expect("the row is behind the cursor");
+        assert_eq!(row["conversation"]["subject"], "between");
+        others.push(again);
+        all_hear(&desk, &room, &mut others).await;
+    }
+
     /// A hole in what every worker heard is read from the store once.
     async fn a_hole_is_repaired_once_for_all_workers(app: TestApp) {
         let desk = app.desk().await;
