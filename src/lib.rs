@@ -29,6 +29,7 @@
 //! | http | [`http`] | what every request passes through: bounds, rates, bodies, problems |
 //! | features | [`auth`] | sign-in, sessions, the caller of a request |
 //! | | [`tenants`], [`members`], [`visitors`] | merchants, accounts, visitors and how they are recognised |
+//! | | [`presence`] | what the staff say that they are, and how many conversations they serve |
 //! | | [`conversations`], [`messages`] | their routes, views and reads |
 //! | | [`sync`] | reading positions, exact unread, inbox, deltas, the tenant's feed |
 //! | gateway | [`gateway`] | the socket: frames, sessions, fan-out, resume, drain |
@@ -112,6 +113,8 @@ pub mod tenants;
 pub mod members;
 
 pub mod visitors;
+
+pub mod presence;
 
 pub mod conversations;
 

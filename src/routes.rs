@@ -17,6 +17,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         crate::tenants::routes(config);
         crate::visitors::routes(config);
         crate::members::routes(config);
+        crate::presence::routes(config);
         crate::conversations::routes(config);
         crate::messages::routes(config);
         crate::sync::routes(config);

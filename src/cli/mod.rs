@@ -56,7 +56,8 @@ enum Command {
     /// Administrators.
     #[command(subcommand)]
     Admin(accounts::Admin),
-    /// Recompute unread counts from their definition, beside a running server; fails when one has drifted.
+    /// Recompute unread counts and how many conversations each agent serves, beside a running server; fails when one
+    /// has drifted.
     VerifyUnread(JustSettings),
     /// Play dialogues over the public interface and judge every promise: demo, load and black-box judge in one.
     Replay(crate::replay::Arguments),

@@ -232,6 +232,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    agent_status (member_id) {
+        member_id -> BigInt,
+        tenant_id -> BigInt,
+        status -> Text,
+        reason -> Text,
+        since -> Nullable<BigInt>,
+        current_accept -> BigInt,
+        rev -> BigInt,
+    }
+}
+
+diesel::table! {
     assignment (id) {
         id -> BigInt,
         tenant_id -> BigInt,
@@ -247,6 +259,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
+    agent_status,
     auth_session,
     conversation,
     conversation_member,

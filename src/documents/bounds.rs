@@ -14,6 +14,7 @@ use crate::domain::content::{
     BUTTON_LABEL_MAX, BUTTON_VALUE_MAX, BUTTONS_MAX, CARD_TEXT_MAX, CARD_TITLE_MAX, CUSTOM_MAX, TEXT_MAX,
     URL_MAX, URL_MIN,
 };
+use crate::domain::presence::REASON_MAX;
 use crate::gateway::protocol::limits::{COLLECTED, HELLO_CONVERSATIONS, PULL_ENTRIES, SYNC_ROWS, WATCHES};
 use crate::kernel::text::KEY_MAX;
 use crate::members::profile::{
@@ -66,11 +67,14 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("CardButton", "value") => text(1, BUTTON_VALUE_MAX),
         ("CustomContent", "data") => json!({"x-max-bytes": CUSTOM_MAX}),
         ("CreateTenant" | "UpdateTenant", "name") => text(0, TENANT_NAME_MAX),
-        ("UpdateTenantSettings", _) => range(0, WINDOW_MAX_SECONDS),
+        ("UpdateTenantSettings", "edit_window_seconds" | "recall_window_seconds") => {
+            range(0, WINDOW_MAX_SECONDS)
+        }
         ("UpdateConversation", "tags") => list(TAGS_MAX, text(1, TAG_MAX)),
         (_, "tags" | "skills") => list(LABELS_MAX, text(1, LABEL_MAX)),
         (_, "subject") => text(0, SUBJECT_MAX),
         (_, "note") => text(0, NOTE_MAX),
+        ("SetPresence", "reason") => text(0, REASON_MAX),
         ("UpdateMember", "nickname") => text(1, NICKNAME_MAX),
         (_, "nickname") => text(0, NICKNAME_MAX),
         (_, "avatar") => text(0, AVATAR_MAX),

@@ -20,6 +20,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ("tenants", "Merchants, and the keys with which they sign their visitors' identities."),
     ("visitors", "Visitors, anonymous or identified by their tenant."),
     ("members", "Accounts of a tenant."),
+    ("presence", "What the staff say that they are, and how many conversations they serve."),
     ("conversations", "Opening, serving and closing conversations."),
     ("messages", "Sending, changing and reading the log of a conversation."),
     ("reading", "Read and delivered positions."),

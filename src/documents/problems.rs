@@ -8,12 +8,12 @@ use serde_json::{Map, Value, json};
 
 use crate::kernel::Code;
 use crate::kernel::Code::{
-    AccountDisabled, AccountLocked, AlreadyAssigned, Busy, ConversationClosed, CursorReset, Draining,
-    Forbidden, IdempotencyConflict, Internal, InvalidCredentials, InvalidParameter, InvalidTransition,
-    LastAdmin, LimitReached, MalformedJson, MessageRecalled, NameTaken, NotAMember, NotFound,
-    OpenConversationExists, OriginRefused, PayloadTooLarge, RateLimited, RequestTimeout, SessionRevoked,
-    StaleEdit, StorageUnavailable, TenantBusy, TenantSuspended, TokenExpired, TokenInvalid, Unauthenticated,
-    Unready, UnsupportedMediaType, ValidationFailed, WindowExpired,
+    AccountDisabled, AccountLocked, AgentFull, AlreadyAssigned, Busy, ConversationClosed, CursorReset,
+    Draining, Forbidden, IdempotencyConflict, Internal, InvalidCredentials, InvalidParameter,
+    InvalidTransition, LastAdmin, LimitReached, MalformedJson, MessageRecalled, NameTaken, NotAMember,
+    NotFound, OpenConversationExists, OriginRefused, PayloadTooLarge, RateLimited, RequestTimeout,
+    SessionRevoked, StaleEdit, StorageUnavailable, TenantBusy, TenantSuspended, TokenExpired, TokenInvalid,
+    Unauthenticated, Unready, UnsupportedMediaType, ValidationFailed, WindowExpired,
 };
 
 /// The codes that this operation answers beside the shared ones; `None` for an operation without a line.
@@ -44,14 +44,16 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "update_member" => &[Forbidden, NotFound, NameTaken, LastAdmin],
         "delete_member" => &[Forbidden, NotFound, LastAdmin],
 
+        "list_presence" | "set_presence" => &[Forbidden],
+
         "open_conversation" => {
             &[Forbidden, NotAMember, NotFound, IdempotencyConflict, OpenConversationExists]
         }
         "list_conversations" => &[],
         "get_conversation" | "list_conversation_members" => &[NotFound],
         "update_conversation" => &[Forbidden, NotAMember, NotFound],
-        "claim_conversation" => &[Forbidden, NotFound, AlreadyAssigned, InvalidTransition],
-        "assign_conversation" => &[Forbidden, NotFound, InvalidTransition],
+        "claim_conversation" => &[Forbidden, NotFound, AlreadyAssigned, AgentFull, InvalidTransition],
+        "assign_conversation" => &[Forbidden, NotFound, AgentFull, InvalidTransition],
         "release_conversation" => &[Forbidden, NotAMember, NotFound, InvalidTransition],
         "close_conversation" => &[Forbidden, NotAMember, NotFound],
         "reopen_conversation" => {

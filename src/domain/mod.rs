@@ -11,4 +11,5 @@ pub mod entry;
 pub mod member;
 pub mod notice;
 pub mod permission;
+pub mod presence;
 pub mod tenant;

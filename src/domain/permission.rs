@@ -85,6 +85,10 @@ rights! {
     ReadMembers "read_members":                                    Never Own Tenant Tenant;
     /// Create, change, disable and delete accounts (others: disable their sub-accounts).
     ManageMembers "manage_members":                                Never Own Own Tenant;
+    /// See what colleagues say that they are, and how many conversations they serve.
+    ReadPresence "read_presence":                                  Never Tenant Tenant Tenant;
+    /// Say what one is: online, busy, away or offline.
+    SetPresence "set_presence":                                    Never Own Own Own;
     /// Change the tenant's name and settings; manage identity keys.
     ManageTenant "manage_tenant":                                  Never Never Never Tenant;
     /// Read the whole tenant's entries as a feed.

@@ -1,7 +1,6 @@
 //! What a tenant is: its state and its settings. No I/O.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::text_enum;
 
@@ -16,17 +15,26 @@ text_enum! {
 }
 
 /// What a tenant decides for itself, kept as JSON in `tenant.settings`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TenantSettings {
     /// How long a message may be edited by its sender, in seconds; 0 means never.
     pub edit_window_seconds: i64,
     /// How long a message may be recalled by its sender, in seconds; 0 means never.
     pub recall_window_seconds: i64,
+    /// Whether a member of the staff may claim more conversations than its `max_accept`.
+    pub claim_above_max_accept: bool,
+    /// Whether a member of the staff may be assigned more conversations than its `max_accept`.
+    pub assign_above_max_accept: bool,
 }
 
 impl Default for TenantSettings {
     fn default() -> Self {
-        Self { edit_window_seconds: 900, recall_window_seconds: 120 }
+        Self {
+            edit_window_seconds: 900,
+            recall_window_seconds: 120,
+            claim_above_max_accept: false,
+            assign_above_max_accept: false,
+        }
     }
 }

@@ -136,6 +136,7 @@ fn trim(changes: Arc<Changes>, next: i64) -> Arc<Changes> {
     rest.rev_from = next;
     rest.entries.retain(|entry| entry.rev >= next);
     rest.access.retain(|notice| notice.rev >= next);
+    rest.agents.retain(|row| row.rev >= next);
     Arc::new(rest)
 }
 
@@ -152,6 +153,7 @@ mod tests {
             entries: Vec::new(),
             conversations: std::collections::HashMap::new(),
             access: Vec::new(),
+            agents: Vec::new(),
         })
     }
 

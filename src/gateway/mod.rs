@@ -29,6 +29,7 @@ mod inbound;
 mod missed;
 mod outbox;
 mod pending;
+mod presence;
 pub mod protocol;
 mod rebuild;
 mod replay;

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::domain::conversation::{ConversationRow, ParticipantRow};
 use crate::domain::entry::EntryRow;
 use crate::domain::member::{MemberStatus, Role};
+use crate::domain::presence::AgentStatusRow;
 use crate::kernel::{ConversationId, MemberId, SessionId, TenantId};
 
 /// Everything that one tenant's readers must learn from revs `rev_from..=rev_to`, without holes.
@@ -32,6 +33,8 @@ pub struct Changes {
     pub conversations: HashMap<ConversationId, ConversationState>,
     /// Who no longer has access, or comes in as something else.
     pub access: Vec<AccessNotice>,
+    /// Staff whose presence or number of conversations changed.
+    pub agents: Vec<AgentStatusRow>,
 }
 
 /// A conversation as it stood at the end of the changes.

@@ -13,11 +13,12 @@ use diesel::prelude::*;
 use super::feed::{AccessNotice, AccessState, Changes, ConversationState};
 use crate::db::AnyConnection;
 use crate::db::schema::{
-    auth_session, conversation, conversation_member, group_message, member, tenant, tenant_log,
+    agent_status, auth_session, conversation, conversation_member, group_message, member, tenant, tenant_log,
 };
 use crate::domain::conversation::{ConversationRow, ParticipantRow};
 use crate::domain::entry::EntryRow;
 use crate::domain::member::{MemberStatus, Role};
+use crate::domain::presence::AgentStatusRow;
 use crate::kernel::{ConversationId, MemberId, Result, SessionId, TenantId};
 use crate::on;
 
@@ -47,8 +48,8 @@ const PIECE_BYTES: usize = 1_048_576;
 const PIECE_ROWS: i64 = 100;
 
 /// What was committed from `from` on, up to `to` or to where a piece of bounded size ends (`rev_to` says where), as
-/// far as the store still knows it: every entry; participants, sessions and members whose last change lies in the
-/// range. `to` must not lie beyond the head.
+/// far as the store still knows it: every entry; participants, sessions, members and presences whose last change lies
+/// in the range. `to` must not lie beyond the head.
 pub fn changes(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) -> Result<Changes> {
     let (entries, to) = entries(connection, tenant, from, to.min(from.saturating_add(PIECE_REVS - 1)))?;
     let moved: Vec<ConversationId> = conversation_member::table
@@ -66,7 +67,22 @@ pub fn changes(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: 
         entries: entries.into_iter().map(Arc::new).collect(),
         conversations: conversations(connection, tenant, ids)?,
         access: access(connection, tenant, from, to)?,
+        agents: agents(connection, tenant, from, to)?,
     })
+}
+
+fn agents(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    from: i64,
+    to: i64,
+) -> Result<Vec<AgentStatusRow>> {
+    Ok(agent_status::table
+        .filter(agent_status::tenant_id.eq(tenant))
+        .filter(agent_status::rev.between(from, to))
+        .order(agent_status::rev.asc())
+        .select(AgentStatusRow::as_select())
+        .load(connection)?)
 }
 
 /// The entries of a piece, and the last rev of which all are here.

@@ -13,6 +13,7 @@ use crate::domain::conversation::{
     ConversationRow, ConversationStatus, MemberType, ParticipantRow, support_open_key,
 };
 use crate::domain::entry::EntryRow;
+use crate::domain::presence::AgentStatusRow;
 use crate::kernel::{ConversationId, MemberId, Result, SessionId, TenantId};
 
 /// Most conversations that one command moves, frees or closes; what is left is done when it is repeated.
@@ -49,6 +50,10 @@ pub struct Wants {
     pub openings: BTreeSet<OpeningKey>,
     /// Entries by their place.
     pub entries: BTreeSet<(ConversationId, i64)>,
+    /// Staff whose presence or number of conversations may change.
+    pub agents: BTreeSet<MemberId>,
+    /// Whether the assignments of what is loaded may change, and with them the numbers of those who serve it.
+    pub assignments: bool,
 }
 
 impl Wants {
@@ -80,6 +85,8 @@ pub trait Source {
     fn administrators(&mut self, tenant: TenantId, now: i64, limit: usize) -> Result<Vec<MemberFacts>>;
     /// Sub-accounts that are not deleted, at most `limit` agents and as many others.
     fn below(&mut self, parent: MemberId, limit: usize) -> Result<Vec<MemberFacts>>;
+    /// The rows of these members of the staff, as far as they have one.
+    fn agents(&mut self, ids: &[MemberId]) -> Result<Vec<AgentStatusRow>>;
     /// The oldest conversations, not closed, where the member is in as this, at most `limit`.
     fn inside(
         &mut self,
@@ -111,6 +118,7 @@ pub fn load(
     let openings = load_openings(source, set, &tenants, &wants)?;
     load_members(source, set, &tenants, &wants)?;
     load_conversations(source, set, &tenants, &wants, openings)?;
+    load_agents(source, set, &wants)?;
     load_participants(source, set)?;
     load_entries(source, set, &wants)
 }
@@ -313,6 +321,22 @@ fn load_open(
         .filter_map(|row| row.open_key.clone().map(|key| ((row.tenant_id, key), row.id)))
         .collect();
     set.open.extend(open);
+    Ok(())
+}
+
+fn load_agents(source: &mut dyn Source, set: &mut WorkingSet, wants: &Wants) -> Result<()> {
+    let mut ids = wants.agents.clone();
+    if wants.assignments {
+        ids.extend(set.conversations.values().filter_map(|row| row.agent_id));
+    }
+    ids.retain(|id| !set.known_agents.contains(id));
+    if ids.is_empty() {
+        return Ok(());
+    }
+    for row in source.agents(&listed(&ids))? {
+        set.agents.load(row.member_id, row);
+    }
+    set.known_agents.extend(ids);
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use crate::domain::conversation::{
 };
 use crate::domain::entry::{EntryRow, RevisionRow};
 use crate::domain::member::{MemberStatus, Role};
+use crate::domain::presence::AgentStatusRow;
 use crate::kernel::{AssignmentId, ConversationId, IdGenerator, MemberId, SessionId, TenantId};
 
 /// What the journal must know of a tenant.
@@ -29,6 +30,10 @@ pub struct TenantFacts {
     pub edit_window_ms: i64,
     /// How long own messages can be recalled, in milliseconds.
     pub recall_window_ms: i64,
+    /// Whether claims may exceed `max_accept`.
+    pub claim_above_max_accept: bool,
+    /// Whether assignments by others may exceed `max_accept`.
+    pub assign_above_max_accept: bool,
 }
 
 /// What the journal must know of a member.
@@ -54,6 +59,8 @@ pub struct MemberFacts {
     pub merged_into: Option<MemberId>,
     /// The account that this one stands below.
     pub parent_id: Option<MemberId>,
+    /// How many conversations it accepts at once.
+    pub max_accept: i64,
     /// The rev under which role, state or identity changed last.
     pub rev: i64,
 }
@@ -122,6 +129,11 @@ pub struct WorkingSet {
     pub entries: Table<(ConversationId, i64), EntryRow>,
     /// Entries by their sender's key.
     pub keys: HashMap<(ConversationId, MemberId, String), i64>,
+    /// Staff whose presence or number of conversations may change. One without a row never said anything and serves
+    /// none.
+    pub agents: Table<MemberId, AgentStatusRow>,
+    /// Whose rows were looked for.
+    pub known_agents: BTreeSet<MemberId>,
     /// Assignments made by the batch.
     pub assignments: Table<AssignmentId, AssignmentRow>,
     /// Content that was replaced.
@@ -152,6 +164,8 @@ impl WorkingSet {
             participants: Table::default(),
             entries: Table::default(),
             keys: HashMap::new(),
+            agents: Table::default(),
+            known_agents: BTreeSet::new(),
             assignments: Table::default(),
             revisions: Vec::new(),
             ended_assignments: Vec::new(),
@@ -179,6 +193,7 @@ impl WorkingSet {
                     entries: Vec::new(),
                     conversations: HashMap::new(),
                     access: Vec::new(),
+                    agents: Vec::new(),
                 },
             );
         }
@@ -201,6 +216,11 @@ impl WorkingSet {
             }
         }
         self.add_access_notices(&mut by_tenant);
+        for row in self.agents.written() {
+            if let Some(changes) = by_tenant.get_mut(&row.tenant_id) {
+                changes.agents.push(row.clone());
+            }
+        }
         let mut all: Vec<_> = by_tenant.into_values().collect();
         all.sort_by_key(|changes| changes.tenant);
         all

@@ -36,18 +36,29 @@ const AT_ONCE: usize = 16;
 /// Hints of waiting conversations that an agent can have in hand.
 const HINTS: usize = 1_024;
 
-/// Posts until there is an answer. What was made by an attempt without an answer is found by the next one: its name
-/// is taken, and the answer is null.
+/// Posts until there is an answer.
 async fn insist(run: &Run, rest: &Rest, path: &str, body: &Value) -> Result<Value, Failure> {
+    insist_on(run, rest, reqwest::Method::POST, path, body).await
+}
+
+/// Repeats a request until there is an answer. What was made by an attempt without an answer is found by the next one: its name
+/// is taken, and the answer is null.
+async fn insist_on(
+    run: &Run,
+    rest: &Rest,
+    method: reqwest::Method,
+    path: &str,
+    body: &Value,
+) -> Result<Value, Failure> {
     let mut backoff = Backoff::new(run.patience);
     let mut lost = false;
     loop {
-        match rest.post(path, body).await {
+        match rest.call(method.clone(), path, Some(body)).await {
             Ok(answer) => return Ok(answer),
             Err(failure) if lost && failure.code() == Some("name_taken") => return Ok(Value::Null),
             Err(failure) => {
                 lost |= matches!(failure, Failure::Unknown(_));
-                let told = format!("POST {path}: {failure}");
+                let told = format!("{method} {path}: {failure}");
                 if let Err(last) = backoff.after(failure).await {
                     return Err(match last {
                         Failure::Refused { .. } => Failure::Over(told),
@@ -84,6 +95,9 @@ pub async fn tenant(
     let made = insist(run, &rest, "/tenants", &body).await?;
     let tenant = made.get("tenant").unwrap_or(&made).get("id").and_then(id);
     let (admin_id, admin) = login(run, site, number, &slug, "admin").await?;
+    // Each agent takes whatever waits for it.
+    let settings = json!({ "settings": { "claim_above_max_accept": true } });
+    insist_on(run, &admin, reqwest::Method::PATCH, "/tenant", &settings).await?;
     let key = insist(run, &admin, "/identity-keys", &json!({})).await?;
     let text = |name: &str| {
         let found = key[name].as_str().map(str::to_owned);

@@ -2,15 +2,17 @@
 //!
 //! Nothing here is repaired, because nothing may drift: a difference is a bug.
 
-use diesel::dsl::max;
+use std::collections::HashMap;
+
+use diesel::dsl::{count_star, max};
 use diesel::prelude::*;
 
 use crate::db::AnyConnection;
-use crate::db::schema::{conversation, conversation_member, group_message};
+use crate::db::schema::{agent_status, conversation, conversation_member, group_message};
 use crate::db::snapshot::snapshot;
-use crate::domain::conversation::{ConversationKind, ConversationRow, ParticipantRow};
+use crate::domain::conversation::{ConversationKind, ConversationRow, ConversationStatus, ParticipantRow};
 use crate::domain::entry::{EntryKind, MESSAGE};
-use crate::kernel::{ConversationId, Result, TenantId};
+use crate::kernel::{ConversationId, MemberId, Result, TenantId};
 
 use super::{store, unread};
 
@@ -42,7 +44,7 @@ impl Report {
     }
 }
 
-/// Recomputes heads, running counts and everybody's unread, of one tenant or of all, a few hundred conversations at
+/// Recomputes heads, running counts, everybody's unread and how many conversations each agent serves, of one tenant or of all, a few hundred conversations at
 /// a time, each portion in one snapshot: the server may be at work meanwhile.
 pub fn recompute_all(connection: &mut AnyConnection, tenant: Option<TenantId>) -> Result<Report> {
     let mut report = Report::default();
@@ -50,7 +52,35 @@ pub fn recompute_all(connection: &mut AnyConnection, tenant: Option<TenantId>) -
     while let Some(place) = after {
         after = snapshot(connection, |connection| portion(connection, tenant, place, &mut report))?;
     }
+    snapshot(connection, |connection| judge_agents(connection, tenant, &mut report))?;
     Ok(report)
+}
+
+/// How many conversations each member of the staff serves, counted and as it is kept.
+fn judge_agents(connection: &mut AnyConnection, tenant: Option<TenantId>, report: &mut Report) -> Result<()> {
+    let mut kept =
+        agent_status::table.select((agent_status::member_id, agent_status::current_accept)).into_boxed();
+    let mut counted = conversation::table
+        .filter(conversation::status.eq(ConversationStatus::Pending))
+        .filter(conversation::agent_id.is_not_null())
+        .group_by(conversation::agent_id)
+        .select((conversation::agent_id.assume_not_null(), count_star()))
+        .into_boxed();
+    if let Some(tenant) = tenant {
+        kept = kept.filter(agent_status::tenant_id.eq(tenant));
+        counted = counted.filter(conversation::tenant_id.eq(tenant));
+    }
+    let mut served: HashMap<MemberId, (i64, i64)> = HashMap::new();
+    for (member, number) in kept.load::<(MemberId, i64)>(connection)? {
+        served.entry(member).or_default().0 = number;
+    }
+    for (member, number) in counted.load::<(MemberId, i64)>(connection)? {
+        served.entry(member).or_default().1 = number;
+    }
+    for (member, (kept, counted)) in served {
+        report.compare(|| format!("current_accept of member {member}"), kept, counted);
+    }
+    Ok(())
 }
 
 /// Checks the conversations after a position; returns the next position.

@@ -7,14 +7,13 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::identity_keys::{self, IdentityKeyRow};
 use super::service::{self, NewTenant, Patch};
-use super::store::TenantRow;
+use super::view::Tenant;
 use crate::app::App;
 use crate::auth::extract::carries_key;
 use crate::auth::{Admin, Authenticated};
-use crate::domain::tenant::{TenantSettings, TenantStatus};
 use crate::http::json::Body;
 use crate::http::page::Page;
-use crate::kernel::{Code, Error, IdentityKeyId, Millis, Result, TenantId};
+use crate::kernel::{Code, Error, IdentityKeyId, Millis, Result};
 use crate::members::view::Member;
 use crate::security::password::Password;
 
@@ -81,39 +80,14 @@ pub struct UpdateTenantSettings {
     #[serde(default, deserialize_with = "crate::members::api::present")]
     #[schema(value_type = i64, required = false)]
     recall_window_seconds: Option<i64>,
-}
-
-/// A tenant.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Tenant {
-    /// The tenant.
-    id: TenantId,
-    /// The name in addresses and at sign-in.
-    slug: String,
-    /// The name for people.
-    name: String,
-    /// Whether it may be used.
-    status: TenantStatus,
-    /// What it decides for itself.
-    settings: TenantSettings,
-    /// When it was made.
-    created_at: Millis,
-    /// When its name or settings last changed.
-    updated_at: Millis,
-}
-
-impl From<TenantRow> for Tenant {
-    fn from(row: TenantRow) -> Self {
-        Self {
-            id: row.id,
-            slug: row.slug,
-            name: row.name,
-            status: row.status,
-            settings: row.settings.0,
-            created_at: Millis(row.created_at),
-            updated_at: Millis(row.updated_at),
-        }
-    }
+    /// Whether a member of the staff may claim more conversations than its `max_accept`.
+    #[serde(default, deserialize_with = "crate::members::api::present")]
+    #[schema(value_type = bool, required = false)]
+    claim_above_max_accept: Option<bool>,
+    /// Whether a member of the staff may be assigned more conversations than its `max_accept`.
+    #[serde(default, deserialize_with = "crate::members::api::present")]
+    #[schema(value_type = bool, required = false)]
+    assign_above_max_accept: Option<bool>,
 }
 
 /// A new tenant and its first administrator.
@@ -193,7 +167,8 @@ pub async fn create_tenant(
         admin_nickname: input.admin.nickname,
     };
     let (tenant, admin) = service::create(&app, new).await?;
-    Ok(HttpResponse::Created().json(CreatedTenant { tenant: tenant.into(), admin: admin.into() }))
+    let tenant = Tenant::new(tenant, admin.role);
+    Ok(HttpResponse::Created().json(CreatedTenant { tenant, admin: admin.into() }))
 }
 
 /// Read the tenant
@@ -202,7 +177,8 @@ pub async fn create_tenant(
 #[utoipa::path(tag = "tenants", responses((status = 200, description = "The tenant.", body = Tenant)))]
 #[get("/tenant")]
 pub async fn get_tenant(app: web::Data<App>, caller: Authenticated) -> Result<web::Json<Tenant>> {
-    Ok(web::Json(service::get(&app, caller.actor).await?.into()))
+    let row = service::get(&app, caller.actor).await?;
+    Ok(web::Json(Tenant::new(row, caller.actor.role)))
 }
 
 /// Update the tenant
@@ -222,8 +198,11 @@ pub async fn update_tenant(
         name,
         edit_window_seconds: settings.edit_window_seconds,
         recall_window_seconds: settings.recall_window_seconds,
+        claim_above_max_accept: settings.claim_above_max_accept,
+        assign_above_max_accept: settings.assign_above_max_accept,
     };
-    Ok(web::Json(service::update(&app, caller.actor, patch).await?.into()))
+    let row = service::update(&app, caller.actor, patch).await?;
+    Ok(web::Json(Tenant::new(row, caller.actor.role)))
 }
 
 /// Create an identity key

@@ -8,5 +8,6 @@ pub mod api;
 pub mod identity_keys;
 pub mod service;
 pub mod store;
+pub mod view;
 
 pub use api::routes;

@@ -87,6 +87,10 @@ pub struct Patch {
     pub edit_window_seconds: Option<i64>,
     /// See [`TenantSettings::recall_window_seconds`].
     pub recall_window_seconds: Option<i64>,
+    /// See [`TenantSettings::claim_above_max_accept`].
+    pub claim_above_max_accept: Option<bool>,
+    /// See [`TenantSettings::assign_above_max_accept`].
+    pub assign_above_max_accept: Option<bool>,
 }
 
 /// The actor's tenant.
@@ -119,6 +123,12 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
             }
             if let Some(window) = patch.recall_window_seconds {
                 settings.recall_window_seconds = window;
+            }
+            if let Some(allowed) = patch.claim_above_max_accept {
+                settings.claim_above_max_accept = allowed;
+            }
+            if let Some(allowed) = patch.assign_above_max_accept {
+                settings.assign_above_max_accept = allowed;
             }
             let name = name.as_deref().unwrap_or(&present.name);
             store::change(connection, actor.tenant, name, &settings, now)?;

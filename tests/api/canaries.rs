@@ -115,7 +115,7 @@ on_every_database! {
         }
         // The staff read all of it, about themselves too.
         assert_eq!(staff["max_accept"], 977);
-        assert_eq!(desk.agent.get("/me").await.ok()["max_accept"], 10);
+        assert_eq!(desk.agent.get("/me").await.ok()["max_accept"], 1_000);
     }
 
     /// A recall removes the words of all versions from everything but the supervisors' revisions: history, feed,

@@ -20,7 +20,10 @@ on_every_database! {
         let platform = client.with_token(PLATFORM_KEY);
         let made = platform.post("/tenants", tenant("acme")).await.status(201);
         assert_eq!(made["tenant"]["name"], "Acme & Söhne");
-        assert_eq!(made["tenant"]["settings"], json!({"edit_window_seconds": 900, "recall_window_seconds": 120}));
+        assert_eq!(made["tenant"]["settings"], json!({
+            "edit_window_seconds": 900, "recall_window_seconds": 120,
+            "claim_above_max_accept": false, "assign_above_max_accept": false,
+        }));
         assert_eq!(made["admin"]["login_name"], "root");
         platform.post("/tenants", tenant("acme")).await.refused(409, "name_taken");
         let body = json!({"tenant": "acme", "name": "root", "password": "password of many words"});
@@ -59,7 +62,12 @@ on_every_database! {
             client.post("/identity-keys", json!({})).await.refused(403, "forbidden");
         }
         let changed = desk.admin.patch("/tenant", json!({"settings": {"recall_window_seconds": 0}})).await.ok();
-        assert_eq!(changed["settings"], json!({"edit_window_seconds": 900, "recall_window_seconds": 0}));
+        assert_eq!(changed["settings"], json!({
+            "edit_window_seconds": 900, "recall_window_seconds": 0,
+            "claim_above_max_accept": false, "assign_above_max_accept": false,
+        }));
+        let seen = desk.visitor.get("/tenant").await.ok();
+        assert_eq!(seen["settings"], json!({"edit_window_seconds": 900, "recall_window_seconds": 0}));
         let changed = desk.admin.patch("/tenant", json!({"name": " New name "})).await.ok();
         assert_eq!((&changed["name"], &changed["settings"]["recall_window_seconds"]), (&json!("New name"), &json!(0)));
         for wrong in [

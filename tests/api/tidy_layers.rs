@@ -15,7 +15,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ground of the features", &["metrics", "security", "cluster", "connections", "cleaning", "limits"]),
     ("what handlers share", &["app"]),
     ("http", &["http"]),
-    ("features", &["auth", "members", "tenants", "visitors", "conversations", "messages", "sync"]),
+    (
+        "features",
+        &["auth", "members", "tenants", "visitors", "presence", "conversations", "messages", "sync"],
+    ),
     ("gateway", &["gateway"]),
     ("documents", &["documents", "health"]),
     ("server", &["routes", "server"]),

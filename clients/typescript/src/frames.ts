@@ -211,7 +211,7 @@ export type ErrorReply = {
   /** The key of the message that was not sent. */
   client_msg_id?: string;
   /** What went wrong, for programs; the table of codes says what it means. */
-  code: ("malformed_json" | "invalid_parameter" | "unauthenticated" | "token_invalid" | "token_expired" | "session_revoked" | "invalid_credentials" | "forbidden" | "not_a_member" | "account_locked" | "account_disabled" | "tenant_suspended" | "origin_refused" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_conflict" | "invalid_transition" | "already_assigned" | "open_conversation_exists" | "conversation_closed" | "window_expired" | "message_recalled" | "stale_edit" | "name_taken" | "limit_reached" | "last_admin" | "cursor_reset" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "tenant_busy" | "unsupported" | "not_ready" | "internal" | "busy" | "storage_unavailable" | "draining" | "unready" | (string & {}));
+  code: ("malformed_json" | "invalid_parameter" | "unauthenticated" | "token_invalid" | "token_expired" | "session_revoked" | "invalid_credentials" | "forbidden" | "not_a_member" | "account_locked" | "account_disabled" | "tenant_suspended" | "origin_refused" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_conflict" | "invalid_transition" | "already_assigned" | "agent_full" | "open_conversation_exists" | "conversation_closed" | "window_expired" | "message_recalled" | "stale_edit" | "name_taken" | "limit_reached" | "last_admin" | "cursor_reset" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "tenant_busy" | "unsupported" | "not_ready" | "internal" | "busy" | "storage_unavailable" | "draining" | "unready" | (string & {}));
   /** The present state that the client needs to go on. */
   context?: Record<string, unknown>;
   /** For people. */
@@ -421,6 +421,23 @@ export type PingInput = {
   /** Echoed in the `pong`; at most 64 bytes. */
   nonce?: string;
 };
+
+export type PresenceNotice = {
+  /** How many conversations it serves. */
+  current_accept: number;
+  /** Who. */
+  member_id: MemberId;
+  /** Why; may be empty. */
+  reason: string;
+  /** The rev of the change. */
+  rev: number;
+  /** Since when; null when it never said anything. */
+  since: (string | null);
+  /** What it says that it is. */
+  status: PresenceStatus;
+};
+
+export type PresenceStatus = ("online" | "busy" | "away" | "offline" | (string & {}));
 
 export type Priority = ("low" | "normal" | "high" | "urgent" | (string & {}));
 
@@ -660,6 +677,7 @@ export type ServerFrame =
   | { type: "inbox"; reply_to?: FrameId; cursor?: string; data: InboxRow }
   | { type: "receipt"; reply_to?: FrameId; cursor?: string; data: Receipt }
   | { type: "typing"; reply_to?: FrameId; cursor?: string; data: TypingNotice }
+  | { type: "presence"; reply_to?: FrameId; cursor?: string; data: PresenceNotice }
   | { type: "queue"; reply_to?: FrameId; cursor?: string; data: QueueNotice }
   | { type: "lag"; reply_to?: FrameId; cursor?: string; data: Lag }
   | { type: "reset"; reply_to?: FrameId; cursor?: string; data: Reset }

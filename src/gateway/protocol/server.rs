@@ -9,6 +9,7 @@ use super::limits::Limit;
 use crate::conversations::view::{StaffView, View};
 use crate::domain::entry::Entry;
 use crate::domain::member::Role;
+use crate::domain::presence::PresenceStatus;
 use crate::kernel::{ConversationId, FieldError, MemberId, Millis};
 use crate::sync::model::InboxRow;
 use crate::text_enum;
@@ -111,6 +112,24 @@ pub struct TypingNotice {
     pub on: bool,
     /// Forget it after so many milliseconds without another notice.
     pub ttl_ms: u64,
+}
+
+/// What a member of the staff says that it is, and how many conversations it serves.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PresenceNotice {
+    /// Who.
+    pub member_id: MemberId,
+    /// What it says that it is.
+    pub status: PresenceStatus,
+    /// Why; may be empty.
+    pub reason: String,
+    /// Since when; null when it never said anything.
+    #[schema(required)]
+    pub since: Option<Millis>,
+    /// How many conversations it serves.
+    pub current_accept: i64,
+    /// The rev of the change.
+    pub rev: i64,
 }
 
 /// A conversation began or ceased to wait for staff.

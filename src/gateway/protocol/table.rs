@@ -24,7 +24,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::client::Ping;
 use super::server::{
-    Bye, Entries, ErrorReply, Lag, Live, OkReply, QueueNotice, Ready, Receipt, Reset, TypingNotice,
+    Bye, Entries, ErrorReply, Lag, Live, OkReply, PresenceNotice, QueueNotice, Ready, Receipt, Reset,
+    TypingNotice,
 };
 use super::{FrameId, client, server};
 use crate::domain::entry::Entry;
@@ -64,6 +65,7 @@ macro_rules! server_frames {
             INBOX "inbox" InboxRow durable "A row of the own inbox changed; the row with the last rev wins.";
             RECEIPT "receipt" Receipt live "Read or delivered positions of a conversation moved; the highest wins.";
             TYPING "typing" TypingNotice live "A member types, or stopped.";
+            PRESENCE "presence" PresenceNotice live "The staff: a colleague said what it is, or serves more or fewer conversations; the last rev of a member wins. Not durable: after connecting read the list over REST.";
             QUEUE "queue" QueueNotice live "Watchers of the waiting: a conversation began or ceased to wait. Not durable: after connecting read the list over REST.";
             LAG "lag" Lag live "This socket was too slow and durable frames were dropped: stop storing cursors and `sync` from this one.";
             RESET "reset" Reset durable "Drop the local copy of one conversation, or of everything.";

@@ -24,6 +24,8 @@ impl JournalCommand for Assign {
     fn wants(&self, _: &Principal, wants: &mut Wants) {
         wants.conversations.insert(self.conversation);
         wants.members.insert(self.agent);
+        wants.assignments = true;
+        wants.agents.insert(self.agent);
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {

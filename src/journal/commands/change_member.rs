@@ -64,6 +64,8 @@ impl JournalCommand for ChangeMember {
         if self.delete {
             wants.openers.insert(self.member);
         }
+        wants.assignments = true;
+        wants.agents.insert(self.member);
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
@@ -121,6 +123,9 @@ impl ChangeMember {
         // A customer's conversation stays its own.
         if !after.role.is_staff() || !(gone || demoted) {
             return Ok(false);
+        }
+        if gone {
+            context.sign_off(self.member)?;
         }
         let leaves = |kind: MemberType| kind == MemberType::Member || (gone && kind == MemberType::Manager);
         let inside = context.set.inside.iter();

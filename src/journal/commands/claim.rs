@@ -21,8 +21,10 @@ pub struct Claim {
 }
 
 impl JournalCommand for Claim {
-    fn wants(&self, _: &Principal, wants: &mut Wants) {
+    fn wants(&self, actor: &Principal, wants: &mut Wants) {
         wants.conversations.insert(self.conversation);
+        wants.assignments = true;
+        wants.agents.extend(actor.member());
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {

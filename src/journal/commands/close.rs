@@ -25,6 +25,7 @@ pub struct Close {
 impl JournalCommand for Close {
     fn wants(&self, _: &Principal, wants: &mut Wants) {
         wants.conversations.insert(self.conversation);
+        wants.assignments = true;
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {

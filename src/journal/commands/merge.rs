@@ -30,6 +30,7 @@ impl JournalCommand for Merge {
         wants.sessions.insert(self.from);
         wants.merges.insert((self.from, self.into));
         wants.openers.extend([self.from, self.into]);
+        wants.assignments = true;
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {

@@ -101,6 +101,8 @@ commands! {
     mark_unread::MarkUnread;
     /// Say how far the log has reached a device.
     delivered::Delivered;
+    /// Say what one is: online, busy, away or offline.
+    set_presence::SetPresence;
     /// End sessions of a member.
     revoke_sessions::RevokeSessions;
     /// Change a member's role or state, or delete it.

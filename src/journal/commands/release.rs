@@ -22,6 +22,7 @@ pub struct Release {
 impl JournalCommand for Release {
     fn wants(&self, _: &Principal, wants: &mut Wants) {
         wants.conversations.insert(self.conversation);
+        wants.assignments = true;
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {

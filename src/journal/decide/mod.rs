@@ -6,6 +6,7 @@
 //! Invariant: a command that fails has changed nothing.
 
 mod access;
+mod capacity;
 pub(crate) mod log;
 mod membership;
 mod message;

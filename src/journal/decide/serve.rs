@@ -27,12 +27,14 @@ impl CommandContext<'_> {
         note: &str,
     ) -> Result<()> {
         let assigned_by = self.actor_member()?;
+        self.require_capacity(agent, why)?;
         let assignment = AssignmentId(self.set.ids.next()?);
         if !note.is_empty() {
             self.backstage(front)?;
         }
         let (now, tenant) = (self.set.now, self.tenant);
         let previous = self.conversation(front)?.agent_id.filter(|previous| *previous != agent);
+        self.count_served(self.serving(front)?, Some(agent))?;
         let card = self.public_card(agent);
         self.append_notice(front, EntryKind::Assigned, &card, None)?;
         if self.conversation(front)?.status == Some(ConversationStatus::Pending) {
@@ -64,6 +66,12 @@ impl CommandContext<'_> {
         self.remark(front, EntryKind::Assigned, note)
     }
 
+    /// Who serves the conversation now.
+    fn serving(&self, front: ConversationId) -> Result<Option<MemberId>> {
+        let row = self.conversation(front)?;
+        Ok(row.agent_id.filter(|_| row.status == Some(ConversationStatus::Pending)))
+    }
+
     /// Ends the assignment that holds now, be it stored or made earlier in this batch.
     fn end_assignment(&mut self, front: ConversationId, reason: AssignmentEnd) {
         let at = self.set.now;
@@ -82,6 +90,7 @@ impl CommandContext<'_> {
     pub(crate) fn free(&mut self, front: ConversationId, end: AssignmentEnd, note: &str) -> Result<()> {
         let now = self.set.now;
         let holder = self.conversation(front)?.agent_id;
+        self.count_served(self.serving(front)?, None)?;
         if !note.is_empty() {
             self.backstage(front)?;
         }
@@ -103,6 +112,7 @@ impl CommandContext<'_> {
     /// Closes a conversation that is not closed.
     pub(crate) fn end(&mut self, front: ConversationId, reason: CloseReason) -> Result<()> {
         let now = self.set.now;
+        self.count_served(self.serving(front)?, None)?;
         self.append_notice(front, EntryKind::Closed, &ClosedContent { reason }, None)?;
         if self.conversation(front)?.status == Some(ConversationStatus::Pending) {
             self.end_assignment(front, AssignmentEnd::Close);

@@ -15,6 +15,7 @@ use crate::domain::conversation::{
 };
 use crate::domain::entry::{EntryKind, EntryRow, RevisionRow};
 use crate::domain::member::Role;
+use crate::domain::presence::{AgentStatusRow, PresenceStatus};
 use crate::kernel::{AssignmentId, ConversationId, MemberId, TenantId};
 
 journal_table! {
@@ -138,6 +139,20 @@ journal_table! {
     }
 }
 
+journal_table! {
+    /// What members of the staff say that they are, and how much they serve.
+    agents of AgentStatusRow, "agent_status",
+    key { member_id: BigInt as MemberId }
+    once { tenant_id: BigInt as TenantId }
+    seldom {
+        status: Text as PresenceStatus,
+        reason: Text as String,
+        since: Nullable<BigInt> as Option<i64>,
+        rev: BigInt as i64,
+    }
+    often { current_accept: BigInt as i64 }
+}
+
 /// The hot row of a tenant: the last rev given out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LogRow {
@@ -195,6 +210,7 @@ mod tests {
         assert_eq!(listed(super::entries::COLUMNS), in_schema(schema::group_message::table));
         assert_eq!(listed(super::revisions::COLUMNS), in_schema(schema::message_revision::table));
         assert_eq!(listed(super::assignments::COLUMNS), in_schema(schema::assignment::table));
+        assert_eq!(listed(super::agents::COLUMNS), in_schema(schema::agent_status::table));
         assert_eq!(listed(super::logs::COLUMNS), in_schema(schema::tenant_log::table));
     }
 }

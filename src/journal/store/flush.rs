@@ -22,6 +22,8 @@ pub fn flush(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
     columns::entries::update(connection, &changed(&set.entries))?;
     columns::revisions::insert(connection, &set.revisions.iter().collect::<Vec<_>>())?;
     flush_assignments(connection, set)?;
+    columns::agents::update(connection, &changed(&set.agents))?;
+    columns::agents::insert(connection, &created(&set.agents))?;
     flush_access(connection, set)?;
     flush_revs(connection, set)
 }

@@ -5,10 +5,11 @@ use diesel::prelude::*;
 use super::lookup;
 use super::one_of::on_list;
 use crate::db::AnyConnection;
-use crate::db::schema::{auth_session, conversation, conversation_member, member, tenant};
+use crate::db::schema::{agent_status, auth_session, conversation, conversation_member, member, tenant};
 use crate::domain::conversation::{ConversationRow, MemberType, ParticipantRow};
 use crate::domain::entry::EntryRow;
 use crate::domain::member::{MemberStatus, Role};
+use crate::domain::presence::AgentStatusRow;
 use crate::domain::tenant::{TenantSettings, TenantStatus};
 use crate::journal::wants::{MessageKey, OpeningKey, Source};
 use crate::journal::working_set::{MemberFacts, TenantFacts};
@@ -25,6 +26,7 @@ type MemberColumns = (
     String,
     Option<MemberId>,
     Option<MemberId>,
+    i32,
     i64,
 );
 
@@ -41,6 +43,7 @@ fn member_columns() -> _ {
         member::avatar,
         member::merged_into,
         member::parent_id,
+        member::max_accept,
         member::rev,
     ) = (
         member::id,
@@ -53,26 +56,39 @@ fn member_columns() -> _ {
         member::avatar,
         member::merged_into,
         member::parent_id,
+        member::max_accept,
         member::rev,
     );
     member::table.select(columns)
 }
 
 fn facts(columns: MemberColumns) -> MemberFacts {
-    let (id, tenant, role, status, deleted_at, expires_at, nickname, avatar, merged_into, parent_id, rev) =
-        columns;
-    let deleted = deleted_at.is_some();
-    MemberFacts {
+    let (
         id,
         tenant,
         role,
         status,
-        deleted,
+        deleted_at,
         expires_at,
         nickname,
         avatar,
         merged_into,
         parent_id,
+        max_accept,
+        rev,
+    ) = columns;
+    MemberFacts {
+        id,
+        tenant,
+        role,
+        status,
+        deleted: deleted_at.is_some(),
+        expires_at,
+        nickname,
+        avatar,
+        merged_into,
+        parent_id,
+        max_accept: i64::from(max_accept),
         rev,
     }
 }
@@ -93,6 +109,8 @@ impl Source for AnyConnection {
                 state_rev,
                 edit_window_ms: settings.edit_window_seconds.saturating_mul(1_000),
                 recall_window_ms: settings.recall_window_seconds.saturating_mul(1_000),
+                claim_above_max_accept: settings.claim_above_max_accept,
+                assign_above_max_accept: settings.assign_above_max_accept,
             };
             (id, facts)
         });
@@ -193,6 +211,13 @@ impl Source for AnyConnection {
             .limit(i64::try_from(limit).unwrap_or(i64::MAX))
             .select(conversation_member::conversation_id)
             .load(self)?)
+    }
+
+    fn agents(&mut self, ids: &[MemberId]) -> Result<Vec<AgentStatusRow>> {
+        Ok(on_list!(self, agent_status::member_id, ids, |inner, among| agent_status::table
+            .filter(among)
+            .select(AgentStatusRow::as_select())
+            .load(inner))?)
     }
 
     fn participants(&mut self, fronts: &[ConversationId]) -> Result<Vec<ParticipantRow>> {

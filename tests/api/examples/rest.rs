@@ -115,7 +115,10 @@ async fn serve(
 ) {
     let path = format!("/conversations/{id}");
     recorder.call("list_conversations", agent, "GET /conversations?status=open&sort=waiting", None).await;
+    let online = json!({"status": "online", "reason": "Returns today"});
+    recorder.call("set_presence", agent, "PUT /presence", Some(online)).await;
     recorder.call("claim_conversation", agent, &format!("POST {path}/claim"), None).await;
+    recorder.call("list_presence", agent, "GET /presence?status=online", None).await;
     recorder.call("get_conversation", agent, &format!("GET {path}"), None).await;
     let body = text("a-1", "It arrives tomorow.");
     let sent = recorder.call("send_message", agent, &format!("POST {path}/messages"), Some(body)).await;

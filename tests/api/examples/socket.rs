@@ -101,6 +101,7 @@ async fn queue(recorder: &mut Recorder<'_>, agent: &mut Socket, people: &People)
     let watch = json!({"conversations": [people.conversation], "waiting": true});
     recorder.ask(agent, "watch", watch, "WatchReply").await;
     people.agent.post(&format!("/conversations/{}/release", people.conversation), json!({})).await.ok();
+    recorder.expect(agent, "presence").await;
     recorder.expect(agent, "queue").await;
     recorder.ask(agent, "unwatch", json!({"conversations": [], "waiting": true}), "WatchReply").await;
     people.agent.claim(&people.conversation).await;

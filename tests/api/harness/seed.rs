@@ -127,7 +127,7 @@ fn add_member(
             (member::nickname.eq(format!("{role} {id}")), member::avatar.eq("")),
             (member::email.eq(""), member::mobile.eq("")),
             (member::tags.eq("[]"), member::skills.eq("[]")),
-            member::max_accept.eq(10),
+            member::max_accept.eq(1_000),
             member::status.eq("enabled"),
             member::login_fail_count.eq(0),
             member::last_login_ip.eq(""),

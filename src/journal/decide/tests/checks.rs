@@ -8,6 +8,7 @@ use crate::domain::conversation::{
     ConversationKind, ConversationRow, ConversationStatus, MemberType, ParticipantRow, Priority,
 };
 use crate::domain::entry::{EntryKind, EntryRow, MESSAGE};
+use crate::domain::presence::AgentStatusRow;
 use crate::journal::table::Table;
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::kernel::{ConversationId, MemberId, TenantId};
@@ -22,7 +23,8 @@ pub(super) struct Picture {
     pub(super) entries: BTreeMap<(ConversationId, i64), EntryRow>,
     pub(super) keys: BTreeMap<(ConversationId, MemberId, String), i64>,
     pub(super) open: BTreeMap<(TenantId, String), ConversationId>,
-    pub(super) marks: [usize; 12],
+    pub(super) agents: BTreeMap<MemberId, AgentStatusRow>,
+    pub(super) marks: [usize; 14],
 }
 
 /// What stands in the store and the batch under way together.
@@ -53,6 +55,7 @@ pub(super) fn picture(store: &Memory, set: &WorkingSet) -> Picture {
         entries: overlay(&store.entries, &set.entries),
         keys,
         open,
+        agents: overlay(&store.agents, &set.agents),
         marks: marks(set),
     }
 }
@@ -67,7 +70,7 @@ fn overlay<K: Ord + Clone, R: Clone + PartialEq>(
 }
 
 /// How much a batch is about to write.
-pub(super) fn marks(set: &WorkingSet) -> [usize; 12] {
+pub(super) fn marks(set: &WorkingSet) -> [usize; 14] {
     [
         set.entries.created().count(),
         set.entries.changed().count(),
@@ -81,6 +84,8 @@ pub(super) fn marks(set: &WorkingSet) -> [usize; 12] {
         set.revoked_sessions.len(),
         set.members.changed().count(),
         set.delivered.len(),
+        set.agents.created().count(),
+        set.agents.changed().count(),
     ]
 }
 
@@ -215,6 +220,21 @@ pub(super) fn check_moves(before: &Picture, after: &Picture) {
             assert!(row.read_ver >= old.read_ver && row.rev >= old.rev);
             assert!(row.read_ver > old.read_ver || row.read_seq >= old.read_seq, "{old:?} became {row:?}");
         }
+    }
+}
+
+/// P6: every number of conversations is what counting finds, and grows beyond the limit only where that is allowed.
+pub(super) fn check_capacity(before: &Picture, after: &Picture) {
+    let served = |picture: &Picture, member: MemberId| -> i64 {
+        let serves = |row: &&ConversationRow| serving(row) == Some(member);
+        i64::try_from(picture.conversations.values().filter(serves).count()).unwrap()
+    };
+    for facts in after.members.values() {
+        let now = served(after, facts.id);
+        assert_eq!(after.agents.get(&facts.id).map_or(0, |row| row.current_accept), now, "{facts:?}");
+        let allowed = after.tenants[&facts.tenant.0].claim_above_max_accept;
+        let most = served(before, facts.id).max(facts.max_accept);
+        assert!(allowed || now <= most, "{facts:?} serves {now}");
     }
 }
 

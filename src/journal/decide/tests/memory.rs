@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::domain::conversation::{ConversationRow, MemberType, ParticipantRow};
 use crate::domain::entry::EntryRow;
 use crate::domain::member::Role;
+use crate::domain::presence::AgentStatusRow;
 use crate::journal::wants::{MessageKey, OpeningKey, Source};
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::kernel::{ConversationId, MemberId, Result, SessionId, TenantId};
@@ -18,6 +19,7 @@ pub(super) struct Memory {
     pub(super) conversations: BTreeMap<ConversationId, ConversationRow>,
     pub(super) participants: BTreeMap<(ConversationId, MemberId), ParticipantRow>,
     pub(super) entries: BTreeMap<(ConversationId, i64), EntryRow>,
+    pub(super) agents: BTreeMap<MemberId, AgentStatusRow>,
 }
 
 fn key_of(row: &EntryRow) -> Option<MessageKey> {
@@ -54,6 +56,10 @@ impl Memory {
             }
             set.conversations.load(*id, row.clone());
         }
+        set.known_agents.extend(self.members.keys());
+        for (id, row) in &self.agents {
+            set.agents.load(*id, row.clone());
+        }
         for (key, row) in &self.participants {
             set.participants.load(*key, row.clone());
         }
@@ -71,6 +77,7 @@ impl Memory {
             self.sessions.entry(revoked.member).or_default().retain(|one| *one != revoked.session);
         }
         self.conversations.extend(set.conversations.written().map(|row| (row.id, row.clone())));
+        self.agents.extend(set.agents.written().map(|row| (row.member_id, row.clone())));
         let participants = set.participants.written();
         self.participants.extend(participants.map(|row| ((row.conversation_id, row.member_id), row.clone())));
         self.entries.extend(set.entries.written().map(|row| ((row.conversation_id, row.seq), row.clone())));
@@ -126,6 +133,10 @@ impl Source for Memory {
     fn below(&mut self, parent: MemberId, _: usize) -> Result<Vec<MemberFacts>> {
         let below = |one: &&MemberFacts| one.parent_id == Some(parent) && !one.deleted;
         Ok(self.members.values().filter(below).cloned().collect())
+    }
+
+    fn agents(&mut self, ids: &[MemberId]) -> Result<Vec<AgentStatusRow>> {
+        Ok(pick(&self.agents, ids))
     }
 
     fn inside(

@@ -33,6 +33,8 @@ const PEOPLE: [(TenantId, Role); 9] = [
     (RIVAL, Role::Admin),
     (RIVAL, Role::Customer),
 ];
+/// The agent who accepts one conversation at a time.
+const LIMITED: usize = 2;
 /// Stands in everything that only the staff may read.
 const SECRET: &str = "backstage-word";
 

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::checks::{Held, Picture, check_logs, check_moves, check_owners, marks, picture, serving, sync};
+use super::checks::{
+    Held, Picture, check_capacity, check_logs, check_moves, check_owners, marks, picture, serving, sync,
+};
 use super::memory::Memory;
 use super::step::Step;
-use super::{PEOPLE, RIVAL, SHOP};
+use super::{LIMITED, PEOPLE, RIVAL, SHOP};
 use crate::domain::actor::{Actor, Principal};
 use crate::domain::conversation::{ConversationKind, ConversationRow, MemberType, ParticipantRow};
 use crate::domain::member::{MemberStatus, Role};
@@ -45,6 +47,8 @@ impl Simulation {
                 state_rev: 0,
                 edit_window_ms: 900_000,
                 recall_window_ms: 120_000,
+                claim_above_max_accept: false,
+                assign_above_max_accept: false,
             };
             store.tenants.insert(tenant, facts);
         }
@@ -62,6 +66,7 @@ impl Simulation {
                 avatar: String::new(),
                 merged_into: None,
                 parent_id: None,
+                max_accept: if index == LIMITED { 1 } else { 10 },
                 rev: 0,
             };
             store.members.insert(id, facts);
@@ -150,6 +155,7 @@ impl Simulation {
         check_logs(&after);
         check_moves(&before, &after);
         check_owners(&after);
+        check_capacity(&before, &after);
         self.check_assignments(&after);
         self.check_changes(&after);
     }

@@ -7,10 +7,11 @@ use super::{PEOPLE, SECRET, SHOP};
 use crate::domain::content::Body;
 use crate::domain::conversation::{CloseReason, Priority};
 use crate::domain::member::MemberStatus;
+use crate::domain::presence::PresenceStatus;
 use crate::journal::command::{Command, Draft, LogRef};
 use crate::journal::commands::{
     Action, AddMember, Assign, ChangeMember, Claim, Close, Delivered, Edit, MarkUnread, Merge, Open, Read,
-    Recall, Release, RemoveMember, Reopen, Send, Update,
+    Recall, Release, RemoveMember, Reopen, Send, SetPresence, Update,
 };
 use crate::kernel::MemberId;
 
@@ -112,6 +113,11 @@ pub(super) enum Step {
         who: usize,
         on: bool,
     },
+    /// Somebody says what it is.
+    Presence {
+        who: usize,
+        what: usize,
+    },
     /// The batch ends: what was decided is stored.
     Commit,
     /// Time passes.
@@ -157,6 +163,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => (who.clone(), conversation, seq).prop_map(|(who, conversation, seq)| Step::Delivered { who, conversation, seq }),
         3 => (0..64usize).prop_map(|which| Step::Retry { which }),
         1 => (visitor.clone(), visitor).prop_map(|(from, into)| Step::Merge { from, into }),
+        1 => (who.clone(), 0..4usize).prop_map(|(who, what)| Step::Presence { who, what }),
         1 => (who, proptest::bool::weighted(0.8)).prop_map(|(who, on)| Step::Switch { who, on }),
         3 => Just(Step::Commit),
         1 => (0..10i64).prop_map(|minutes| Step::Wait { minutes }),
@@ -248,6 +255,10 @@ impl Simulation {
                 let change = ChangeMember { status: Some(status), ..ChangeMember::of(member(who)) };
                 let admin = if PEOPLE[who].0 == SHOP { 0 } else { 7 };
                 by(admin, change.into())
+            }
+            Step::Presence { who, what } => {
+                let (status, reason) = (PresenceStatus::ALL[what], String::new());
+                by(who, SetPresence { status, reason }.into())
             }
             Step::Retry { .. } | Step::Commit | Step::Wait { .. } => None,
         }

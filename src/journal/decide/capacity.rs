@@ -1,0 +1,72 @@
+//! How many conversations each member of the staff serves, and how many it may.
+//!
+//! Invariants: a member's number changes with the assignment that changes it, in one command; no assignment takes it
+//! above `max_accept` unless the tenant allows that for this kind of assignment. A limit that is lowered takes nothing
+//! away from its agent.
+
+use super::CommandContext;
+use crate::domain::conversation::AssignmentReason;
+use crate::domain::presence::{AgentStatusRow, PresenceStatus};
+use crate::kernel::{Code, Error, MemberId, Result};
+
+impl CommandContext<'_> {
+    /// What is kept of a member of the staff. Fails when the command did not want it.
+    pub(crate) fn agent(&self, member: MemberId) -> Result<AgentStatusRow> {
+        match self.set.agents.get(&member).filter(|row| row.tenant_id == self.tenant) {
+            Some(row) => Ok(row.clone()),
+            None if self.set.known_agents.contains(&member) => Ok(AgentStatusRow::new(self.tenant, member)),
+            None => Err(Error::internal(format!("the status of agent {member} was not loaded"))),
+        }
+    }
+
+    /// Fails with `agent_full` when one more conversation is more than the agent accepts.
+    pub(crate) fn require_capacity(&self, agent: MemberId, why: AssignmentReason) -> Result<()> {
+        let allowed = self.set.tenants.get(&self.tenant).is_some_and(|tenant| match why {
+            AssignmentReason::Claim => tenant.claim_above_max_accept,
+            AssignmentReason::Assign => tenant.assign_above_max_accept,
+        });
+        let current = self.agent(agent)?.current_accept;
+        let most = self.facts(agent).map_or(0, |facts| facts.max_accept);
+        if allowed || current < most {
+            return Ok(());
+        }
+        let error = Error::new(Code::AgentFull, "the agent serves as many conversations as it accepts");
+        Err(error.with("agent_id", agent).with("current_accept", current).with("max_accept", most))
+    }
+
+    /// A conversation goes from one agent to another; `None` is nobody.
+    pub(crate) fn count_served(&mut self, from: Option<MemberId>, to: Option<MemberId>) -> Result<()> {
+        let from = from.map(|member| self.agent(member)).transpose()?;
+        let to = to.map(|member| self.agent(member)).transpose()?;
+        if let Some(row) = from {
+            let current_accept = (row.current_accept - 1).max(0);
+            self.keep_agent(AgentStatusRow { current_accept, ..row });
+        }
+        if let Some(row) = to {
+            let current_accept = row.current_accept + 1;
+            self.keep_agent(AgentStatusRow { current_accept, ..row });
+        }
+        Ok(())
+    }
+
+    /// Who may not use its account any more is not at work.
+    pub(crate) fn sign_off(&mut self, member: MemberId) -> Result<()> {
+        let row = self.agent(member)?;
+        if row.status != PresenceStatus::Offline {
+            let since = Some(self.set.now);
+            let (status, reason) = (PresenceStatus::Offline, String::new());
+            self.keep_agent(AgentStatusRow { status, reason, since, ..row });
+        }
+        Ok(())
+    }
+
+    /// Keeps a row as it is now, under the command's rev.
+    pub(crate) fn keep_agent(&mut self, row: AgentStatusRow) {
+        let rev = self.rev();
+        let row = AgentStatusRow { rev, ..row };
+        match self.set.agents.get_mut(&row.member_id) {
+            Some(kept) => *kept = row,
+            None => self.set.agents.create(row.member_id, row),
+        }
+    }
+}

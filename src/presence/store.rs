@@ -1,0 +1,88 @@
+//! Reading presences. Accounts that are disabled, deleted or those of customers are not found.
+
+use diesel::prelude::*;
+
+use crate::db::AnyConnection;
+use crate::db::schema::{agent_status, member};
+use crate::domain::member::{MemberStatus, Role};
+use crate::domain::presence::{AgentStatusRow, PresenceStatus};
+use crate::kernel::{MemberId, Result, TenantId};
+
+/// A member of the staff with what is kept of it.
+#[derive(Debug, Clone, Queryable)]
+pub struct PresenceRow {
+    /// Who.
+    pub id: MemberId,
+    /// The name that others see.
+    pub nickname: String,
+    /// The address of a picture, or empty.
+    pub avatar: String,
+    /// What it may do.
+    pub role: Role,
+    /// How many conversations it accepts at once.
+    pub max_accept: i32,
+    /// What the journal keeps; `None` when it never said anything and never served.
+    pub kept: Option<AgentStatusRow>,
+}
+
+/// The roles of the staff: one walk of the index each, because customers stand between them.
+const STAFF: [Role; 3] = [Role::Agent, Role::Supervisor, Role::Admin];
+
+/// The staff in the order of their ids, after this one, at most `limit`; only with this status when one is given, only
+/// this member when one is given.
+pub fn list(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    only: (Option<PresenceStatus>, Option<MemberId>),
+    after: Option<MemberId>,
+    limit: i64,
+) -> Result<Vec<PresenceRow>> {
+    let mut rows: Vec<PresenceRow> = Vec::new();
+    for role in STAFF {
+        rows.extend(of_role(connection, tenant, role, only, after, limit)?);
+    }
+    rows.sort_by_key(|row| row.id);
+    rows.truncate(usize::try_from(limit).unwrap_or_default());
+    Ok(rows)
+}
+
+fn of_role(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    role: Role,
+    (status, id): (Option<PresenceStatus>, Option<MemberId>),
+    after: Option<MemberId>,
+    limit: i64,
+) -> Result<Vec<PresenceRow>> {
+    let mut query = member::table
+        .left_join(agent_status::table.on(agent_status::member_id.eq(member::id)))
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::role.eq(role))
+        .filter(member::status.eq(MemberStatus::Enabled))
+        .filter(member::deleted_at.is_null())
+        .order(member::id.asc())
+        .limit(limit)
+        .select((
+            member::id,
+            member::nickname,
+            member::avatar,
+            member::role,
+            member::max_accept,
+            Option::<AgentStatusRow>::as_select(),
+        ))
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(member::id.gt(after));
+    }
+    if let Some(id) = id {
+        query = query.filter(member::id.eq(id));
+    }
+    query = match status {
+        // Who never said anything is offline.
+        Some(PresenceStatus::Offline) => query
+            .filter(agent_status::status.eq(PresenceStatus::Offline).or(agent_status::member_id.is_null())),
+        Some(status) => query.filter(agent_status::status.eq(status)),
+        None => query,
+    };
+    Ok(query.load(connection)?)
+}

@@ -1,0 +1,66 @@
+//! How a tenant looks to its members: whole to the staff, and to customers without what only the staff have to know.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::store::TenantRow;
+use crate::domain::member::Role;
+use crate::domain::tenant::TenantStatus;
+use crate::kernel::{Millis, TenantId};
+
+/// A tenant.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Tenant {
+    /// The tenant.
+    id: TenantId,
+    /// The name in addresses and at sign-in.
+    slug: String,
+    /// The name for people.
+    name: String,
+    /// Whether it may be used.
+    status: TenantStatus,
+    /// What it decides for itself.
+    settings: Settings,
+    /// When it was made.
+    created_at: Millis,
+    /// When its name or settings last changed.
+    updated_at: Millis,
+}
+
+/// What a tenant decides for itself. A customer gets the required fields, the staff all of them.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TenantSettings)]
+struct Settings {
+    /// How long a message may be edited by its sender, in seconds; 0 means never.
+    edit_window_seconds: i64,
+    /// How long a message may be recalled by its sender, in seconds; 0 means never.
+    recall_window_seconds: i64,
+    /// Whether a member of the staff may claim more conversations than its `max_accept`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim_above_max_accept: Option<bool>,
+    /// Whether a member of the staff may be assigned more conversations than its `max_accept`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assign_above_max_accept: Option<bool>,
+}
+
+impl Tenant {
+    /// The tenant as a member of this role sees it.
+    pub fn new(row: TenantRow, reader: Role) -> Self {
+        let settings = row.settings.0;
+        let for_staff = |value: bool| reader.is_staff().then_some(value);
+        Self {
+            id: row.id,
+            slug: row.slug,
+            name: row.name,
+            status: row.status,
+            settings: Settings {
+                edit_window_seconds: settings.edit_window_seconds,
+                recall_window_seconds: settings.recall_window_seconds,
+                claim_above_max_accept: for_staff(settings.claim_above_max_accept),
+                assign_above_max_accept: for_staff(settings.assign_above_max_accept),
+            },
+            created_at: Millis(row.created_at),
+            updated_at: Millis(row.updated_at),
+        }
+    }
+}
