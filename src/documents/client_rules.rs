@@ -74,8 +74,8 @@ pub const CLIENT_RULES: &[ClientRule] = &[
     ClientRule {
         name: "watches",
         rule: "Watches end with the socket, and with `reset` of reason `unwatched`; after a `lag` with `all` watch again. \
-         `queue`, `typing` and `receipt` frames are not durable: after connecting read the waiting conversations \
-         over REST, and let `queue` frames change that list.",
+         `queue`, `presence`, `typing` and `receipt` frames are not durable: after connecting read the waiting \
+         conversations and the presence of colleagues over REST, and let `queue` and `presence` frames change them.",
         held_by: &["conform: watches"],
     },
     ClientRule {

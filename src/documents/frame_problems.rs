@@ -35,6 +35,7 @@ pub fn own(frame: &str) -> Option<&'static [Code]> {
         "message.recall" => problems::own("recall_message"),
         "read" => problems::own("read_conversation"),
         "mark_unread" => problems::own("mark_conversation_unread"),
+        "presence" => problems::own("set_presence"),
         "pull" => problems::own("list_entries"),
         "sync" => Some(&[InvalidParameter, CursorReset]),
         "watch" => Some(&[Forbidden, NotFound, LimitReached]),

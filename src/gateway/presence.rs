@@ -1,26 +1,45 @@
-//! Telling the staff what their colleagues say that they are, and how many conversations they serve. No waiting.
+//! Saying what one is, and telling the staff what their colleagues say and how many conversations they serve.
 //!
 //! Invariants: no customer is told; it is told and forgotten, and the last rev of a member wins.
 
+use std::rc::Rc;
+
+use super::commands::{Running, run, writes};
+use super::protocol::FrameId;
+use super::protocol::client::SetPresence;
 use super::protocol::server::PresenceNotice;
 use super::protocol::table;
+use super::socket::Socket;
 use super::tenant::Tenant;
 use super::wire;
+use crate::domain::actor::Actor;
+use crate::domain::presence::AgentStatusRow;
 use crate::journal::Changes;
-use crate::kernel::Millis;
+use crate::kernel::{Millis, Result};
+use crate::presence::service;
+
+/// Says what the member on this socket is.
+pub fn set(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: SetPresence) -> Result<()> {
+    let app = socket.hub.app.clone();
+    run(Running::new(socket, writes), id, None, async move {
+        let row = service::set(&app, actor, input.status, &input.reason).await?;
+        let kept = row.kept.unwrap_or_else(|| AgentStatusRow::new(actor.tenant, actor.member));
+        Ok(PresenceNotice::from(kept))
+    });
+    Ok(())
+}
+
+impl From<AgentStatusRow> for PresenceNotice {
+    fn from(row: AgentStatusRow) -> Self {
+        let AgentStatusRow { member_id, tenant_id: _, status, reason, since, current_accept, rev } = row;
+        Self { member_id, status, reason, since: since.map(Millis), current_accept, rev }
+    }
+}
 
 /// Tells every socket of the staff.
 pub fn tell(tenant: &Tenant, changes: &Changes) {
     for row in &changes.agents {
-        let notice = PresenceNotice {
-            member_id: row.member_id,
-            status: row.status,
-            reason: row.reason.clone(),
-            since: row.since.map(Millis),
-            current_accept: row.current_accept,
-            rev: row.rev,
-        };
-        let bytes = wire::frame(table::PRESENCE, &notice);
+        let bytes = wire::frame(table::PRESENCE, &PresenceNotice::from(row.clone()));
         for socket in tenant.members.values().flatten() {
             if socket.actor.get().is_some_and(|actor| actor.role.is_staff()) {
                 socket.ephemeral(bytes.clone());

@@ -70,6 +70,24 @@ on_every_database! {
         }
     }
 
+    /// The socket and REST say the same: one service, one answer, one refusal.
+    async fn presence_can_be_set_over_the_socket(app: TestApp) {
+        let desk = app.desk().await;
+        let (mut agent, mut visitor) = (desk.agent.socket().await, desk.visitor.socket().await);
+        let said = agent.ask("presence", json!({"status": "busy", "reason": "a call"})).await;
+        let told = agent.expect("presence").await;
+        assert_eq!(said, told);
+        assert_eq!(row(&desk, &desk.agent).await["reason"], "a call");
+        assert_eq!(agent.ask("presence", json!({"status": "busy", "reason": "a call"})).await, said);
+        for wrong in [json!({}), json!({"status": "asleep"}), json!({"status": "busy", "until": 1})] {
+            agent.ask_refused("presence", wrong, "validation_failed").await;
+        }
+        visitor.ask_refused("presence", json!({"status": "busy"}), "forbidden").await;
+        // What was said outlives the socket.
+        agent.close().await;
+        assert_eq!(row(&desk, &desk.agent).await["status"], "busy");
+    }
+
     /// What is said to one process is told by the others.
     async fn colleagues_on_other_processes_are_told(app: TestApp) {
         let desk = app.desk().await;

@@ -395,7 +395,7 @@ export type Notes = {
   unread: number;
 };
 
-export type OkReply = (AuthReply | MessageReply | PullReply | ReadReply | SyncReply | WatchReply);
+export type OkReply = (AuthReply | MessageReply | PresenceNotice | PullReply | ReadReply | SyncReply | WatchReply);
 
 export type Peers = {
   /** The last entry that reached a device of the customer. */
@@ -438,6 +438,8 @@ export type PresenceNotice = {
 };
 
 export type PresenceStatus = ("online" | "busy" | "away" | "offline" | (string & {}));
+
+export type PresenceStatusInput = ("online" | "busy" | "away" | "offline");
 
 export type Priority = ("low" | "normal" | "high" | "urgent" | (string & {}));
 
@@ -564,6 +566,13 @@ export type Sender = {
   role: Role;
 };
 
+export type SetPresence = {
+  /** Why, for the staff; at most 200 characters. Absent: no reason. */
+  reason?: string;
+  /** What one is. */
+  status: PresenceStatusInput;
+};
+
 export type Sync = {
   /** The cursor of `lag`, or the one that the client stored, or that of the last `sync` reply. */
   cursor: string;
@@ -647,6 +656,7 @@ export interface ClientFrames {
   "sync": Sync;
   "watch": Watch;
   "unwatch": Watch;
+  "presence": SetPresence;
   "typing": Typing;
   "ping": PingInput;
   "pong": PingInput;
@@ -665,6 +675,7 @@ export interface Replies {
   "sync": SyncReply;
   "watch": WatchReply;
   "unwatch": WatchReply;
+  "presence": PresenceNotice;
   "ping": Ping;
 }
 

@@ -8,6 +8,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::content::MessageKind;
 use crate::domain::entry::EntryKind;
+use crate::domain::presence::PresenceStatus;
 use crate::kernel::json::given;
 use crate::kernel::{ConversationId, Millis};
 use crate::messages::api::MessageContent;
@@ -145,6 +146,17 @@ pub struct MarkUnread {
     pub conversation_id: ConversationId,
     /// The last entry that counts as read.
     pub seq: i64,
+}
+
+/// Say what one is: the staff only.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetPresence {
+    /// What one is.
+    pub status: PresenceStatus,
+    /// Why, for the staff; at most 200 characters. Absent: no reason.
+    #[serde(default)]
+    pub reason: String,
 }
 
 /// Read a log.

@@ -46,6 +46,7 @@ macro_rules! client_frames {
             "sync" Sync -> ok(SyncReply), Draining, Read, commands::sync, "Read what changed in the inbox since a cursor; the reply with more = false ends a lag.";
             "watch" Watch -> ok(WatchReply), Live, Read, watch::watch, "Receive conversations that one may read without being a participant, and (staff) the waiting ones. Ends with the socket.";
             "unwatch" Watch -> ok(WatchReply), Draining, Control, watch::unwatch, "Stop watching.";
+            "presence" SetPresence -> ok(PresenceNotice), Live, Write, presence::set, "Staff: say what one is: online, busy, away or offline. It stays until it is said again, whatever becomes of the socket.";
             "typing" Typing -> none, Live, Collected, typing::typing, "Report that one types, or stopped; not answered unless it fails.";
             "ping" Ping -> frame(PONG), Always, Control, ping, "Ask whether the server is there; answered by `pong` with the same nonce.";
             "pong" Ping -> none, Always, Control, pong, "Answer the server's `ping` with its nonce.";

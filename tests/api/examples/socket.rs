@@ -103,6 +103,8 @@ async fn queue(recorder: &mut Recorder<'_>, agent: &mut Socket, people: &People)
     people.agent.post(&format!("/conversations/{}/release", people.conversation), json!({})).await.ok();
     recorder.expect(agent, "presence").await;
     recorder.expect(agent, "queue").await;
+    let lunch = json!({"status": "away", "reason": "Lunch"});
+    recorder.ask(agent, "presence", lunch, "PresenceNotice").await;
     recorder.ask(agent, "unwatch", json!({"conversations": [], "waiting": true}), "WatchReply").await;
     people.agent.claim(&people.conversation).await;
 }
