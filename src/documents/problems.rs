@@ -11,9 +11,9 @@ use crate::kernel::Code::{
     AccountDisabled, AccountLocked, AgentFull, AlreadyAssigned, Busy, ConversationClosed, CursorReset,
     Draining, Forbidden, IdempotencyConflict, Internal, InvalidCredentials, InvalidParameter,
     InvalidTransition, LastAdmin, LimitReached, MalformedJson, MessageRecalled, NameTaken, NotAMember,
-    NotFound, OpenConversationExists, OriginRefused, PayloadTooLarge, RateLimited, RequestTimeout,
-    SessionRevoked, StaleEdit, StorageUnavailable, TenantBusy, TenantSuspended, TokenExpired, TokenInvalid,
-    Unauthenticated, Unready, UnsupportedMediaType, ValidationFailed, WindowExpired,
+    NotAssignee, NotFound, OpenConversationExists, OriginRefused, PayloadTooLarge, RateLimited,
+    RequestTimeout, SessionRevoked, StaleEdit, StorageUnavailable, TenantBusy, TenantSuspended, TokenExpired,
+    TokenInvalid, Unauthenticated, Unready, UnsupportedMediaType, ValidationFailed, WindowExpired,
 };
 
 /// The codes that this operation answers beside the shared ones; `None` for an operation without a line.
@@ -47,7 +47,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "list_presence" | "set_presence" => &[Forbidden],
 
         "open_conversation" => {
-            &[Forbidden, NotAMember, NotFound, IdempotencyConflict, OpenConversationExists]
+            &[Forbidden, NotAMember, NotAssignee, NotFound, IdempotencyConflict, OpenConversationExists]
         }
         "list_conversations" => &[],
         "get_conversation" | "list_conversation_members" => &[NotFound],
@@ -63,7 +63,9 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "remove_conversation_member" => &[Forbidden, NotAMember, NotFound, InvalidTransition],
         "list_assignments" => &[Forbidden, NotFound],
 
-        "send_message" => &[Forbidden, NotAMember, NotFound, IdempotencyConflict, ConversationClosed],
+        "send_message" => {
+            &[Forbidden, NotAMember, NotAssignee, NotFound, IdempotencyConflict, ConversationClosed]
+        }
         "send_note" => &[Forbidden, NotAMember, NotFound, IdempotencyConflict],
         "list_messages" | "get_message" | "list_entries" => &[NotFound],
         "edit_message" => {

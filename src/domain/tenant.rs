@@ -26,6 +26,9 @@ pub struct TenantSettings {
     pub claim_above_max_accept: bool,
     /// Whether a member of the staff may be assigned more conversations than its `max_accept`.
     pub assign_above_max_accept: bool,
+    /// Whether, while an agent serves a conversation, only that agent of the staff may write in it. Notes stay open to
+    /// all who are in it.
+    pub only_assignee_answers: bool,
 }
 
 impl Default for TenantSettings {
@@ -35,6 +38,7 @@ impl Default for TenantSettings {
             recall_window_seconds: 120,
             claim_above_max_accept: false,
             assign_above_max_accept: false,
+            only_assignee_answers: false,
         }
     }
 }

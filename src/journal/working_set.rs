@@ -34,6 +34,8 @@ pub struct TenantFacts {
     pub claim_above_max_accept: bool,
     /// Whether assignments by others may exceed `max_accept`.
     pub assign_above_max_accept: bool,
+    /// Whether only the agent who serves a conversation may write in it for the staff.
+    pub only_assignee_answers: bool,
 }
 
 /// What the journal must know of a member.

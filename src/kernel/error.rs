@@ -56,6 +56,7 @@ codes! {
     InvalidCredentials "invalid_credentials" 401 false "Tenant, name and password do not fit together.";
     Forbidden "forbidden" 403 false "You may see this but may not do that.";
     NotAMember "not_a_member" 403 false "Only members of the conversation may do this: claim it while it waits, or have a member or a supervisor add you.";
+    NotAssignee "not_assignee" 403 false "Only the agent who serves the conversation may write in it; context.agent_id says who. Notes are open to all who are in it.";
     AccountLocked "account_locked" 403 false "Too many failed sign-ins; the lock ends by itself.";
     AccountDisabled "account_disabled" 403 false "The account is disabled, expired or deleted.";
     TenantSuspended "tenant_suspended" 403 false "The tenant is suspended.";

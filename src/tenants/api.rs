@@ -88,6 +88,11 @@ pub struct UpdateTenantSettings {
     #[serde(default, deserialize_with = "crate::members::api::present")]
     #[schema(value_type = bool, required = false)]
     assign_above_max_accept: Option<bool>,
+    /// Whether, while an agent serves a conversation, only that agent of the staff may write in it. Notes stay open to
+    /// all who are in it.
+    #[serde(default, deserialize_with = "crate::members::api::present")]
+    #[schema(value_type = bool, required = false)]
+    only_assignee_answers: Option<bool>,
 }
 
 /// A new tenant and its first administrator.
@@ -200,6 +205,7 @@ pub async fn update_tenant(
         recall_window_seconds: settings.recall_window_seconds,
         claim_above_max_accept: settings.claim_above_max_accept,
         assign_above_max_accept: settings.assign_above_max_accept,
+        only_assignee_answers: settings.only_assignee_answers,
     };
     let row = service::update(&app, caller.actor, patch).await?;
     Ok(web::Json(Tenant::new(row, caller.actor.role)))

@@ -91,6 +91,8 @@ pub struct Patch {
     pub claim_above_max_accept: Option<bool>,
     /// See [`TenantSettings::assign_above_max_accept`].
     pub assign_above_max_accept: Option<bool>,
+    /// See [`TenantSettings::only_assignee_answers`].
+    pub only_assignee_answers: Option<bool>,
 }
 
 /// The actor's tenant.
@@ -129,6 +131,9 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
             }
             if let Some(allowed) = patch.assign_above_max_accept {
                 settings.assign_above_max_accept = allowed;
+            }
+            if let Some(only) = patch.only_assignee_answers {
+                settings.only_assignee_answers = only;
             }
             let name = name.as_deref().unwrap_or(&present.name);
             store::change(connection, actor.tenant, name, &settings, now)?;

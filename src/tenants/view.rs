@@ -41,6 +41,10 @@ struct Settings {
     /// Whether a member of the staff may be assigned more conversations than its `max_accept`.
     #[serde(skip_serializing_if = "Option::is_none")]
     assign_above_max_accept: Option<bool>,
+    /// Whether, while an agent serves a conversation, only that agent of the staff may write in it. Notes stay open to
+    /// all who are in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    only_assignee_answers: Option<bool>,
 }
 
 impl Tenant {
@@ -58,6 +62,7 @@ impl Tenant {
                 recall_window_seconds: settings.recall_window_seconds,
                 claim_above_max_accept: for_staff(settings.claim_above_max_accept),
                 assign_above_max_accept: for_staff(settings.assign_above_max_accept),
+                only_assignee_answers: for_staff(settings.only_assignee_answers),
             },
             created_at: Millis(row.created_at),
             updated_at: Millis(row.updated_at),

@@ -12,6 +12,7 @@
 mod harness;
 
 mod account_changes;
+mod assignee;
 mod auth;
 mod canaries;
 mod capacity;

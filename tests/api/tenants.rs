@@ -22,7 +22,7 @@ on_every_database! {
         assert_eq!(made["tenant"]["name"], "Acme & Söhne");
         assert_eq!(made["tenant"]["settings"], json!({
             "edit_window_seconds": 900, "recall_window_seconds": 120,
-            "claim_above_max_accept": false, "assign_above_max_accept": false,
+            "claim_above_max_accept": false, "assign_above_max_accept": false, "only_assignee_answers": false,
         }));
         assert_eq!(made["admin"]["login_name"], "root");
         platform.post("/tenants", tenant("acme")).await.refused(409, "name_taken");
@@ -64,7 +64,7 @@ on_every_database! {
         let changed = desk.admin.patch("/tenant", json!({"settings": {"recall_window_seconds": 0}})).await.ok();
         assert_eq!(changed["settings"], json!({
             "edit_window_seconds": 900, "recall_window_seconds": 0,
-            "claim_above_max_accept": false, "assign_above_max_accept": false,
+            "claim_above_max_accept": false, "assign_above_max_accept": false, "only_assignee_answers": false,
         }));
         let seen = desk.visitor.get("/tenant").await.ok();
         assert_eq!(seen["settings"], json!({"edit_window_seconds": 900, "recall_window_seconds": 0}));

@@ -6,6 +6,7 @@ use super::CommandContext;
 use super::log::NewMessage;
 use crate::domain::conversation::{ConversationStatus, support_open_key};
 use crate::domain::entry::{EntryRow, MESSAGE, RevisionRow};
+use crate::domain::member::Role;
 use crate::domain::permission::{Operation, Relation};
 use crate::journal::command::{Draft, LogRef, Reply};
 use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
@@ -27,6 +28,7 @@ impl CommandContext<'_> {
         } else {
             self.require(front, Operation::SendMessage)?;
             self.refuse_closed(front)?;
+            self.require_assignee(front)?;
         }
         let head = match log {
             Some(log) => self.conversation(log)?.seq,
@@ -94,6 +96,20 @@ impl CommandContext<'_> {
             return Ok(Some(Reply { entry, rev, duplicate: true, ..Reply::about(log) }));
         }
         Ok(None)
+    }
+
+    /// Fails with `not_assignee` when another agent serves the conversation and the tenant lets nobody else of the
+    /// staff write in it. While it waits, those who are in it may.
+    fn require_assignee(&self, front: ConversationId) -> Result<()> {
+        let only = self.set.tenants.get(&self.tenant).is_some_and(|tenant| tenant.only_assignee_answers);
+        let staff = self.actor.role().is_some_and(Role::is_staff);
+        match self.serving(front)?.filter(|agent| only && staff && Some(*agent) != self.actor.member()) {
+            Some(agent) => {
+                let error = Error::new(Code::NotAssignee, "another agent serves the conversation");
+                Err(error.with("agent_id", agent))
+            }
+            None => Ok(()),
+        }
     }
 
     fn refuse_closed(&self, front: ConversationId) -> Result<()> {

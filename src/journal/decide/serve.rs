@@ -67,7 +67,7 @@ impl CommandContext<'_> {
     }
 
     /// Who serves the conversation now.
-    fn serving(&self, front: ConversationId) -> Result<Option<MemberId>> {
+    pub(crate) fn serving(&self, front: ConversationId) -> Result<Option<MemberId>> {
         let row = self.conversation(front)?;
         Ok(row.agent_id.filter(|_| row.status == Some(ConversationStatus::Pending)))
     }

@@ -111,6 +111,7 @@ impl Source for AnyConnection {
                 recall_window_ms: settings.recall_window_seconds.saturating_mul(1_000),
                 claim_above_max_accept: settings.claim_above_max_accept,
                 assign_above_max_accept: settings.assign_above_max_accept,
+                only_assignee_answers: settings.only_assignee_answers,
             };
             (id, facts)
         });

@@ -49,6 +49,7 @@ impl Simulation {
                 recall_window_ms: 120_000,
                 claim_above_max_accept: false,
                 assign_above_max_accept: false,
+                only_assignee_answers: false,
             };
             store.tenants.insert(tenant, facts);
         }
