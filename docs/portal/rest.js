@@ -32,7 +32,7 @@ function prepare(form) {
     }
     const button = form.querySelector("button[type=submit]");
     button.disabled = true;
-    const answer = await call(method, address(form, path), { role: sender, body: body?.value });
+    const answer = await call(method, address(form, path), { role: sender, body: body?.value, more: headers(form) });
     button.disabled = false;
     if (answer.ok) learn(operation, answer.body);
     showAnswer(place, answer);
@@ -64,6 +64,12 @@ function fill(form, path, body) {
   if (body && form.dataset.operation === "refresh_tokens" && known.staff?.refresh_token) {
     body.value = JSON.stringify({ refresh_token: known.staff.refresh_token }, null, 2);
   }
+}
+
+/** The parameters that are headers, where something was typed. */
+function headers(form) {
+  const typed = Array.from(form.querySelectorAll("input[data-in=header]")).filter((field) => field.value);
+  return Object.fromEntries(typed.map((field) => [field.dataset.name, field.value]));
 }
 
 function address(form, path) {

@@ -32,9 +32,9 @@ export function newKey() {
   return Array.from(bytes, (byte) => byte.toString(36).padStart(2, "0")).join("");
 }
 
-/** One request. `role`: "visitor", "staff" or nobody. Answers `{status, ok, headers, body, text}`; status 0: no answer. */
-export async function call(method, path, { role, token, body } = {}) {
-  const headers = { Accept: "application/json" };
+/** One request. `role`: "visitor", "staff" or nobody; `more`: further headers. Answers `{status, ok, headers, body, text}`; status 0: no answer. */
+export async function call(method, path, { role, token, body, more } = {}) {
+  const headers = { Accept: "application/json", ...more };
   const bearer = token ?? (role && (await fresh(role)));
   if (bearer) headers.Authorization = `Bearer ${bearer}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";

@@ -6,6 +6,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::app::App;
 use crate::auth::extract::{Authenticated, Staff};
+use crate::http::etag::{IfMatch, tagged};
 use crate::http::json::Body;
 use crate::http::page::Page;
 use crate::kernel::{ConversationId, MemberId, Result};
@@ -14,7 +15,7 @@ use super::api::{
     AddMember, AssignConversation, Assignments, CloseConversation, ListConversations, OpenConversation,
     OpenedConversation, Participants, ReleaseConversation, UpdateConversation,
 };
-use super::service;
+use super::service::{self, Target};
 use super::view::View;
 
 /// The routes of this module.
@@ -77,7 +78,9 @@ async fn list_conversations(
 
 /// Read a conversation
 ///
-/// Staff and customers get views of their own. What you may not see is `404`, be it there or not.
+/// Staff and customers get views of their own. What you may not see is `404`, be it there or not. Staff get the
+/// conversation's `version` as `ETag`, to send it back as `If-Match` with a change. `If-None-Match` is not heeded: the
+/// answer also shows counts, positions and times, which move without the version.
 #[utoipa::path(
     tag = "conversations",
     params(("id" = ConversationId, Path, description = "The conversation, or its backstage conversation.")),
@@ -88,8 +91,9 @@ async fn get_conversation(
     app: web::Data<App>,
     caller: Authenticated,
     id: web::Path<ConversationId>,
-) -> Result<web::Json<View>> {
-    service::view(&app, caller.actor, id.into_inner()).await.map(web::Json)
+) -> Result<HttpResponse> {
+    let view = service::view(&app, caller.actor, id.into_inner()).await?;
+    Ok(tagged(view.version(), &view))
 }
 
 /// Update a conversation
@@ -97,7 +101,7 @@ async fn get_conversation(
 /// An absent field stays, null puts back what a new conversation has. The customer learns of the subject only.
 #[utoipa::path(
     tag = "conversations",
-    params(("id" = ConversationId, Path, description = "The conversation.")),
+    params(("id" = ConversationId, Path, description = "The conversation."), IfMatch),
     request_body = UpdateConversation,
     responses((status = 200, description = "The conversation as it stands now.", body = View))
 )]
@@ -106,18 +110,21 @@ async fn update_conversation(
     app: web::Data<App>,
     caller: Staff,
     id: web::Path<ConversationId>,
+    if_match: IfMatch,
     input: Body<UpdateConversation>,
-) -> Result<web::Json<View>> {
-    service::update(&app, caller.actor, id.into_inner(), input.into_inner()).await.map(web::Json)
+) -> Result<HttpResponse> {
+    let target = Target { id: id.into_inner(), if_version: if_match.versions };
+    let view = service::update(&app, caller.actor, target, input.into_inner()).await?;
+    Ok(tagged(view.version(), &view))
 }
 
 /// Claim a waiting conversation
 ///
 /// Of several at once exactly one wins; the others get `409 already_assigned`, and `context.agent_id` names the
-/// holder. Claiming what one holds changes nothing.
+/// holder, whatever `If-Match` they sent. Claiming what one holds changes nothing.
 #[utoipa::path(
     tag = "conversations",
-    params(("id" = ConversationId, Path, description = "The conversation.")),
+    params(("id" = ConversationId, Path, description = "The conversation."), IfMatch),
     responses((status = 200, description = "Yours.", body = View))
 )]
 #[post("/conversations/{id}/claim")]
@@ -125,8 +132,11 @@ async fn claim_conversation(
     app: web::Data<App>,
     caller: Staff,
     id: web::Path<ConversationId>,
-) -> Result<web::Json<View>> {
-    service::claim(&app, caller.actor, id.into_inner()).await.map(web::Json)
+    if_match: IfMatch,
+) -> Result<HttpResponse> {
+    let target = Target { id: id.into_inner(), if_version: if_match.versions };
+    let view = service::claim(&app, caller.actor, target).await?;
+    Ok(tagged(view.version(), &view))
 }
 
 /// Assign a conversation
@@ -134,7 +144,7 @@ async fn claim_conversation(
 /// To any member of the staff; the one who served it before leaves it. Supervisors and administrators only.
 #[utoipa::path(
     tag = "conversations",
-    params(("id" = ConversationId, Path, description = "The conversation.")),
+    params(("id" = ConversationId, Path, description = "The conversation."), IfMatch),
     request_body = AssignConversation,
     responses((status = 200, description = "The conversation as it stands now.", body = View))
 )]
@@ -143,11 +153,14 @@ async fn assign_conversation(
     app: web::Data<App>,
     caller: Staff,
     id: web::Path<ConversationId>,
+    if_match: IfMatch,
     input: Body<AssignConversation>,
-) -> Result<web::Json<View>> {
+) -> Result<HttpResponse> {
     let AssignConversation { agent_id, note } = input.into_inner();
     let note = note.unwrap_or_default();
-    service::assign(&app, caller.actor, id.into_inner(), agent_id, note).await.map(web::Json)
+    let target = Target { id: id.into_inner(), if_version: if_match.versions };
+    let view = service::assign(&app, caller.actor, target, agent_id, note).await?;
+    Ok(tagged(view.version(), &view))
 }
 
 /// Release a conversation
@@ -155,7 +168,7 @@ async fn assign_conversation(
 /// It waits again. The serving agent may, and supervisors.
 #[utoipa::path(
     tag = "conversations",
-    params(("id" = ConversationId, Path, description = "The conversation.")),
+    params(("id" = ConversationId, Path, description = "The conversation."), IfMatch),
     request_body = ReleaseConversation,
     responses((status = 200, description = "The conversation as it stands now.", body = View))
 )]
@@ -164,10 +177,13 @@ async fn release_conversation(
     app: web::Data<App>,
     caller: Staff,
     id: web::Path<ConversationId>,
+    if_match: IfMatch,
     input: Body<ReleaseConversation>,
-) -> Result<web::Json<View>> {
+) -> Result<HttpResponse> {
     let note = input.into_inner().note.unwrap_or_default();
-    service::release(&app, caller.actor, id.into_inner(), note).await.map(web::Json)
+    let target = Target { id: id.into_inner(), if_version: if_match.versions };
+    let view = service::release(&app, caller.actor, target, note).await?;
+    Ok(tagged(view.version(), &view))
 }
 
 /// Close a conversation
@@ -175,7 +191,7 @@ async fn release_conversation(
 /// Nothing can be sent to it from then on. Closing a closed one changes nothing.
 #[utoipa::path(
     tag = "conversations",
-    params(("id" = ConversationId, Path, description = "The conversation.")),
+    params(("id" = ConversationId, Path, description = "The conversation."), IfMatch),
     request_body = CloseConversation,
     responses((status = 200, description = "The conversation as it stands now.", body = View))
 )]
@@ -184,9 +200,12 @@ async fn close_conversation(
     app: web::Data<App>,
     caller: Authenticated,
     id: web::Path<ConversationId>,
+    if_match: IfMatch,
     input: Body<CloseConversation>,
-) -> Result<web::Json<View>> {
-    service::close(&app, caller.actor, id.into_inner(), input.into_inner()).await.map(web::Json)
+) -> Result<HttpResponse> {
+    let target = Target { id: id.into_inner(), if_version: if_match.versions };
+    let view = service::close(&app, caller.actor, target, input.into_inner()).await?;
+    Ok(tagged(view.version(), &view))
 }
 
 /// Reopen a closed conversation
@@ -194,7 +213,7 @@ async fn close_conversation(
 /// It waits again. When the customer has another open one, the answer is `409 open_conversation_exists` with its id.
 #[utoipa::path(
     tag = "conversations",
-    params(("id" = ConversationId, Path, description = "The conversation.")),
+    params(("id" = ConversationId, Path, description = "The conversation."), IfMatch),
     responses((status = 200, description = "The conversation as it stands now.", body = View))
 )]
 #[post("/conversations/{id}/reopen")]
@@ -202,8 +221,11 @@ async fn reopen_conversation(
     app: web::Data<App>,
     caller: Authenticated,
     id: web::Path<ConversationId>,
-) -> Result<web::Json<View>> {
-    service::reopen(&app, caller.actor, id.into_inner()).await.map(web::Json)
+    if_match: IfMatch,
+) -> Result<HttpResponse> {
+    let target = Target { id: id.into_inner(), if_version: if_match.versions };
+    let view = service::reopen(&app, caller.actor, target).await?;
+    Ok(tagged(view.version(), &view))
 }
 
 /// List the members of a conversation

@@ -22,7 +22,7 @@ use super::api::{
 };
 use super::store::{self, Filter, Reach};
 use super::view::{Cards, Opened, View};
-use crate::domain::conversation::{CloseReason, ConversationRow, ConversationStatus, Priority};
+use crate::domain::conversation::{CloseReason, ConversationRow, ConversationStatus, IfVersion, Priority};
 
 /// Longest subject, in characters.
 pub const SUBJECT_MAX: usize = 200;
@@ -129,8 +129,18 @@ pub async fn list(app: &App, actor: Actor, query: ListConversations) -> Result<P
         .await
 }
 
-async fn change(app: &App, actor: Actor, id: ConversationId, action: impl Into<Action>) -> Result<View> {
-    app.journal.submit(Command::new(actor, action)).await?;
+/// A conversation that is to be changed.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Which.
+    pub id: ConversationId,
+    /// At which of its versions; absent means at any. At another one the change fails with `version_mismatch`.
+    pub if_version: Option<IfVersion>,
+}
+
+async fn change(app: &App, actor: Actor, target: Target, action: impl Into<Action>) -> Result<View> {
+    let Target { id, if_version } = target;
+    app.journal.submit(Command::new(actor, action).based_on(if_version)).await?;
     changed(app, actor, id).await
 }
 
@@ -147,30 +157,27 @@ async fn changed(app: &App, actor: Actor, id: ConversationId) -> Result<View> {
 }
 
 /// Takes a waiting conversation. Of several at once exactly one wins; the others learn who.
-pub async fn claim(app: &App, actor: Actor, id: ConversationId) -> Result<View> {
-    change(app, actor, id, Claim { conversation: id }).await
+pub async fn claim(app: &App, actor: Actor, target: Target) -> Result<View> {
+    let conversation = target.id;
+    change(app, actor, target, Claim { conversation }).await
 }
 
 /// Gives a conversation to a member of the staff.
-pub async fn assign(
-    app: &App,
-    actor: Actor,
-    id: ConversationId,
-    agent: MemberId,
-    note: String,
-) -> Result<View> {
+pub async fn assign(app: &App, actor: Actor, target: Target, agent: MemberId, note: String) -> Result<View> {
     length("/note", &note, NOTE_MAX)?;
-    change(app, actor, id, Assign { conversation: id, agent, note }).await
+    let conversation = target.id;
+    change(app, actor, target, Assign { conversation, agent, note }).await
 }
 
 /// Lets a conversation wait again.
-pub async fn release(app: &App, actor: Actor, id: ConversationId, note: String) -> Result<View> {
+pub async fn release(app: &App, actor: Actor, target: Target, note: String) -> Result<View> {
     length("/note", &note, NOTE_MAX)?;
-    change(app, actor, id, Release { conversation: id, note }).await
+    let conversation = target.id;
+    change(app, actor, target, Release { conversation, note }).await
 }
 
 /// Ends a conversation.
-pub async fn close(app: &App, actor: Actor, id: ConversationId, input: CloseConversation) -> Result<View> {
+pub async fn close(app: &App, actor: Actor, target: Target, input: CloseConversation) -> Result<View> {
     let note = input.note.unwrap_or_default();
     length("/note", &note, NOTE_MAX)?;
     let staff = actor.role.is_staff();
@@ -183,16 +190,18 @@ pub async fn close(app: &App, actor: Actor, id: ConversationId, input: CloseConv
     if !reason.may_be_given() || !own {
         return Err(Error::field("/reason", "invalid", "this reason is not allowed for your role"));
     }
-    change(app, actor, id, Close { conversation: id, reason, note }).await
+    let conversation = target.id;
+    change(app, actor, target, Close { conversation, reason, note }).await
 }
 
 /// Lets a closed conversation wait again.
-pub async fn reopen(app: &App, actor: Actor, id: ConversationId) -> Result<View> {
-    change(app, actor, id, Reopen { conversation: id }).await
+pub async fn reopen(app: &App, actor: Actor, target: Target) -> Result<View> {
+    let conversation = target.id;
+    change(app, actor, target, Reopen { conversation }).await
 }
 
 /// Changes what the staff keep about a conversation.
-pub async fn update(app: &App, actor: Actor, id: ConversationId, input: UpdateConversation) -> Result<View> {
+pub async fn update(app: &App, actor: Actor, target: Target, input: UpdateConversation) -> Result<View> {
     // Absent leaves a field alone; null puts back what a new conversation has.
     let subject = input.subject.map(Option::unwrap_or_default);
     let priority = input.priority.map(|priority| priority.unwrap_or(Priority::Normal));
@@ -203,7 +212,8 @@ pub async fn update(app: &App, actor: Actor, id: ConversationId, input: UpdateCo
     if let Some(tags) = &tags {
         check_tags(tags)?;
     }
-    change(app, actor, id, Update { conversation: id, subject, priority, tags }).await
+    let conversation = target.id;
+    change(app, actor, target, Update { conversation, subject, priority, tags }).await
 }
 
 /// Brings a member of the staff into a conversation.

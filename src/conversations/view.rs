@@ -65,7 +65,7 @@ pub struct StaffView {
     pub seq: i64,
     /// Messages in the log.
     pub msg_count: i64,
-    /// Moves with every change that is no message.
+    /// Moves with every change that is no message. In quotes it is the conversation's `ETag`.
     pub version: i64,
     /// When it was made.
     pub created_at: Millis,
@@ -268,6 +268,15 @@ impl View {
         match role.is_staff() {
             true => Self::Staff(Box::new(StaffView::new(row, cards))),
             false => Self::Customer(Box::new(CustomerView::new(row, cards))),
+        }
+    }
+
+    /// The version on which the reader may base a command. Customers are not shown it: it moves with what only the
+    /// staff may know. A backstage conversation has none: no command changes it.
+    pub fn version(&self) -> Option<i64> {
+        match self {
+            Self::Staff(view) => view.status.map(|_| view.version),
+            Self::Customer(_) => None,
         }
     }
 

@@ -13,7 +13,8 @@ use crate::kernel::Code::{
     InvalidTransition, LastAdmin, LimitReached, MalformedJson, MessageRecalled, NameTaken, NotAMember,
     NotAssignee, NotFound, OpenConversationExists, OriginRefused, PayloadTooLarge, RateLimited,
     RequestTimeout, SessionRevoked, StaleEdit, StorageUnavailable, TenantBusy, TenantSuspended, TokenExpired,
-    TokenInvalid, Unauthenticated, Unready, UnsupportedMediaType, ValidationFailed, WindowExpired,
+    TokenInvalid, Unauthenticated, Unready, UnsupportedMediaType, ValidationFailed, VersionMismatch,
+    WindowExpired,
 };
 
 /// The codes that this operation answers beside the shared ones; `None` for an operation without a line.
@@ -51,13 +52,15 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         }
         "list_conversations" => &[],
         "get_conversation" | "list_conversation_members" => &[NotFound],
-        "update_conversation" => &[Forbidden, NotAMember, NotFound],
-        "claim_conversation" => &[Forbidden, NotFound, AlreadyAssigned, AgentFull, InvalidTransition],
-        "assign_conversation" => &[Forbidden, NotFound, AgentFull, InvalidTransition],
-        "release_conversation" => &[Forbidden, NotAMember, NotFound, InvalidTransition],
-        "close_conversation" => &[Forbidden, NotAMember, NotFound],
+        "update_conversation" => &[Forbidden, NotAMember, NotFound, VersionMismatch],
+        "claim_conversation" => {
+            &[Forbidden, NotFound, AlreadyAssigned, AgentFull, InvalidTransition, VersionMismatch]
+        }
+        "assign_conversation" => &[Forbidden, NotFound, AgentFull, InvalidTransition, VersionMismatch],
+        "release_conversation" => &[Forbidden, NotAMember, NotFound, InvalidTransition, VersionMismatch],
+        "close_conversation" => &[Forbidden, NotAMember, NotFound, VersionMismatch],
         "reopen_conversation" => {
-            &[Forbidden, NotAMember, NotFound, InvalidTransition, OpenConversationExists]
+            &[Forbidden, NotAMember, NotFound, InvalidTransition, OpenConversationExists, VersionMismatch]
         }
         "add_conversation_member" => &[Forbidden, NotAMember, NotFound, LimitReached, InvalidTransition],
         "remove_conversation_member" => &[Forbidden, NotAMember, NotFound, InvalidTransition],
@@ -119,6 +122,9 @@ fn lead(status: u16) -> &'static str {
         408 => "The body took too long",
         409 => "The present state does not allow this; `context` says more",
         410 => "The cursor is of no use any more: start without one",
+        412 => {
+            "The conversation is at another version: `context` has its `version` (staff only), `status` and `agent_id`"
+        }
         413 => "The body is too large",
         415 => "The body is not plain JSON",
         422 => "A field is missing, unknown or wrong; `errors` says which",
@@ -138,6 +144,7 @@ pub fn name_of(status: &str) -> Option<&'static str> {
         "408" => "RequestTimeout",
         "409" => "Conflict",
         "410" => "Gone",
+        "412" => "PreconditionFailed",
         "413" => "PayloadTooLarge",
         "415" => "UnsupportedMediaType",
         "422" => "UnprocessableContent",
@@ -147,6 +154,12 @@ pub fn name_of(status: &str) -> Option<&'static str> {
         "default" => "OtherProblem",
         _ => return None,
     })
+}
+
+/// Whether the operation answers one conversation, with its tag.
+fn is_tagged(operation: &Value) -> bool {
+    let mut parameters = operation["parameters"].as_array().into_iter().flatten();
+    parameters.any(|one| one["name"] == "If-Match") || operation["operationId"] == "get_conversation"
 }
 
 fn header(name: &str) -> Value {
@@ -160,6 +173,9 @@ fn headers(status: &str, operation: &Value) -> Value {
         for name in ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"] {
             all[name] = header(&name.replace('-', ""));
         }
+    }
+    if status == "200" && is_tagged(operation) {
+        all["ETag"] = header("ETag");
     }
     match status {
         "401" => all["WWW-Authenticate"] = header("WwwAuthenticate"),
@@ -217,6 +233,10 @@ pub fn header_components() -> Value {
         "RateLimitRemaining": number("How many of them are left."),
         "RateLimitReset": number("In how many seconds all of them are back."),
         "RetryAfter": number("When to repeat the request, in seconds; absent when the server does not know."),
+        "ETag": text(
+            "The conversation's `version` in quotes, such as `\"7\"`, for `If-Match`. Absent for customers, who are not \
+             shown the version, and for backstage conversations, which no command changes."
+        ),
         "WwwAuthenticate": text("How to authenticate: `Bearer`."),
     })
 }

@@ -159,6 +159,18 @@ pub struct ConversationRow {
     pub waiting_since: Option<i64>,
 }
 
+/// The versions of a conversation on which a command may be based; of these the present one must be one. An empty
+/// list fits no version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IfVersion(pub Vec<i64>);
+
+impl IfVersion {
+    /// Whether a command that was based on one of these may be done at this version.
+    pub fn fits(&self, version: i64) -> bool {
+        self.0.contains(&version)
+    }
+}
+
 /// The `open_key` of a customer's open support conversation.
 pub fn support_open_key(customer: MemberId) -> String {
     format!("s:{customer}")

@@ -10,7 +10,8 @@ use crate::kernel::{Code, Error, Result};
 use crate::settings::Settings;
 
 /// Headers that scripts of other origins may read.
-const EXPOSED: [&str; 6] = [
+const EXPOSED: [&str; 7] = [
+    "etag",
     "x-request-id",
     "ratelimit-limit",
     "ratelimit-remaining",
@@ -31,7 +32,7 @@ pub fn middleware(settings: &Settings) -> Cors {
             Method::PATCH,
             Method::DELETE,
         ])
-        .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT])
+        .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT, header::IF_MATCH])
         .allowed_header("x-request-id")
         .expose_headers(EXPOSED)
         .max_age(3_600)

@@ -6,6 +6,7 @@ pub mod authorization;
 pub mod client_ip;
 pub mod connection;
 pub mod cors;
+pub mod etag;
 pub mod fallback;
 pub mod json;
 pub mod middleware;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::commands::Action;
 use crate::domain::actor::Principal;
 use crate::domain::content::Body;
+use crate::domain::conversation::IfVersion;
 use crate::domain::entry::EntryRow;
 use crate::kernel::{ConversationId, TenantId};
 
@@ -16,12 +17,21 @@ pub struct Command {
     pub actor: Principal,
     /// What.
     pub action: Action,
+    /// The versions of the conversation that it may be based on; absent means any. Heeded by claim, assign, release,
+    /// close, reopen and update.
+    pub if_version: Option<IfVersion>,
 }
 
 impl Command {
     /// A command of one of the kinds under `commands`.
     pub fn new(actor: impl Into<Principal>, action: impl Into<Action>) -> Self {
-        Self { actor: actor.into(), action: action.into() }
+        Self { actor: actor.into(), action: action.into(), if_version: None }
+    }
+
+    /// The same command, done only at one of these versions.
+    #[must_use]
+    pub fn based_on(self, if_version: Option<IfVersion>) -> Self {
+        Self { if_version, ..self }
     }
 
     /// The tenant whose log it is about.

@@ -77,6 +77,7 @@ codes! {
     LimitReached "limit_reached" 409 false "A limit on how many there may be is reached.";
     LastAdmin "last_admin" 409 false "The tenant would be left without an administrator, or without one whose account has no end: make another one first.";
     CursorReset "cursor_reset" 410 false "The cursor belongs to another member or another history, or lies beyond the head: start without a cursor.";
+    VersionMismatch "version_mismatch" 412 false "The conversation is not at a version that If-Match names; context says where it stands.";
     PayloadTooLarge "payload_too_large" 413 false "The body or frame is larger than the limit.";
     UnsupportedMediaType "unsupported_media_type" 415 false "Send Content-Type: application/json, without Content-Encoding.";
     ValidationFailed "validation_failed" 422 false "The JSON is well formed but a field is missing, unknown or wrong; errors says which.";

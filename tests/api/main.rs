@@ -75,4 +75,5 @@ mod tidy_guards;
 mod tidy_layers;
 mod tidy_paths;
 mod unread;
+mod versions;
 mod visitors;

@@ -85,7 +85,7 @@ on_every_database! {
         let preflight = async |origin: &str| {
             let request = app.client().request(Method::OPTIONS, "/conversations");
             let request = request.header("origin", origin).header("access-control-request-method", "POST");
-            Answer::of(request.header("access-control-request-headers", "authorization, content-type")).await
+            Answer::of(request.header("access-control-request-headers", "authorization, content-type, if-match")).await
         };
         let answer = preflight("https://shop.example").await;
         assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, "https://shop.example"));
@@ -93,7 +93,7 @@ on_every_database! {
         let request = desk.agent.request(Method::GET, "/me").header("origin", "https://shop.example");
         let answer = Answer::of(request).await;
         assert_eq!(answer.header("access-control-allow-origin"), "https://shop.example");
-        for exposed in ["x-request-id", "ratelimit-remaining", "retry-after"] {
+        for exposed in ["x-request-id", "etag", "ratelimit-remaining", "retry-after"] {
             assert!(answer.header("access-control-expose-headers").contains(exposed), "{exposed}");
         }
         let request = desk.agent.request(Method::GET, "/me").header("origin", "https://evil.example");

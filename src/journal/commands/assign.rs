@@ -34,14 +34,12 @@ impl JournalCommand for Assign {
         context.require(front, Operation::Assign)?;
         context.require_staff(agent, "/agent_id")?;
         let row = context.conversation(front)?;
-        match row.status {
-            Some(ConversationStatus::Pending) if row.agent_id == Some(agent) => {
-                return Ok(Reply::about(front));
-            }
-            Some(ConversationStatus::Closed) => {
-                return Err(wrong_state(row, "a closed conversation cannot be assigned: reopen it"));
-            }
-            _ => {}
+        if row.status == Some(ConversationStatus::Pending) && row.agent_id == Some(agent) {
+            return Ok(Reply::about(front));
+        }
+        context.require_version(front)?;
+        if row.status == Some(ConversationStatus::Closed) {
+            return Err(wrong_state(row, "a closed conversation cannot be assigned: reopen it"));
         }
         context.hand_to(front, agent, AssignmentReason::Assign, &self.note)?;
         Ok(Reply::about(front))

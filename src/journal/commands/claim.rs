@@ -45,6 +45,7 @@ impl JournalCommand for Claim {
             }
         }
         context.require(front, Operation::Claim)?;
+        context.require_version(front)?;
         let row = context.conversation(front)?;
         if row.status != Some(ConversationStatus::Open) {
             return Err(wrong_state(row, "only a waiting conversation can be claimed"));

@@ -35,6 +35,7 @@ impl JournalCommand for Close {
         if context.conversation(front)?.status == Some(ConversationStatus::Closed) {
             return Ok(Reply::about(front));
         }
+        context.require_version(front)?;
         let customer = context.actor.role() == Some(Role::Customer);
         let reason = match self.reason {
             CloseReason::Resolved => CloseReason::Resolved,

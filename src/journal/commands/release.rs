@@ -39,12 +39,12 @@ impl JournalCommand for Release {
         }
         context.require(front, Operation::Release)?;
         let row = context.conversation(front)?;
-        match row.status {
-            Some(ConversationStatus::Open) => return Ok(Reply::about(front)),
-            Some(ConversationStatus::Closed) => {
-                return Err(wrong_state(row, "a closed conversation cannot be released"));
-            }
-            _ => {}
+        if row.status == Some(ConversationStatus::Open) {
+            return Ok(Reply::about(front));
+        }
+        context.require_version(front)?;
+        if row.status == Some(ConversationStatus::Closed) {
+            return Err(wrong_state(row, "a closed conversation cannot be released"));
         }
         if row.agent_id != context.actor.member() && !context.oversees(Operation::Release) {
             return Err(wrong_state(row, "only the serving agent or a supervisor can release"));

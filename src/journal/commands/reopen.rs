@@ -28,12 +28,12 @@ impl JournalCommand for Reopen {
         context.support(front)?;
         context.require(front, Operation::Reopen)?;
         let row = context.conversation(front)?;
-        match row.status {
-            Some(ConversationStatus::Open) => return Ok(Reply::about(front)),
-            Some(ConversationStatus::Pending) => {
-                return Err(wrong_state(row, "the conversation is being served"));
-            }
-            _ => {}
+        if row.status == Some(ConversationStatus::Open) {
+            return Ok(Reply::about(front));
+        }
+        context.require_version(front)?;
+        if row.status == Some(ConversationStatus::Pending) {
+            return Err(wrong_state(row, "the conversation is being served"));
         }
         let key = row.customer_id.map(support_open_key);
         if let Some(open) = key.as_deref().and_then(|key| context.open_conversation(key)) {

@@ -43,6 +43,7 @@ impl JournalCommand for Update {
         if subject.is_none() && priority.is_none() && tags.is_none() {
             return Ok(Reply::about(front));
         }
+        context.require_version(front)?;
         let backstage = match priority.is_some() || tags.is_some() {
             true => Some(context.backstage(front)?),
             false => None,

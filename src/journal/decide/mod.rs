@@ -1,8 +1,9 @@
 //! The functional core: one command against the working set, in plain Rust. No I/O, no clock, no randomness. Each
 //! command's own rules stand in its file under `commands`; here is what they share.
 //!
-//! Order of checks: authenticate, duplicate look-up, permission, state, limits; so a retry gets its first answer
-//! even after a close, a removal or the end of a window. Repeating what already holds succeeds without an entry.
+//! Order of checks: authenticate, duplicate look-up, permission, version, state, limits; so a retry gets its first
+//! answer even after a close, a removal or the end of a window. Repeating what already holds succeeds without an
+//! entry, whatever version it is based on.
 //! Invariant: a command that fails has changed nothing.
 
 mod access;
@@ -14,11 +15,12 @@ mod position;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod version;
 
 use super::command::{Command, Reply};
 use super::working_set::{MemberFacts, WorkingSet};
 use crate::domain::actor::Principal;
-use crate::domain::conversation::{ConversationRow, ParticipantRow};
+use crate::domain::conversation::{ConversationRow, IfVersion, ParticipantRow};
 use crate::domain::permission::{self, Operation, Relation, Scope};
 use crate::kernel::{Code, ConversationId, Error, MemberId, Result, TenantId};
 
@@ -41,6 +43,8 @@ pub(crate) struct CommandContext<'w> {
     pub(crate) tenant: TenantId,
     /// On whose behalf; a member with its present role.
     pub(crate) actor: Principal,
+    /// The versions that the command may be based on.
+    if_version: Option<IfVersion>,
     /// The command's rev, once it needs one.
     rev: Option<i64>,
 }
@@ -59,7 +63,8 @@ impl<'w> CommandContext<'w> {
             let disabled = || Error::new(Code::AccountDisabled, Code::AccountDisabled.meaning());
             member.role = facts.ok_or_else(disabled)?.role;
         }
-        Ok(Self { tenant: actor.tenant(), set, actor, rev: None })
+        let if_version = command.if_version.clone();
+        Ok(Self { tenant: actor.tenant(), set, actor, if_version, rev: None })
     }
 
     /// The command's rev: the tenant's next one, taken once.

@@ -73,7 +73,7 @@ public final class Journey {
         ConversationPage waiting =
             new ConversationsApi(staff).listConversations("open", null, null, null, null, null, 200, null);
         check(waiting.getData().stream().anyMatch(one -> one.getId().equals(id)), waiting);
-        Conversation claimed = new ConversationsApi(staff).claimConversation(id);
+        Conversation claimed = new ConversationsApi(staff).claimConversation(id, null);
         check("pending".equals(claimed.getStatus()) && claimed.getAgent() != null, claimed);
         new MessagesApi(staff).sendMessage(id, message("a1", "明天送到。"));
 
@@ -89,7 +89,7 @@ public final class Journey {
         check(last > 2, "too few entries");
 
         ApiClient asking = visitor;
-        Problem forbidden = refused(asking, () -> new ConversationsApi(asking).claimConversation(id));
+        Problem forbidden = refused(asking, () -> new ConversationsApi(asking).claimConversation(id, null));
         check(forbidden.getStatus() == 403 && forbidden.getCode().equals("forbidden"), forbidden);
         OpenConversation wrong = new OpenConversation().subject("x".repeat(201));
         FieldError fault =
@@ -110,7 +110,7 @@ public final class Journey {
             .listConversations(null, null, null, null, null, null, null, null);
         check(!all.getData().isEmpty(), all);
         check(new AuthApi(later).getMe().getRole().equals("unknown_customer"), "role");
-        Problem refusal = refused(later, () -> new ConversationsApi(later).claimConversation(id));
+        Problem refusal = refused(later, () -> new ConversationsApi(later).claimConversation(id, null));
         check(refusal.getCode().equals("unknown_forbidden"), refusal);
         System.out.println("java: " + last + " entries read through the generated client; a newer server is understood");
     }

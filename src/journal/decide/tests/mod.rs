@@ -1,13 +1,14 @@
 //! Properties of the deciding core: whatever is asked, in whatever order, the promises hold after every command.
-//! `step` is what happens, `simulation` plays it in batches on a store in `memory`, `checks` are the promises. A batch
-//! loads only what its commands want; every command is also decided on a set that holds everything, and both must
-//! come to the same: so a forgotten want fails here.
+//! `step` is what happens, `simulation` plays it in batches on a store in `memory`, `checks` are the promises, `version`
+//! that of a command that says what it was based on. A batch loads only what its commands want; every command is also
+//! decided on a set that holds everything, and both must come to the same: so a forgotten want fails here.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod checks;
 mod memory;
 mod simulation;
 mod step;
+mod version;
 
 use proptest::prelude::*;
 

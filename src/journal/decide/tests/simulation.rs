@@ -128,6 +128,7 @@ impl Simulation {
         let mut revs = self.store.revs();
         revs.retain(|tenant, _| *tenant == command.tenant());
         load(&mut self.store, &mut self.set, &revs, &[command]).expect("memory cannot fail");
+        self.check_version(command);
         let result = decide(&mut self.set, command);
         let expected = decide(&mut full, command);
         let told = |result: &Result<Reply, Error>| match result {
