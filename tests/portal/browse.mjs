@@ -217,12 +217,13 @@ async function quickStart(browser) {
 
 /** Sign in, open and send with the bodies that the page proposes; the password is all that is typed. */
 async function tryOut(browser) {
-  const page = await watched(browser, BASE, {}, ["404", "409", "422", "403", "429", "503", "401", "400"]);
+  const page = await watched(browser, BASE, {}, ["404", "409", "412", "422", "403", "429", "503", "401", "400"]);
   await page.goto(`${BASE}/docs/rest`);
-  const attempt = async (operation, { body } = {}) => {
+  const attempt = async (operation, { body, header = "" } = {}) => {
     const form = page.locator(`form[data-operation=${operation}]`);
     const section = page.locator(`#${operation} details.try`);
     if (!(await section.evaluate((one) => one.open))) await section.locator("summary").click();
+    for (const field of await form.locator("input[data-in=header]").all()) await field.fill(header);
     if (body) await form.locator("textarea").fill(body(await form.locator("textarea").inputValue()));
     await form.locator("button").click();
     await form.locator(".status").waitFor();
@@ -236,7 +237,8 @@ async function tryOut(browser) {
   await expect("login", "200", { body: password });
   await expect("create_visitor", "201");
   await expect("open_conversation", "201");
-  await expect("claim_conversation", "200");
+  await expect("claim_conversation", "200", { header: '"1"' });
+  await expect("update_conversation", "412 version_mismatch", { header: '"1"' });
   await expect("send_message", "201");
   await expect("list_entries", "200");
   // Whatever asks for nothing that only its caller knows succeeds as it stands, too.

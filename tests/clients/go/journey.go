@@ -115,7 +115,11 @@ func main() {
 
 	reason := deskwire.NewCloseConversation()
 	reason.SetReason(deskwire.GIVENCLOSEREASON_RESOLVED)
-	closed, _, err := staff.ConversationsAPI.CloseConversation(background, id).CloseConversation(*reason).Execute()
+	ending := staff.ConversationsAPI.CloseConversation(background, id).CloseConversation(*reason)
+	_, _, err = ending.IfMatch(`"1"`).Execute()
+	outdated, ok := problemOf(err)
+	check(ok && outdated.Code == "version_mismatch" && outdated.Status == 412, "no mismatch: ", err)
+	closed, _, err := ending.IfMatch(fmt.Sprintf(`"%d"`, claimed.GetVersion())).Execute()
 	check(must(closed, err).GetStatus() == "closed", "not closed")
 
 	// A newer server says more than the document knew: nothing of it may make an answer unreadable.

@@ -97,7 +97,11 @@ public final class Journey {
         check(fault.getPointer().equals("/subject") && fault.getCode().equals("too_long"), fault);
 
         CloseConversation reason = new CloseConversation().reason(GivenCloseReason.RESOLVED);
-        Conversation closed = new ConversationsApi(staff).closeConversation(id, reason);
+        Problem outdated =
+            refused(staff, () -> new ConversationsApi(staff).closeConversation(id, reason, "\"1\""));
+        check(outdated.getStatus() == 412 && outdated.getCode().equals("version_mismatch"), outdated);
+        String present = "\"" + claimed.getVersion() + "\"";
+        Conversation closed = new ConversationsApi(staff).closeConversation(id, reason, present);
         check("closed".equals(closed.getStatus()), closed);
 
         // A newer server says more than the document knew: nothing of it may make an answer unreadable.

@@ -25,9 +25,9 @@ def problem(error):
     return dw.Problem.from_json(error.body)
 
 
-def refused(call, *arguments):
+def refused(call, *arguments, **named):
     try:
-        call(*arguments)
+        call(*arguments, **named)
     except dw.ApiException as error:
         return problem(error)
     raise AssertionError("the call was not refused")
@@ -70,7 +70,10 @@ def main():
     assert long.errors[0].pointer == "/subject" and long.errors[0].code == "too_long", long
 
     reason = dw.CloseConversation(reason=dw.GivenCloseReason.RESOLVED)
-    assert dw.ConversationsApi(staff).close_conversation(conversation, reason).status == "closed"
+    outdated = refused(dw.ConversationsApi(staff).close_conversation, conversation, reason, if_match='"1"')
+    assert (outdated.status, outdated.context["version"]) == (412, claimed.version), outdated
+    present = f'"{claimed.version}"'
+    assert dw.ConversationsApi(staff).close_conversation(conversation, reason, if_match=present).status == "closed"
 
     # A newer server says more than the document knew: nothing of it may make an answer unreadable.
     visitor = client(newer, visitor_token)

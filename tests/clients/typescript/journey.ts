@@ -59,7 +59,8 @@ async function journey(): Promise<void> {
 
   const waiting = await new ConversationsApi(staff).listConversations({ status: "open", limit: 200 });
   assert.ok(waiting.data.some((one) => one.id === id));
-  assert.equal((await new ConversationsApi(staff).claimConversation({ id })).status, "pending");
+  const claimed = await new ConversationsApi(staff).claimConversation({ id });
+  assert.equal(claimed.status, "pending");
   await new MessagesApi(staff).sendMessage({ id, sendMessage: message("a1", "明天送到。") });
 
   const seqs: number[] = [];
@@ -78,7 +79,10 @@ async function journey(): Promise<void> {
   assert.deepEqual([long.errors?.[0]?.pointer, long.errors?.[0]?.code], ["/subject", "too_long"]);
 
   const closeConversation = { reason: GivenCloseReason.Resolved };
-  assert.equal((await new ConversationsApi(staff).closeConversation({ id, closeConversation })).status, "closed");
+  const close = (ifMatch: string) => new ConversationsApi(staff).closeConversation({ id, closeConversation, ifMatch });
+  const outdated = await refused(close('"1"'));
+  assert.deepEqual([outdated.status, outdated.code], [412, "version_mismatch"]);
+  assert.equal((await close(`"${claimed.version}"`)).status, "closed");
 
   // A newer server says more than the document knew: nothing of it may make an answer unreadable.
   const later = settings(newer, visitorToken);
