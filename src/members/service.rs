@@ -10,6 +10,7 @@ use crate::domain::member::{MemberStatus, Role};
 use crate::domain::permission::{Operation, Scope, require};
 use crate::http::page::{Page, PageQuery};
 use crate::journal::commands::{ChangeMember, RevokeSessions};
+use crate::journal::store::transaction::{Wait, lock_tenants};
 use crate::kernel::{Code, Error, MemberId, Millis, Result, TenantId};
 use crate::security::password::{Password, Queue};
 
@@ -21,6 +22,8 @@ pub async fn create(app: &App, actor: Actor, new: NewMember) -> Result<MemberRow
     app.db
         .write(move |connection| {
             if let Some(parent) = kept.parent_id {
+                // No command changes the parent while this is decided.
+                lock_tenants(connection, &[kept.tenant_id], Wait::Short)?;
                 check_parent(connection, kept.tenant_id, parent, kept.role)?;
             }
             store::insert(connection, &kept)

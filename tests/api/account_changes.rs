@@ -6,6 +6,8 @@ use deskwire::domain::member::{MemberStatus, Role};
 use deskwire::journal::Command;
 use deskwire::journal::commands::{AddMember, ChangeMember};
 use deskwire::kernel::{Code, ConversationId, TenantId};
+use diesel::RunQueryDsl;
+use diesel::connection::SimpleConnection;
 use futures_util::future::join;
 use serde_json::{Value, json};
 
@@ -139,6 +141,25 @@ on_every_database! {
             desk.visitor.send(&served, "anybody there?").await;
             desk.second_agent.claim(&served).await;
         }
+    }
+
+    /// A sub-account is not made while a command may be changing its parent: it waits a moment, then says busy.
+    async fn a_sub_account_is_not_made_beside_a_command(app: TestApp) {
+        let desk = app.desk().await;
+        // SQLite writes one after another by itself.
+        if !app.kind().is_server() {
+            return;
+        }
+        let mut command = app.database().connect();
+        let lock = format!("SELECT rev FROM tenant_log WHERE tenant_id = {} FOR UPDATE", desk.tenant);
+        command.batch_execute("BEGIN").unwrap();
+        diesel::sql_query(lock).execute(&mut command).unwrap();
+        let sub = |name| {
+            json!({"role": "agent", "login_name": name, "password": "of many words", "parent_id": desk.agent.id()})
+        };
+        desk.admin.post("/members", sub("sub")).await.refused(503, "busy");
+        command.batch_execute("ROLLBACK").unwrap();
+        desk.admin.post("/members", sub("sub")).await.status(201);
     }
 
     /// Who serves very many lets them go in pieces; a repeated command does the rest, and nothing after that.
