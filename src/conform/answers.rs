@@ -151,6 +151,14 @@ fn answer(
         "ping" if state.plan.pongs => {
             vec![json!({ "type": table::PONG.name, "reply_to": id, "data": { "nonce": data["nonce"] } })]
         }
+        "presence" => {
+            let reason = data["reason"].as_str().unwrap_or_default();
+            let told = json!({
+                "member_id": MEMBER, "status": data["status"], "reason": reason, "since": state.now(),
+                "current_accept": 0, "rev": state.rev,
+            });
+            vec![ok(id, told)]
+        }
         "ping" | "pong" | "typing" => Vec::new(),
         _ => {
             let seq = data["seq"].as_i64();

@@ -10,6 +10,7 @@ use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
 use crate::domain::entry::{Entry, EntryRow};
 use crate::kernel::{ConversationId, Result};
+use crate::messages::budget::Budget;
 use crate::messages::store::{self, Range};
 
 /// A log with entries that the client lacks.
@@ -56,7 +57,7 @@ const FIRST: i64 = 64;
 
 /// Reads the ranges in pieces that follow the size of what was read, until the budget of bytes is used.
 fn fill(connection: &mut AnyConnection, actor: &Actor, behind: &mut [Behind]) -> Result<()> {
-    let mut budget = store::Budget::new(REPLAY_BYTES, FIRST);
+    let mut budget = Budget::new(REPLAY_BYTES, FIRST);
     while let Some(mut rows_left) = budget.rows() {
         let mut piece: Vec<Range> = Vec::new();
         for one in behind.iter() {
@@ -79,7 +80,7 @@ fn fill(connection: &mut AnyConnection, actor: &Actor, behind: &mut [Behind]) ->
                 rows.into_iter().partition(|row| row.conversation_id == one.range.conversation);
             rows = others;
             for row in mine {
-                if !budget.take(&row) {
+                if !budget.take(&row.content) {
                     return Ok(());
                 }
                 one.entries.push(Entry::from(row));

@@ -327,3 +327,28 @@ fn refuse(commands: Vec<Pending>, jobs: Vec<Box<dyn WriteJob>>, error: &Error) {
         job.finish(Err(again()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::{DEADLINE, Pending, answer_overdue};
+    use crate::domain::actor::Actor;
+    use crate::domain::member::Role;
+    use crate::journal::Command;
+    use crate::journal::commands::Claim;
+    use crate::kernel::{Code, ConversationId, MemberId, Result, SessionId, TenantId};
+
+    #[test]
+    fn a_batch_that_is_tried_again_leaves_out_whom_nobody_waits_for() {
+        let (tenant, member, session) = (TenantId(1), MemberId(1), SessionId(1));
+        let actor = Actor { tenant, member, role: Role::Agent, session };
+        let pending = || Pending::new(Command::new(actor, Claim { conversation: ConversationId(1) }));
+        let ((mut late, mut told), (early, mut waits)) = (pending(), pending());
+        late.since = Instant::now().checked_sub(DEADLINE).unwrap_or(late.since);
+        assert_eq!(answer_overdue(vec![late, early]).len(), 1);
+        let told = told.try_recv().ok().and_then(Result::err).map(|error| error.code);
+        assert_eq!(told, Some(Code::Busy));
+        assert!(waits.try_recv().is_err(), "the other one is still being worked on");
+    }
+}

@@ -6,6 +6,7 @@
 //! Invariants: an entry is the same object for every reader; the content of a recalled message is in no entry.
 
 pub mod api;
+pub mod budget;
 pub mod routes;
 pub mod service;
 pub mod store;

@@ -6,6 +6,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
+use super::budget::Budget;
 use crate::db::AnyConnection;
 use crate::db::schema::{group_message, message_revision};
 use crate::kernel::{ConversationId, Result, TenantId};
@@ -145,7 +146,7 @@ pub fn page(
         };
         more = found.len() as i64 > wanted;
         for row in found.into_iter().take(usize::try_from(wanted).unwrap_or_default()) {
-            if !budget.take(&row) {
+            if !budget.take(&row.content) {
                 return Ok((in_order(page, from), true));
             }
             page.push(row);
@@ -159,45 +160,6 @@ fn in_order(mut page: Vec<EntryRow>, from: From) -> Vec<EntryRow> {
         page.reverse();
     }
     page
-}
-
-/// How much of a log may still be handed out. Owns how many rows the next statement reads.
-#[derive(Debug)]
-pub struct Budget {
-    left: usize,
-    bytes: usize,
-    rows: usize,
-    first: i64,
-}
-
-impl Budget {
-    /// A budget of so many bytes; `first` rows are read first, to learn how large they are.
-    pub fn new(bytes: usize, first: i64) -> Self {
-        Self { left: bytes, bytes: 0, rows: 0, first }
-    }
-
-    /// How many rows to read next; none when the budget is used.
-    pub fn rows(&self) -> Option<i64> {
-        if self.rows == 0 {
-            return Some(self.first);
-        }
-        let average = (self.bytes / self.rows).max(1);
-        i64::try_from(self.left / average).ok().filter(|rows| *rows > 0)
-    }
-
-    /// Takes an entry's share; false when it is too large for what is left. The first always fits.
-    pub fn take(&mut self, row: &EntryRow) -> bool {
-        // What stands around the content is below this.
-        let size = row.content.len() + 512;
-        if self.rows > 0 && size > self.left {
-            self.left = 0;
-            return false;
-        }
-        self.left = self.left.saturating_sub(size);
-        self.bytes += size;
-        self.rows += 1;
-        true
-    }
 }
 
 /// One entry.

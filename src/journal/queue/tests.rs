@@ -85,3 +85,20 @@ fn what_waits_behind_a_locked_command_waits_with_it() {
     drop(turns);
     assert_eq!(queue.len(), BATCH_COMMANDS + 1);
 }
+
+#[test]
+fn whoever_was_told_that_it_took_too_long_is_not_worked_on() {
+    let queue = Arc::new(Queue::default());
+    let Ok(mut late) = queue.push(numbered(1, 1)) else { unreachable!("the queue was empty") };
+    let early = queue.push(numbered(1, 2));
+    let mut state = queue.lock();
+    if let (Some(first), Some(since)) = (state.commands.front_mut(), Instant::now().checked_sub(DEADLINE)) {
+        first.since = since;
+    }
+    drop(state);
+    let (taken, _turns) = batch(&queue);
+    assert_eq!(numbers(&taken), [2]);
+    let told = late.try_recv().ok().and_then(Result::err).map(|error| error.code);
+    assert_eq!(told, Some(Code::Busy));
+    drop(early);
+}
