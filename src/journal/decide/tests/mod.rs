@@ -84,6 +84,20 @@ fn reopening_changes_no_row_of_who_has_left() {
     ]);
 }
 
+/// The staff opened a conversation for a visitor, and say the same again for the customer whom the visitor turns out to
+/// be in the same batch.
+#[test]
+fn an_opening_is_found_in_what_a_merge_of_the_same_batch_brings() {
+    let mut simulation = Simulation::new();
+    simulation.play(&[
+        Step::Open { who: 0, customer: 5, key: Some(3) },
+        Step::Close { who: 0, conversation: 0 },
+        Step::Commit,
+        Step::Merge { from: 5, into: 4 },
+        Step::Open { who: 0, customer: 4, key: Some(3) },
+    ]);
+}
+
 /// An opening whose answer was lost is sent again, also after somebody closed what it made.
 #[test]
 fn openings_can_be_repeated() {
