@@ -116,6 +116,11 @@ pub struct Limiter {
     shards: [Mutex<HashMap<Key, i64>>; SHARDS],
 }
 
+/// How many may come at once where so many a second are allowed.
+pub const fn burst_of(rate: u32) -> u32 {
+    rate.saturating_mul(4)
+}
+
 /// So many in so long; `burst` at once. None for 0.
 fn rate(amount: u32, per: i64, burst: u32) -> Option<Rate> {
     let amount = i64::from(amount);
@@ -126,7 +131,7 @@ fn rate(amount: u32, per: i64, burst: u32) -> Option<Rate> {
 impl Limiter {
     /// Counters with the limits of the settings; 0 switches a limit off.
     pub fn new(settings: &Settings) -> Self {
-        let second = |amount: u32| rate(amount, SECOND, amount.saturating_mul(4));
+        let second = |amount: u32| rate(amount, SECOND, burst_of(amount));
         let minute = |amount: u32| rate(amount, MINUTE, amount);
         Self {
             start: Instant::now(),

@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::member::Role;
+use crate::limits::burst_of;
 use crate::settings::Settings;
 
 /// A client that has not said hello after so many seconds is closed.
@@ -178,5 +179,42 @@ pub fn limits(settings: &Settings, role: Role) -> Vec<Limit> {
             "Without an answer after which the outcome of a command is unknown: repeat it with the same key.",
         ),
     ];
-    rows.into_iter().map(|(name, unit, value, meaning)| Limit { name, unit, value, meaning }).collect()
+    let all = rows.into_iter().chain(shared_rate(settings, role));
+    all.map(|(name, unit, value, meaning)| Limit { name, unit, value, meaning }).collect()
+}
+
+/// What all sockets and requests of one member may do together; nothing when that has no limit.
+fn shared_rate(settings: &Settings, role: Role) -> Vec<(&'static str, &'static str, u64, &'static str)> {
+    let rate = match role.is_staff() {
+        true => settings.requests_per_second,
+        false => settings.visitor_requests_per_second,
+    };
+    if rate == 0 {
+        return Vec::new();
+    }
+    let meaning = "Requests and frames of one member together, on all its devices; above it rate_limited.";
+    let burst = "Requests and frames of one member that may come at once.";
+    vec![
+        ("requests_per_second", "requests and frames per second", rate.into(), meaning),
+        ("requests_burst", "requests and frames", burst_of(rate).into(), burst),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::limits;
+    use crate::domain::member::Role;
+    use crate::settings::Settings;
+
+    #[test]
+    fn the_rate_that_sockets_and_requests_share_is_announced_while_there_is_one() {
+        let mut settings = Settings::defaults();
+        (settings.requests_per_second, settings.visitor_requests_per_second) = (30, 0);
+        let shared = |role| {
+            let all = limits(&settings, role).into_iter();
+            all.filter(|one| one.name.starts_with("requests")).map(|one| one.value).collect::<Vec<_>>()
+        };
+        assert_eq!(shared(Role::Agent), [30, 120]);
+        assert!(shared(Role::Customer).is_empty(), "0 is no limit");
+    }
 }
