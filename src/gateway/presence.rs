@@ -23,8 +23,7 @@ pub fn set(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: SetPre
     let app = socket.hub.app.clone();
     run(Running::new(socket, writes), id, None, async move {
         let row = service::set(&app, actor, input.status, &input.reason).await?;
-        let kept = row.kept.unwrap_or_else(|| AgentStatusRow::new(actor.tenant, actor.member));
-        Ok(PresenceNotice::from(kept))
+        Ok(PresenceNotice::from(row.kept))
     });
     Ok(())
 }
@@ -38,12 +37,13 @@ impl From<AgentStatusRow> for PresenceNotice {
 
 /// Tells every socket of the staff.
 pub fn tell(tenant: &Tenant, changes: &Changes) {
-    for row in &changes.agents {
-        let bytes = wire::frame(table::PRESENCE, &PresenceNotice::from(row.clone()));
-        for socket in tenant.members.values().flatten() {
-            if socket.actor.get().is_some_and(|actor| actor.role.is_staff()) {
-                socket.ephemeral(bytes.clone());
-            }
-        }
+    let frame = |row: &AgentStatusRow| wire::frame(table::PRESENCE, &PresenceNotice::from(row.clone()));
+    let frames: Vec<_> = changes.agents.iter().map(frame).collect();
+    if frames.is_empty() {
+        return;
+    }
+    let is_staff = |socket: &&Rc<Socket>| socket.actor.get().is_some_and(|actor| actor.role.is_staff());
+    for socket in tenant.members.values().flatten().filter(is_staff) {
+        frames.iter().for_each(|frame| socket.ephemeral(frame.clone()));
     }
 }

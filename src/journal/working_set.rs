@@ -15,6 +15,7 @@ use crate::domain::conversation::{
 use crate::domain::entry::{EntryRow, RevisionRow};
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::presence::AgentStatusRow;
+use crate::domain::tenant::TenantSettings;
 use crate::kernel::{AssignmentId, ConversationId, IdGenerator, MemberId, SessionId, TenantId};
 
 /// What the journal must know of a tenant.
@@ -26,16 +27,8 @@ pub struct TenantFacts {
     pub suspended: bool,
     /// The rev under which that changed last.
     pub state_rev: i64,
-    /// How long own messages can be edited, in milliseconds.
-    pub edit_window_ms: i64,
-    /// How long own messages can be recalled, in milliseconds.
-    pub recall_window_ms: i64,
-    /// Whether claims may exceed `max_accept`.
-    pub claim_above_max_accept: bool,
-    /// Whether assignments by others may exceed `max_accept`.
-    pub assign_above_max_accept: bool,
-    /// Whether only the agent who serves a conversation may write in it for the staff.
-    pub only_assignee_answers: bool,
+    /// What the tenant decides for itself.
+    pub settings: TenantSettings,
 }
 
 /// What the journal must know of a member.

@@ -45,26 +45,21 @@ pub struct Presence {
 impl From<PresenceRow> for Presence {
     fn from(row: PresenceRow) -> Self {
         let PresenceRow { id, nickname, avatar, role, max_accept, kept } = row;
-        let (status, reason, since, current_accept) = match kept {
-            Some(AgentStatusRow { status, reason, since, current_accept, .. }) => {
-                (status, reason, since, current_accept)
-            }
-            None => (PresenceStatus::Offline, String::new(), None, 0),
-        };
+        let AgentStatusRow { status, reason, since, current_accept, .. } = kept;
         let member = Card { id, nickname, avatar };
         Self { member, role, status, reason, since: since.map(Millis), current_accept, max_accept }
     }
 }
 
-/// What one is.
-#[derive(Debug, Deserialize, ToSchema)]
+/// What one is: the body of the request and the data of the frame. The staff only.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetPresence {
     /// What one is.
-    status: PresenceStatus,
+    pub status: PresenceStatus,
     /// Why, for the staff; at most 200 characters. Absent: no reason.
     #[serde(default)]
-    reason: String,
+    pub reason: String,
 }
 
 /// Which part of the list is asked for.

@@ -8,7 +8,7 @@ use crate::domain::presence::{PresenceStatus, REASON_MAX};
 use crate::http::page::{Page, PageQuery};
 use crate::journal::Command;
 use crate::journal::commands::SetPresence;
-use crate::kernel::{Error, MemberId, Result};
+use crate::kernel::{Code, Error, MemberId, Result};
 use crate::members::profile::Checker;
 
 /// The staff and what they say that they are, in the order of their ids. Errors: `forbidden`.
@@ -34,6 +34,6 @@ pub async fn set(app: &App, actor: Actor, status: PresenceStatus, reason: &str) 
     app.journal.submit(Command::new(actor, SetPresence { status, reason })).await?;
     let only = (None, Some(actor.member));
     let rows = app.db.read(move |connection| store::list(connection, actor.tenant, only, None, 1)).await?;
-    // The account was disabled a moment ago.
-    rows.into_iter().next().ok_or_else(Error::not_found)
+    // One that is not there was disabled a moment ago.
+    rows.into_iter().next().ok_or_else(|| Error::new(Code::AccountDisabled, Code::AccountDisabled.meaning()))
 }

@@ -9,7 +9,7 @@ use crate::domain::presence::{AgentStatusRow, PresenceStatus};
 use crate::kernel::{MemberId, Result, TenantId};
 
 /// A member of the staff with what is kept of it.
-#[derive(Debug, Clone, Queryable)]
+#[derive(Debug, Clone)]
 pub struct PresenceRow {
     /// Who.
     pub id: MemberId,
@@ -21,8 +21,8 @@ pub struct PresenceRow {
     pub role: Role,
     /// How many conversations it accepts at once.
     pub max_accept: i32,
-    /// What the journal keeps; `None` when it never said anything and never served.
-    pub kept: Option<AgentStatusRow>,
+    /// What the journal keeps.
+    pub kept: AgentStatusRow,
 }
 
 /// The roles of the staff: one walk of the index each, because customers stand between them.
@@ -84,5 +84,10 @@ fn of_role(
         Some(status) => query.filter(agent_status::status.eq(status)),
         None => query,
     };
-    Ok(query.load(connection)?)
+    let rows: Vec<(MemberId, String, String, Role, i32, Option<AgentStatusRow>)> = query.load(connection)?;
+    let rows = rows.into_iter().map(|(id, nickname, avatar, role, max_accept, kept)| {
+        let kept = kept.unwrap_or_else(|| AgentStatusRow::new(tenant, id));
+        PresenceRow { id, nickname, avatar, role, max_accept, kept }
+    });
+    Ok(rows.collect())
 }

@@ -8,10 +8,10 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::content::MessageKind;
 use crate::domain::entry::EntryKind;
-use crate::domain::presence::PresenceStatus;
 use crate::kernel::json::given;
 use crate::kernel::{ConversationId, Millis};
 use crate::messages::api::MessageContent;
+pub use crate::presence::api::SetPresence;
 
 /// A conversation and the last entry of it that the client has without a hole before it.
 pub type Position = (ConversationId, i64);
@@ -146,17 +146,6 @@ pub struct MarkUnread {
     pub conversation_id: ConversationId,
     /// The last entry that counts as read.
     pub seq: i64,
-}
-
-/// Say what one is: the staff only.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SetPresence {
-    /// What one is.
-    pub status: PresenceStatus,
-    /// Why, for the staff; at most 200 characters. Absent: no reason.
-    #[serde(default)]
-    pub reason: String,
 }
 
 /// Read a log.

@@ -53,7 +53,7 @@ impl JournalCommand for Edit {
         if entry.kind != body.kind {
             return Err(Error::field("/kind", "invalid", "an edit keeps the kind of the message"));
         }
-        context.require_window(&entry, |tenant| tenant.edit_window_ms, "edited")?;
+        context.require_window(&entry, |settings| settings.edit_window_seconds, "edited")?;
         let notice = context.append_notice(log, EntryKind::Edited, &EmptyContent {}, Some(self.seq))?;
         let entry = context.rewrite(entry, notice.seq, body.content.clone(), false)?;
         Ok(Reply { entry: Some(Arc::new(entry)), ..Reply::about(log) })

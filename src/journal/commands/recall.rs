@@ -41,7 +41,7 @@ impl JournalCommand for Recall {
         }
         if !any {
             context.require_insider(front, log)?;
-            context.require_window(&entry, |tenant| tenant.recall_window_ms, "recalled")?;
+            context.require_window(&entry, |settings| settings.recall_window_seconds, "recalled")?;
         }
         let notice = context.append_notice(log, EntryKind::Recalled, &EmptyContent {}, Some(self.seq))?;
         let entry = context.rewrite(entry, notice.seq, "{}".to_owned(), true)?;

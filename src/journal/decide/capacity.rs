@@ -22,8 +22,8 @@ impl CommandContext<'_> {
     /// Fails with `agent_full` when one more conversation is more than the agent accepts.
     pub(crate) fn require_capacity(&self, agent: MemberId, why: AssignmentReason) -> Result<()> {
         let allowed = self.set.tenants.get(&self.tenant).is_some_and(|tenant| match why {
-            AssignmentReason::Claim => tenant.claim_above_max_accept,
-            AssignmentReason::Assign => tenant.assign_above_max_accept,
+            AssignmentReason::Claim => tenant.settings.claim_above_max_accept,
+            AssignmentReason::Assign => tenant.settings.assign_above_max_accept,
         });
         let current = self.agent(agent)?.current_accept;
         let most = self.facts(agent).map_or(0, |facts| facts.max_accept);
@@ -36,14 +36,13 @@ impl CommandContext<'_> {
 
     /// A conversation goes from one agent to another; `None` is nobody.
     pub(crate) fn count_served(&mut self, from: Option<MemberId>, to: Option<MemberId>) -> Result<()> {
-        let from = from.map(|member| self.agent(member)).transpose()?;
-        let to = to.map(|member| self.agent(member)).transpose()?;
-        if let Some(row) = from {
-            let current_accept = (row.current_accept - 1).max(0);
-            self.keep_agent(AgentStatusRow { current_accept, ..row });
-        }
-        if let Some(row) = to {
-            let current_accept = row.current_accept + 1;
+        let steps = [(from, -1), (to, 1)];
+        let steps = || steps.into_iter().filter_map(|(member, step)| Some((member?, step)));
+        // Both first, so that a failure has changed nothing.
+        steps().try_for_each(|(member, _)| self.agent(member).map(drop))?;
+        for (member, step) in steps() {
+            let row = self.agent(member)?;
+            let current_accept = (row.current_accept + step).max(0);
             self.keep_agent(AgentStatusRow { current_accept, ..row });
         }
         Ok(())

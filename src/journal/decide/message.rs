@@ -8,6 +8,7 @@ use crate::domain::conversation::{ConversationStatus, support_open_key};
 use crate::domain::entry::{EntryRow, MESSAGE, RevisionRow};
 use crate::domain::member::Role;
 use crate::domain::permission::{Operation, Relation};
+use crate::domain::tenant::TenantSettings;
 use crate::journal::command::{Draft, LogRef, Reply};
 use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
 
@@ -101,7 +102,8 @@ impl CommandContext<'_> {
     /// Fails with `not_assignee` when another agent serves the conversation and the tenant lets nobody else of the
     /// staff write in it. While it waits, those who are in it may.
     fn require_assignee(&self, front: ConversationId) -> Result<()> {
-        let only = self.set.tenants.get(&self.tenant).is_some_and(|tenant| tenant.only_assignee_answers);
+        let only =
+            self.set.tenants.get(&self.tenant).is_some_and(|tenant| tenant.settings.only_assignee_answers);
         let staff = self.actor.role().is_some_and(Role::is_staff);
         match self.serving(front)?.filter(|agent| only && staff && Some(*agent) != self.actor.member()) {
             Some(agent) => {
@@ -185,15 +187,15 @@ impl CommandContext<'_> {
     pub(crate) fn require_window(
         &self,
         entry: &EntryRow,
-        window: impl Fn(&crate::journal::working_set::TenantFacts) -> i64,
+        seconds: impl Fn(&TenantSettings) -> i64,
         what: &str,
     ) -> Result<()> {
-        let window = self.set.tenants.get(&self.tenant).map_or(0, window);
+        let seconds = self.set.tenants.get(&self.tenant).map_or(0, |tenant| seconds(&tenant.settings));
         // A window of 0 lets nothing pass, not even within the millisecond of sending.
-        if window > 0 && self.set.now - entry.created_at <= window {
+        if seconds > 0 && self.set.now - entry.created_at <= seconds.saturating_mul(1_000) {
             return Ok(());
         }
-        let detail = format!("a message can be {what} for {} s after it was sent", window / 1_000);
+        let detail = format!("a message can be {what} for {seconds} s after it was sent");
         Err(Error::new(Code::WindowExpired, detail))
     }
 

@@ -107,11 +107,7 @@ impl Source for AnyConnection {
                 rev: 0,
                 suspended: status == TenantStatus::Suspended.as_str(),
                 state_rev,
-                edit_window_ms: settings.edit_window_seconds.saturating_mul(1_000),
-                recall_window_ms: settings.recall_window_seconds.saturating_mul(1_000),
-                claim_above_max_accept: settings.claim_above_max_accept,
-                assign_above_max_accept: settings.assign_above_max_accept,
-                only_assignee_answers: settings.only_assignee_answers,
+                settings,
             };
             (id, facts)
         });

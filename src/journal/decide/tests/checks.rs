@@ -232,7 +232,7 @@ pub(super) fn check_capacity(before: &Picture, after: &Picture) {
     for facts in after.members.values() {
         let now = served(after, facts.id);
         assert_eq!(after.agents.get(&facts.id).map_or(0, |row| row.current_accept), now, "{facts:?}");
-        let allowed = after.tenants[&facts.tenant.0].claim_above_max_accept;
+        let allowed = after.tenants[&facts.tenant.0].settings.claim_above_max_accept;
         let most = served(before, facts.id).max(facts.max_accept);
         assert!(allowed || now <= most, "{facts:?} serves {now}");
     }

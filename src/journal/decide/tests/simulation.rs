@@ -12,6 +12,7 @@ use super::{LIMITED, PEOPLE, RIVAL, SHOP};
 use crate::domain::actor::{Actor, Principal};
 use crate::domain::conversation::{ConversationKind, ConversationRow, MemberType, ParticipantRow};
 use crate::domain::member::{MemberStatus, Role};
+use crate::domain::tenant::TenantSettings;
 use crate::journal::command::{Command, Reply};
 use crate::journal::commands::{Action, Open};
 use crate::journal::decide::decide;
@@ -41,16 +42,8 @@ impl Simulation {
         let set = WorkingSet::new(1_000_000_000_000, ids);
         let mut store = Memory::default();
         for tenant in [SHOP, RIVAL] {
-            let facts = TenantFacts {
-                rev: 0,
-                suspended: false,
-                state_rev: 0,
-                edit_window_ms: 900_000,
-                recall_window_ms: 120_000,
-                claim_above_max_accept: false,
-                assign_above_max_accept: false,
-                only_assignee_answers: false,
-            };
+            let facts =
+                TenantFacts { rev: 0, suspended: false, state_rev: 0, settings: TenantSettings::default() };
             store.tenants.insert(tenant, facts);
         }
         let mut people = Vec::new();
