@@ -14,6 +14,10 @@ pub mod socket;
 use std::io::Write;
 use std::time::Duration;
 
+/// The allocator of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What ends a bench.
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
