@@ -30,6 +30,7 @@
 //! | features | [`auth`] | sign-in, sessions, the caller of a request |
 //! | | [`tenants`], [`members`], [`visitors`] | merchants, accounts, visitors and how they are recognised |
 //! | | [`presence`] | what the staff say that they are, and how many conversations they serve |
+//! | | [`groups`] | standing groups of the staff and who is in them; whose conversations a member sees |
 //! | | [`conversations`], [`messages`] | their routes, views and reads |
 //! | | [`sync`] | reading positions, exact unread, inbox, deltas, the tenant's feed |
 //! | gateway | [`gateway`] | the socket: frames, sessions, fan-out, resume, drain |
@@ -74,6 +75,7 @@
 //! | term | meaning |
 //! |---|---|
 //! | tenant | a merchant; nothing crosses from one to another |
+//! | group | staff who serve together; a support conversation can be a group's matter |
 //! | member | an account: customer (a visitor), agent, supervisor or administrator |
 //! | conversation | a log with members; a support conversation belongs to one customer |
 //! | backstage | the conversation behind a support conversation that only staff read; its messages are notes |
@@ -115,6 +117,8 @@ pub mod members;
 pub mod visitors;
 
 pub mod presence;
+
+pub mod groups;
 
 pub mod conversations;
 

@@ -18,6 +18,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         crate::visitors::routes(config);
         crate::members::routes(config);
         crate::presence::routes(config);
+        crate::groups::routes(config);
         crate::conversations::routes(config);
         crate::messages::routes(config);
         crate::sync::routes(config);

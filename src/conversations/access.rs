@@ -7,7 +7,9 @@ use std::collections::{HashMap, HashSet};
 
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
+use crate::domain::group::Sight;
 use crate::domain::permission::{self, Operation, Relation};
+use crate::groups;
 use crate::kernel::{ConversationId, Error, Result};
 
 use super::store;
@@ -52,7 +54,8 @@ pub fn load(connection: &mut AnyConnection, actor: &Actor, id: ConversationId) -
     };
     let front = parent.as_ref().unwrap_or(&conversation);
     let participant = store::participant(connection, tenant, front.id, actor.member)?;
-    let mut relation = permission::relation(actor, front, participant.as_ref());
+    let sight = sight(connection, actor, std::iter::once(front))?;
+    let mut relation = permission::relation(actor, front, participant.as_ref(), &sight);
     if relation == Relation::Stranger {
         let fronts = std::iter::once(front);
         if !seen_by_merge(connection, actor, fronts)?.contains(&front.id) {
@@ -61,6 +64,18 @@ pub fn load(connection: &mut AnyConnection, actor: &Actor, id: ConversationId) -
         relation = Relation::Viewer;
     }
     Ok(Access { conversation, parent, participant, relation })
+}
+
+/// What the actor sees by its groups, as far as these conversations are concerned.
+fn sight<'a>(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    mut fronts: impl Iterator<Item = &'a ConversationRow>,
+) -> Result<Sight> {
+    match fronts.any(|row| row.group_id.is_some()) {
+        true => groups::store::sight(connection, actor),
+        false => Ok(Sight::whole()),
+    }
 }
 
 /// Which of these conversations were merged into one that the actor sees: it may read them too.
@@ -74,11 +89,12 @@ fn seen_by_merge<'a>(
     let survivors: Vec<ConversationId> = merged.iter().map(|(_, survivor)| *survivor).collect();
     let rows = store::find_many(connection, actor.tenant, &survivors)?;
     let there = store::participants_of(connection, actor.tenant, &survivors, &[actor.member])?;
+    let sight = sight(connection, actor, rows.iter())?;
     let seen: HashSet<ConversationId> = rows
         .iter()
         .filter(|row| {
             let participant = there.iter().find(|one| one.conversation_id == row.id);
-            let survivor = permission::relation(actor, row, participant);
+            let survivor = permission::relation(actor, row, participant, &sight);
             permission::relation_by_merge(actor, survivor) != Relation::Stranger
         })
         .map(|row| row.id)
@@ -106,6 +122,7 @@ pub fn load_many(
             .map(|row| (row.conversation_id, row))
             .collect();
     let by_merge = seen_by_merge(connection, actor, rows.iter().chain(parents.values()))?;
+    let sight = sight(connection, actor, rows.iter().chain(parents.values()))?;
     let mut found = HashMap::with_capacity(rows.len());
     for conversation in rows {
         let parent = match conversation.parent_id {
@@ -117,7 +134,7 @@ pub fn load_many(
         };
         let front = parent.as_ref().unwrap_or(&conversation);
         let participant = participants.get(&front.id).cloned();
-        let mut relation = permission::relation(actor, front, participant.as_ref());
+        let mut relation = permission::relation(actor, front, participant.as_ref(), &sight);
         if relation == Relation::Stranger && by_merge.contains(&front.id) {
             relation = Relation::Viewer;
         }

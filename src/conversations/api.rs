@@ -6,7 +6,7 @@ use crate::domain::content::MessageKind;
 use crate::domain::entry::{Entry, EntryKind};
 use crate::http::page::PageQuery;
 use crate::kernel::json::given;
-use crate::kernel::{AssignmentId, ConversationId, MemberId, Millis};
+use crate::kernel::{AssignmentId, ConversationId, GroupId, MemberId, Millis};
 use crate::messages::api::MessageContent;
 
 use crate::text_enum;
@@ -28,6 +28,9 @@ pub struct OpenConversation {
     /// Staff: for which customer. A customer opens its own and leaves this out.
     #[serde(default)]
     pub customer_id: Option<MemberId>,
+    /// The group whose matter it is. Ignored when an open conversation is found.
+    #[serde(default)]
+    pub group_id: Option<GroupId>,
     /// The first message; it is sent also when an open conversation is found.
     #[serde(default)]
     pub message: Option<FirstMessage>,
@@ -96,6 +99,8 @@ pub struct ListConversations {
     pub agent_id: Option<MemberId>,
     /// Only those of this customer.
     pub customer_id: Option<MemberId>,
+    /// Only those of this group. Ignored for customers.
+    pub group_id: Option<GroupId>,
     /// `true`: only those that nobody serves.
     pub unassigned: Option<bool>,
     /// Only of this urgency. Ignored for customers.
@@ -135,6 +140,10 @@ pub struct UpdateConversation {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Vec<String>>)]
     pub tags: Option<Option<Vec<String>>>,
+    /// The group whose matter it is. null: no group's.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<GroupId>)]
+    pub group_id: Option<Option<GroupId>>,
 }
 
 /// To whom a conversation is given.

@@ -9,6 +9,7 @@
 
 pub mod access;
 pub mod api;
+mod list;
 pub mod routes;
 pub mod service;
 pub mod store;

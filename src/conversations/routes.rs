@@ -61,7 +61,8 @@ async fn open_conversation(
 /// List conversations
 ///
 /// The newest first. Customers see their own; agents those that they are in and the waiting ones; supervisors and
-/// administrators all. Backstage conversations are not listed.
+/// administrators all. Who is in groups sees of the waiting ones (supervisors: of all) those of its groups and those of
+/// no group; administrators always see all. Backstage conversations are not listed.
 #[utoipa::path(
     tag = "conversations",
     params(ListConversations),
@@ -98,7 +99,8 @@ async fn get_conversation(
 
 /// Update a conversation
 ///
-/// An absent field stays, null puts back what a new conversation has. The customer learns of the subject only.
+/// An absent field stays, null puts back what a new conversation has. The customer learns of the subject only. Who gives
+/// it to a group that is not its own may lose sight of it.
 #[utoipa::path(
     tag = "conversations",
     params(("id" = ConversationId, Path, description = "The conversation."), IfMatch),

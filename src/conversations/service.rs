@@ -4,9 +4,11 @@
 //! the conversation as it stands afterwards.
 
 use crate::app::App;
+use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
 use crate::domain::member::Role;
 use crate::domain::permission::{self, Operation, Scope};
+use crate::groups;
 use crate::http::page::Page;
 use crate::journal::commands::{
     AddMember, Assign, Claim, Close, Open, Release, RemoveMember, Reopen, Update,
@@ -20,7 +22,8 @@ use super::access;
 use super::api::{
     Assignment, CloseConversation, ListConversations, OpenConversation, Participant, Sort, UpdateConversation,
 };
-use super::store::{self, Filter, Reach};
+use super::list::{Filter, Reach, newest_first, waiting_first};
+use super::store;
 use super::view::{Cards, Opened, View};
 use crate::domain::conversation::{CloseReason, ConversationRow, ConversationStatus, IfVersion, Priority};
 
@@ -49,7 +52,7 @@ pub async fn open(app: &App, actor: Actor, input: OpenConversation) -> Result<Op
     let message = input.message.map(|first| {
         draft(actor.role, first.client_msg_id, first.kind, &first.content, first.reply_to_seq, "/message")
     });
-    let open = Open { customer, subject, message: message.transpose()? };
+    let open = Open { customer, subject, group: input.group_id, message: message.transpose()? };
     let counted = (!actor.role.is_staff()).then_some(Key::NewConversation(actor.tenant, actor.member));
     if let Some(key) = counted {
         check_new(app, actor, key).await?;
@@ -97,29 +100,27 @@ pub async fn list(app: &App, actor: Actor, query: ListConversations) -> Result<P
     let before = if waiting { None } else { page.after::<i64>()?.map(ConversationId) };
     let after = if waiting { page.after::<(i64, i64)>()? } else { None };
     let after = after.map(|(since, id)| (since, ConversationId(id)));
-    let reach = match permission::require(&actor, Operation::ReadConversation)? {
-        Scope::Tenant => Reach::Tenant,
-        Scope::Visible => Reach::Agent(actor.member),
-        _ => Reach::Customer(actor.member),
-    };
     let filter = Filter {
         status: query.status,
         agent_id: query.agent_id,
         customer_id: query.customer_id,
         unassigned: query.unassigned.unwrap_or(false),
-        // How urgent the staff find it is nothing a customer could filter by.
+        // How urgent the staff find it and whose matter is nothing a customer could filter by.
         priority: query.priority.filter(|_| actor.role.is_staff()),
+        group: query.group_id.filter(|_| actor.role.is_staff()).map(Some),
     };
     app.db
         .read(move |connection| {
             let tenant = actor.tenant;
+            let reach = reach(connection, &actor)?;
+            let reach = &reach;
             let page = match sort {
                 Sort::Newest => {
-                    let rows = store::list(connection, tenant, reach, &filter, before, limit + 1)?;
+                    let rows = newest_first(connection, tenant, reach, &filter, before, limit + 1)?;
                     Page::new(rows, limit, |row: &ConversationRow| row.id.0)
                 }
                 Sort::Waiting => {
-                    let rows = store::waiting(connection, tenant, reach, &filter, after, limit + 1)?;
+                    let rows = waiting_first(connection, tenant, reach, &filter, after, limit + 1)?;
                     Page::new(rows, limit, |row: &ConversationRow| (row.waiting_since, row.id.0))
                 }
             };
@@ -127,6 +128,21 @@ pub async fn list(app: &App, actor: Actor, query: ListConversations) -> Result<P
             Ok(page.map(|row| View::new(&row, &cards, actor.role)))
         })
         .await
+}
+
+/// Which conversations the actor may see.
+fn reach(connection: &mut AnyConnection, actor: &Actor) -> Result<Reach> {
+    let scope = permission::require(actor, Operation::ReadConversation)?;
+    let member = actor.member;
+    if !matches!(scope, Scope::Tenant | Scope::Visible) {
+        return Ok(Reach::Customer(member));
+    }
+    let sight = groups::store::sight(connection, actor)?;
+    Ok(match scope {
+        Scope::Visible => Reach::Agent { member, sight },
+        _ if sight.is_whole() => Reach::Tenant,
+        _ => Reach::Supervisor { member, sight },
+    })
 }
 
 /// A conversation that is to be changed.
@@ -213,7 +229,7 @@ pub async fn update(app: &App, actor: Actor, target: Target, input: UpdateConver
         check_tags(tags)?;
     }
     let conversation = target.id;
-    change(app, actor, target, Update { conversation, subject, priority, tags }).await
+    change(app, actor, target, Update { conversation, subject, priority, tags, group: input.group_id }).await
 }
 
 /// Brings a member of the staff into a conversation.

@@ -14,7 +14,7 @@ use crate::db::AnyConnection;
 use crate::db::schema::member;
 use crate::domain::entry::EntryRow;
 use crate::domain::member::Role;
-use crate::kernel::{ConversationId, MemberId, Millis, Result, TenantId};
+use crate::kernel::{ConversationId, GroupId, MemberId, Millis, Result, TenantId};
 
 use crate::domain::conversation::{
     CloseReason, ConversationKind, ConversationRow, ConversationStatus, Priority,
@@ -88,6 +88,9 @@ pub struct StaffView {
     /// While it is open: since when it waits.
     #[schema(required)]
     pub waiting_since: Option<Millis>,
+    /// The group whose matter it is; null for none. A closed conversation may name one that was deleted since.
+    #[schema(required)]
+    pub group_id: Option<GroupId>,
 }
 
 /// A conversation as its customer sees it.
@@ -239,6 +242,7 @@ impl StaffView {
             close_reason: row.close_reason,
             merged_into_id: row.merged_into_id,
             waiting_since: row.waiting_since.map(Millis),
+            group_id: row.group_id,
         }
     }
 }

@@ -171,6 +171,34 @@ diesel::table! {
         close_reason -> Nullable<Text>,
         merged_into_id -> Nullable<BigInt>,
         waiting_since -> Nullable<BigInt>,
+        group_id -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    chat_group (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        name -> Text,
+        name_key -> Nullable<Text>,
+        description -> Text,
+        room_id -> Nullable<BigInt>,
+        rev -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        deleted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    group_member (group_id, member_id) {
+        group_id -> BigInt,
+        member_id -> BigInt,
+        tenant_id -> BigInt,
+        member_type -> Text,
+        rev -> BigInt,
+        created_at -> BigInt,
+        left_at -> Nullable<BigInt>,
     }
 }
 
@@ -261,8 +289,10 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query!(
     agent_status,
     auth_session,
+    chat_group,
     conversation,
     conversation_member,
+    group_member,
     group_message,
     member
 );

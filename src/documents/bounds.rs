@@ -14,6 +14,7 @@ use crate::domain::content::{
     BUTTON_LABEL_MAX, BUTTON_VALUE_MAX, BUTTONS_MAX, CARD_TEXT_MAX, CARD_TITLE_MAX, CUSTOM_MAX, TEXT_MAX,
     URL_MAX, URL_MIN,
 };
+use crate::domain::group::{DESCRIPTION_MAX, GROUP_NAME_MAX};
 use crate::domain::presence::REASON_MAX;
 use crate::gateway::protocol::limits::{COLLECTED, HELLO_CONVERSATIONS, PULL_ENTRIES, SYNC_ROWS, WATCHES};
 use crate::kernel::text::KEY_MAX;
@@ -70,6 +71,8 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("UpdateTenantSettings", "edit_window_seconds" | "recall_window_seconds") => {
             range(0, WINDOW_MAX_SECONDS)
         }
+        ("CreateGroup" | "UpdateGroup", "name") => text(1, GROUP_NAME_MAX),
+        ("CreateGroup" | "UpdateGroup", "description") => text(0, DESCRIPTION_MAX),
         ("UpdateConversation", "tags") => list(TAGS_MAX, text(1, TAG_MAX)),
         (_, "tags" | "skills") => list(LABELS_MAX, text(1, LABEL_MAX)),
         (_, "subject") => text(0, SUBJECT_MAX),

@@ -21,6 +21,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ("visitors", "Visitors, anonymous or identified by their tenant."),
     ("members", "Accounts of a tenant."),
     ("presence", "What the staff say that they are, and how many conversations they serve."),
+    ("groups", "Standing groups of the staff, and who is in them."),
     ("conversations", "Opening, serving and closing conversations."),
     ("messages", "Sending, changing and reading the log of a conversation."),
     ("reading", "Read and delivered positions."),

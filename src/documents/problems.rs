@@ -10,8 +10,8 @@ use crate::kernel::Code;
 use crate::kernel::Code::{
     AccountDisabled, AccountLocked, AgentFull, AlreadyAssigned, Busy, ConversationClosed, CursorReset,
     Draining, Forbidden, IdempotencyConflict, Internal, InvalidCredentials, InvalidParameter,
-    InvalidTransition, LastAdmin, LimitReached, MalformedJson, MessageRecalled, NameTaken, NotAMember,
-    NotAssignee, NotFound, OpenConversationExists, OriginRefused, PayloadTooLarge, RateLimited,
+    InvalidTransition, LastAdmin, LastManager, LimitReached, MalformedJson, MessageRecalled, NameTaken,
+    NotAMember, NotAssignee, NotFound, OpenConversationExists, OriginRefused, PayloadTooLarge, RateLimited,
     RequestTimeout, SessionRevoked, StaleEdit, StorageUnavailable, TenantBusy, TenantSuspended, TokenExpired,
     TokenInvalid, Unauthenticated, Unready, UnsupportedMediaType, ValidationFailed, VersionMismatch,
     WindowExpired,
@@ -46,6 +46,14 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "delete_member" => &[Forbidden, NotFound, LastAdmin],
 
         "list_presence" | "set_presence" => &[Forbidden],
+
+        "list_groups" => &[Forbidden],
+        "get_group" | "list_group_members" | "get_group_member" => &[Forbidden, NotFound],
+        "create_group" => &[Forbidden, NameTaken, LimitReached],
+        "update_group" => &[Forbidden, NotFound, NameTaken],
+        "delete_group" => &[Forbidden, NotFound],
+        "set_group_member" => &[Forbidden, NotFound, LimitReached],
+        "remove_group_member" => &[Forbidden, NotFound, LastManager],
 
         "open_conversation" => {
             &[Forbidden, NotAMember, NotAssignee, NotFound, IdempotencyConflict, OpenConversationExists]

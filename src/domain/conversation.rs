@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use crate::db::schema::{assignment, conversation, conversation_member};
-use crate::kernel::{AssignmentId, ConversationId, MemberId, TenantId};
+use crate::kernel::{AssignmentId, ConversationId, GroupId, MemberId, TenantId};
 use crate::{text_enum, words_of};
 
 text_enum! {
@@ -157,6 +157,8 @@ pub struct ConversationRow {
     pub merged_into_id: Option<ConversationId>,
     /// While open: since it was opened, released or reopened. The order of the queue.
     pub waiting_since: Option<i64>,
+    /// Support only: the group whose matter it is.
+    pub group_id: Option<GroupId>,
 }
 
 /// The versions of a conversation on which a command may be based; of these the present one must be one. An empty

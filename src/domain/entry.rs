@@ -47,6 +47,8 @@ text_enum! {
         PriorityChanged = "priority_changed",
         /// Backstage: tags changed.
         TagsChanged = "tags_changed",
+        /// Backstage: the conversation is another group's matter now, or no group's.
+        GroupChanged = "group_changed",
         /// Backstage: why an agent was assigned or relieved, or the conversation closed.
         Remark = "remark",
     }

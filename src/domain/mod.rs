@@ -8,6 +8,7 @@ pub mod actor;
 pub mod content;
 pub mod conversation;
 pub mod entry;
+pub mod group;
 pub mod member;
 pub mod notice;
 pub mod permission;

@@ -2,7 +2,7 @@
 //! kind. The journal writes these types and the documents show them. Does not own what messages say
 //! (`domain::content`). No I/O.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -10,7 +10,7 @@ use super::content::{CardContent, CustomContent, TextContent};
 use super::conversation::{CloseReason, Priority};
 use super::entry::EntryKind;
 use super::member::Role;
-use crate::kernel::{ConversationId, MemberId};
+use crate::kernel::{ConversationId, GroupId, MemberId};
 
 /// Content of notices that say everything by their kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -74,6 +74,17 @@ pub struct TagsChangedContent {
     pub tags: Vec<String>,
 }
 
+/// Content of `group_changed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GroupChangedContent {
+    /// The group before; null for none.
+    #[schema(required)]
+    pub from: Option<GroupId>,
+    /// The group now; null for none.
+    #[schema(required)]
+    pub to: Option<GroupId>,
+}
+
 /// Content of `remark`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RemarkContent {
@@ -95,6 +106,7 @@ pub const fn content_schema(kind: EntryKind) -> &'static str {
         EntryKind::Merged => "MergedContent",
         EntryKind::PriorityChanged => "PriorityChangedContent",
         EntryKind::TagsChanged => "TagsChangedContent",
+        EntryKind::GroupChanged => "GroupChangedContent",
         EntryKind::Remark => "RemarkContent",
         EntryKind::Opened
         | EntryKind::Reopened
@@ -116,6 +128,7 @@ pub fn content_schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<MergedContent>(&mut all);
     add::<PriorityChangedContent>(&mut all);
     add::<TagsChangedContent>(&mut all);
+    add::<GroupChangedContent>(&mut all);
     add::<RemarkContent>(&mut all);
     add::<EmptyContent>(&mut all);
     all

@@ -6,6 +6,7 @@
 
 use crate::domain::actor::Actor;
 use crate::domain::conversation::{ConversationKind, ConversationRow, ConversationStatus, ParticipantRow};
+use crate::domain::group::Sight;
 use crate::domain::member::Role;
 use crate::kernel::{Code, Error, Result};
 use crate::text_enum;
@@ -19,9 +20,11 @@ text_enum! {
         Own = "own",
         /// Conversations that the member is in.
         Inside = "inside",
-        /// Conversations that the member can see: those it is in, and the waiting ones.
+        /// Conversations that the member can see: those it is in, and the waiting ones (who is in groups: the waiting
+        /// ones of its groups and of no group).
         Visible = "visible",
-        /// Everything of the tenant.
+        /// Everything of the tenant. A supervisor who is in groups: of conversations those that it is in, those of its
+        /// groups and those of no group.
         Tenant = "tenant",
     }
 }
@@ -89,6 +92,12 @@ rights! {
     ReadPresence "read_presence":                                  Never Tenant Tenant Tenant;
     /// Say what one is: online, busy, away or offline.
     SetPresence "set_presence":                                    Never Own Own Own;
+    /// See the groups of the staff and who is in them.
+    ReadGroups "read_groups":                                      Never Tenant Tenant Tenant;
+    /// Make, change and delete groups; appoint their managers.
+    ManageGroups "manage_groups":                                  Never Never Never Tenant;
+    /// Add and remove members of groups (others: of the groups that they manage).
+    ManageGroupMembers "manage_group_members":                     Never Own Own Tenant;
     /// Change the tenant's name and settings; manage identity keys.
     ManageTenant "manage_tenant":                                  Never Never Never Tenant;
     /// Read the whole tenant's entries as a feed.
@@ -116,11 +125,13 @@ pub enum Relation {
     Insider,
 }
 
-/// How a member of this role stands to this conversation of its own tenant.
+/// How a member of this role stands to this conversation of its own tenant. What it sees by its groups is asked for only
+/// when the conversation is a group's.
 pub fn relation(
     actor: &Actor,
     conversation: &ConversationRow,
     participant: Option<&ParticipantRow>,
+    sight: &Sight,
 ) -> Relation {
     if conversation.tenant_id != actor.tenant || conversation.kind == ConversationKind::Backstage {
         return Relation::Stranger;
@@ -129,8 +140,10 @@ pub fn relation(
         return Relation::Insider;
     }
     let visible = match scope(actor.role, Operation::ReadConversation) {
-        Scope::Tenant => true,
-        Scope::Visible => conversation.status == Some(ConversationStatus::Open),
+        Scope::Tenant => sight.reaches(conversation.group_id),
+        Scope::Visible => {
+            conversation.status == Some(ConversationStatus::Open) && sight.reaches(conversation.group_id)
+        }
         _ => false,
     };
     if visible { Relation::Viewer } else { Relation::Stranger }

@@ -40,7 +40,8 @@ pub fn apply(tenant: &Tenant, notice: &AccessNotice, to: &dyn Fn(MemberId) -> bo
                 socket.close(close::FORBIDDEN, "tenant_suspended");
             }
         }
-        AccessState::Tenant { suspended: false } => {}
+        // What a member sees by its groups has been taken in before (`sight`).
+        AccessState::Group { .. } | AccessState::Tenant { suspended: false } => {}
     }
 }
 

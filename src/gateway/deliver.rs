@@ -19,6 +19,7 @@ use super::hub::Hub;
 use super::presence;
 use super::rebuild::Suspect;
 use super::rows::{self, Pair};
+use super::sight;
 use super::tenant::{Held, Tenant};
 use super::watch;
 use crate::conversations::view::Cards;
@@ -48,6 +49,7 @@ pub fn take(hub: &Rc<Hub>, id: TenantId, changes: Arc<Changes>) {
 
 /// Gives the changes to everybody who need not wait, and holds what has to follow.
 fn now(hub: &Hub, tenant: &mut Tenant, changes: Arc<Changes>) {
+    sight::take(tenant, &changes);
     let due = rows::due(tenant, &changes);
     let queue = watch::moves_queue(tenant, &changes);
     let mut members = tenant.waiting_members();

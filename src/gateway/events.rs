@@ -95,7 +95,8 @@ pub(super) fn deliver(
         match event {
             Event::Entry(entry) => {
                 if let Some(state) = changes.conversations.get(&entry.conversation_id) {
-                    send_entry(hub, tenant, state, entry, to);
+                    let front = state.conversation.parent_id.and_then(|id| changes.conversations.get(&id));
+                    send_entry(hub, tenant, (state, front), entry, to);
                 }
             }
             Event::FirstRow(due) | Event::Row(due) => {
@@ -108,7 +109,14 @@ pub(super) fn deliver(
     }
 }
 
-fn send_entry(hub: &Hub, tenant: &Tenant, state: &ConversationState, entry: &EntryRow, to: &Audience<'_>) {
+/// Sends an entry of a log; of a backstage log with the conversation in front of it, when that changed too.
+fn send_entry(
+    hub: &Hub,
+    tenant: &Tenant,
+    (state, front_state): (&ConversationState, Option<&ConversationState>),
+    entry: &EntryRow,
+    to: &Audience<'_>,
+) {
     let mut serialised: Option<wire::Durable> = None;
     let mut frame = |member, after| {
         serialised
@@ -131,8 +139,10 @@ fn send_entry(hub: &Hub, tenant: &Tenant, state: &ConversationState, entry: &Ent
         if backstage && !actor.role.is_staff() {
             continue;
         }
+        let sees = |state, backstage| watch::may_see(socket, &actor, state, backstage);
         if !state.recipients(entry).any(|one| one.member_id == actor.member)
-            && watch::may_see(&actor, state, backstage)
+            && sees(state, backstage)
+            && front_state.is_none_or(|front| sees(front, false))
         {
             let after = to.after(actor.member, entry.rev);
             socket.durable((entry.rev, after), entry.conversation_id, frame(actor.member, after));

@@ -36,6 +36,7 @@ mod replay;
 mod resume;
 mod rows;
 mod session;
+mod sight;
 mod socket;
 mod sweep;
 mod tenant;

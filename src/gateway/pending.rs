@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::protocol::FrameId;
 use super::protocol::client::{Position, Read};
 use super::protocol::limits::{COLLECTED, DELIVERED_MS, TYPING_EVERY_MS, TYPING_TTL_MS};
+use super::sight::Known;
 use crate::kernel::{ConversationId, MemberId};
 
 /// A read position that waits.
@@ -47,6 +48,8 @@ pub struct Pending {
     pub watches: HashSet<ConversationId>,
     /// Whether waiting conversations are watched.
     pub waiting: bool,
+    /// What the member sees by its groups, once something was watched.
+    pub sight: Option<Known>,
 }
 
 impl Pending {

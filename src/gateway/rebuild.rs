@@ -79,6 +79,7 @@ pub fn go_on_after(hub: &Hub, tenant: &mut Tenant, head: i64) {
     tenant.follower = Follower::after(tenant.delivered);
     for socket in tenant.members.values().flatten().filter(|socket| socket.phase.get() != Phase::Closing) {
         socket.miss(missed_from, None);
+        super::sight::forget(socket);
     }
     // Who watched may have lost sight meanwhile; watching again is checked again.
     let watchers = tenant.watchers.drain().flat_map(|(_, sockets)| sockets).chain(tenant.waiting.drain(..));

@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytestring::ByteString;
 
@@ -18,17 +19,19 @@ use super::protocol::table;
 use super::rows::changed;
 use super::socket::Socket;
 use super::tenant::Tenant;
-use super::{collect, wire};
+use super::{collect, sight, wire};
 use crate::conversations::access;
 use crate::conversations::view::{Cards, StaffView};
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
-use crate::domain::conversation::{ConversationKind, ConversationStatus};
-use crate::domain::entry::EntryKind;
+use crate::domain::conversation::{ConversationKind, ConversationRow, ConversationStatus, ParticipantRow};
+use crate::domain::entry::{EntryKind, EntryRow};
+use crate::domain::group::Sight;
+use crate::domain::notice::GroupChangedContent;
 use crate::domain::permission::{self, Relation};
 use crate::journal::Changes;
 use crate::journal::feed::ConversationState;
-use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
+use crate::kernel::{Code, ConversationId, Error, GroupId, MemberId, Result};
 
 /// Positions that are remembered for one tenant at most.
 const REMEMBERED: usize = 10_000;
@@ -46,6 +49,7 @@ pub fn watch(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Watc
         }
         let mut seen = HashSet::new();
         asked.retain(|one| seen.insert(*one));
+        sight::learn(&socket, actor).await?;
         let fronts: Vec<ConversationId> =
             look(&socket, actor, asked.clone()).await?.into_iter().map(|one| one.1).collect();
         let added = add(&socket, actor, &fronts, input.waiting)?;
@@ -152,6 +156,15 @@ fn unwatched(conversation: ConversationId) -> ByteString {
     wire::frame(table::RESET, &Reset { conversation_id: Some(conversation), all: false, reason })
 }
 
+/// Ends a socket's watches of conversations: it may have lost sight of some. Watching again is checked again.
+pub fn end_all(tenant: &mut Tenant, socket: &Rc<Socket>) {
+    let watches = collect::with(socket, |pending| std::mem::take(&mut pending.watches));
+    for conversation in watches {
+        tenant.unwatch(socket, conversation);
+        socket.reply(unwatched(conversation));
+    }
+}
+
 /// The worker no longer knows what this socket may see: all its watches end. The caller has emptied the tenant's.
 pub fn forget_all(socket: &Rc<Socket>) {
     let watches = collect::with(socket, |pending| {
@@ -163,12 +176,21 @@ pub fn forget_all(socket: &Rc<Socket>) {
 
 /// Whether a watcher may still see this conversation. The notes of a conversation are seen by the staff who watch it; when
 /// they lose sight of it, the change of the conversation itself ends the watch.
-pub fn may_see(actor: &Actor, state: &ConversationState, backstage: bool) -> bool {
+pub fn may_see(socket: &Socket, actor: &Actor, state: &ConversationState, backstage: bool) -> bool {
     if backstage {
         return actor.role.is_staff();
     }
+    let row = &state.conversation;
     let participant = state.participants.iter().find(|one| one.member_id == actor.member);
-    permission::relation(actor, &state.conversation, participant) != Relation::Stranger
+    let sight = match row.group_id {
+        None => Some(Sight::whole()),
+        Some(_) => sight::of(socket),
+    };
+    let inside = participant.is_some_and(ParticipantRow::is_in);
+    match sight {
+        Some(sight) => permission::relation(actor, row, participant, &sight) != Relation::Stranger,
+        None => inside,
+    }
 }
 
 /// A receipt for those who are in a conversation and those who watch it.
@@ -211,8 +233,20 @@ fn queue_moves(changes: &Changes) -> impl Iterator<Item = &ConversationState> {
     changes.conversations.values().filter(move |state| {
         let id = state.conversation.id;
         state.conversation.kind == ConversationKind::Support
-            && changes.entries.iter().any(|entry| entry.conversation_id == id && moves.contains(&entry.kind))
+            && (changes
+                .entries
+                .iter()
+                .any(|entry| entry.conversation_id == id && moves.contains(&entry.kind))
+                || group_changes(changes, &state.conversation).next().is_some())
     })
+}
+
+/// Where a conversation became another group's matter in these changes.
+fn group_changes<'a>(changes: &'a Changes, row: &'a ConversationRow) -> impl Iterator<Item = &'a EntryRow> {
+    let behind = move |entry: &&Arc<EntryRow>| {
+        entry.kind == EntryKind::GroupChanged && Some(entry.conversation_id) == row.backstage_id
+    };
+    changes.entries.iter().filter(behind).map(Arc::as_ref)
 }
 
 fn waits(state: &ConversationState) -> bool {
@@ -232,21 +266,37 @@ pub fn needed_cards(changes: &Changes) -> Vec<MemberId> {
         .collect()
 }
 
-/// Tells who watches the waiting list.
+/// Tells who watches the waiting list, as far as the conversation lies within its sight. For who had it in sight before
+/// it became another group's matter, it ceases to wait.
 pub fn queue(tenant: &Tenant, changes: &Changes, cards: &Cards) {
     for state in queue_moves(changes) {
-        let waiting = waits(state);
-        let view = waiting.then(|| StaffView::new(&state.conversation, cards));
-        let notice = QueueNotice { conversation_id: state.conversation.id, waiting, conversation: view };
-        let bytes = wire::frame(table::QUEUE, &notice);
-        tenant.waiting.iter().for_each(|socket| socket.ephemeral(bytes.clone()));
+        let row = &state.conversation;
+        let frame = |waiting: bool| {
+            let view = waiting.then(|| StaffView::new(row, cards));
+            let notice = QueueNotice { conversation_id: row.id, waiting, conversation: view };
+            wire::frame(table::QUEUE, &notice)
+        };
+        let (now, gone) = (frame(waits(state)), frame(false));
+        let before: Vec<Option<GroupId>> = group_changes(changes, row)
+            .filter_map(|entry| serde_json::from_str::<GroupChangedContent>(&entry.content).ok())
+            .map(|content| content.from)
+            .collect();
+        for socket in &tenant.waiting {
+            let member = socket.actor.get().map(|actor| actor.member);
+            let inside = state.participants.iter().any(|one| Some(one.member_id) == member && one.is_in());
+            if inside || sight::reaches(socket, row.group_id) {
+                socket.ephemeral(now.clone());
+            } else if before.iter().any(|group| sight::reaches(socket, *group)) {
+                socket.ephemeral(gone.clone());
+            }
+        }
     }
 }
 
 fn end_watches(tenant: &mut Tenant, state: &ConversationState, conversation: ConversationId) {
     let Some(watchers) = tenant.watchers.get_mut(&conversation) else { return };
     watchers.retain(|socket| {
-        let keep = socket.actor.get().is_some_and(|actor| may_see(&actor, state, false));
+        let keep = socket.actor.get().is_some_and(|actor| may_see(socket, &actor, state, false));
         if !keep {
             collect::with(socket, |pending| pending.watches.remove(&conversation));
             socket.reply(unwatched(conversation));

@@ -8,7 +8,7 @@ use crate::domain::actor::Principal;
 use crate::domain::content::Body;
 use crate::domain::conversation::IfVersion;
 use crate::domain::entry::EntryRow;
-use crate::kernel::{ConversationId, TenantId};
+use crate::kernel::{ConversationId, GroupId, TenantId};
 
 /// One thing that somebody wants done to a tenant's log.
 #[derive(Debug, Clone)]
@@ -79,6 +79,8 @@ impl LogRef {
 pub struct Reply {
     /// The conversation that the command was about.
     pub conversation: Option<ConversationId>,
+    /// The group that the command was about.
+    pub group: Option<GroupId>,
     /// The entry that was written or, for a retry, found.
     pub entry: Option<Arc<EntryRow>>,
     /// The rev under which it was done; 0 when nothing had to be done.
@@ -87,7 +89,7 @@ pub struct Reply {
     pub duplicate: bool,
     /// Open: a conversation was made (and not found).
     pub created: bool,
-    /// Merge and change of a member: conversations are left; repeat the command.
+    /// Merge, change of a member, end of a group: conversations are left; repeat the command.
     pub more: bool,
     /// Read and mark_unread: the position that holds now, and its version.
     pub read: Option<(i64, i64)>,

@@ -14,9 +14,10 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::domain::conversation::{ConversationRow, ParticipantRow};
 use crate::domain::entry::EntryRow;
+use crate::domain::group::GroupMemberType;
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::presence::AgentStatusRow;
-use crate::kernel::{ConversationId, MemberId, SessionId, TenantId};
+use crate::kernel::{ConversationId, GroupId, MemberId, SessionId, TenantId};
 
 /// Everything that one tenant's readers must learn from revs `rev_from..=rev_to`, without holes.
 #[derive(Debug, Clone)]
@@ -94,6 +95,15 @@ pub enum AccessState {
         merged_into: Option<MemberId>,
         /// When the account ends.
         expires_at: Option<i64>,
+    },
+    /// A member came into a group, left it, or is something else in it.
+    Group {
+        /// Who.
+        member: MemberId,
+        /// Which.
+        group: GroupId,
+        /// As what it is in the group; `None` when it is not.
+        stands_as: Option<GroupMemberType>,
     },
     /// The tenant was suspended or reopened.
     Tenant {

@@ -11,12 +11,15 @@ use std::sync::Arc;
 use diesel::prelude::*;
 
 use super::feed::{AccessNotice, AccessState, Changes, ConversationState};
+use super::working_set::group_state;
 use crate::db::AnyConnection;
 use crate::db::schema::{
-    agent_status, auth_session, conversation, conversation_member, group_message, member, tenant, tenant_log,
+    agent_status, auth_session, conversation, conversation_member, group_member, group_message, member,
+    tenant, tenant_log,
 };
 use crate::domain::conversation::{ConversationRow, ParticipantRow};
-use crate::domain::entry::EntryRow;
+use crate::domain::entry::{EntryKind, EntryRow};
+use crate::domain::group::GroupMemberRow;
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::presence::AgentStatusRow;
 use crate::kernel::{ConversationId, MemberId, Result, SessionId, TenantId};
@@ -60,6 +63,7 @@ pub fn changes(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: 
         .load(connection)?;
     let ids: BTreeSet<ConversationId> =
         entries.iter().map(|entry| entry.conversation_id).chain(moved).collect();
+    let ids = with_fronts(connection, tenant, ids, &entries)?;
     Ok(Changes {
         tenant,
         rev_from: from,
@@ -161,6 +165,27 @@ fn conversations(
     Ok(conversations.into_iter().map(state).collect())
 }
 
+/// A change of group stands behind the conversation and changes what is seen of the conversation itself.
+fn with_fronts(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    mut ids: BTreeSet<ConversationId>,
+    entries: &[EntryRow],
+) -> Result<BTreeSet<ConversationId>> {
+    let changed = entries.iter().filter(|entry| entry.kind == EntryKind::GroupChanged);
+    let behind: BTreeSet<ConversationId> = changed.map(|entry| entry.conversation_id).collect();
+    let behind: Vec<ConversationId> = behind.into_iter().collect();
+    for behind in behind.chunks(CHUNK) {
+        let fronts: Vec<Option<ConversationId>> = on!(connection, inner => conversation::table
+            .filter(conversation::tenant_id.eq(tenant))
+            .filter(conversation::id.eq_any(behind))
+            .select(conversation::parent_id)
+            .load(inner))?;
+        ids.extend(fronts.into_iter().flatten());
+    }
+    Ok(ids)
+}
+
 type MemberColumns = (MemberId, i64, Role, MemberStatus, Option<i64>, Option<MemberId>, Option<i64>);
 
 fn access(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) -> Result<Vec<AccessNotice>> {
@@ -183,6 +208,11 @@ fn access(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) 
             member::expires_at,
         ))
         .load(connection)?;
+    let groups: Vec<GroupMemberRow> = group_member::table
+        .filter(group_member::tenant_id.eq(tenant))
+        .filter(group_member::rev.between(from, to))
+        .select(GroupMemberRow::as_select())
+        .load(connection)?;
     let tenants: Vec<(i64, String)> = tenant::table
         .filter(tenant::id.eq(tenant))
         .filter(tenant::rev.between(from, to))
@@ -197,6 +227,7 @@ fn access(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) 
         let change = AccessState::Member { member, role, status, deleted, merged_into, expires_at };
         AccessNotice { rev, change }
     });
+    let groups = groups.iter().map(|row| AccessNotice { rev: row.rev, change: group_state(row) });
     let tenants = tenants.into_iter().map(|(rev, status)| AccessNotice {
         rev,
         change: AccessState::Tenant { suspended: status == "suspended" },
@@ -204,7 +235,7 @@ fn access(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) 
     // Of one rev the member comes first: that it was disabled or recognised says more than that its sessions ended.
     // A rev of 0 means that the row never changed who has access.
     let mut all: Vec<AccessNotice> =
-        members.chain(sessions).chain(tenants).filter(|notice| notice.rev > 0).collect();
+        members.chain(sessions).chain(groups).chain(tenants).filter(|notice| notice.rev > 0).collect();
     all.sort_by_key(|notice| notice.rev);
     Ok(all)
 }

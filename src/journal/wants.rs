@@ -5,16 +5,17 @@
 //! Owns the order of the questions and what follows from what (a backstage log from its conversation, all the
 //! participants from a conversation). Invariant: nothing else is loaded than what follows from the wants.
 
+mod groups;
+mod source;
+
 use std::collections::{BTreeSet, HashMap};
 
 use super::command::{Command, LogRef};
 use super::working_set::{MemberFacts, TenantFacts, WorkingSet};
-use crate::domain::conversation::{
-    ConversationRow, ConversationStatus, MemberType, ParticipantRow, support_open_key,
-};
+use crate::domain::conversation::{ConversationStatus, MemberType, support_open_key};
 use crate::domain::entry::EntryRow;
-use crate::domain::presence::AgentStatusRow;
-use crate::kernel::{ConversationId, MemberId, Result, SessionId, TenantId};
+use crate::kernel::{ConversationId, GroupId, MemberId, Result, TenantId};
+pub use source::Source;
 
 /// Most conversations that one command moves, frees or closes; what is left is done when it is repeated.
 pub const PIECE: usize = 100;
@@ -52,6 +53,20 @@ pub struct Wants {
     pub entries: BTreeSet<(ConversationId, i64)>,
     /// Staff whose presence or number of conversations may change.
     pub agents: BTreeSet<MemberId>,
+    /// Groups that are changed, or given conversations.
+    pub groups: BTreeSet<GroupId>,
+    /// Groups whose members matter, all of them.
+    pub rosters: BTreeSet<GroupId>,
+    /// Places in groups that may change, by group and member: also the rows of those who left.
+    pub places: BTreeSet<(GroupId, MemberId)>,
+    /// Members whose groups matter, all of them.
+    pub sights: BTreeSet<MemberId>,
+    /// Tenants whose groups matter, all that live.
+    pub named_groups: BTreeSet<TenantId>,
+    /// Groups that end: their conversations that are not closed.
+    pub ending_groups: BTreeSet<GroupId>,
+    /// Whether the groups of the conversations that are loaded matter.
+    pub groups_of_conversations: bool,
     /// Whether the assignments of what is loaded may change, and with them the numbers of those who serve it.
     pub assignments: bool,
 }
@@ -66,40 +81,6 @@ impl Wants {
         }
         wants
     }
-}
-
-/// Where a working set is loaded from. Every question may name what does not exist; the answer leaves it out.
-#[allow(missing_docs, reason = "each question is its signature; what is asked for stands in `Wants`")]
-pub trait Source {
-    /// The facts of these tenants; the rev is filled in by the caller, who locked it.
-    fn tenants(&mut self, ids: &[TenantId]) -> Result<Vec<(TenantId, TenantFacts)>>;
-    fn members(&mut self, ids: &[MemberId]) -> Result<Vec<MemberFacts>>;
-    /// Who was recognised as these members: (into, from).
-    fn merged_into(&mut self, ids: &[MemberId]) -> Result<Vec<(MemberId, MemberId)>>;
-    fn sessions(&mut self, tenants: &[TenantId], ids: &[MemberId]) -> Result<Vec<(MemberId, SessionId)>>;
-    fn conversations(&mut self, ids: &[ConversationId]) -> Result<Vec<ConversationRow>>;
-    fn open_conversations(&mut self, tenants: &[TenantId], keys: &[String]) -> Result<Vec<ConversationRow>>;
-    /// The oldest conversations of a customer, at most `limit`.
-    fn owned(&mut self, tenants: &[TenantId], owner: MemberId, limit: usize) -> Result<Vec<ConversationId>>;
-    /// The tenant's administrators that may use their account now, at most `limit` with an end and as many without.
-    fn administrators(&mut self, tenant: TenantId, now: i64, limit: usize) -> Result<Vec<MemberFacts>>;
-    /// Sub-accounts that are not deleted, at most `limit` agents and as many others.
-    fn below(&mut self, parent: MemberId, limit: usize) -> Result<Vec<MemberFacts>>;
-    /// The rows of these members of the staff, as far as they have one.
-    fn agents(&mut self, ids: &[MemberId]) -> Result<Vec<AgentStatusRow>>;
-    /// The oldest conversations, not closed, where the member is in as this, at most `limit`.
-    fn inside(
-        &mut self,
-        tenants: &[TenantId],
-        member: MemberId,
-        kind: MemberType,
-        limit: usize,
-    ) -> Result<Vec<ConversationId>>;
-    fn participants(&mut self, fronts: &[ConversationId]) -> Result<Vec<ParticipantRow>>;
-    fn entries_at(&mut self, places: &[(ConversationId, i64)]) -> Result<Vec<EntryRow>>;
-    fn entries_by_key(&mut self, keys: &[MessageKey]) -> Result<Vec<EntryRow>>;
-    /// Messages under these keys in any support conversation of the customer.
-    fn entries_by_opening(&mut self, tenants: &[TenantId], keys: &[OpeningKey]) -> Result<Vec<EntryRow>>;
 }
 
 /// Fills the set for these commands. `revs` are the locked tenants.
@@ -119,6 +100,7 @@ pub fn load(
     load_members(source, set, &tenants, &wants)?;
     load_conversations(source, set, &tenants, &wants, openings)?;
     load_agents(source, set, &wants)?;
+    groups::load(source, set, &wants, commands)?;
     load_participants(source, set)?;
     load_entries(source, set, &wants)
 }
@@ -266,6 +248,11 @@ fn load_conversations(
             ids.extend(&inside);
             set.inside.insert((member, kind), inside);
         }
+    }
+    for group in &wants.ending_groups {
+        let of_group = source.of_group(tenants, *group, PIECE + 1)?;
+        ids.extend(&of_group);
+        set.of_groups.insert(*group, of_group);
     }
     // Behind and in front: a backstage log is judged by its parent, and notes go to the log behind. A merged one is
     // seen by who sees the one that goes on, which may itself be merged.

@@ -13,10 +13,11 @@ use crate::domain::conversation::{
     AssignmentEnd, AssignmentRow, ConversationRow, MemberType, ParticipantRow,
 };
 use crate::domain::entry::{EntryRow, RevisionRow};
+use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::presence::AgentStatusRow;
 use crate::domain::tenant::TenantSettings;
-use crate::kernel::{AssignmentId, ConversationId, IdGenerator, MemberId, SessionId, TenantId};
+use crate::kernel::{AssignmentId, ConversationId, GroupId, IdGenerator, MemberId, SessionId, TenantId};
 
 /// What the journal must know of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +130,15 @@ pub struct WorkingSet {
     pub agents: Table<MemberId, AgentStatusRow>,
     /// Whose rows were looked for.
     pub known_agents: BTreeSet<MemberId>,
+    /// Groups that commands name, those of conversations that are opened again, and, where one is made or named
+    /// anew, all that live.
+    pub groups: Table<GroupId, GroupRow>,
+    /// Who is in which group, as far as commands ask.
+    pub group_members: Table<(GroupId, MemberId), GroupMemberRow>,
+    /// Whose groups were looked for.
+    pub known_sights: BTreeSet<MemberId>,
+    /// The conversations, not closed, of a group that ends; at most `PIECE` + 1.
+    pub of_groups: HashMap<GroupId, Vec<ConversationId>>,
     /// Assignments made by the batch.
     pub assignments: Table<AssignmentId, AssignmentRow>,
     /// Content that was replaced.
@@ -161,6 +171,10 @@ impl WorkingSet {
             keys: HashMap::new(),
             agents: Table::default(),
             known_agents: BTreeSet::new(),
+            groups: Table::default(),
+            group_members: Table::default(),
+            known_sights: BTreeSet::new(),
+            of_groups: HashMap::new(),
             assignments: Table::default(),
             revisions: Vec::new(),
             ended_assignments: Vec::new(),
@@ -255,6 +269,11 @@ impl WorkingSet {
                 });
             }
         }
+        for row in self.group_members.written() {
+            if let Some(changes) = by_tenant.get_mut(&row.tenant_id) {
+                changes.access.push(AccessNotice { rev: row.rev, change: group_state(row) });
+            }
+        }
         for (id, facts) in self.tenants.iter() {
             let moved = self.tenants.loaded(id).is_some_and(|before| before.state_rev != facts.state_rev);
             if moved && let Some(changes) = by_tenant.get_mut(id) {
@@ -266,6 +285,11 @@ impl WorkingSet {
             changes.access.sort_by_key(|notice| notice.rev);
         }
     }
+}
+
+/// A member's place in a group as a notice.
+pub fn group_state(row: &GroupMemberRow) -> AccessState {
+    AccessState::Group { member: row.member_id, group: row.group_id, stands_as: row.stands_as() }
 }
 
 /// A member's state as a notice.

@@ -73,9 +73,10 @@ codes! {
     WindowExpired "window_expired" 409 false "The time in which this message could be edited or recalled is over.";
     MessageRecalled "message_recalled" 409 false "The message was recalled and cannot be edited.";
     StaleEdit "stale_edit" 409 false "The message was edited after the version that this edit is based on; context.edited_at says when.";
-    NameTaken "name_taken" 409 false "The slug, login name, external id or key id is in use.";
+    NameTaken "name_taken" 409 false "The slug, login name, external id, key id or name of a group is in use.";
     LimitReached "limit_reached" 409 false "A limit on how many there may be is reached.";
     LastAdmin "last_admin" 409 false "The tenant would be left without an administrator, or without one whose account has no end: make another one first.";
+    LastManager "last_manager" 409 false "The group would be left without a manager: an administrator must take this one out, or appoint another first.";
     CursorReset "cursor_reset" 410 false "The cursor belongs to another member or another history, or lies beyond the head: start without a cursor.";
     VersionMismatch "version_mismatch" 412 false "The conversation is not at a version that If-Match names; context says where it stands.";
     PayloadTooLarge "payload_too_large" 413 false "The body or frame is larger than the limit.";

@@ -185,6 +185,8 @@ id_types! {
     ConversationId;
     /// One assignment of an agent to a conversation.
     AssignmentId;
+    /// A standing group of the staff.
+    GroupId;
 }
 
 #[cfg(test)]

@@ -15,4 +15,6 @@ pub mod url;
 
 pub use clock::{Clock, Millis};
 pub use error::{Code, Error, FieldError, Result};
-pub use id::{AssignmentId, ConversationId, IdGenerator, IdentityKeyId, MemberId, SessionId, TenantId};
+pub use id::{
+    AssignmentId, ConversationId, GroupId, IdGenerator, IdentityKeyId, MemberId, SessionId, TenantId,
+};

@@ -154,6 +154,8 @@ impl Revocations {
                     let access = MemberAccess { role: *role, barred, merged, ends, rev, noticed_at: now };
                     state.learn(*member, access);
                 }
+                // What a member sees by its groups is asked of the store, request by request.
+                AccessState::Group { .. } => {}
                 AccessState::Tenant { suspended } => {
                     state.notices += 1;
                     if *suspended {

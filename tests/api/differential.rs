@@ -3,15 +3,16 @@
 
 use std::collections::HashMap;
 
-use deskwire::db::schema::{assignment, message_revision};
+use deskwire::db::schema::{assignment, chat_group, group_member, message_revision};
 use deskwire::db::{AnyConnection, DatabaseKind};
 use deskwire::domain::actor::Actor;
 use deskwire::domain::content::Body;
 use deskwire::domain::conversation::{AssignmentRow, CloseReason, Priority};
 use deskwire::domain::entry::{EntryKind, RevisionRow};
+use deskwire::domain::group::{GroupMemberRow, GroupMemberType, GroupRow};
 use deskwire::domain::member::Role;
 use deskwire::journal::{Action, Command, Draft, LogRef, commands};
-use deskwire::kernel::ConversationId;
+use deskwire::kernel::{ConversationId, GroupId};
 use diesel::prelude::*;
 use serde_json::json;
 
@@ -52,6 +53,7 @@ async fn play(kind: DatabaseKind, seed: u64) -> String {
     let mut canonical = Canonical::default();
     canonical.note(&people);
     let mut rooms = vec![ConversationId(1)];
+    let mut groups = vec![GroupId(1)];
     let mut number = 0;
     for _ in 0..25 {
         let size = *random.pick(&[1, 2, 7, 40, 256]);
@@ -72,7 +74,7 @@ async fn play(kind: DatabaseKind, seed: u64) -> String {
                             Action::Send(commands::Send { log: room, draft, read_seq: None }),
                         )
                     }
-                    false => command(&mut random, &people, &rooms, number),
+                    false => command(&mut random, &people, (&rooms, &groups), number),
                 }
             })
             .collect();
@@ -81,6 +83,7 @@ async fn play(kind: DatabaseKind, seed: u64) -> String {
                 && reply.created
             {
                 rooms.extend(reply.conversation);
+                groups.extend(reply.group);
             }
             match answer {
                 Ok(reply) => canonical.line(&format!("{reply:?}")),
@@ -114,12 +117,26 @@ fn rest(connection: &mut AnyConnection) -> Vec<String> {
         .unwrap();
     let assignments: Vec<AssignmentRow> =
         assignment::table.order(assignment::id).select(AssignmentRow::as_select()).load(connection).unwrap();
+    let groups: Vec<GroupRow> =
+        chat_group::table.order(chat_group::id).select(GroupRow::as_select()).load(connection).unwrap();
+    let places: Vec<GroupMemberRow> = group_member::table
+        .order((group_member::group_id, group_member::member_id))
+        .select(GroupMemberRow::as_select())
+        .load(connection)
+        .unwrap();
     let mut lines: Vec<String> = revisions.iter().map(|row| format!("{row:?}")).collect();
+    lines.extend(groups.iter().map(|row| format!("{row:?}")));
+    lines.extend(places.iter().map(|row| format!("{row:?}")));
     lines.extend(assignments.iter().map(|row| format!("{row:?}")));
     lines
 }
 
-fn command(random: &mut Random, people: &Seed, rooms: &[ConversationId], number: u64) -> Command {
+fn command(
+    random: &mut Random,
+    people: &Seed,
+    (rooms, groups): (&[ConversationId], &[GroupId]),
+    number: u64,
+) -> Command {
     let staff = [people.agent, people.second_agent, people.supervisor, people.admin];
     let visitors = [people.visitor, people.second_visitor];
     let everybody = [staff.as_slice(), visitors.as_slice()].concat();
@@ -127,14 +144,21 @@ fn command(random: &mut Random, people: &Seed, rooms: &[ConversationId], number:
     let conversation = *random.pick(rooms);
     let seq = random.below(30) as i64;
     let note = random.pick(&["", "why ", "警告 🙂", "WHY"]).to_string();
-    let action = match random.below(24) {
+    let group = *random.pick(groups);
+    let name = random.pick(&["Sales", "SALES", "sales ", "销售", "ß", "SS", "İ"]).to_string();
+    let action = match random.below(30) {
         0..=2 => {
             let visitor = *random.pick(&visitors);
             let message = (random.below(2) == 0).then(|| draft(random, number));
             let subject = random.pick(&["", "Subject ", "subject", "主题\t"]).to_string();
             return Command::new(
                 visitor,
-                Action::Open(commands::Open { customer: visitor.member, subject, message }),
+                Action::Open(commands::Open {
+                    customer: visitor.member,
+                    subject,
+                    group: Some(group),
+                    message,
+                }),
             );
         }
         3..=9 => {
@@ -172,8 +196,25 @@ fn command(random: &mut Random, people: &Seed, rooms: &[ConversationId], number:
             priority: (random.below(2) == 0).then_some(Priority::High),
             tags: (random.below(2) == 0)
                 .then(|| vec!["Tag".to_owned(), "tag ".to_owned(), "标签".to_owned()]),
+            group: (random.below(2) == 0).then_some(Some(group)),
         }),
         22 => Action::MarkUnread(commands::MarkUnread { conversation, seq }),
+        23 => Action::CreateGroup(commands::CreateGroup { name, description: note }),
+        24 => Action::UpdateGroup(commands::UpdateGroup { group, name: Some(name), description: Some(note) }),
+        25 => Action::DeleteGroup(commands::DeleteGroup { group }),
+        26 | 27 => {
+            let member_type =
+                *random.pick(&[None, Some(GroupMemberType::Manager), Some(GroupMemberType::Member)]);
+            Action::SetGroupMember(commands::SetGroupMember {
+                group,
+                member: random.pick(&everybody).member,
+                member_type,
+            })
+        }
+        28 => Action::RemoveGroupMember(commands::RemoveGroupMember {
+            group,
+            member: random.pick(&everybody).member,
+        }),
         _ => Action::Read(commands::Read { conversation, seq, read_ver: None }),
     };
     Command::new(actor, action)

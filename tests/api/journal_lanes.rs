@@ -21,8 +21,12 @@ async fn submit(app: &TestApp, actor: Actor, action: Action) -> Result<Reply> {
 
 async fn open(app: &TestApp, seed: &Seed) -> ConversationId {
     let message = Some(draft("first", "hello"));
-    let action =
-        Action::Open(commands::Open { customer: seed.visitor.member, subject: String::new(), message });
+    let action = Action::Open(commands::Open {
+        customer: seed.visitor.member,
+        subject: String::new(),
+        group: None,
+        message,
+    });
     submit(app, seed.visitor, action).await.unwrap().conversation.unwrap()
 }
 

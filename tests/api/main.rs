@@ -37,6 +37,8 @@ mod feed;
 mod flood;
 mod followers;
 mod frozen_database;
+mod group_sight;
+mod groups;
 mod hub;
 mod identities;
 mod inbox_rows;

@@ -17,7 +17,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("http", &["http"]),
     (
         "features",
-        &["auth", "members", "tenants", "visitors", "presence", "conversations", "messages", "sync"],
+        &[
+            "auth",
+            "members",
+            "tenants",
+            "visitors",
+            "presence",
+            "groups",
+            "conversations",
+            "messages",
+            "sync",
+        ],
     ),
     ("gateway", &["gateway"]),
     ("documents", &["documents", "health"]),

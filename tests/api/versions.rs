@@ -244,7 +244,7 @@ on_every_database! {
         let room = app.open_room(desk.seed.visitor).await;
         let name = |index: usize| Some(format!("subject {index}"));
         let update = |index: usize| {
-            let update = commands::Update { conversation: room, subject: name(index), priority: None, tags: None };
+            let update = commands::Update { conversation: room, subject: name(index), priority: None, tags: None, group: None };
             let at_first = deskwire::domain::conversation::IfVersion(vec![1]);
             Command::new(desk.seed.supervisor, update).based_on(Some(at_first))
         };

@@ -111,6 +111,8 @@ export type Conversation = {
   customer?: (Card | null);
   /** The customer's account was deleted. */
   customer_deleted?: boolean;
+  /** The group whose matter it is; null for none. A closed conversation may name one that was deleted since. */
+  group_id?: (string | null);
   /** The conversation. */
   id: ConversationId;
   /** Support, or the backstage conversation behind one. */
@@ -205,13 +207,13 @@ export type Entry = {
   seq: number;
 };
 
-export type EntryKind = ("text" | "card" | "custom" | "opened" | "joined" | "left" | "assigned" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "priority_changed" | "tags_changed" | "remark" | (string & {}));
+export type EntryKind = ("text" | "card" | "custom" | "opened" | "joined" | "left" | "assigned" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "priority_changed" | "tags_changed" | "group_changed" | "remark" | (string & {}));
 
 export type ErrorReply = {
   /** The key of the message that was not sent. */
   client_msg_id?: string;
   /** What went wrong, for programs; the table of codes says what it means. */
-  code: ("malformed_json" | "invalid_parameter" | "unauthenticated" | "token_invalid" | "token_expired" | "session_revoked" | "invalid_credentials" | "forbidden" | "not_a_member" | "not_assignee" | "account_locked" | "account_disabled" | "tenant_suspended" | "origin_refused" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_conflict" | "invalid_transition" | "already_assigned" | "agent_full" | "open_conversation_exists" | "conversation_closed" | "window_expired" | "message_recalled" | "stale_edit" | "name_taken" | "limit_reached" | "last_admin" | "cursor_reset" | "version_mismatch" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "tenant_busy" | "unsupported" | "not_ready" | "internal" | "busy" | "storage_unavailable" | "draining" | "unready" | (string & {}));
+  code: ("malformed_json" | "invalid_parameter" | "unauthenticated" | "token_invalid" | "token_expired" | "session_revoked" | "invalid_credentials" | "forbidden" | "not_a_member" | "not_assignee" | "account_locked" | "account_disabled" | "tenant_suspended" | "origin_refused" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_conflict" | "invalid_transition" | "already_assigned" | "agent_full" | "open_conversation_exists" | "conversation_closed" | "window_expired" | "message_recalled" | "stale_edit" | "name_taken" | "limit_reached" | "last_admin" | "last_manager" | "cursor_reset" | "version_mismatch" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "tenant_busy" | "unsupported" | "not_ready" | "internal" | "busy" | "storage_unavailable" | "draining" | "unready" | (string & {}));
   /** The present state that the client needs to go on. */
   context?: Record<string, unknown>;
   /** For people. */
@@ -234,6 +236,24 @@ export type FieldError = {
 };
 
 export type FrameId = (string | number);
+
+export type GroupChangedContent = {
+  /** The group before; null for none. */
+  from: (string | null);
+  /** The group now; null for none. */
+  to: (string | null);
+};
+
+export type GroupId = string;
+
+export type GroupNotice = {
+  /** The group. */
+  group_id: GroupId;
+  /** As what one is in it now; null when one is not.  - `manager`: Adds and removes members. - `member`: Serves with the others. */
+  member_type: ("manager" | "member" | (string & {}) | null);
+  /** The rev of the change. */
+  rev: number;
+};
 
 export type Hello = {
   /** At most 100 conversations with the last seq that the client has: what follows is sent before `live`. */
@@ -625,7 +645,7 @@ export type TypingNotice = {
 export type Watch = {
   /** At most 200 in all. A conversation brings its notes with it when one may read them. */
   conversations?: ConversationId[];
-  /** Staff: the conversations that wait. */
+  /** Staff: the conversations that wait, as far as one sees them. */
   waiting?: boolean;
 };
 
@@ -690,6 +710,7 @@ export type ServerFrame =
   | { type: "typing"; reply_to?: FrameId; cursor?: string; data: TypingNotice }
   | { type: "presence"; reply_to?: FrameId; cursor?: string; data: PresenceNotice }
   | { type: "queue"; reply_to?: FrameId; cursor?: string; data: QueueNotice }
+  | { type: "group"; reply_to?: FrameId; cursor?: string; data: GroupNotice }
   | { type: "lag"; reply_to?: FrameId; cursor?: string; data: Lag }
   | { type: "reset"; reply_to?: FrameId; cursor?: string; data: Reset }
   | { type: "ok"; reply_to?: FrameId; cursor?: string; data: OkReply }

@@ -179,7 +179,7 @@ pub struct Watch {
     /// At most 200 in all. A conversation brings its notes with it when one may read them.
     #[serde(default)]
     pub conversations: Vec<ConversationId>,
-    /// Staff: the conversations that wait.
+    /// Staff: the conversations that wait, as far as one sees them.
     #[serde(default)]
     pub waiting: bool,
 }

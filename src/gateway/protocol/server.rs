@@ -8,9 +8,10 @@ use utoipa::{PartialSchema, ToSchema};
 use super::limits::Limit;
 use crate::conversations::view::{StaffView, View};
 use crate::domain::entry::Entry;
+use crate::domain::group::GroupMemberType;
 use crate::domain::member::Role;
 use crate::domain::presence::PresenceStatus;
-use crate::kernel::{ConversationId, FieldError, MemberId, Millis};
+use crate::kernel::{ConversationId, FieldError, GroupId, MemberId, Millis};
 use crate::sync::model::InboxRow;
 use crate::text_enum;
 
@@ -132,7 +133,19 @@ pub struct PresenceNotice {
     pub rev: i64,
 }
 
-/// A conversation began or ceased to wait for staff.
+/// One came into a group, left it, or is something else in it.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct GroupNotice {
+    /// The group.
+    pub group_id: GroupId,
+    /// As what one is in it now; null when one is not.
+    #[schema(required)]
+    pub member_type: Option<GroupMemberType>,
+    /// The rev of the change.
+    pub rev: i64,
+}
+
+/// A conversation began or ceased to wait for staff, or came into or went out of sight while it waits.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct QueueNotice {
     /// The conversation.

@@ -24,8 +24,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::client::Ping;
 use super::server::{
-    Bye, Entries, ErrorReply, Lag, Live, OkReply, PresenceNotice, QueueNotice, Ready, Receipt, Reset,
-    TypingNotice,
+    Bye, Entries, ErrorReply, GroupNotice, Lag, Live, OkReply, PresenceNotice, QueueNotice, Ready, Receipt,
+    Reset, TypingNotice,
 };
 use super::{FrameId, client, server};
 use crate::domain::entry::Entry;
@@ -68,6 +68,7 @@ macro_rules! server_frames {
             TYPING "typing" TypingNotice live "A member types, or stopped.";
             PRESENCE "presence" PresenceNotice live "The staff: a colleague said what it is, or serves more or fewer conversations; the last rev of a member wins. Not durable: after connecting read the list over REST.";
             QUEUE "queue" QueueNotice live "Watchers of the waiting: a conversation began or ceased to wait. Not durable: after connecting read the list over REST.";
+            GROUP "group" GroupNotice live "The staff: one came into a group, left it, or is something else in it. What one sees of the waiting changed: read the list over REST again. When something may have gone out of sight, watches of conversations end with a `reset`. Not durable.";
             LAG "lag" Lag live "This socket was too slow and durable frames were dropped: stop storing cursors and `sync` from this one.";
             RESET "reset" Reset durable "Drop the local copy of one conversation, or of everything.";
             OK "ok" OkReply reply "The frame named by `reply_to` was done; data by the type of that frame.";

@@ -16,8 +16,8 @@ use crate::journal::working_set::MemberFacts;
 use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
 
 /// Change a member's role, state, end or parent, or delete it. Ends its live sockets; a member that is disabled,
-/// deleted or past its end also loses its sessions, and leaves the conversations that are not closed: those that it
-/// served wait again. A member of the staff with a lower role than before leaves those that it only joined. About
+/// deleted or past its end also loses its sessions, and leaves its groups and the conversations that are not closed:
+/// those that it served wait again. A member of the staff with a lower role than before leaves those that it only joined. About
 /// [`PIECE`] conversations are left in one command: while the answer says `more`, the command is repeated.
 #[derive(Debug, Clone)]
 pub struct ChangeMember {
@@ -66,6 +66,7 @@ impl JournalCommand for ChangeMember {
         }
         wants.assignments = true;
         wants.agents.insert(self.member);
+        wants.sights.insert(self.member);
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
@@ -126,6 +127,7 @@ impl ChangeMember {
         }
         if gone {
             context.sign_off(self.member)?;
+            context.leave_all_groups(self.member)?;
         }
         let leaves = |kind: MemberType| kind == MemberType::Member || (gone && kind == MemberType::Manager);
         let inside = context.set.inside.iter();

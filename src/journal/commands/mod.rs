@@ -103,6 +103,16 @@ commands! {
     delivered::Delivered;
     /// Say what one is: online, busy, away or offline.
     set_presence::SetPresence;
+    /// Make a group of the staff.
+    create_group::CreateGroup;
+    /// Change what a group is called and said to be for.
+    update_group::UpdateGroup;
+    /// End a group.
+    delete_group::DeleteGroup;
+    /// Bring a member of the staff into a group, or change what it is there.
+    set_group_member::SetGroupMember;
+    /// Take a member out of a group (the actor itself: leave).
+    remove_group_member::RemoveGroupMember;
     /// End sessions of a member.
     revoke_sessions::RevokeSessions;
     /// Change a member's role or state, or delete it.

@@ -13,7 +13,7 @@ use crate::journal::command::{Draft, LogRef, Reply};
 use crate::journal::decide::CommandContext;
 use crate::journal::decide::log::new_conversation;
 use crate::journal::wants::Wants;
-use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
+use crate::kernel::{Code, ConversationId, Error, GroupId, MemberId, Result};
 
 /// Open a support conversation, or find the open one. With a message, that is sent in either case.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Open {
     pub customer: MemberId,
     /// At most 200 characters; may be empty.
     pub subject: String,
+    /// Whose matter it is; heeded when a conversation is made.
+    pub group: Option<GroupId>,
     /// The first message.
     pub message: Option<Draft>,
 }
@@ -30,6 +32,7 @@ impl JournalCommand for Open {
     fn wants(&self, actor: &Principal, wants: &mut Wants) {
         wants.members.insert(self.customer);
         wants.openers.insert(self.customer);
+        wants.groups.extend(self.group);
         if let (Some(draft), Some(sender)) = (&self.message, actor.member()) {
             wants.openings.insert((self.customer, sender, draft.client_msg_id.clone()));
         }
@@ -69,6 +72,9 @@ impl JournalCommand for Open {
             && found.is_none()
         {
             return Err(Error::field("/message/reply_to_seq", "invalid", "there is nothing to reply to yet"));
+        }
+        if let (Some(group), None) = (self.group, found) {
+            context.require_group(group, "/group_id")?;
         }
         let conversation = match found {
             Some(id) => id,
@@ -117,6 +123,7 @@ impl Open {
             status: Some(ConversationStatus::Open),
             waiting_since: Some(context.set.now),
             subject: self.subject.clone(),
+            group_id: self.group,
             open_key: Some(open_key.clone()),
             ..new_conversation(context, id, ConversationKind::Support)
         };

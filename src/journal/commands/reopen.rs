@@ -21,6 +21,7 @@ pub struct Reopen {
 impl JournalCommand for Reopen {
     fn wants(&self, _: &Principal, wants: &mut Wants) {
         wants.conversations.insert(self.conversation);
+        wants.groups_of_conversations = true;
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
@@ -40,6 +41,11 @@ impl JournalCommand for Reopen {
             let error =
                 Error::new(Code::OpenConversationExists, "the customer has another open conversation");
             return Err(error.with("conversation_id", open));
+        }
+        // What was closed keeps the name of a group that ended since; what waits must be somebody's matter.
+        let ended = row.group_id.is_some_and(|group| context.group(group).is_err());
+        if ended {
+            context.backstage(front)?;
         }
         context.append_notice(front, EntryKind::Reopened, &EmptyContent {}, None)?;
         let (tenant, now) = (context.tenant, context.set.now);
@@ -63,6 +69,9 @@ impl JournalCommand for Reopen {
             && row.member_type == MemberType::Manager
         {
             row.member_type = MemberType::Member;
+        }
+        if ended {
+            context.move_to_group(front, None)?;
         }
         Ok(Reply::about(front))
     }

@@ -1,4 +1,4 @@
-//! Changing what the staff keep about a conversation: subject, priority, tags. The visitor's log hears of the
+//! Changing what the staff keep about a conversation: subject, priority, tags, group. The visitor's log hears of the
 //! subject only.
 
 use super::JournalCommand;
@@ -11,7 +11,7 @@ use crate::domain::permission::Operation;
 use crate::journal::command::Reply;
 use crate::journal::decide::CommandContext;
 use crate::journal::wants::Wants;
-use crate::kernel::{ConversationId, Result};
+use crate::kernel::{ConversationId, GroupId, Result};
 
 /// Change what the staff keep about a conversation.
 #[derive(Debug, Clone)]
@@ -24,11 +24,14 @@ pub struct Update {
     pub priority: Option<Priority>,
     /// New tags, all of them.
     pub tags: Option<Vec<String>>,
+    /// The group whose matter it is from now on; `Some(None)`: no group's.
+    pub group: Option<Option<GroupId>>,
 }
 
 impl JournalCommand for Update {
     fn wants(&self, _: &Principal, wants: &mut Wants) {
         wants.conversations.insert(self.conversation);
+        wants.groups.extend(self.group.flatten());
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
@@ -40,11 +43,15 @@ impl JournalCommand for Update {
         let from = row.priority;
         let priority = self.priority.filter(|priority| *priority != from);
         let tags = self.tags.as_ref().map(json_text).filter(|tags| *tags != row.tags);
-        if subject.is_none() && priority.is_none() && tags.is_none() {
+        let group = self.group.filter(|group| *group != row.group_id);
+        if subject.is_none() && priority.is_none() && tags.is_none() && group.is_none() {
             return Ok(Reply::about(front));
         }
+        if let Some(group) = group.flatten() {
+            context.require_group(group, "/group_id")?;
+        }
         context.require_version(front)?;
-        let backstage = match priority.is_some() || tags.is_some() {
+        let backstage = match priority.is_some() || tags.is_some() || group.is_some() {
             true => Some(context.backstage(front)?),
             false => None,
         };
@@ -61,6 +68,9 @@ impl JournalCommand for Update {
             let content = TagsChangedContent { tags: self.tags.clone().unwrap_or_default() };
             context.append_notice(log, EntryKind::TagsChanged, &content, None)?;
             context.conversation_mut(front)?.tags = tags;
+        }
+        if let Some(group) = group {
+            context.move_to_group(front, group)?;
         }
         context.bump_version(front)?;
         Ok(Reply::about(front))

@@ -211,5 +211,6 @@ pub(crate) fn new_conversation(
         close_reason: None,
         merged_into_id: None,
         waiting_since: None,
+        group_id: None,
     }
 }

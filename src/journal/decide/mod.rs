@@ -8,6 +8,7 @@
 
 mod access;
 mod capacity;
+mod groups;
 pub(crate) mod log;
 mod membership;
 mod message;
@@ -145,13 +146,16 @@ impl<'w> CommandContext<'w> {
         let row = self.conversation(front)?;
         Ok(match &self.actor {
             Principal::Member(actor) => {
-                let own = permission::relation(actor, row, self.participant(front, actor.member));
+                let sight = self.sight_of(actor, row)?;
+                let own = permission::relation(actor, row, self.participant(front, actor.member), &sight);
                 match row.merged_into_id.filter(|_| own == Relation::Stranger) {
                     None => own,
                     Some(id) => {
                         let survivor = self.conversation(id)?;
                         let there = self.participant(id, actor.member);
-                        permission::relation_by_merge(actor, permission::relation(actor, survivor, there))
+                        let sight = self.sight_of(actor, survivor)?;
+                        let there = permission::relation(actor, survivor, there, &sight);
+                        permission::relation_by_merge(actor, there)
                     }
                 }
             }

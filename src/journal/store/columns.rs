@@ -14,9 +14,10 @@ use crate::domain::conversation::{
     ConversationStatus, MemberType, ParticipantRow, Priority,
 };
 use crate::domain::entry::{EntryKind, EntryRow, RevisionRow};
+use crate::domain::group::{GroupMemberRow, GroupMemberType, GroupRow};
 use crate::domain::member::Role;
 use crate::domain::presence::{AgentStatusRow, PresenceStatus};
-use crate::kernel::{AssignmentId, ConversationId, MemberId, TenantId};
+use crate::kernel::{AssignmentId, ConversationId, GroupId, MemberId, TenantId};
 
 journal_table! {
     /// Conversations and backstage logs.
@@ -43,6 +44,7 @@ journal_table! {
         close_reason: Nullable<Text> as Option<CloseReason>,
         merged_into_id: Nullable<BigInt> as Option<ConversationId>,
         waiting_since: Nullable<BigInt> as Option<i64>,
+        group_id: Nullable<BigInt> as Option<GroupId>,
     }
     often {
         seq: BigInt as i64,
@@ -153,6 +155,34 @@ journal_table! {
     often { current_accept: BigInt as i64 }
 }
 
+journal_table! {
+    /// Groups of the staff.
+    groups of GroupRow, "chat_group",
+    key { id: BigInt as GroupId }
+    once { tenant_id: BigInt as TenantId, created_at: BigInt as i64 }
+    seldom {
+        name: Text as String,
+        name_key: Nullable<Text> as Option<String>,
+        description: Text as String,
+        room_id: Nullable<BigInt> as Option<ConversationId>,
+        deleted_at: Nullable<BigInt> as Option<i64>,
+    }
+    often { rev: BigInt as i64, updated_at: BigInt as i64 }
+}
+
+journal_table! {
+    /// Who is in which group.
+    group_members of GroupMemberRow, "group_member",
+    key { group_id: BigInt as GroupId, member_id: BigInt as MemberId }
+    once { tenant_id: BigInt as TenantId }
+    seldom {
+        member_type: Text as GroupMemberType,
+        created_at: BigInt as i64,
+        left_at: Nullable<BigInt> as Option<i64>,
+    }
+    often { rev: BigInt as i64 }
+}
+
 /// The hot row of a tenant: the last rev given out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LogRow {
@@ -211,6 +241,8 @@ mod tests {
         assert_eq!(listed(super::revisions::COLUMNS), in_schema(schema::message_revision::table));
         assert_eq!(listed(super::assignments::COLUMNS), in_schema(schema::assignment::table));
         assert_eq!(listed(super::agents::COLUMNS), in_schema(schema::agent_status::table));
+        assert_eq!(listed(super::groups::COLUMNS), in_schema(schema::chat_group::table));
+        assert_eq!(listed(super::group_members::COLUMNS), in_schema(schema::group_member::table));
         assert_eq!(listed(super::logs::COLUMNS), in_schema(schema::tenant_log::table));
     }
 }

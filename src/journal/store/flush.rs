@@ -8,6 +8,7 @@ use super::columns::{self, LogRow};
 use crate::db::AnyConnection;
 use crate::db::schema::{assignment, auth_session, member, tenant};
 use crate::domain::conversation::ConversationRow;
+use crate::domain::group::GroupRow;
 use crate::domain::tenant::TenantStatus;
 use crate::journal::table::{Change, Table};
 use crate::journal::working_set::WorkingSet;
@@ -24,6 +25,7 @@ pub fn flush(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
     flush_assignments(connection, set)?;
     columns::agents::update(connection, &changed(&set.agents))?;
     columns::agents::insert(connection, &created(&set.agents))?;
+    flush_groups(connection, set)?;
     flush_access(connection, set)?;
     flush_revs(connection, set)
 }
@@ -42,6 +44,23 @@ fn flush_conversations(connection: &mut AnyConnection, set: &WorkingSet) -> Resu
     columns::conversations::update(connection, &give_up)?;
     columns::conversations::update(connection, &keep)?;
     columns::conversations::insert(connection, &created(&set.conversations))?;
+    Ok(())
+}
+
+fn flush_groups(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
+    // Names may go round within a batch: those that are given up are free before any is taken.
+    let changes = changed(&set.groups);
+    let moved = changes.iter().filter(|change| change.before.name_key != change.after.name_key);
+    let nameless: Vec<_> = moved.map(|change| GroupRow { name_key: None, ..change.before.clone() }).collect();
+    let free: Vec<_> = nameless
+        .iter()
+        .filter_map(|after| Some(Change { before: set.groups.loaded(&after.id)?, after }))
+        .collect();
+    columns::groups::update(connection, &free)?;
+    columns::groups::update(connection, &changes)?;
+    columns::groups::insert(connection, &created(&set.groups))?;
+    columns::group_members::update(connection, &changed(&set.group_members))?;
+    columns::group_members::insert(connection, &created(&set.group_members))?;
     Ok(())
 }
 

@@ -5,15 +5,18 @@ use diesel::prelude::*;
 use super::lookup;
 use super::one_of::on_list;
 use crate::db::AnyConnection;
-use crate::db::schema::{agent_status, auth_session, conversation, conversation_member, member, tenant};
-use crate::domain::conversation::{ConversationRow, MemberType, ParticipantRow};
+use crate::db::schema::{
+    agent_status, auth_session, chat_group, conversation, conversation_member, group_member, member, tenant,
+};
+use crate::domain::conversation::{ConversationRow, ConversationStatus, MemberType, ParticipantRow};
 use crate::domain::entry::EntryRow;
+use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::presence::AgentStatusRow;
 use crate::domain::tenant::{TenantSettings, TenantStatus};
 use crate::journal::wants::{MessageKey, OpeningKey, Source};
 use crate::journal::working_set::{MemberFacts, TenantFacts};
-use crate::kernel::{ConversationId, MemberId, Result, SessionId, TenantId};
+use crate::kernel::{ConversationId, GroupId, MemberId, Result, SessionId, TenantId};
 
 type MemberColumns = (
     MemberId,
@@ -215,6 +218,68 @@ impl Source for AnyConnection {
             .filter(among)
             .select(AgentStatusRow::as_select())
             .load(inner))?)
+    }
+
+    fn groups(&mut self, ids: &[GroupId]) -> Result<Vec<GroupRow>> {
+        Ok(on_list!(self, chat_group::id, ids, |inner, among| chat_group::table
+            .filter(among)
+            .select(GroupRow::as_select())
+            .load(inner))?)
+    }
+
+    fn living_groups(&mut self, tenant: TenantId) -> Result<Vec<GroupRow>> {
+        Ok(chat_group::table
+            .filter(chat_group::tenant_id.eq(tenant))
+            .filter(chat_group::name_key.is_not_null())
+            .select(GroupRow::as_select())
+            .load(self)?)
+    }
+
+    fn rosters(&mut self, groups: &[GroupId]) -> Result<Vec<GroupMemberRow>> {
+        Ok(on_list!(self, group_member::group_id, groups, |inner, among| group_member::table
+            .filter(among)
+            .filter(group_member::left_at.is_null())
+            .select(GroupMemberRow::as_select())
+            .load(inner))?)
+    }
+
+    fn memberships(&mut self, members: &[MemberId]) -> Result<Vec<GroupMemberRow>> {
+        Ok(on_list!(self, group_member::member_id, members, |inner, among| group_member::table
+            .filter(among)
+            .filter(group_member::left_at.is_null())
+            .select(GroupMemberRow::as_select())
+            .load(inner))?)
+    }
+
+    fn places(&mut self, groups: &[GroupId], members: &[MemberId]) -> Result<Vec<GroupMemberRow>> {
+        let (members, groups) = (members.to_vec(), groups);
+        Ok(on_list!(self, group_member::group_id, groups, |inner, among| group_member::table
+            .filter(among)
+            .filter(group_member::member_id.eq_any(members))
+            .select(GroupMemberRow::as_select())
+            .load(inner))?)
+    }
+
+    fn of_group(
+        &mut self,
+        tenants: &[TenantId],
+        group: GroupId,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut found = Vec::new();
+        for status in [ConversationStatus::Open, ConversationStatus::Pending] {
+            let ids: Vec<ConversationId> = conversation::table
+                .filter(conversation::tenant_id.eq_any(tenants.to_vec()))
+                .filter(conversation::group_id.eq(group))
+                .filter(conversation::status.eq(status))
+                .order(conversation::id.asc())
+                .limit(limit)
+                .select(conversation::id)
+                .load(self)?;
+            found.extend(ids);
+        }
+        Ok(found)
     }
 
     fn participants(&mut self, fronts: &[ConversationId]) -> Result<Vec<ParticipantRow>> {

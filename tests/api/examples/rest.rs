@@ -8,8 +8,12 @@ use crate::harness::{Client, PLATFORM_KEY};
 
 /// Who takes part.
 pub struct People {
+    /// The administrator.
+    pub admin: Client,
     /// The agent.
     pub agent: Client,
+    /// The agent's id.
+    pub agent_id: String,
     /// The visitor.
     pub visitor: Client,
     /// The visitor's conversation.
@@ -30,6 +34,7 @@ pub async fn play(recorder: &mut Recorder<'_>) -> People {
     let (admin, agent, agent_id) = people(recorder, &nobody).await;
     accounts(recorder, &admin, &agent_id).await;
     let (visitor, conversation) = open(recorder, &nobody, &admin).await;
+    groups(recorder, &admin, &agent, &agent_id).await;
     serve(recorder, &admin, &agent, (&visitor, &conversation), &agent_id).await;
     reading(recorder, &agent, &visitor, &conversation).await;
     recorder.call("list_tenant_entries", &admin, "GET /entries?limit=3&include=backstage", None).await;
@@ -38,7 +43,7 @@ pub async fn play(recorder: &mut Recorder<'_>) -> People {
         let line = format!("GET {}/{name}", recorder.app.base());
         recorder.call(name, &nobody, &line, None).await;
     }
-    People { agent, visitor, conversation }
+    People { admin, agent, agent_id, visitor, conversation }
 }
 
 /// The tenant, its administrator and an agent.
@@ -80,6 +85,24 @@ async fn accounts(recorder: &mut Recorder<'_>, admin: &Client, agent: &str) {
     let password = Some(json!({"password": "oolong and pu-erh"}));
     recorder.call("set_member_password", admin, &format!("PUT {path}/password"), password).await;
     recorder.call("delete_member", admin, &format!("DELETE {path}"), None).await;
+}
+
+/// Groups, and who is in them.
+async fn groups(recorder: &mut Recorder<'_>, admin: &Client, agent: &Client, agent_id: &str) {
+    let group = json!({"name": "Returns", "description": "Parcels that come back"});
+    let made = recorder.call("create_group", admin, "POST /groups", Some(group)).await;
+    let path = format!("/groups/{}", string(&made["id"]));
+    let place = format!("{path}/members/{agent_id}");
+    let manager = Some(json!({"member_type": "manager"}));
+    recorder.call("set_group_member", admin, &format!("PUT {place}"), manager).await;
+    recorder.call("get_group_member", agent, &format!("GET {place}"), None).await;
+    recorder.call("list_group_members", agent, &format!("GET {path}/members"), None).await;
+    recorder.call("list_groups", agent, &format!("GET /groups?member_id={agent_id}"), None).await;
+    recorder.call("get_group", agent, &format!("GET {path}"), None).await;
+    let change = Some(json!({"description": "Parcels that come back, and refunds"}));
+    recorder.call("update_group", admin, &format!("PATCH {path}"), change).await;
+    recorder.call("remove_group_member", admin, &format!("DELETE {place}"), None).await;
+    recorder.call("delete_group", admin, &format!("DELETE {path}"), None).await;
 }
 
 /// A visitor comes, opens a conversation and is identified by the shop.

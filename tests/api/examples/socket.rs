@@ -105,6 +105,10 @@ async fn queue(recorder: &mut Recorder<'_>, agent: &mut Socket, people: &People)
     recorder.expect(agent, "queue").await;
     let lunch = json!({"status": "away", "reason": "Lunch"});
     recorder.ask(agent, "presence", lunch, "PresenceNotice").await;
+    let group = people.admin.post("/groups", json!({"name": "Orders"})).await.status(201);
+    let place = format!("/groups/{}/members/{}", group["id"].as_str().unwrap(), people.agent_id);
+    people.admin.put(&place, json!({"member_type": "member"})).await.ok();
+    recorder.expect(agent, "group").await;
     recorder.ask(agent, "unwatch", json!({"conversations": [], "waiting": true}), "WatchReply").await;
     people.agent.claim(&people.conversation).await;
 }

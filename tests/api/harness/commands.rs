@@ -18,7 +18,7 @@ pub fn open(actor: Actor, key: &str, text: &str) -> Command {
     let message = Some(draft(key, text));
     Command::new(
         actor,
-        Action::Open(commands::Open { customer: actor.member, subject: String::new(), message }),
+        Action::Open(commands::Open { customer: actor.member, subject: String::new(), group: None, message }),
     )
 }
 

@@ -8,10 +8,11 @@ use crate::domain::conversation::{
     ConversationKind, ConversationRow, ConversationStatus, MemberType, ParticipantRow, Priority,
 };
 use crate::domain::entry::{EntryKind, EntryRow, MESSAGE};
+use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::presence::AgentStatusRow;
 use crate::journal::table::Table;
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
-use crate::kernel::{ConversationId, MemberId, TenantId};
+use crate::kernel::{ConversationId, GroupId, MemberId, TenantId};
 
 /// Everything that a command may change, in an order that can be compared.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +25,9 @@ pub(super) struct Picture {
     pub(super) keys: BTreeMap<(ConversationId, MemberId, String), i64>,
     pub(super) open: BTreeMap<(TenantId, String), ConversationId>,
     pub(super) agents: BTreeMap<MemberId, AgentStatusRow>,
-    pub(super) marks: [usize; 14],
+    pub(super) groups: BTreeMap<GroupId, GroupRow>,
+    pub(super) group_members: BTreeMap<(GroupId, MemberId), GroupMemberRow>,
+    pub(super) marks: [usize; 18],
 }
 
 /// What stands in the store and the batch under way together.
@@ -56,6 +59,8 @@ pub(super) fn picture(store: &Memory, set: &WorkingSet) -> Picture {
         keys,
         open,
         agents: overlay(&store.agents, &set.agents),
+        groups: overlay(&store.groups, &set.groups),
+        group_members: overlay(&store.group_members, &set.group_members),
         marks: marks(set),
     }
 }
@@ -70,7 +75,7 @@ fn overlay<K: Ord + Clone, R: Clone + PartialEq>(
 }
 
 /// How much a batch is about to write.
-pub(super) fn marks(set: &WorkingSet) -> [usize; 14] {
+pub(super) fn marks(set: &WorkingSet) -> [usize; 18] {
     [
         set.entries.created().count(),
         set.entries.changed().count(),
@@ -86,6 +91,10 @@ pub(super) fn marks(set: &WorkingSet) -> [usize; 14] {
         set.delivered.len(),
         set.agents.created().count(),
         set.agents.changed().count(),
+        set.groups.created().count(),
+        set.groups.changed().count(),
+        set.group_members.created().count(),
+        set.group_members.changed().count(),
     ]
 }
 
@@ -133,6 +142,7 @@ pub(super) fn hold(row: &ParticipantRow, after: &Picture) -> Held {
         view.tags = String::new();
         view.priority = Priority::Normal;
         view.backstage_id = None;
+        view.group_id = None;
     }
     if !row.active {
         // Of a closed conversation the other side's reading is not followed any more.
@@ -235,6 +245,29 @@ pub(super) fn check_capacity(before: &Picture, after: &Picture) {
         let allowed = after.tenants[&facts.tenant.0].settings.claim_above_max_accept;
         let most = served(before, facts.id).max(facts.max_accept);
         assert!(allowed || now <= most, "{facts:?} serves {now}");
+    }
+}
+
+/// What must hold of groups: see `decide::groups`.
+pub(super) fn check_groups(after: &Picture, now: i64) {
+    let mut names = HashSet::new();
+    for group in after.groups.values() {
+        assert_eq!(group.name_key.is_none(), group.deleted_at.is_some(), "{group:?}");
+        if let Some(key) = &group.name_key {
+            assert!(names.insert((group.tenant_id, key)), "two groups have one name: {group:?}");
+        }
+    }
+    for place in after.group_members.values().filter(|row| row.left_at.is_none()) {
+        let (group, member) = (&after.groups[&place.group_id], &after.members[&place.member_id.0]);
+        assert!(group.deleted_at.is_none(), "a deleted group has a member: {place:?}");
+        assert!(group.tenant_id == member.tenant && place.tenant_id == member.tenant, "{place:?}");
+        assert!(member.role.is_staff() && member.is_usable(now), "{member:?} is in {group:?}");
+    }
+    for conversation in after.conversations.values() {
+        let Some(group) = conversation.group_id.map(|id| &after.groups[&id]) else { continue };
+        assert_eq!(group.tenant_id, conversation.tenant_id);
+        let closed = conversation.status == Some(ConversationStatus::Closed);
+        assert!(closed || group.deleted_at.is_none(), "nobody's matter: {conversation:?}");
     }
 }
 

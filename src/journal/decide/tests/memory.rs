@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::domain::conversation::{ConversationRow, MemberType, ParticipantRow};
+use crate::domain::conversation::{ConversationRow, ConversationStatus, MemberType, ParticipantRow};
 use crate::domain::entry::EntryRow;
+use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::member::Role;
 use crate::domain::presence::AgentStatusRow;
 use crate::journal::wants::{MessageKey, OpeningKey, Source};
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
-use crate::kernel::{ConversationId, MemberId, Result, SessionId, TenantId};
+use crate::kernel::{ConversationId, GroupId, MemberId, Result, SessionId, TenantId};
 
 #[derive(Default)]
 pub(super) struct Memory {
@@ -20,6 +21,8 @@ pub(super) struct Memory {
     pub(super) participants: BTreeMap<(ConversationId, MemberId), ParticipantRow>,
     pub(super) entries: BTreeMap<(ConversationId, i64), EntryRow>,
     pub(super) agents: BTreeMap<MemberId, AgentStatusRow>,
+    pub(super) groups: BTreeMap<GroupId, GroupRow>,
+    pub(super) group_members: BTreeMap<(GroupId, MemberId), GroupMemberRow>,
 }
 
 fn key_of(row: &EntryRow) -> Option<MessageKey> {
@@ -60,6 +63,13 @@ impl Memory {
         for (id, row) in &self.agents {
             set.agents.load(*id, row.clone());
         }
+        set.known_sights.extend(self.members.keys());
+        for (id, row) in &self.groups {
+            set.groups.load(*id, row.clone());
+        }
+        for (key, row) in &self.group_members {
+            set.group_members.load(*key, row.clone());
+        }
         for (key, row) in &self.participants {
             set.participants.load(*key, row.clone());
         }
@@ -78,6 +88,9 @@ impl Memory {
         }
         self.conversations.extend(set.conversations.written().map(|row| (row.id, row.clone())));
         self.agents.extend(set.agents.written().map(|row| (row.member_id, row.clone())));
+        self.groups.extend(set.groups.written().map(|row| (row.id, row.clone())));
+        let places = set.group_members.written();
+        self.group_members.extend(places.map(|row| ((row.group_id, row.member_id), row.clone())));
         let participants = set.participants.written();
         self.participants.extend(participants.map(|row| ((row.conversation_id, row.member_id), row.clone())));
         self.entries.extend(set.entries.written().map(|row| ((row.conversation_id, row.seq), row.clone())));
@@ -148,6 +161,37 @@ impl Source for Memory {
     ) -> Result<Vec<ConversationId>> {
         let inside = |row: &&ParticipantRow| row.member_id == member && row.active && row.member_type == kind;
         Ok(self.participants.values().filter(inside).map(|row| row.conversation_id).take(limit).collect())
+    }
+
+    fn groups(&mut self, ids: &[GroupId]) -> Result<Vec<GroupRow>> {
+        Ok(pick(&self.groups, ids))
+    }
+
+    fn living_groups(&mut self, tenant: TenantId) -> Result<Vec<GroupRow>> {
+        let lives = |row: &&GroupRow| row.tenant_id == tenant && row.name_key.is_some();
+        Ok(self.groups.values().filter(lives).cloned().collect())
+    }
+
+    fn rosters(&mut self, groups: &[GroupId]) -> Result<Vec<GroupMemberRow>> {
+        let fits = |row: &&GroupMemberRow| row.left_at.is_none() && groups.contains(&row.group_id);
+        Ok(self.group_members.values().filter(fits).cloned().collect())
+    }
+
+    fn memberships(&mut self, members: &[MemberId]) -> Result<Vec<GroupMemberRow>> {
+        let fits = |row: &&GroupMemberRow| row.left_at.is_none() && members.contains(&row.member_id);
+        Ok(self.group_members.values().filter(fits).cloned().collect())
+    }
+
+    fn places(&mut self, groups: &[GroupId], members: &[MemberId]) -> Result<Vec<GroupMemberRow>> {
+        let fits = |row: &&GroupMemberRow| groups.contains(&row.group_id) && members.contains(&row.member_id);
+        Ok(self.group_members.values().filter(fits).cloned().collect())
+    }
+
+    fn of_group(&mut self, _: &[TenantId], group: GroupId, limit: usize) -> Result<Vec<ConversationId>> {
+        let runs = |row: &&ConversationRow| {
+            row.group_id == Some(group) && row.status != Some(ConversationStatus::Closed)
+        };
+        Ok(self.conversations.values().filter(runs).map(|row| row.id).take(limit).collect())
     }
 
     fn participants(&mut self, fronts: &[ConversationId]) -> Result<Vec<ParticipantRow>> {

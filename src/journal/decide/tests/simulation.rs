@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::checks::{
-    Held, Picture, check_capacity, check_logs, check_moves, check_owners, marks, picture, serving, sync,
+    Held, Picture, check_capacity, check_groups, check_logs, check_moves, check_owners, marks, picture,
+    serving, sync,
 };
 use super::memory::Memory;
 use super::step::Step;
@@ -18,7 +19,7 @@ use crate::journal::commands::{Action, Open};
 use crate::journal::decide::decide;
 use crate::journal::wants::{Wants, load};
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
-use crate::kernel::{Clock, Code, ConversationId, Error, IdGenerator, MemberId, SessionId};
+use crate::kernel::{Clock, Code, ConversationId, Error, GroupId, IdGenerator, MemberId, SessionId};
 
 pub(super) struct Simulation {
     /// What was committed.
@@ -85,6 +86,16 @@ impl Simulation {
         }
     }
 
+    /// The group with this number; an unknown one while there is none.
+    pub(super) fn group(&self, number: usize) -> GroupId {
+        let stored = self.store.groups.keys().copied();
+        let all: BTreeSet<_> = self.set.groups.iter().map(|(id, _)| *id).chain(stored).collect();
+        match all.len() {
+            0 => GroupId(404),
+            count => all.into_iter().nth(number % count).expect("a group"),
+        }
+    }
+
     pub(super) fn front(&self, number: usize) -> ConversationId {
         let id = self.conversation(number);
         self.row(id).and_then(|row| row.parent_id).unwrap_or(id)
@@ -147,10 +158,12 @@ impl Simulation {
             Ok(reply) => self.accepted(command, reply, &before, &after),
         }
         self.check_rights(command, &result, &before);
+        self.check_sight(command, &result, &before);
         check_logs(&after);
         check_moves(&before, &after);
         check_owners(&after);
         check_capacity(&before, &after);
+        check_groups(&after, self.set.now);
         self.check_assignments(&after);
         self.check_changes(&after);
     }
@@ -196,6 +209,33 @@ impl Simulation {
                 );
             }
             Err(error) => assert!(!usable, "a retry of {key} was refused: {error}"),
+        }
+    }
+
+    /// Who is in groups does nothing to a conversation of another group that it is not in.
+    fn check_sight(&self, command: &Command, result: &Result<Reply, Error>, before: &Picture) {
+        let named = Wants::of(&[command]).conversations;
+        let Some(row) = named.first().and_then(|id| before.conversations.get(id)) else { return };
+        let (Principal::Member(actor), Some(group)) = (&command.actor, row.group_id) else { return };
+        let role = before.members[&actor.member.0].role;
+        let inside = before.participants.get(&(row.id, actor.member)).is_some_and(ParticipantRow::is_in);
+        let groups = before.group_members.values();
+        let own: Vec<GroupId> = groups
+            .filter(|place| place.member_id == actor.member && place.left_at.is_none())
+            .map(|place| place.group_id)
+            .collect();
+        if inside || !matches!(role, Role::Agent | Role::Supervisor) || own.is_empty() || own.contains(&group)
+        {
+            return;
+        }
+        match result {
+            // Who left, or released, hears once more that it did; a message that was sent is found by its key.
+            Ok(reply) => assert!(reply.rev == 0 || reply.duplicate, "{command:?} was accepted"),
+            Err(error) => {
+                let told =
+                    [Code::NotFound, Code::AccountDisabled, Code::IdempotencyConflict, Code::AlreadyAssigned];
+                assert!(told.contains(&error.code), "{command:?} learned {error}");
+            }
         }
     }
 

@@ -6,12 +6,14 @@ use super::simulation::Simulation;
 use super::{PEOPLE, SECRET, SHOP};
 use crate::domain::content::Body;
 use crate::domain::conversation::{CloseReason, Priority};
+use crate::domain::group::GroupMemberType;
 use crate::domain::member::MemberStatus;
 use crate::domain::presence::PresenceStatus;
 use crate::journal::command::{Command, Draft, LogRef};
 use crate::journal::commands::{
-    Action, AddMember, Assign, ChangeMember, Claim, Close, Delivered, Edit, MarkUnread, Merge, Open, Read,
-    Recall, Release, RemoveMember, Reopen, Send, SetPresence, Update,
+    Action, AddMember, Assign, ChangeMember, Claim, Close, CreateGroup, DeleteGroup, Delivered, Edit,
+    MarkUnread, Merge, Open, Read, Recall, Release, RemoveGroupMember, RemoveMember, Reopen, Send,
+    SetGroupMember, SetPresence, Update, UpdateGroup,
 };
 use crate::kernel::MemberId;
 
@@ -113,6 +115,38 @@ pub(super) enum Step {
         who: usize,
         on: bool,
     },
+    /// A group is made, is given another name, or ends.
+    MakeGroup {
+        who: usize,
+        name: u8,
+    },
+    NameGroup {
+        who: usize,
+        group: usize,
+        name: u8,
+    },
+    EndGroup {
+        who: usize,
+        group: usize,
+    },
+    /// Somebody comes into a group, or leaves it.
+    Place {
+        who: usize,
+        group: usize,
+        member: usize,
+        manages: Option<bool>,
+    },
+    Displace {
+        who: usize,
+        group: usize,
+        member: usize,
+    },
+    /// A conversation becomes a group's matter, or nobody's.
+    Group {
+        who: usize,
+        conversation: usize,
+        group: Option<usize>,
+    },
     /// Somebody says what it is.
     Presence {
         who: usize,
@@ -162,6 +196,15 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(who, conversation, seq)| Step::MarkUnread { who, conversation, seq }),
         1 => (who.clone(), conversation, seq).prop_map(|(who, conversation, seq)| Step::Delivered { who, conversation, seq }),
         3 => (0..64usize).prop_map(|which| Step::Retry { which }),
+        2 => (0..2usize, 0..3u8).prop_map(|(who, name)| Step::MakeGroup { who, name }),
+        1 => (0..2usize, 0..4usize, 0..3u8).prop_map(|(who, group, name)| Step::NameGroup { who, group, name }),
+        1 => (0..2usize, 0..4usize).prop_map(|(who, group)| Step::EndGroup { who, group }),
+        5 => (0..4usize, 0..4usize, who.clone(), proptest::option::of(proptest::bool::ANY))
+            .prop_map(|(who, group, member, manages)| Step::Place { who, group, member, manages }),
+        2 => (0..4usize, 0..4usize, who.clone())
+            .prop_map(|(who, group, member)| Step::Displace { who, group, member }),
+        4 => (0..4usize, 0..8usize, proptest::option::weighted(0.8, 0..4usize))
+            .prop_map(|(who, conversation, group)| Step::Group { who, conversation, group }),
         1 => (visitor.clone(), visitor).prop_map(|(from, into)| Step::Merge { from, into }),
         1 => (who.clone(), 0..4usize).prop_map(|(who, what)| Step::Presence { who, what }),
         1 => (who, proptest::bool::weighted(0.8)).prop_map(|(who, on)| Step::Switch { who, on }),
@@ -177,7 +220,9 @@ impl Simulation {
         match step.clone() {
             Step::Open { who, customer, key } => {
                 let message = key.map(|key| draft(key, 0, None));
-                by(who, Open { customer: member(customer), subject: String::new(), message }.into())
+                let group =
+                    (customer % 2 == 0 && !self.store.groups.is_empty()).then(|| self.group(customer));
+                by(who, Open { customer: member(customer), subject: String::new(), group, message }.into())
             }
             Step::Send { who, conversation, key, text, reply, read } => {
                 let conversation = self.conversation(conversation);
@@ -238,7 +283,28 @@ impl Simulation {
                 let subject = (what % 2 == 0).then(|| format!("subject {what}"));
                 let priority = (what % 3 == 0).then_some(Priority::Urgent);
                 let tags = (what >= 3).then(|| vec![format!("{SECRET}{what}")]);
-                by(who, Update { conversation, subject, priority, tags }.into())
+                by(who, Update { conversation, subject, priority, tags, group: None }.into())
+            }
+            Step::Group { who, conversation, group } => {
+                let conversation = self.conversation(conversation);
+                let group = Some(group.map(|group| self.group(group)));
+                by(who, Update { conversation, subject: None, priority: None, tags: None, group }.into())
+            }
+            Step::MakeGroup { who, name } => {
+                by(who, CreateGroup { name: format!("Group {name}"), description: String::new() }.into())
+            }
+            Step::NameGroup { who, group, name } => {
+                let name = Some(format!("GROUP {name}"));
+                by(who, UpdateGroup { group: self.group(group), name, description: None }.into())
+            }
+            Step::EndGroup { who, group } => by(who, DeleteGroup { group: self.group(group) }.into()),
+            Step::Place { who, group, member: one, manages } => {
+                let kind = |manages| if manages { GroupMemberType::Manager } else { GroupMemberType::Member };
+                let (group, member_type) = (self.group(group), manages.map(kind));
+                by(who, SetGroupMember { group, member: member(one), member_type }.into())
+            }
+            Step::Displace { who, group, member: one } => {
+                by(who, RemoveGroupMember { group: self.group(group), member: member(one) }.into())
             }
             Step::Read { who, conversation, seq, version: read_ver } => {
                 by(who, Read { conversation: self.conversation(conversation), seq, read_ver }.into())

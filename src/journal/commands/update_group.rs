@@ -1,0 +1,57 @@
+//! Changing what a group is called and said to be for.
+
+use super::JournalCommand;
+use crate::domain::actor::Principal;
+use crate::domain::permission::Operation;
+use crate::journal::command::Reply;
+use crate::journal::decide::CommandContext;
+use crate::journal::wants::Wants;
+use crate::kernel::{GroupId, Result, text};
+
+/// Change a group's name or description. Errors: `not_found`, `name_taken`.
+#[derive(Debug, Clone)]
+pub struct UpdateGroup {
+    /// Which.
+    pub group: GroupId,
+    /// The new name, checked.
+    pub name: Option<String>,
+    /// The new description.
+    pub description: Option<String>,
+}
+
+impl JournalCommand for UpdateGroup {
+    fn wants(&self, actor: &Principal, wants: &mut Wants) {
+        wants.groups.insert(self.group);
+        if self.name.is_some() {
+            wants.named_groups.insert(actor.tenant());
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.name.as_ref().map_or(0, String::len) + self.description.as_ref().map_or(0, String::len)
+    }
+
+    fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
+        context.allow(Operation::ManageGroups)?;
+        let row = context.group(self.group)?;
+        let name = self.name.as_ref().filter(|name| **name != row.name);
+        let description = self.description.as_ref().filter(|text| **text != row.description);
+        if let Some(name) = name {
+            context.require_free_name(name, Some(self.group))?;
+        }
+        if name.is_some() || description.is_some() {
+            let (rev, now) = (context.rev(), context.set.now);
+            let row = context.group_mut(self.group)?;
+            if let Some(name) = name {
+                row.name_key = Some(text::login_name(name));
+                row.name.clone_from(name);
+            }
+            if let Some(description) = description {
+                row.description.clone_from(description);
+            }
+            row.rev = rev;
+            row.updated_at = now;
+        }
+        Ok(Reply { group: Some(self.group), ..Reply::default() })
+    }
+}

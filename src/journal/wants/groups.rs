@@ -1,0 +1,58 @@
+//! Loading groups, and who is in them.
+
+use std::collections::BTreeSet;
+
+use super::{Source, Wants, listed};
+use crate::journal::command::Command;
+use crate::journal::working_set::WorkingSet;
+use crate::kernel::{GroupId, MemberId, Result};
+
+/// Loads the groups that commands name or may need, and in which groups those are who act on a group's conversations.
+pub(super) fn load(
+    source: &mut dyn Source,
+    set: &mut WorkingSet,
+    wants: &Wants,
+    commands: &[&Command],
+) -> Result<()> {
+    for tenant in &wants.named_groups {
+        for row in source.living_groups(*tenant)? {
+            set.groups.load(row.id, row);
+        }
+    }
+    let grouped = || set.conversations.values().filter_map(|row| row.group_id);
+    // Who may see a group's conversation is asked of its members; a command of this batch may make it a group's.
+    let sights_matter = !wants.groups.is_empty() || grouped().next().is_some();
+    let mut groups = wants.groups.clone();
+    if wants.groups_of_conversations {
+        groups.extend(grouped());
+    }
+    groups.retain(|id| !set.groups.contains(id));
+    if !groups.is_empty() {
+        for row in source.groups(&listed(&groups))? {
+            set.groups.load(row.id, row);
+        }
+    }
+    let mut found = Vec::new();
+    if !wants.rosters.is_empty() {
+        found.extend(source.rosters(&listed(&wants.rosters))?);
+    }
+    if !wants.places.is_empty() {
+        let (groups, members): (BTreeSet<GroupId>, BTreeSet<MemberId>) = wants.places.iter().copied().unzip();
+        found.extend(source.places(&listed(&groups), &listed(&members))?);
+    }
+    let mut sights = wants.sights.clone();
+    if sights_matter {
+        let actors = commands.iter().filter_map(|command| command.actor.member());
+        let is_staff = |id: &MemberId| set.members.get(id).is_some_and(|facts| facts.role.is_staff());
+        sights.extend(actors.filter(is_staff));
+    }
+    sights.retain(|id| !set.known_sights.contains(id));
+    if !sights.is_empty() {
+        found.extend(source.memberships(&listed(&sights))?);
+    }
+    for row in found {
+        set.group_members.load((row.group_id, row.member_id), row);
+    }
+    set.known_sights.extend(sights);
+    Ok(())
+}
