@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::attendance::{Attendance, Keeper};
 use crate::cleaning::Cleaning;
 use crate::connections::Connections;
 use crate::db::node::{LEASE_MS, Lease};
@@ -38,6 +39,8 @@ pub struct App {
     pub limiter: Limiter,
     /// The live sockets of this process.
     pub connections: Connections,
+    /// The staff with live sockets in this process.
+    pub attendance: Attendance,
     /// Numbers for operators.
     pub metrics: Metrics,
     /// Which history the store holds; cursors embed it.
@@ -70,7 +73,7 @@ impl App {
         let metrics = Metrics::new()?;
         let tasks = Tasks::default();
         let connections = Connections::new(settings.database.pool_size);
-        let lags = Lags::default();
+        let (lags, attendance) = (Lags::default(), Attendance::default());
         let limiter = Limiter::new(&settings);
         Ok(Self {
             settings,
@@ -82,6 +85,7 @@ impl App {
             feed,
             limiter,
             connections,
+            attendance,
             metrics,
             epoch,
             tasks,
@@ -91,7 +95,7 @@ impl App {
     }
 
     /// Starts what runs beside the requests: the tail of other processes' commits, the repair of what readers missed,
-    /// the revocations, the renewal of the node number and cleaning. Ends by `shutdown`. Must be called on a tokio
+    /// the revocations, who of the staff is connected, the renewal of the node number and cleaning. Ends by `shutdown`. Must be called on a tokio
     /// runtime.
     pub fn spawn_tasks(self: &Arc<Self>) {
         let (db, feed, shutdown) = (self.db.clone(), self.feed.clone(), self.tasks.shutdown().clone());
@@ -107,6 +111,8 @@ impl App {
         self.tasks.spawn("repair", move || {
             crate::cluster::repair::run(db.clone(), feed.clone(), repairs.clone(), shutdown.clone())
         });
+        let (keeper, shutdown) = (self.keeper(), self.tasks.shutdown().clone());
+        self.tasks.spawn("attendance", move || crate::attendance::run(keeper.clone(), shutdown.clone()));
         let app = self.clone();
         self.tasks.spawn("node_lease", move || app.clone().keep_lease());
         if self.settings.cleaning.cleaning_minutes > 0 {
@@ -116,6 +122,15 @@ impl App {
                 clock: self.clock.clone(),
                 settings: self.settings.cleaning.clone(),
             }));
+        }
+    }
+
+    fn keeper(&self) -> Keeper {
+        Keeper {
+            db: self.db.clone(),
+            journal: self.journal.clone(),
+            clock: self.clock.clone(),
+            attendance: self.attendance.clone(),
         }
     }
 

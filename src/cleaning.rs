@@ -11,7 +11,9 @@ use diesel::prelude::*;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 
-use crate::db::schema::{auth_session, conversation, conversation_member, lane_batch, member};
+use crate::db::schema::{
+    auth_session, conversation, conversation_member, lane_batch, member, presence_change,
+};
 use crate::db::{AnyConnection, Db};
 use crate::domain::actor::Principal;
 use crate::domain::member::{MemberStatus, Role};
@@ -19,7 +21,7 @@ use crate::journal::commands::ChangeMember;
 use crate::journal::follower::{Follower, Progress, Schedule, Slice, Start, WHOLE_STORE};
 use crate::journal::{Command, Journal};
 use crate::kernel::id::first_id_at;
-use crate::kernel::{Clock, MemberId, Result, SessionId, TenantId};
+use crate::kernel::{Clock, MemberId, PresenceChangeId, Result, SessionId, TenantId};
 use crate::on;
 use crate::settings::CleaningSettings;
 
@@ -69,7 +71,8 @@ impl Follower for Cleaning {
                     let sessions = self.sessions(tenant).await?;
                     let visitors = self.visitors(tenant).await?;
                     let gone = self.gone_staff(tenant).await?;
-                    sessions || visitors || gone
+                    let history = self.presence_history(tenant).await?;
+                    sessions || visitors || gone || history
                 }
             };
             Ok(Progress { rev: slice.head, more })
@@ -90,6 +93,14 @@ impl Cleaning {
     async fn sessions(&self, tenant: TenantId) -> Result<bool> {
         let before = self.clock.now().0 - self.settings.dead_session_days * DAY_MS;
         let removed = self.db.write(move |connection| remove_sessions(connection, tenant, before)).await?;
+        Ok(full(removed, ROWS))
+    }
+
+    /// Removes what members of the staff were long ago. Tells whether there may be more.
+    async fn presence_history(&self, tenant: TenantId) -> Result<bool> {
+        let before = self.clock.now().0 - self.settings.presence_history_days * DAY_MS;
+        let before = PresenceChangeId(first_id_at(before));
+        let removed = self.db.write(move |connection| remove_history(connection, tenant, before)).await?;
         Ok(full(removed, ROWS))
     }
 
@@ -154,8 +165,23 @@ fn remove_sessions(connection: &mut AnyConnection, tenant: TenantId, before: i64
     Ok(removed)
 }
 
-/// Visitors without a name, made and last seen before this time, with no session that could be used again and no
-/// conversation that is open or was written in since.
+/// Old rows of the history are read by nobody who decides, so that they need not go through the journal.
+fn remove_history(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    before: PresenceChangeId,
+) -> Result<usize> {
+    let old = || presence_change::table.filter(presence_change::tenant_id.eq(tenant));
+    let ids: Vec<PresenceChangeId> = old()
+        .filter(presence_change::id.lt(before))
+        .select(presence_change::id)
+        .order(presence_change::id.asc())
+        .limit(ROWS)
+        .load(connection)?;
+    let Some(last) = ids.last() else { return Ok(0) };
+    Ok(diesel::delete(old().filter(presence_change::id.le(last))).execute(connection)?)
+}
+
 /// Staff that may not use its account and is still in conversations that are not closed.
 fn gone_staff(connection: &mut AnyConnection, tenant: TenantId, now: i64) -> Result<Vec<MemberId>> {
     let gone = member::status
@@ -177,6 +203,8 @@ fn gone_staff(connection: &mut AnyConnection, tenant: TenantId, now: i64) -> Res
     Ok(found)
 }
 
+/// Visitors without a name, made and last seen before this time, with no session that could be used again and no
+/// conversation that is open or was written in since.
 fn idle_visitors(
     connection: &mut AnyConnection,
     tenant: TenantId,

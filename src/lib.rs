@@ -22,6 +22,7 @@
 //! | journal | [`journal`] | the first door for writing: commands with their rules, lanes, the feed to readers, followers |
 //! | ground of the features | [`security`] | tokens, passwords, the locks against guessing, revocations, secrets |
 //! | | [`limits`], [`connections`] | rates of requests and frames; how many sockets an address and a member have |
+//! | | [`attendance`] | who of the staff is connected to any process; whose conversations wait again for that |
 //! | | [`cluster`] | what other processes on the same store committed; repair of holes |
 //! | | [`cleaning`] | the first follower: idle visitors, dead sessions, old receipts |
 //! | | [`metrics`] | numbers for operators |
@@ -29,7 +30,7 @@
 //! | http | [`http`] | what every request passes through: bounds, rates, bodies, problems |
 //! | features | [`auth`] | sign-in, sessions, the caller of a request |
 //! | | [`tenants`], [`members`], [`visitors`] | merchants, accounts, visitors and how they are recognised |
-//! | | [`presence`] | what the staff say that they are, and how many conversations they serve |
+//! | | [`presence`] | what the staff say that they are, whether they are connected, how many conversations they serve, and the history of it |
 //! | | [`groups`] | standing groups of the staff and who is in them; whose conversations a member sees |
 //! | | [`conversations`], [`messages`] | their routes, views and reads |
 //! | | [`sync`] | reading positions, exact unread, inbox, deltas, the tenant's feed |
@@ -127,6 +128,8 @@ pub mod messages;
 pub mod journal;
 
 pub mod sync;
+
+pub mod attendance;
 
 pub mod connections;
 

@@ -74,6 +74,10 @@ pub struct CleaningSettings {
     #[arg(long, env = "DESKWIRE_DEAD_SESSION_DAYS", default_value_t = 30, value_parser = clap::value_parser!(i64).range(2..=3_650))]
     pub dead_session_days: i64,
 
+    /// After how many days a change of a presence is removed from the history of its member.
+    #[arg(long, env = "DESKWIRE_PRESENCE_HISTORY_DAYS", default_value_t = 400, value_parser = clap::value_parser!(i64).range(1..=3_650))]
+    pub presence_history_days: i64,
+
     /// After how many hours the receipt of a committed batch is removed.
     #[arg(long, env = "DESKWIRE_RECEIPT_HOURS", default_value_t = 24, value_parser = clap::value_parser!(i64).range(1..=720))]
     pub receipt_hours: i64,

@@ -154,7 +154,8 @@ fn answer(
         "presence" => {
             let reason = data["reason"].as_str().unwrap_or_default();
             let told = json!({
-                "member_id": MEMBER, "status": data["status"], "reason": reason, "since": state.now(),
+                "member_id": MEMBER, "status": data["status"], "effective_status": data["status"],
+                "connected": true, "reason": reason, "since": state.now(), "last_seen": state.now(),
                 "current_accept": 0, "rev": state.rev,
             });
             vec![ok(id, told)]

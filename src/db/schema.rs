@@ -268,6 +268,30 @@ diesel::table! {
         since -> Nullable<BigInt>,
         current_accept -> BigInt,
         rev -> BigInt,
+        connected -> Bool,
+        last_seen -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    agent_connection (member_id, node_key) {
+        member_id -> BigInt,
+        node_key -> Text,
+        tenant_id -> BigInt,
+        leased_until -> BigInt,
+        seen_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    presence_change (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        member_id -> BigInt,
+        at -> BigInt,
+        status -> Text,
+        effective_status -> Text,
+        reason -> Text,
     }
 }
 
@@ -287,6 +311,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
+    agent_connection,
     agent_status,
     auth_session,
     chat_group,
@@ -294,5 +319,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     conversation_member,
     group_member,
     group_message,
-    member
+    member,
+    tenant
 );

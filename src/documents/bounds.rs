@@ -21,7 +21,9 @@ use crate::kernel::text::KEY_MAX;
 use crate::members::profile::{
     AVATAR_MAX, LABEL_MAX, LABELS_MAX, MAX_ACCEPT_MAX, MOBILE_MAX, NAME_MAX, NICKNAME_MAX,
 };
-use crate::tenants::service::{NAME_MAX as TENANT_NAME_MAX, WINDOW_MAX_SECONDS};
+use crate::tenants::service::{
+    GRACE_MAX_SECONDS, NAME_MAX as TENANT_NAME_MAX, REQUEUE_MAX_SECONDS, WINDOW_MAX_SECONDS,
+};
 
 /// Longest token, cursor or other text of the server's own that comes back.
 const OPAQUE_MAX: usize = 8_192;
@@ -73,6 +75,10 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         }
         ("CreateGroup" | "UpdateGroup", "name") => text(1, GROUP_NAME_MAX),
         ("CreateGroup" | "UpdateGroup", "description") => text(0, DESCRIPTION_MAX),
+        ("UpdateTenantSettings", "presence_grace_seconds") => range(0, GRACE_MAX_SECONDS),
+        ("UpdateTenantSettings", "disconnect_requeue_seconds" | "away_requeue_seconds") => {
+            range(0, REQUEUE_MAX_SECONDS)
+        }
         ("UpdateConversation", "tags") => list(TAGS_MAX, text(1, TAG_MAX)),
         (_, "tags" | "skills") => list(LABELS_MAX, text(1, LABEL_MAX)),
         (_, "subject") => text(0, SUBJECT_MAX),

@@ -20,7 +20,10 @@ pub const TAGS: &[(&str, &str)] = &[
     ("tenants", "Merchants, and the keys with which they sign their visitors' identities."),
     ("visitors", "Visitors, anonymous or identified by their tenant."),
     ("members", "Accounts of a tenant."),
-    ("presence", "What the staff say that they are, and how many conversations they serve."),
+    (
+        "presence",
+        "What the staff say that they are, whether they are connected, how many conversations they serve, and what they were.",
+    ),
     ("groups", "Standing groups of the staff, and who is in them."),
     ("conversations", "Opening, serving and closing conversations."),
     ("messages", "Sending, changing and reading the log of a conversation."),

@@ -46,6 +46,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "delete_member" => &[Forbidden, NotFound, LastAdmin],
 
         "list_presence" | "set_presence" => &[Forbidden],
+        "list_presence_history" => &[Forbidden, NotFound],
 
         "list_groups" => &[Forbidden],
         "get_group" | "list_group_members" | "get_group_member" => &[Forbidden, NotFound],

@@ -20,7 +20,7 @@ use crate::domain::notice::{content_schema, content_schemas};
 pub const INPUT: &str = "Input";
 
 /// Views whose optional fields may be null: one reader never gets them, the other always does.
-const OF_TWO_READERS: [&str; 2] = ["Conversation", "Me"];
+const OF_TWO_READERS: [&str; 3] = ["Conversation", "Me", "TenantSettings"];
 
 /// A reference to a schema.
 pub fn reference(name: &str) -> Value {

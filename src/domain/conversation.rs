@@ -105,6 +105,8 @@ text_enum! {
         Close = "close",
         /// The agent was disabled or deleted, or its account came to its end.
         AgentGone = "agent_gone",
+        /// The agent was offline or away for longer than the tenant lets it keep conversations.
+        AgentAbsent = "agent_absent",
     }
 }
 

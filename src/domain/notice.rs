@@ -7,7 +7,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::content::{CardContent, CustomContent, TextContent};
-use super::conversation::{CloseReason, Priority};
+use super::conversation::{AssignmentEnd, CloseReason, Priority};
 use super::entry::EntryKind;
 use super::member::Role;
 use crate::kernel::{ConversationId, GroupId, MemberId};
@@ -90,8 +90,12 @@ pub struct GroupChangedContent {
 pub struct RemarkContent {
     /// The kind of the notice that this explains: `assigned`, `released` or `closed`.
     pub about: EntryKind,
-    /// What the staff said.
+    /// What the staff said; may be empty when a reason stands by itself.
     pub note: String,
+    /// Of `released`: how the assignment ended, when nobody released it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = AssignmentEnd, required = false)]
+    pub reason: Option<AssignmentEnd>,
 }
 
 /// The name of the schema of this kind's content.

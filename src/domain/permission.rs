@@ -88,8 +88,10 @@ rights! {
     ReadMembers "read_members":                                    Never Own Tenant Tenant;
     /// Create, change, disable and delete accounts (others: disable their sub-accounts).
     ManageMembers "manage_members":                                Never Own Own Tenant;
-    /// See what colleagues say that they are, and how many conversations they serve.
+    /// See what colleagues are, and how many conversations they serve.
     ReadPresence "read_presence":                                  Never Tenant Tenant Tenant;
+    /// Read what members of the staff were, and when.
+    ReadPresenceHistory "read_presence_history":                   Never Own Tenant Tenant;
     /// Say what one is: online, busy, away or offline.
     SetPresence "set_presence":                                    Never Own Own Own;
     /// See the groups of the staff and who is in them.

@@ -29,6 +29,14 @@ pub struct TenantSettings {
     /// Whether, while an agent serves a conversation, only that agent of the staff may write in it. Notes stay open to
     /// all who are in it.
     pub only_assignee_answers: bool,
+    /// How long a member of the staff without a live socket still counts as connected, in seconds.
+    pub presence_grace_seconds: i64,
+    /// After how many seconds as offline an agent loses the conversations that it serves; `None`: it keeps them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disconnect_requeue_seconds: Option<i64>,
+    /// After how many seconds as away an agent loses the conversations that it serves; `None`: it keeps them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub away_requeue_seconds: Option<i64>,
 }
 
 impl Default for TenantSettings {
@@ -39,6 +47,9 @@ impl Default for TenantSettings {
             claim_above_max_accept: false,
             assign_above_max_accept: false,
             only_assignee_answers: false,
+            presence_grace_seconds: 30,
+            disconnect_requeue_seconds: None,
+            away_requeue_seconds: None,
         }
     }
 }

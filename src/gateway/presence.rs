@@ -1,4 +1,4 @@
-//! Saying what one is, and telling the staff what their colleagues say and how many conversations they serve.
+//! Saying what one is, and telling the staff what their colleagues are and how many conversations they serve.
 //!
 //! Invariants: no customer is told; it is told and forgotten, and the last rev of a member wins.
 
@@ -30,8 +30,19 @@ pub fn set(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: SetPre
 
 impl From<AgentStatusRow> for PresenceNotice {
     fn from(row: AgentStatusRow) -> Self {
-        let AgentStatusRow { member_id, tenant_id: _, status, reason, since, current_accept, rev } = row;
-        Self { member_id, status, reason, since: since.map(Millis), current_accept, rev }
+        let effective_status = row.effective();
+        let AgentStatusRow { member_id, status, reason, since, current_accept, rev, .. } = row;
+        Self {
+            member_id,
+            status,
+            effective_status,
+            connected: row.connected,
+            reason,
+            since: since.map(Millis),
+            last_seen: row.last_seen.map(Millis),
+            current_accept,
+            rev,
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use super::protocol::limits::{HELLO_SECONDS, frame_rate};
 use super::protocol::server::Bye;
 use super::protocol::table;
 use super::wire;
+use crate::attendance::Seat;
 use crate::connections::{ConnectionPermit, DeviceSlot};
 use crate::domain::actor::Actor;
 use crate::domain::member::Role;
@@ -93,6 +94,8 @@ pub struct Socket {
     pub(super) waker: RefCell<Option<Waker>>,
     held: RefCell<Option<Box<Outbox>>>,
     slot: RefCell<Option<DeviceSlot>>,
+    /// The staff only: what says that the member is connected.
+    seat: RefCell<Option<Box<Seat>>>,
     /// Its place among the connections, which knows where it comes from.
     pub permit: ConnectionPermit,
 }
@@ -127,6 +130,7 @@ impl Socket {
             connection: RefCell::new(Some(connection)),
             waker: RefCell::new(None),
             slot: RefCell::new(None),
+            seat: RefCell::new(None),
             hub,
             permit,
         })
@@ -140,6 +144,9 @@ impl Socket {
         self.token_expires_at.set(expires_at);
         *self.slot.borrow_mut() = Some(slot);
         *self.held.borrow_mut() = Some(Box::default());
+        let app = &self.hub.app;
+        let seat = || Box::new(app.attendance.enter(actor.tenant, actor.member));
+        *self.seat.borrow_mut() = actor.role.is_staff().then(seat);
     }
 
     /// The device, once somebody is signed in.
@@ -268,6 +275,7 @@ impl Socket {
         self.phase.set(Phase::Closing);
         *self.connection.borrow_mut() = None;
         *self.slot.borrow_mut() = None;
+        *self.seat.borrow_mut() = None;
         self.hub.app.metrics.sockets.dec();
     }
 }

@@ -67,6 +67,10 @@ pub struct Wants {
     pub ending_groups: BTreeSet<GroupId>,
     /// Whether the groups of the conversations that are loaded matter.
     pub groups_of_conversations: bool,
+    /// Staff whose sockets on all processes matter.
+    pub sightings: BTreeSet<MemberId>,
+    /// Staff whose served conversations may go back to the queue: the oldest of them.
+    pub served: BTreeSet<MemberId>,
     /// Whether the assignments of what is loaded may change, and with them the numbers of those who serve it.
     pub assignments: bool,
 }
@@ -254,6 +258,11 @@ fn load_conversations(
         ids.extend(&of_group);
         set.of_groups.insert(*group, of_group);
     }
+    for member in &wants.served {
+        let served = source.inside(tenants, *member, MemberType::Manager, PIECE + 1)?;
+        ids.extend(&served);
+        set.inside.insert((*member, MemberType::Manager), served);
+    }
     // Behind and in front: a backstage log is judged by its parent, and notes go to the log behind. A merged one is
     // seen by who sees the one that goes on, which may itself be merged.
     while !ids.is_empty() {
@@ -312,6 +321,11 @@ fn load_open(
 }
 
 fn load_agents(source: &mut dyn Source, set: &mut WorkingSet, wants: &Wants) -> Result<()> {
+    let seen: Vec<MemberId> = wants.sightings.difference(&set.known_sightings).copied().collect();
+    if !seen.is_empty() {
+        set.sightings.extend(source.sightings(&seen)?);
+        set.known_sightings.extend(seen);
+    }
     let mut ids = wants.agents.clone();
     if wants.assignments {
         ids.extend(set.conversations.values().filter_map(|row| row.agent_id));

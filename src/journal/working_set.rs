@@ -15,7 +15,7 @@ use crate::domain::conversation::{
 use crate::domain::entry::{EntryRow, RevisionRow};
 use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::member::{MemberStatus, Role};
-use crate::domain::presence::AgentStatusRow;
+use crate::domain::presence::{AgentStatusRow, PresenceChangeRow, Sighting};
 use crate::domain::tenant::TenantSettings;
 use crate::kernel::{AssignmentId, ConversationId, GroupId, IdGenerator, MemberId, SessionId, TenantId};
 
@@ -139,6 +139,12 @@ pub struct WorkingSet {
     pub known_sights: BTreeSet<MemberId>,
     /// The conversations, not closed, of a group that ends; at most `PIECE` + 1.
     pub of_groups: HashMap<GroupId, Vec<ConversationId>>,
+    /// What is known of the sockets of those whose were asked for; who is not in it was never seen.
+    pub sightings: HashMap<MemberId, Sighting>,
+    /// Whose sockets were asked for.
+    pub known_sightings: BTreeSet<MemberId>,
+    /// What became of the presences that changed.
+    pub presence_changes: Vec<PresenceChangeRow>,
     /// Assignments made by the batch.
     pub assignments: Table<AssignmentId, AssignmentRow>,
     /// Content that was replaced.
@@ -175,6 +181,9 @@ impl WorkingSet {
             group_members: Table::default(),
             known_sights: BTreeSet::new(),
             of_groups: HashMap::new(),
+            sightings: HashMap::new(),
+            known_sightings: BTreeSet::new(),
+            presence_changes: Vec::new(),
             assignments: Table::default(),
             revisions: Vec::new(),
             ended_assignments: Vec::new(),

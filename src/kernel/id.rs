@@ -187,6 +187,8 @@ id_types! {
     AssignmentId;
     /// A standing group of the staff.
     GroupId;
+    /// One change of a presence.
+    PresenceChangeId;
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! Presence: what members of the staff say that they are, and how many conversations they serve.
+//! Presence: what members of the staff say that they are, whether they are connected, and how many conversations they
+//! serve.
 //!
-//! Owns the routes `/presence` and the reading of `agent_status`. Does not own its writing (the journal: who says what,
-//! and every assignment). Whether a member is connected is not part of it: a presence is what was said.
+//! Owns the routes `/presence` and the reading of `agent_status` and `presence_change`. Does not own their writing (the
+//! journal: who says what, who is connected, and every assignment), nor how it is known who is connected (`attendance`).
 //!
 //! Invariant: customers see nothing of it.
 

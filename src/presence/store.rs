@@ -1,12 +1,13 @@
-//! Reading presences. Accounts that are disabled, deleted or those of customers are not found.
+//! Reading presences and their history. In lists, accounts that are disabled, deleted or those of customers are not
+//! found.
 
 use diesel::prelude::*;
 
 use crate::db::AnyConnection;
-use crate::db::schema::{agent_status, member};
+use crate::db::schema::{agent_status, member, presence_change};
 use crate::domain::member::{MemberStatus, Role};
-use crate::domain::presence::{AgentStatusRow, PresenceStatus};
-use crate::kernel::{MemberId, Result, TenantId};
+use crate::domain::presence::{AgentStatusRow, PresenceChangeRow, PresenceStatus};
+use crate::kernel::{MemberId, PresenceChangeId, Result, TenantId};
 
 /// A member of the staff with what is kept of it.
 #[derive(Debug, Clone)]
@@ -28,12 +29,22 @@ pub struct PresenceRow {
 /// The roles of the staff: one walk of the index each, because customers stand between them.
 const STAFF: [Role; 3] = [Role::Agent, Role::Supervisor, Role::Admin];
 
-/// The staff in the order of their ids, after this one, at most `limit`; only with this status when one is given, only
-/// this member when one is given.
+/// Who is asked for; what is absent excludes nobody.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Only {
+    /// Who says that it is this.
+    pub status: Option<PresenceStatus>,
+    /// Who is this for others.
+    pub effective: Option<PresenceStatus>,
+    /// This member.
+    pub member: Option<MemberId>,
+}
+
+/// The staff in the order of their ids, after this one, at most `limit`.
 pub fn list(
     connection: &mut AnyConnection,
     tenant: TenantId,
-    only: (Option<PresenceStatus>, Option<MemberId>),
+    only: Only,
     after: Option<MemberId>,
     limit: i64,
 ) -> Result<Vec<PresenceRow>> {
@@ -50,7 +61,7 @@ fn of_role(
     connection: &mut AnyConnection,
     tenant: TenantId,
     role: Role,
-    (status, id): (Option<PresenceStatus>, Option<MemberId>),
+    only: Only,
     after: Option<MemberId>,
     limit: i64,
 ) -> Result<Vec<PresenceRow>> {
@@ -74,14 +85,27 @@ fn of_role(
     if let Some(after) = after {
         query = query.filter(member::id.gt(after));
     }
-    if let Some(id) = id {
+    if let Some(id) = only.member {
         query = query.filter(member::id.eq(id));
     }
-    query = match status {
+    query = match only.status {
         // Who never said anything is offline.
         Some(PresenceStatus::Offline) => query
             .filter(agent_status::status.eq(PresenceStatus::Offline).or(agent_status::member_id.is_null())),
         Some(status) => query.filter(agent_status::status.eq(status)),
+        None => query,
+    };
+    query = match only.effective {
+        // Who never came is offline.
+        Some(PresenceStatus::Offline) => query.filter(
+            agent_status::status
+                .eq(PresenceStatus::Offline)
+                .or(agent_status::connected.eq(false))
+                .or(agent_status::member_id.is_null()),
+        ),
+        Some(status) => {
+            query.filter(agent_status::status.eq(status)).filter(agent_status::connected.eq(true))
+        }
         None => query,
     };
     let rows: Vec<(MemberId, String, String, Role, i32, Option<AgentStatusRow>)> = query.load(connection)?;
@@ -90,4 +114,36 @@ fn of_role(
         PresenceRow { id, nickname, avatar, role, max_accept, kept }
     });
     Ok(rows.collect())
+}
+
+/// Whether this is a member of the tenant's staff, be the account usable or not.
+pub fn is_staff(connection: &mut AnyConnection, tenant: TenantId, id: MemberId) -> Result<bool> {
+    let role: Option<Role> = member::table
+        .filter(member::id.eq(id))
+        .filter(member::tenant_id.eq(tenant))
+        .select(member::role)
+        .first(connection)
+        .optional()?;
+    Ok(role.is_some_and(Role::is_staff))
+}
+
+/// What a member was, newest first, before this change, at most `limit`.
+pub fn history(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    id: MemberId,
+    before: Option<PresenceChangeId>,
+    limit: i64,
+) -> Result<Vec<PresenceChangeRow>> {
+    let mut query = presence_change::table
+        .filter(presence_change::tenant_id.eq(tenant))
+        .filter(presence_change::member_id.eq(id))
+        .order(presence_change::id.desc())
+        .limit(limit)
+        .select(PresenceChangeRow::as_select())
+        .into_boxed();
+    if let Some(before) = before {
+        query = query.filter(presence_change::id.lt(before));
+    }
+    Ok(query.load(connection)?)
 }

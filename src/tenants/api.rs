@@ -93,6 +93,20 @@ pub struct UpdateTenantSettings {
     #[serde(default, deserialize_with = "crate::members::api::present")]
     #[schema(value_type = bool, required = false)]
     only_assignee_answers: Option<bool>,
+    /// How long a member of the staff without a live socket still counts as connected, in seconds; 0 to 600.
+    #[serde(default, deserialize_with = "crate::members::api::present")]
+    #[schema(value_type = i64, required = false)]
+    presence_grace_seconds: Option<i64>,
+    /// After how many seconds as offline an agent loses the conversations that it serves: they wait again. 0 to 86,400;
+    /// null: it keeps them.
+    #[serde(default, deserialize_with = "crate::kernel::json::given")]
+    #[schema(value_type = Option<i64>)]
+    disconnect_requeue_seconds: Option<Option<i64>>,
+    /// After how many seconds as away an agent loses the conversations that it serves: they wait again. 0 to 86,400;
+    /// null: it keeps them.
+    #[serde(default, deserialize_with = "crate::kernel::json::given")]
+    #[schema(value_type = Option<i64>)]
+    away_requeue_seconds: Option<Option<i64>>,
 }
 
 /// A new tenant and its first administrator.
@@ -206,6 +220,9 @@ pub async fn update_tenant(
         claim_above_max_accept: settings.claim_above_max_accept,
         assign_above_max_accept: settings.assign_above_max_accept,
         only_assignee_answers: settings.only_assignee_answers,
+        presence_grace_seconds: settings.presence_grace_seconds,
+        disconnect_requeue_seconds: settings.disconnect_requeue_seconds,
+        away_requeue_seconds: settings.away_requeue_seconds,
     };
     let row = service::update(&app, caller.actor, patch).await?;
     Ok(web::Json(Tenant::new(row, caller.actor.role)))

@@ -21,6 +21,11 @@ pub const NAME_MAX: usize = 200;
 /// Longest window for edits and recalls: a week.
 pub const WINDOW_MAX_SECONDS: i64 = 604_800;
 
+/// Longest grace after the last socket, in seconds.
+pub const GRACE_MAX_SECONDS: i64 = 600;
+/// Longest time for which an absent agent keeps its conversations, when it does not keep them for ever: a day.
+pub const REQUEUE_MAX_SECONDS: i64 = 86_400;
+
 /// A new tenant with its first administrator.
 #[derive(Debug, Clone)]
 pub struct NewTenant {
@@ -93,6 +98,12 @@ pub struct Patch {
     pub assign_above_max_accept: Option<bool>,
     /// See [`TenantSettings::only_assignee_answers`].
     pub only_assignee_answers: Option<bool>,
+    /// See [`TenantSettings::presence_grace_seconds`].
+    pub presence_grace_seconds: Option<i64>,
+    /// See [`TenantSettings::disconnect_requeue_seconds`].
+    pub disconnect_requeue_seconds: Option<Option<i64>>,
+    /// See [`TenantSettings::away_requeue_seconds`].
+    pub away_requeue_seconds: Option<Option<i64>>,
 }
 
 /// The actor's tenant.
@@ -105,13 +116,16 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
     require(&actor, Operation::ManageTenant)?;
     let mut check = Checker::default();
     let name = patch.name.map(|name| check.required_line("/name", &name, NAME_MAX));
-    let windows = [
-        ("/settings/edit_window_seconds", patch.edit_window_seconds),
-        ("/settings/recall_window_seconds", patch.recall_window_seconds),
+    let times = [
+        ("edit_window_seconds", patch.edit_window_seconds, WINDOW_MAX_SECONDS),
+        ("recall_window_seconds", patch.recall_window_seconds, WINDOW_MAX_SECONDS),
+        ("presence_grace_seconds", patch.presence_grace_seconds, GRACE_MAX_SECONDS),
+        ("disconnect_requeue_seconds", patch.disconnect_requeue_seconds.flatten(), REQUEUE_MAX_SECONDS),
+        ("away_requeue_seconds", patch.away_requeue_seconds.flatten(), REQUEUE_MAX_SECONDS),
     ];
-    for (pointer, window) in windows {
-        if window.is_some_and(|window| !(0..=WINDOW_MAX_SECONDS).contains(&window)) {
-            check.wrong(pointer, "out_of_range", format!("0 to {WINDOW_MAX_SECONDS}"));
+    for (name, time, most) in times {
+        if time.is_some_and(|time| !(0..=most).contains(&time)) {
+            check.wrong(&format!("/settings/{name}"), "out_of_range", format!("0 to {most}"));
         }
     }
     check.finish()?;
@@ -134,6 +148,15 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
             }
             if let Some(only) = patch.only_assignee_answers {
                 settings.only_assignee_answers = only;
+            }
+            if let Some(grace) = patch.presence_grace_seconds {
+                settings.presence_grace_seconds = grace;
+            }
+            if let Some(after) = patch.disconnect_requeue_seconds {
+                settings.disconnect_requeue_seconds = after;
+            }
+            if let Some(after) = patch.away_requeue_seconds {
+                settings.away_requeue_seconds = after;
             }
             let name = name.as_deref().unwrap_or(&present.name);
             store::change(connection, actor.tenant, name, &settings, now)?;

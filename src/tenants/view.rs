@@ -45,13 +45,25 @@ struct Settings {
     /// all who are in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     only_assignee_answers: Option<bool>,
+    /// How long a member of the staff without a live socket still counts as connected, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence_grace_seconds: Option<i64>,
+    /// After how many seconds as offline an agent loses the conversations that it serves; null: it keeps them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, required = false)]
+    disconnect_requeue_seconds: Option<Option<i64>>,
+    /// After how many seconds as away an agent loses the conversations that it serves; null: it keeps them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, required = false)]
+    away_requeue_seconds: Option<Option<i64>>,
 }
 
 impl Tenant {
     /// The tenant as a member of this role sees it.
     pub fn new(row: TenantRow, reader: Role) -> Self {
         let settings = row.settings.0;
-        let for_staff = |value: bool| reader.is_staff().then_some(value);
+        let is_staff = reader.is_staff();
+        let for_staff = |value: bool| is_staff.then_some(value);
         Self {
             id: row.id,
             slug: row.slug,
@@ -63,6 +75,9 @@ impl Tenant {
                 claim_above_max_accept: for_staff(settings.claim_above_max_accept),
                 assign_above_max_accept: for_staff(settings.assign_above_max_accept),
                 only_assignee_answers: for_staff(settings.only_assignee_answers),
+                presence_grace_seconds: is_staff.then_some(settings.presence_grace_seconds),
+                disconnect_requeue_seconds: is_staff.then_some(settings.disconnect_requeue_seconds),
+                away_requeue_seconds: is_staff.then_some(settings.away_requeue_seconds),
             },
             created_at: Millis(row.created_at),
             updated_at: Millis(row.updated_at),

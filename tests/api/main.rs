@@ -11,8 +11,10 @@
 #[macro_use]
 mod harness;
 
+mod absence;
 mod account_changes;
 mod assignee;
+mod attendance;
 mod auth;
 mod canaries;
 mod capacity;

@@ -85,6 +85,7 @@ const ROWS: &[Row] = &[
     ("GET", "/members/{agent}", nothing, [401, 403, 403, 404, 404, 200, 200]),
     ("PATCH", "/members/{agent}", |_| json!({"nickname": "n"}), [401, 403, 403, 404, 404, 403, 200]),
     ("GET", "/presence", nothing, [401, 403, 403, 200, 200, 200, 200]),
+    ("GET", "/presence/{member_id}/history", nothing, [401, 403, 403, 200, 403, 200, 200]),
     ("PUT", "/presence", |_| json!({"status": "busy"}), [401, 403, 403, 200, 200, 200, 200]),
     ("POST", "/members/{agent}/unlock", nothing, [401, 403, 403, 403, 403, 403, 204]),
 ];

@@ -12,6 +12,9 @@ on_every_database! {
     async fn hello_says_everything_that_a_client_needs(app: TestApp) {
         let desk = app.desk().await;
         let room = desk.open_and_claim("hello").await;
+        // Of the first one everybody learns that the agent is connected; the second one changes nothing.
+        let _first = desk.agent.socket_with(json!({"device": "first"})).await;
+        desk.agent.seen(true).await;
         let socket = desk.agent.socket().await;
         let ready = &socket.ready;
         assert_eq!(ready["member"], json!({"id": desk.agent.id(), "role": "agent"}));

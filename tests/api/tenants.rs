@@ -23,6 +23,7 @@ on_every_database! {
         assert_eq!(made["tenant"]["settings"], json!({
             "edit_window_seconds": 900, "recall_window_seconds": 120,
             "claim_above_max_accept": false, "assign_above_max_accept": false, "only_assignee_answers": false,
+            "presence_grace_seconds": 30, "disconnect_requeue_seconds": null, "away_requeue_seconds": null,
         }));
         assert_eq!(made["admin"]["login_name"], "root");
         platform.post("/tenants", tenant("acme")).await.refused(409, "name_taken");
@@ -65,6 +66,7 @@ on_every_database! {
         assert_eq!(changed["settings"], json!({
             "edit_window_seconds": 900, "recall_window_seconds": 0,
             "claim_above_max_accept": false, "assign_above_max_accept": false, "only_assignee_answers": false,
+            "presence_grace_seconds": 30, "disconnect_requeue_seconds": null, "away_requeue_seconds": null,
         }));
         let seen = desk.visitor.get("/tenant").await.ok();
         assert_eq!(seen["settings"], json!({"edit_window_seconds": 900, "recall_window_seconds": 0}));

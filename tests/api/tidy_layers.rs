@@ -12,7 +12,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("database", &["db"]),
     ("domain", &["domain", "settings"]),
     ("journal", &["journal"]),
-    ("ground of the features", &["metrics", "security", "cluster", "connections", "cleaning", "limits"]),
+    (
+        "ground of the features",
+        &["metrics", "security", "cluster", "connections", "cleaning", "limits", "attendance"],
+    ),
     ("what handlers share", &["app"]),
     ("http", &["http"]),
     (

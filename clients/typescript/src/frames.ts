@@ -11,6 +11,8 @@ export type AboutMember = {
   role?: Role;
 };
 
+export type AssignmentEnd = ("release" | "reassign" | "close" | "agent_gone" | "agent_absent" | (string & {}));
+
 export type Auth = {
   /** A fresh access token, from `POST /api/v1/auth/refresh`. */
   token: string;
@@ -443,15 +445,21 @@ export type PingInput = {
 };
 
 export type PresenceNotice = {
+  /** Whether it has a live socket, or had one less than `presence_grace_seconds` ago. */
+  connected: boolean;
   /** How many conversations it serves. */
   current_accept: number;
+  /** What it is for others: `status` while it is connected, else `offline`. */
+  effective_status: PresenceStatus;
+  /** When its last socket was known to live; while it is connected, when it came. Null when it never was connected. */
+  last_seen: (string | null);
   /** Who. */
   member_id: MemberId;
   /** Why; may be empty. */
   reason: string;
   /** The rev of the change. */
   rev: number;
-  /** Since when; null when it never said anything. */
+  /** Since when it says so; null when it never said anything. */
   since: (string | null);
   /** What it says that it is. */
   status: PresenceStatus;
@@ -558,8 +566,10 @@ export type Receipt = {
 export type RemarkContent = {
   /** The kind of the notice that this explains: `assigned`, `released` or `closed`. */
   about: EntryKind;
-  /** What the staff said. */
+  /** What the staff said; may be empty when a reason stands by itself. */
   note: string;
+  /** Of `released`: how the assignment ended, when nobody released it. */
+  reason?: AssignmentEnd;
 };
 
 export type Reset = {

@@ -115,18 +115,25 @@ pub struct TypingNotice {
     pub ttl_ms: u64,
 }
 
-/// What a member of the staff says that it is, and how many conversations it serves.
+/// What a member of the staff is, and how many conversations it serves.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct PresenceNotice {
     /// Who.
     pub member_id: MemberId,
     /// What it says that it is.
     pub status: PresenceStatus,
+    /// What it is for others: `status` while it is connected, else `offline`.
+    pub effective_status: PresenceStatus,
+    /// Whether it has a live socket, or had one less than `presence_grace_seconds` ago.
+    pub connected: bool,
     /// Why; may be empty.
     pub reason: String,
-    /// Since when; null when it never said anything.
+    /// Since when it says so; null when it never said anything.
     #[schema(required)]
     pub since: Option<Millis>,
+    /// When its last socket was known to live; while it is connected, when it came. Null when it never was connected.
+    #[schema(required)]
+    pub last_seen: Option<Millis>,
     /// How many conversations it serves.
     pub current_accept: i64,
     /// The rev of the change.

@@ -66,7 +66,7 @@ macro_rules! server_frames {
             INBOX "inbox" InboxRow durable "A row of the own inbox changed; the row with the last rev wins.";
             RECEIPT "receipt" Receipt live "Read or delivered positions of a conversation moved; the highest wins.";
             TYPING "typing" TypingNotice live "A member types, or stopped.";
-            PRESENCE "presence" PresenceNotice live "The staff: a colleague said what it is, or serves more or fewer conversations; the last rev of a member wins. Not durable: after connecting read the list over REST.";
+            PRESENCE "presence" PresenceNotice live "The staff: a colleague said what it is, came or went, or serves more or fewer conversations; the last rev of a member wins. Not durable: after connecting read the list over REST.";
             QUEUE "queue" QueueNotice live "Watchers of the waiting: a conversation began or ceased to wait. Not durable: after connecting read the list over REST.";
             GROUP "group" GroupNotice live "The staff: one came into a group, left it, or is something else in it. What one sees of the waiting changed: read the list over REST again. When something may have gone out of sight, watches of conversations end with a `reset`. Not durable.";
             LAG "lag" Lag live "This socket was too slow and durable frames were dropped: stop storing cursors and `sync` from this one.";

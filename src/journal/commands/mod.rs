@@ -113,6 +113,10 @@ commands! {
     set_group_member::SetGroupMember;
     /// Take a member out of a group (the actor itself: leave).
     remove_group_member::RemoveGroupMember;
+    /// Find out whether a member of the staff is connected, and keep it.
+    set_connected::SetConnected;
+    /// Let the conversations of an agent who is offline or away for too long wait again.
+    requeue_absent::RequeueAbsent;
     /// End sessions of a member.
     revoke_sessions::RevokeSessions;
     /// Change a member's role or state, or delete it.

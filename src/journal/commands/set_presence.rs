@@ -37,7 +37,7 @@ impl JournalCommand for SetPresence {
         }
         let since = if stays { row.since } else { Some(context.set.now) };
         let (status, reason) = (self.status, self.reason.clone());
-        context.keep_agent(AgentStatusRow { status, reason, since, ..row });
+        context.change_presence(AgentStatusRow { status, reason, since, ..row })?;
         Ok(Reply::default())
     }
 }

@@ -1,13 +1,14 @@
-//! How many conversations each member of the staff serves, and how many it may.
+//! What each member of the staff is: its presence, how many conversations it serves, and how many it may.
 //!
 //! Invariants: a member's number changes with the assignment that changes it, in one command; no assignment takes it
 //! above `max_accept` unless the tenant allows that for this kind of assignment. A limit that is lowered takes nothing
-//! away from its agent.
+//! away from its agent. Every change of a presence is written down in the same transaction.
 
 use super::CommandContext;
 use crate::domain::conversation::AssignmentReason;
-use crate::domain::presence::{AgentStatusRow, PresenceStatus};
-use crate::kernel::{Code, Error, MemberId, Result};
+use crate::domain::presence::{AgentStatusRow, PresenceChangeRow, PresenceStatus, Sighting};
+use crate::domain::tenant::TenantSettings;
+use crate::kernel::{Code, Error, MemberId, PresenceChangeId, Result};
 
 impl CommandContext<'_> {
     /// What is kept of a member of the staff. Fails when the command did not want it.
@@ -54,8 +55,37 @@ impl CommandContext<'_> {
         if row.status != PresenceStatus::Offline {
             let since = Some(self.set.now);
             let (status, reason) = (PresenceStatus::Offline, String::new());
-            self.keep_agent(AgentStatusRow { status, reason, since, ..row });
+            self.change_presence(AgentStatusRow { status, reason, since, ..row })?;
         }
+        Ok(())
+    }
+
+    /// What is known of the sockets of a member of the staff. Fails when the command did not want it.
+    pub(crate) fn sighting(&self, member: MemberId) -> Result<Option<Sighting>> {
+        match self.set.known_sightings.contains(&member) {
+            true => Ok(self.set.sightings.get(&member).copied()),
+            false => Err(Error::internal(format!("the sockets of {member} were not looked up"))),
+        }
+    }
+
+    /// What the tenant decided for itself.
+    pub(crate) fn settings(&self) -> TenantSettings {
+        self.set.tenants.get(&self.tenant).map(|tenant| tenant.settings).unwrap_or_default()
+    }
+
+    /// Keeps what a member of the staff is from now on, and writes it down for reports.
+    pub(crate) fn change_presence(&mut self, row: AgentStatusRow) -> Result<()> {
+        let change = PresenceChangeRow {
+            id: PresenceChangeId(self.set.ids.next()?),
+            tenant_id: self.tenant,
+            member_id: row.member_id,
+            at: self.set.now,
+            status: row.status,
+            effective_status: row.effective(),
+            reason: row.reason.clone(),
+        };
+        self.set.presence_changes.push(change);
+        self.keep_agent(row);
         Ok(())
     }
 

@@ -155,9 +155,13 @@ impl CommandContext<'_> {
         if note.is_empty() {
             return Ok(());
         }
+        self.explain(front, RemarkContent { about, note: note.to_owned(), reason: None })
+    }
+
+    /// Tells the staff why.
+    pub(crate) fn explain(&mut self, front: ConversationId, remark: RemarkContent) -> Result<()> {
         let log = self.backstage(front)?;
-        let content = RemarkContent { about, note: note.to_owned() };
-        self.append_notice(log, EntryKind::Remark, &content, None)?;
+        self.append_notice(log, EntryKind::Remark, &remark, None)?;
         Ok(())
     }
 

@@ -89,6 +89,14 @@ impl<'w> CommandContext<'w> {
         self.actor.member().ok_or_else(|| Error::new(Code::Forbidden, "only a member can do this"))
     }
 
+    /// Fails with `forbidden` for everybody but the service itself.
+    pub(crate) fn require_system(&self) -> Result<()> {
+        match &self.actor {
+            Principal::System(_) => Ok(()),
+            _ => Err(Error::new(Code::Forbidden, "only the service itself does this")),
+        }
+    }
+
     /// What is known of a member of this tenant.
     pub(crate) fn facts(&self, member: MemberId) -> Option<&MemberFacts> {
         self.set.members.get(&member).filter(|facts| facts.tenant == self.tenant)

@@ -13,7 +13,7 @@ use crate::domain::conversation::{
     AssignmentEnd, AssignmentReason, AssignmentRow, CloseReason, ConversationStatus, MemberType,
 };
 use crate::domain::entry::EntryKind;
-use crate::domain::notice::ClosedContent;
+use crate::domain::notice::{ClosedContent, RemarkContent};
 use crate::journal::working_set::EndedAssignment;
 use crate::kernel::{AssignmentId, ConversationId, MemberId, Result};
 
@@ -90,10 +90,11 @@ impl CommandContext<'_> {
     pub(crate) fn free(&mut self, front: ConversationId, end: AssignmentEnd, note: &str) -> Result<()> {
         let now = self.set.now;
         let holder = self.conversation(front)?.agent_id;
-        self.count_served(self.serving(front)?, None)?;
-        if !note.is_empty() {
+        let reason = Some(end).filter(|end| *end != AssignmentEnd::Release);
+        if !note.is_empty() || reason.is_some() {
             self.backstage(front)?;
         }
+        self.count_served(self.serving(front)?, None)?;
         let card = holder.map(|holder| self.public_card(holder)).unwrap_or_default();
         self.append_notice(front, EntryKind::Released, &card, None)?;
         self.end_assignment(front, end);
@@ -106,7 +107,12 @@ impl CommandContext<'_> {
         row.assigned_at = None;
         row.waiting_since = Some(now);
         row.version += 1;
-        self.remark(front, EntryKind::Released, note)
+        match reason {
+            // Nobody said it: the staff learn from the log why the agent lost the conversation.
+            Some(_) => self
+                .explain(front, RemarkContent { about: EntryKind::Released, note: note.to_owned(), reason }),
+            None => self.remark(front, EntryKind::Released, note),
+        }
     }
 
     /// Closes a conversation that is not closed.

@@ -16,8 +16,8 @@ use crate::domain::conversation::{
 use crate::domain::entry::{EntryKind, EntryRow, RevisionRow};
 use crate::domain::group::{GroupMemberRow, GroupMemberType, GroupRow};
 use crate::domain::member::Role;
-use crate::domain::presence::{AgentStatusRow, PresenceStatus};
-use crate::kernel::{AssignmentId, ConversationId, GroupId, MemberId, TenantId};
+use crate::domain::presence::{AgentStatusRow, PresenceChangeRow, PresenceStatus};
+use crate::kernel::{AssignmentId, ConversationId, GroupId, MemberId, PresenceChangeId, TenantId};
 
 journal_table! {
     /// Conversations and backstage logs.
@@ -142,7 +142,7 @@ journal_table! {
 }
 
 journal_table! {
-    /// What members of the staff say that they are, and how much they serve.
+    /// What members of the staff say that they are, whether they are connected, and how much they serve.
     agents of AgentStatusRow, "agent_status",
     key { member_id: BigInt as MemberId }
     once { tenant_id: BigInt as TenantId }
@@ -151,6 +151,8 @@ journal_table! {
         reason: Text as String,
         since: Nullable<BigInt> as Option<i64>,
         rev: BigInt as i64,
+        connected: Bool as bool,
+        last_seen: Nullable<BigInt> as Option<i64>,
     }
     often { current_accept: BigInt as i64 }
 }
@@ -181,6 +183,20 @@ journal_table! {
         left_at: Nullable<BigInt> as Option<i64>,
     }
     often { rev: BigInt as i64 }
+}
+
+journal_table! {
+    /// What members of the staff were, and from when on.
+    presence_changes of PresenceChangeRow, "presence_change",
+    key { id: BigInt as PresenceChangeId }
+    once {
+        tenant_id: BigInt as TenantId,
+        member_id: BigInt as MemberId,
+        at: BigInt as i64,
+        status: Text as PresenceStatus,
+        effective_status: Text as PresenceStatus,
+        reason: Text as String,
+    }
 }
 
 /// The hot row of a tenant: the last rev given out.
@@ -243,6 +259,7 @@ mod tests {
         assert_eq!(listed(super::agents::COLUMNS), in_schema(schema::agent_status::table));
         assert_eq!(listed(super::groups::COLUMNS), in_schema(schema::chat_group::table));
         assert_eq!(listed(super::group_members::COLUMNS), in_schema(schema::group_member::table));
+        assert_eq!(listed(super::presence_changes::COLUMNS), in_schema(schema::presence_change::table));
         assert_eq!(listed(super::logs::COLUMNS), in_schema(schema::tenant_log::table));
     }
 }

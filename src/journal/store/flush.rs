@@ -26,6 +26,7 @@ pub fn flush(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
     columns::agents::update(connection, &changed(&set.agents))?;
     columns::agents::insert(connection, &created(&set.agents))?;
     flush_groups(connection, set)?;
+    columns::presence_changes::insert(connection, &set.presence_changes.iter().collect::<Vec<_>>())?;
     flush_access(connection, set)?;
     flush_revs(connection, set)
 }

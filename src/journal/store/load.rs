@@ -1,18 +1,22 @@
 //! The store as a source of working sets: each question of [`Source`] as one query.
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 
 use super::lookup;
 use super::one_of::on_list;
 use crate::db::AnyConnection;
 use crate::db::schema::{
-    agent_status, auth_session, chat_group, conversation, conversation_member, group_member, member, tenant,
+    agent_connection, agent_status, auth_session, chat_group, conversation, conversation_member,
+    group_member, member, tenant,
 };
+use crate::db::time;
 use crate::domain::conversation::{ConversationRow, ConversationStatus, MemberType, ParticipantRow};
 use crate::domain::entry::EntryRow;
 use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::member::{MemberStatus, Role};
-use crate::domain::presence::AgentStatusRow;
+use crate::domain::presence::{AgentStatusRow, Sighting};
 use crate::domain::tenant::{TenantSettings, TenantStatus};
 use crate::journal::wants::{MessageKey, OpeningKey, Source};
 use crate::journal::working_set::{MemberFacts, TenantFacts};
@@ -280,6 +284,30 @@ impl Source for AnyConnection {
             found.extend(ids);
         }
         Ok(found)
+    }
+
+    fn sightings(&mut self, ids: &[MemberId]) -> Result<Vec<(MemberId, Sighting)>> {
+        let rows: Vec<(MemberId, i64, i64)> =
+            on_list!(self, agent_connection::member_id, ids, |inner, among| agent_connection::table
+                .filter(among)
+                .select((
+                    agent_connection::member_id,
+                    agent_connection::leased_until,
+                    agent_connection::seen_at
+                ))
+                .load(inner))?;
+        // By the database's clock, on which the processes agree that write the leases.
+        let now = time::now(self)?;
+        let mut all: BTreeMap<MemberId, Sighting> = BTreeMap::new();
+        for (member, leased_until, seen_at) in rows {
+            let sighting = match leased_until > now {
+                true => Sighting::Live,
+                false => Sighting::Silent(now - seen_at),
+            };
+            // A live one comes before every silent one, and the shortest silence before longer ones.
+            all.entry(member).and_modify(|known| *known = sighting.min(*known)).or_insert(sighting);
+        }
+        Ok(all.into_iter().collect())
     }
 
     fn participants(&mut self, fronts: &[ConversationId]) -> Result<Vec<ParticipantRow>> {

@@ -4,7 +4,7 @@ use super::{MessageKey, OpeningKey};
 use crate::domain::conversation::{ConversationRow, MemberType, ParticipantRow};
 use crate::domain::entry::EntryRow;
 use crate::domain::group::{GroupMemberRow, GroupRow};
-use crate::domain::presence::AgentStatusRow;
+use crate::domain::presence::{AgentStatusRow, Sighting};
 use crate::journal::working_set::{MemberFacts, TenantFacts};
 use crate::kernel::{ConversationId, GroupId, MemberId, Result, SessionId, TenantId};
 
@@ -27,6 +27,8 @@ pub trait Source {
     fn below(&mut self, parent: MemberId, limit: usize) -> Result<Vec<MemberFacts>>;
     /// The rows of these members of the staff, as far as they have one.
     fn agents(&mut self, ids: &[MemberId]) -> Result<Vec<AgentStatusRow>>;
+    /// What all processes know of the sockets of these members, as far as any process knows them.
+    fn sightings(&mut self, ids: &[MemberId]) -> Result<Vec<(MemberId, Sighting)>>;
     /// The oldest conversations, not closed, where the member is in as this, at most `limit`.
     fn inside(
         &mut self,

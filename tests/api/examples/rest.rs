@@ -4,7 +4,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
 use super::recorder::Recorder;
-use crate::harness::{Client, PLATFORM_KEY};
+use crate::harness::{Client, PLATFORM_KEY, Socket, eventually};
 
 /// Who takes part.
 pub struct People {
@@ -14,6 +14,8 @@ pub struct People {
     pub agent: Client,
     /// The agent's id.
     pub agent_id: String,
+    /// The agent's desk, which is connected.
+    pub desk: Socket,
     /// The visitor.
     pub visitor: Client,
     /// The visitor's conversation.
@@ -34,6 +36,7 @@ pub async fn play(recorder: &mut Recorder<'_>) -> People {
     let (admin, agent, agent_id) = people(recorder, &nobody).await;
     accounts(recorder, &admin, &agent_id).await;
     let (visitor, conversation) = open(recorder, &nobody, &admin).await;
+    let desk = connected(&agent).await;
     groups(recorder, &admin, &agent, &agent_id).await;
     serve(recorder, &admin, &agent, (&visitor, &conversation), &agent_id).await;
     reading(recorder, &agent, &visitor, &conversation).await;
@@ -43,7 +46,18 @@ pub async fn play(recorder: &mut Recorder<'_>) -> People {
         let line = format!("GET {}/{name}", recorder.app.base());
         recorder.call(name, &nobody, &line, None).await;
     }
-    People { admin, agent, agent_id, visitor, conversation }
+    People { admin, agent, agent_id, desk, visitor, conversation }
+}
+
+/// The agent connects, and colleagues see it.
+async fn connected(agent: &Client) -> Socket {
+    let socket = agent.socket_with(json!({"device": "desk-1"})).await;
+    eventually("the agent is connected", || async {
+        let page = agent.get("/presence").await.ok();
+        page["data"].as_array().unwrap().iter().any(|row| row["connected"] == true).then_some(())
+    })
+    .await;
+    socket
 }
 
 /// The tenant, its administrator and an agent.
@@ -141,7 +155,9 @@ async fn serve(
     let online = json!({"status": "online", "reason": "Returns today"});
     recorder.call("set_presence", agent, "PUT /presence", Some(online)).await;
     recorder.call("claim_conversation", agent, &format!("POST {path}/claim"), None).await;
-    recorder.call("list_presence", agent, "GET /presence?status=online", None).await;
+    recorder.call("list_presence", agent, "GET /presence?effective_status=online", None).await;
+    let line = format!("GET /presence/{agent_id}/history?limit=2");
+    recorder.call("list_presence_history", agent, &line, None).await;
     recorder.call("get_conversation", agent, &format!("GET {path}"), None).await;
     let body = text("a-1", "It arrives tomorow.");
     let sent = recorder.call("send_message", agent, &format!("POST {path}/messages"), Some(body)).await;

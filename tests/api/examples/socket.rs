@@ -21,18 +21,20 @@ async fn hello(recorder: &mut Recorder<'_>, socket: &mut Socket, data: Value) {
 }
 
 /// Speaks every frame; gives the session.
-pub async fn play(recorder: &mut Recorder<'_>, people: People) -> Vec<Value> {
-    let id = people.conversation.as_str();
+pub async fn play(recorder: &mut Recorder<'_>, mut people: People) -> Vec<Value> {
+    let id = people.conversation.clone();
+    let id = id.as_str();
     let base = recorder.app.base().to_owned();
     let mut visitor = Socket::connect(&base).await;
     hello(recorder, &mut visitor, json!({"token": people.visitor.token, "device": "phone-1"})).await;
     let cursor = recorder.expect(&mut visitor, "live").await["data"]["cursor"].clone();
-    let mut agent = people.agent.socket().await;
 
     messages(recorder, &mut visitor, id).await;
-    positions(recorder, &mut visitor, &mut agent, id).await;
+    people.desk.barrier().await;
+    people.desk.take_kept();
+    positions(recorder, &mut visitor, &mut people.desk, id).await;
     visitor_asks(recorder, &mut visitor, &people, &cursor).await;
-    queue(recorder, &mut agent, &people).await;
+    queue(recorder, &mut people).await;
     visitor.close().await;
 
     resume(recorder, &people, &cursor).await;
@@ -97,7 +99,8 @@ pub async fn ping(recorder: &mut Recorder<'_>) {
 }
 
 /// Staff watch the waiting conversations.
-async fn queue(recorder: &mut Recorder<'_>, agent: &mut Socket, people: &People) {
+async fn queue(recorder: &mut Recorder<'_>, people: &mut People) {
+    let agent = &mut people.desk;
     let watch = json!({"conversations": [people.conversation], "waiting": true});
     recorder.ask(agent, "watch", watch, "WatchReply").await;
     people.agent.post(&format!("/conversations/{}/release", people.conversation), json!({})).await.ok();

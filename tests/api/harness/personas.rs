@@ -79,6 +79,16 @@ impl Client {
         self.post(&format!("/conversations/{room}/claim"), json!({})).await.ok()
     }
 
+    /// Waits until colleagues see that this member of the staff is connected, or is not.
+    pub async fn seen(&self, connected: bool) -> Value {
+        crate::harness::eventually("colleagues see who is connected", || async {
+            let page = self.get("/presence?limit=200").await.ok();
+            let mut rows = page["data"].as_array().unwrap().iter();
+            rows.find(|row| row["member"]["id"] == self.id() && row["connected"] == connected).cloned()
+        })
+        .await
+    }
+
     /// Sends a text under a fresh key; gives the answer.
     pub async fn send(&self, room: &str, text: &str) -> Value {
         self.post(&format!("/conversations/{room}/messages"), message(text)).await.ok()

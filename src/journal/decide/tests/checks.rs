@@ -9,7 +9,7 @@ use crate::domain::conversation::{
 };
 use crate::domain::entry::{EntryKind, EntryRow, MESSAGE};
 use crate::domain::group::{GroupMemberRow, GroupRow};
-use crate::domain::presence::AgentStatusRow;
+use crate::domain::presence::{AgentStatusRow, PresenceChangeRow};
 use crate::journal::table::Table;
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::kernel::{ConversationId, GroupId, MemberId, TenantId};
@@ -27,7 +27,7 @@ pub(super) struct Picture {
     pub(super) agents: BTreeMap<MemberId, AgentStatusRow>,
     pub(super) groups: BTreeMap<GroupId, GroupRow>,
     pub(super) group_members: BTreeMap<(GroupId, MemberId), GroupMemberRow>,
-    pub(super) marks: [usize; 18],
+    pub(super) marks: [usize; 19],
 }
 
 /// What stands in the store and the batch under way together.
@@ -75,7 +75,7 @@ fn overlay<K: Ord + Clone, R: Clone + PartialEq>(
 }
 
 /// How much a batch is about to write.
-pub(super) fn marks(set: &WorkingSet) -> [usize; 18] {
+pub(super) fn marks(set: &WorkingSet) -> [usize; 19] {
     [
         set.entries.created().count(),
         set.entries.changed().count(),
@@ -95,6 +95,7 @@ pub(super) fn marks(set: &WorkingSet) -> [usize; 18] {
         set.groups.changed().count(),
         set.group_members.created().count(),
         set.group_members.changed().count(),
+        set.presence_changes.len(),
     ]
 }
 
@@ -269,6 +270,27 @@ pub(super) fn check_groups(after: &Picture, now: i64) {
         let closed = conversation.status == Some(ConversationStatus::Closed);
         assert!(closed || group.deleted_at.is_none(), "nobody's matter: {conversation:?}");
     }
+}
+
+/// Whatever changes what somebody is for others stands in the history, once, under a rev; nothing else does.
+pub(super) fn check_presences(before: &Picture, after: &Picture, changes: &[PresenceChangeRow]) {
+    let shown = |row: &AgentStatusRow| (row.status, row.reason.clone(), row.since, row.connected);
+    let mut written = after.marks[18] - before.marks[18];
+    for row in after.agents.values() {
+        let silent = AgentStatusRow::new(row.tenant_id, row.member_id);
+        let old = before.agents.get(&row.member_id).unwrap_or(&silent);
+        if shown(old) == shown(row) {
+            continue;
+        }
+        assert!(row.rev > old.rev, "{row:?} is told to nobody");
+        let last = changes.last().filter(|_| written == 1).expect("a change in the history");
+        assert_eq!(
+            (last.member_id, last.status, last.effective_status, &last.reason),
+            (row.member_id, row.status, row.effective(), &row.reason)
+        );
+        written -= 1;
+    }
+    assert_eq!(written, 0, "the history says what did not happen");
 }
 
 /// P6, and at most one open conversation for each customer.

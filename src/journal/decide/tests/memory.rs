@@ -7,7 +7,7 @@ use crate::domain::conversation::{ConversationRow, ConversationStatus, MemberTyp
 use crate::domain::entry::EntryRow;
 use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::member::Role;
-use crate::domain::presence::AgentStatusRow;
+use crate::domain::presence::{AgentStatusRow, Sighting};
 use crate::journal::wants::{MessageKey, OpeningKey, Source};
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::kernel::{ConversationId, GroupId, MemberId, Result, SessionId, TenantId};
@@ -23,6 +23,8 @@ pub(super) struct Memory {
     pub(super) agents: BTreeMap<MemberId, AgentStatusRow>,
     pub(super) groups: BTreeMap<GroupId, GroupRow>,
     pub(super) group_members: BTreeMap<(GroupId, MemberId), GroupMemberRow>,
+    /// What the processes know of sockets at this moment.
+    pub(super) sightings: BTreeMap<MemberId, Sighting>,
 }
 
 fn key_of(row: &EntryRow) -> Option<MessageKey> {
@@ -69,6 +71,11 @@ impl Memory {
         }
         for (key, row) in &self.group_members {
             set.group_members.load(*key, row.clone());
+        }
+        for id in self.members.keys() {
+            if set.known_sightings.insert(*id) {
+                set.sightings.extend(self.sightings.get(id).map(|sighting| (*id, *sighting)));
+            }
         }
         for (key, row) in &self.participants {
             set.participants.load(*key, row.clone());
@@ -150,6 +157,10 @@ impl Source for Memory {
 
     fn agents(&mut self, ids: &[MemberId]) -> Result<Vec<AgentStatusRow>> {
         Ok(pick(&self.agents, ids))
+    }
+
+    fn sightings(&mut self, ids: &[MemberId]) -> Result<Vec<(MemberId, Sighting)>> {
+        Ok(ids.iter().filter_map(|id| Some((*id, *self.sightings.get(id)?))).collect())
     }
 
     fn inside(

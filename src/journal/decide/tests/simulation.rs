@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::checks::{
-    Held, Picture, check_capacity, check_groups, check_logs, check_moves, check_owners, marks, picture,
-    serving, sync,
+    Held, Picture, check_capacity, check_groups, check_logs, check_moves, check_owners, check_presences,
+    marks, picture, serving, sync,
 };
 use super::memory::Memory;
 use super::step::Step;
@@ -43,8 +43,12 @@ impl Simulation {
         let set = WorkingSet::new(1_000_000_000_000, ids);
         let mut store = Memory::default();
         for tenant in [SHOP, RIVAL] {
-            let facts =
-                TenantFacts { rev: 0, suspended: false, state_rev: 0, settings: TenantSettings::default() };
+            let settings = TenantSettings {
+                disconnect_requeue_seconds: Some(90),
+                away_requeue_seconds: Some(150),
+                ..TenantSettings::default()
+            };
+            let facts = TenantFacts { rev: 0, suspended: false, state_rev: 0, settings };
             store.tenants.insert(tenant, facts);
         }
         let mut people = Vec::new();
@@ -107,6 +111,13 @@ impl Simulation {
             Step::Wait { minutes } => self.set.now += minutes * 60_000,
             Step::Retry { which } => self.retry(*which),
             _ => {
+                if let Step::Look { who, seen } = step {
+                    let member = self.people[*who].member;
+                    match seen {
+                        Some(sighting) => self.store.sightings.insert(member, *sighting),
+                        None => self.store.sightings.remove(&member),
+                    };
+                }
                 let command = self.command(step).expect("a command");
                 self.submit(&command);
             }
@@ -164,6 +175,7 @@ impl Simulation {
         check_owners(&after);
         check_capacity(&before, &after);
         check_groups(&after, self.set.now);
+        check_presences(&before, &after, &self.set.presence_changes);
         self.check_assignments(&after);
         self.check_changes(&after);
     }

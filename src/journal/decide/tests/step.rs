@@ -4,16 +4,17 @@ use proptest::prelude::*;
 
 use super::simulation::Simulation;
 use super::{PEOPLE, SECRET, SHOP};
+use crate::domain::actor::Principal;
 use crate::domain::content::Body;
 use crate::domain::conversation::{CloseReason, Priority};
 use crate::domain::group::GroupMemberType;
 use crate::domain::member::MemberStatus;
-use crate::domain::presence::PresenceStatus;
+use crate::domain::presence::{PresenceStatus, Sighting};
 use crate::journal::command::{Command, Draft, LogRef};
 use crate::journal::commands::{
     Action, AddMember, Assign, ChangeMember, Claim, Close, CreateGroup, DeleteGroup, Delivered, Edit,
-    MarkUnread, Merge, Open, Read, Recall, Release, RemoveGroupMember, RemoveMember, Reopen, Send,
-    SetGroupMember, SetPresence, Update, UpdateGroup,
+    MarkUnread, Merge, Open, Read, Recall, Release, RemoveGroupMember, RemoveMember, Reopen, RequeueAbsent,
+    Send, SetConnected, SetGroupMember, SetPresence, Update, UpdateGroup,
 };
 use crate::kernel::MemberId;
 
@@ -152,6 +153,15 @@ pub(super) enum Step {
         who: usize,
         what: usize,
     },
+    /// The processes look for somebody's sockets.
+    Look {
+        who: usize,
+        seen: Option<Sighting>,
+    },
+    /// The conversations of somebody who may be absent are looked at.
+    Requeue {
+        who: usize,
+    },
     /// The batch ends: what was decided is stored.
     Commit,
     /// Time passes.
@@ -166,6 +176,11 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     let maybe = prop_oneof![1 => Just(None), 1 => (-1..14i64).prop_map(Some)];
     let version = prop_oneof![2 => Just(None), 1 => (0..4i64).prop_map(Some)];
     let visitor = 4..7usize;
+    let seen = prop_oneof![
+        1 => Just(None),
+        3 => Just(Some(Sighting::Live)),
+        2 => (0..60_000i64).prop_map(|ago| Some(Sighting::Silent(ago))),
+    ];
     let opened = (who.clone(), visitor.clone(), proptest::option::of(key.clone()));
     prop_oneof![
         3 => opened.prop_map(|(who, customer, key)| Step::Open { who, customer, key }),
@@ -207,6 +222,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(who, conversation, group)| Step::Group { who, conversation, group }),
         1 => (visitor.clone(), visitor).prop_map(|(from, into)| Step::Merge { from, into }),
         1 => (who.clone(), 0..4usize).prop_map(|(who, what)| Step::Presence { who, what }),
+        1 => (who.clone(), seen).prop_map(|(who, seen)| Step::Look { who, seen }),
+        1 => who.clone().prop_map(|who| Step::Requeue { who }),
         1 => (who, proptest::bool::weighted(0.8)).prop_map(|(who, on)| Step::Switch { who, on }),
         3 => Just(Step::Commit),
         1 => (0..10i64).prop_map(|minutes| Step::Wait { minutes }),
@@ -325,6 +342,14 @@ impl Simulation {
             Step::Presence { who, what } => {
                 let (status, reason) = (PresenceStatus::ALL[what], String::new());
                 by(who, SetPresence { status, reason }.into())
+            }
+            Step::Look { who, .. } => {
+                let member = member(who);
+                Some(Command::new(Principal::System(PEOPLE[who].0), SetConnected { member }))
+            }
+            Step::Requeue { who } => {
+                let agent = member(who);
+                Some(Command::new(Principal::System(PEOPLE[who].0), RequeueAbsent { agent }))
             }
             Step::Retry { .. } | Step::Commit | Step::Wait { .. } => None,
         }
