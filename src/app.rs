@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::assigning::{Assigning, Nudges};
 use crate::attendance::{Attendance, Keeper};
 use crate::cleaning::Cleaning;
 use crate::connections::Connections;
@@ -47,6 +48,8 @@ pub struct App {
     pub epoch: String,
     /// The long-lived tasks, and the signal that ends them.
     pub tasks: Tasks,
+    /// Has a tenant's waiting conversations looked at.
+    pub nudges: Nudges,
     /// How far the followers of the log are behind.
     pub lags: Lags,
     lease: Mutex<Lease>,
@@ -89,6 +92,7 @@ impl App {
             metrics,
             epoch,
             tasks,
+            nudges: Nudges::default(),
             lags,
             lease,
         })
@@ -113,6 +117,15 @@ impl App {
         });
         let (keeper, shutdown) = (self.keeper(), self.tasks.shutdown().clone());
         self.tasks.spawn("attendance", move || crate::attendance::run(keeper.clone(), shutdown.clone()));
+        let assigning = Assigning {
+            db: self.db.clone(),
+            journal: self.journal.clone(),
+            feed: self.feed.clone(),
+            clock: self.clock.clone(),
+            nudges: self.nudges.clone(),
+        };
+        let shutdown = self.tasks.shutdown().clone();
+        self.tasks.spawn("assigning", move || crate::assigning::run(assigning.clone(), shutdown.clone()));
         let app = self.clone();
         self.tasks.spawn("node_lease", move || app.clone().keep_lease());
         if self.settings.cleaning.cleaning_minutes > 0 {

@@ -24,6 +24,7 @@
 //! | | [`limits`], [`connections`] | rates of requests and frames; how many sockets an address and a member have |
 //! | | [`attendance`] | who of the staff is connected to any process; whose conversations wait again for that |
 //! | | [`cluster`] | what other processes on the same store committed; repair of holes |
+//! | | [`assigning`] | has waiting conversations given to agents as soon as that may be possible |
 //! | | [`cleaning`] | the first follower: idle visitors, dead sessions, old receipts |
 //! | | [`metrics`] | numbers for operators |
 //! | what handlers share | [`app`] | the handles of the layers below, built once |
@@ -32,6 +33,7 @@
 //! | | [`tenants`], [`members`], [`visitors`] | merchants, accounts, visitors and how they are recognised |
 //! | | [`presence`] | what the staff say that they are, whether they are connected, how many conversations they serve, and the history of it |
 //! | | [`groups`] | standing groups of the staff and who is in them; whose conversations a member sees |
+//! | | [`queue`] | the waiting conversations, offers to agents, why routing chose or would choose |
 //! | | [`conversations`], [`messages`] | their routes, views and reads |
 //! | | [`sync`] | reading positions, exact unread, inbox, deltas, the tenant's feed |
 //! | gateway | [`gateway`] | the socket: frames, sessions, fan-out, resume, drain |
@@ -138,6 +140,10 @@ pub mod gateway;
 pub mod cluster;
 
 pub mod cleaning;
+
+pub mod assigning;
+
+pub mod queue;
 
 pub mod http;
 

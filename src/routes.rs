@@ -20,6 +20,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         crate::presence::routes(config);
         crate::groups::routes(config);
         crate::conversations::routes(config);
+        crate::queue::routes(config);
         crate::messages::routes(config);
         crate::sync::routes(config);
         crate::gateway::routes(config);

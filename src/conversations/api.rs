@@ -31,6 +31,13 @@ pub struct OpenConversation {
     /// The group whose matter it is. Ignored when an open conversation is found.
     #[serde(default)]
     pub group_id: Option<GroupId>,
+    /// Skills without which no agent is chosen by routing, such as `refunds`, `de` or `refunds:3` (at least level 3, of 9);
+    /// at most 20 different ones of 1 to 64 characters. Ignored when an open conversation is found.
+    #[serde(default)]
+    pub required_skills: Option<Vec<String>>,
+    /// Skills that routing prefers, written in the same way. Ignored when an open conversation is found.
+    #[serde(default)]
+    pub preferred_skills: Option<Vec<String>>,
     /// The first message; it is sent also when an open conversation is found.
     #[serde(default)]
     pub message: Option<FirstMessage>,
@@ -144,6 +151,15 @@ pub struct UpdateConversation {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<GroupId>)]
     pub group_id: Option<Option<GroupId>>,
+    /// All skills without which no agent is chosen by routing, such as `refunds` or `refunds:3` (at least level 3, of 9); at
+    /// most 20 different ones of 1 to 64 characters. null: none. `GET …/routing/explain` shows them.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub required_skills: Option<Option<Vec<String>>>,
+    /// All skills that routing prefers, written in the same way. null: none.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub preferred_skills: Option<Option<Vec<String>>>,
 }
 
 /// To whom a conversation is given.
@@ -239,8 +255,9 @@ pub struct Assignment {
     pub reason: AssignmentReason,
     /// Why; may be empty.
     pub note: String,
-    /// By whom.
-    pub assigned_by: Card,
+    /// By whom; null when routing chose the agent.
+    #[schema(required)]
+    pub assigned_by: Option<Card>,
     /// When it began.
     pub started_at: Millis,
     /// When it ended; null while it holds.
@@ -260,7 +277,7 @@ impl Assignment {
             agent: cards.get(row.agent_id),
             reason: row.reason,
             note: row.note.clone(),
-            assigned_by: cards.get(row.assigned_by),
+            assigned_by: row.assigned_by.map(|member| cards.get(member)),
             started_at: Millis(row.started_at),
             ended_at: row.ended_at.map(Millis),
             end_reason: row.end_reason,

@@ -11,7 +11,7 @@ use crate::domain::permission::{self, Operation, Scope};
 use crate::groups;
 use crate::http::page::Page;
 use crate::journal::commands::{
-    AddMember, Assign, Claim, Close, Open, Release, RemoveMember, Reopen, Update,
+    AddMember, AnswerOffer, Assign, Claim, Close, Open, Release, RemoveMember, Reopen, Update,
 };
 use crate::journal::{Action, Command, Reply};
 use crate::kernel::{Code, ConversationId, Error, MemberId, Result, text};
@@ -52,7 +52,11 @@ pub async fn open(app: &App, actor: Actor, input: OpenConversation) -> Result<Op
     let message = input.message.map(|first| {
         draft(actor.role, first.client_msg_id, first.kind, &first.content, first.reply_to_seq, "/message")
     });
-    let open = Open { customer, subject, group: input.group_id, message: message.transpose()? };
+    let message = message.transpose()?;
+    let required_skills = labels("/required_skills", input.required_skills)?;
+    let preferred_skills = labels("/preferred_skills", input.preferred_skills)?;
+    let group = input.group_id;
+    let open = Open { customer, subject, group, required_skills, preferred_skills, message };
     let counted = (!actor.role.is_staff()).then_some(Key::NewConversation(actor.tenant, actor.member));
     if let Some(key) = counted {
         check_new(app, actor, key).await?;
@@ -178,6 +182,12 @@ pub async fn claim(app: &App, actor: Actor, target: Target) -> Result<View> {
     change(app, actor, target, Claim { conversation }).await
 }
 
+/// Answers the offer of a conversation to the actor.
+pub async fn answer_offer(app: &App, actor: Actor, target: Target, accept: bool) -> Result<View> {
+    let conversation = target.id;
+    change(app, actor, target, AnswerOffer { conversation, accept }).await
+}
+
 /// Gives a conversation to a member of the staff.
 pub async fn assign(app: &App, actor: Actor, target: Target, agent: MemberId, note: String) -> Result<View> {
     length("/note", &note, NOTE_MAX)?;
@@ -226,10 +236,15 @@ pub async fn update(app: &App, actor: Actor, target: Target, input: UpdateConver
         line("/subject", subject, SUBJECT_MAX)?;
     }
     if let Some(tags) = &tags {
-        check_tags(tags)?;
+        check_labels("/tags", tags)?;
     }
+    let skills = |pointer, all: Option<Option<Vec<String>>>| all.map(|all| labels(pointer, all)).transpose();
+    let required_skills = skills("/required_skills", input.required_skills)?;
+    let preferred_skills = skills("/preferred_skills", input.preferred_skills)?;
     let conversation = target.id;
-    change(app, actor, target, Update { conversation, subject, priority, tags, group: input.group_id }).await
+    let group = input.group_id;
+    let update = Update { conversation, subject, priority, tags, group, required_skills, preferred_skills };
+    change(app, actor, target, update).await
 }
 
 /// Brings a member of the staff into a conversation.
@@ -267,7 +282,7 @@ pub async fn assignments(app: &App, actor: Actor, id: ConversationId) -> Result<
             let access = access::load(connection, &actor, id)?;
             access.check(&actor, Operation::ReadRevisions)?;
             let rows = store::assignments(connection, actor.tenant, access.front().id, ASSIGNMENTS_MAX)?;
-            let members = rows.iter().flat_map(|row| [row.agent_id, row.assigned_by]);
+            let members = rows.iter().flat_map(|row| [Some(row.agent_id), row.assigned_by]).flatten();
             let cards = Cards::load(connection, actor.tenant, members)?;
             Ok(rows.iter().map(|row| Assignment::new(row, &cards)).collect())
         })
@@ -289,18 +304,26 @@ fn line(pointer: &str, text: &str, most: usize) -> Result<()> {
     }
 }
 
-fn check_tags(tags: &[String]) -> Result<()> {
-    if tags.len() > TAGS_MAX {
-        return Err(Error::field("/tags", "too_long", format!("at most {TAGS_MAX} tags")));
+/// Checked labels; absent ones are none.
+fn labels(pointer: &str, labels: Option<Vec<String>>) -> Result<Vec<String>> {
+    let labels = labels.unwrap_or_default();
+    check_labels(pointer, &labels)?;
+    Ok(labels)
+}
+
+/// Tags or skills.
+fn check_labels(pointer: &str, labels: &[String]) -> Result<()> {
+    if labels.len() > TAGS_MAX {
+        return Err(Error::field(pointer, "too_long", format!("at most {TAGS_MAX}")));
     }
-    for (index, tag) in tags.iter().enumerate() {
-        let pointer = format!("/tags/{index}");
-        if tag.is_empty() || tag.trim() != tag {
-            return Err(Error::field(pointer, "invalid", "a tag is not empty and has no space at its ends"));
+    for (index, label) in labels.iter().enumerate() {
+        let pointer = format!("{pointer}/{index}");
+        if label.is_empty() || label.trim() != label {
+            return Err(Error::field(pointer, "invalid", "it is not empty and has no space at its ends"));
         }
-        line(&pointer, tag, TAG_MAX)?;
-        if tags[..index].contains(tag) {
-            return Err(Error::field(pointer, "invalid", "this tag stands there twice"));
+        line(&pointer, label, TAG_MAX)?;
+        if labels[..index].contains(label) {
+            return Err(Error::field(pointer, "invalid", "it stands there twice"));
         }
     }
     Ok(())
@@ -312,7 +335,9 @@ mod tests {
 
     #[test]
     fn tags_are_short_plain_and_different() {
-        let tags = |tags: &[&str]| check_tags(&tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>());
+        let tags = |tags: &[&str]| {
+            check_labels("/tags", &tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>())
+        };
         assert!(tags(&["vip", "退款"]).is_ok());
         assert!(tags(&[""]).is_err());
         assert!(tags(&["vip "]).is_err());
@@ -320,6 +345,6 @@ mod tests {
         assert!(tags(&["vip", "vip"]).is_err());
         assert!(tags(&[&"字".repeat(64)]).is_ok());
         assert!(tags(&[&"字".repeat(65)]).is_err());
-        assert!(check_tags(&(0..21).map(|index| index.to_string()).collect::<Vec<_>>()).is_err());
+        assert!(check_labels("/tags", &(0..21).map(|index| index.to_string()).collect::<Vec<_>>()).is_err());
     }
 }

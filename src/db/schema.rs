@@ -172,6 +172,7 @@ diesel::table! {
         merged_into_id -> Nullable<BigInt>,
         waiting_since -> Nullable<BigInt>,
         group_id -> Nullable<BigInt>,
+        queue_key -> Nullable<BigInt>,
     }
 }
 
@@ -268,6 +269,9 @@ diesel::table! {
         since -> Nullable<BigInt>,
         current_accept -> BigInt,
         rev -> BigInt,
+        last_assigned_at -> Nullable<BigInt>,
+        idle_since -> Nullable<BigInt>,
+        misses -> BigInt,
         connected -> Bool,
         last_seen -> Nullable<BigInt>,
     }
@@ -303,21 +307,47 @@ diesel::table! {
         agent_id -> BigInt,
         reason -> Text,
         note -> Text,
-        assigned_by -> BigInt,
+        assigned_by -> Nullable<BigInt>,
         started_at -> BigInt,
         ended_at -> Nullable<BigInt>,
         end_reason -> Nullable<Text>,
     }
 }
 
+diesel::table! {
+    conversation_needs (conversation_id) {
+        conversation_id -> BigInt,
+        tenant_id -> BigInt,
+        required_skills -> Text,
+        preferred_skills -> Text,
+        last_agent_id -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    offer (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        conversation_id -> BigInt,
+        agent_id -> BigInt,
+        state -> Text,
+        offered_at -> BigInt,
+        expires_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        rev -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     agent_connection,
     agent_status,
+    assignment,
     auth_session,
     chat_group,
     conversation,
     conversation_member,
     group_member,
+    conversation_needs,
     group_message,
     member,
     tenant

@@ -21,6 +21,9 @@ use crate::kernel::text::KEY_MAX;
 use crate::members::profile::{
     AVATAR_MAX, LABEL_MAX, LABELS_MAX, MAX_ACCEPT_MAX, MOBILE_MAX, NAME_MAX, NICKNAME_MAX,
 };
+use crate::tenants::routing::{
+    MISSES_MAX, OFFER_MAX_SECONDS, OFFER_MIN_SECONDS, QUEUE_MAX, RELAX_MAX_SECONDS,
+};
 use crate::tenants::service::{
     GRACE_MAX_SECONDS, NAME_MAX as TENANT_NAME_MAX, REQUEUE_MAX_SECONDS, WINDOW_MAX_SECONDS,
 };
@@ -80,6 +83,13 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
             range(0, REQUEUE_MAX_SECONDS)
         }
         ("UpdateConversation", "tags") => list(TAGS_MAX, text(1, TAG_MAX)),
+        ("OpenConversation" | "UpdateConversation", "required_skills" | "preferred_skills") => {
+            list(TAGS_MAX, text(1, TAG_MAX))
+        }
+        ("UpdateRoutingSettings", "relax_after_seconds") => range(0, RELAX_MAX_SECONDS),
+        ("UpdateRoutingSettings", "offer_seconds") => range(OFFER_MIN_SECONDS, OFFER_MAX_SECONDS),
+        ("UpdateRoutingSettings", "misses_until_away") => range(0, MISSES_MAX),
+        ("UpdateQueueSettings", "limit") => range(0, QUEUE_MAX),
         (_, "tags" | "skills") => list(LABELS_MAX, text(1, LABEL_MAX)),
         (_, "subject") => text(0, SUBJECT_MAX),
         (_, "note") => text(0, NOTE_MAX),

@@ -25,6 +25,10 @@ pub const TAGS: &[(&str, &str)] = &[
         "What the staff say that they are, whether they are connected, how many conversations they serve, and what they were.",
     ),
     ("groups", "Standing groups of the staff, and who is in them."),
+    (
+        "queue",
+        "The waiting conversations in their order, offers of them to agents, and why routing chooses whom.",
+    ),
     ("conversations", "Opening, serving and closing conversations."),
     ("messages", "Sending, changing and reading the log of a conversation."),
     ("reading", "Read and delivered positions."),

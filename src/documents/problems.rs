@@ -11,10 +11,10 @@ use crate::kernel::Code::{
     AccountDisabled, AccountLocked, AgentFull, AlreadyAssigned, Busy, ConversationClosed, CursorReset,
     Draining, Forbidden, IdempotencyConflict, Internal, InvalidCredentials, InvalidParameter,
     InvalidTransition, LastAdmin, LastManager, LimitReached, MalformedJson, MessageRecalled, NameTaken,
-    NotAMember, NotAssignee, NotFound, OpenConversationExists, OriginRefused, PayloadTooLarge, RateLimited,
-    RequestTimeout, SessionRevoked, StaleEdit, StorageUnavailable, TenantBusy, TenantSuspended, TokenExpired,
-    TokenInvalid, Unauthenticated, Unready, UnsupportedMediaType, ValidationFailed, VersionMismatch,
-    WindowExpired,
+    NotAMember, NotAssignee, NotFound, OfferEnded, OpenConversationExists, OriginRefused, PayloadTooLarge,
+    QueueClosed, QueueFull, RateLimited, RequestTimeout, SessionRevoked, StaleEdit, StorageUnavailable,
+    TenantBusy, TenantSuspended, TokenExpired, TokenInvalid, Unauthenticated, Unready, UnsupportedMediaType,
+    ValidationFailed, VersionMismatch, WindowExpired,
 };
 
 /// The codes that this operation answers beside the shared ones; `None` for an operation without a line.
@@ -56,9 +56,16 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "set_group_member" => &[Forbidden, NotFound, LimitReached],
         "remove_group_member" => &[Forbidden, NotFound, LastManager],
 
-        "open_conversation" => {
-            &[Forbidden, NotAMember, NotAssignee, NotFound, IdempotencyConflict, OpenConversationExists]
-        }
+        "open_conversation" => &[
+            Forbidden,
+            NotAMember,
+            NotAssignee,
+            NotFound,
+            IdempotencyConflict,
+            OpenConversationExists,
+            QueueFull,
+            QueueClosed,
+        ],
         "list_conversations" => &[],
         "get_conversation" | "list_conversation_members" => &[NotFound],
         "update_conversation" => &[Forbidden, NotAMember, NotFound, VersionMismatch],
@@ -73,6 +80,11 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         }
         "add_conversation_member" => &[Forbidden, NotAMember, NotFound, LimitReached, InvalidTransition],
         "remove_conversation_member" => &[Forbidden, NotAMember, NotFound, InvalidTransition],
+        "list_queue" | "list_offers" => &[Forbidden],
+        "get_queue_place" => &[NotFound],
+        "accept_offer" => &[Forbidden, NotFound, AgentFull, OfferEnded, VersionMismatch],
+        "decline_offer" => &[Forbidden, NotFound, OfferEnded, VersionMismatch],
+        "explain_routing" => &[Forbidden, NotFound],
         "list_assignments" => &[Forbidden, NotFound],
 
         "send_message" => {

@@ -91,6 +91,10 @@ text_enum! {
         Claim = "claim",
         /// Somebody gave it to the agent.
         Assign = "assign",
+        /// Routing chose the agent.
+        Routing = "routing",
+        /// The agent accepted an offer.
+        Offer = "offer",
     }
 }
 
@@ -157,10 +161,51 @@ pub struct ConversationRow {
     pub close_reason: Option<CloseReason>,
     /// Closed as merged: the conversation in which the customer goes on.
     pub merged_into_id: Option<ConversationId>,
-    /// While open: since it was opened, released or reopened. The order of the queue.
+    /// While open: since it was opened, released or reopened.
     pub waiting_since: Option<i64>,
     /// Support only: the group whose matter it is.
     pub group_id: Option<GroupId>,
+    /// While open: its place in the queue; see [`queue_key`].
+    pub queue_key: Option<i64>,
+}
+
+/// Conversations of one rank in the queue differ by less than this: milliseconds beyond the year 5000.
+const RANK: i64 = 100_000_000_000_000;
+
+/// The place of a waiting conversation in the queue; smaller comes first. The more urgent come before the less urgent;
+/// of equals those that were taken from an agent who went, then the longest waiting.
+pub const fn queue_key(priority: Priority, returned: bool, waiting_since: i64) -> i64 {
+    let priority = match priority {
+        Priority::Urgent => 0,
+        Priority::High => 1,
+        Priority::Normal => 2,
+        Priority::Low => 3,
+    };
+    let rank = 2 * priority + if returned { 0 } else { 1 };
+    rank * RANK + waiting_since
+}
+
+impl ConversationRow {
+    /// Lets it wait since this time; `returned` to the head of the queue when it was taken from an agent who went.
+    pub fn wait(&mut self, since: i64, returned: bool) {
+        self.waiting_since = Some(since);
+        self.queue_key = Some(queue_key(self.priority, returned, since));
+    }
+
+    /// It waits no longer.
+    pub fn stop_waiting(&mut self) {
+        self.waiting_since = None;
+        self.queue_key = None;
+    }
+
+    /// Changes how urgent it is, and with that its place in the queue.
+    pub fn set_priority(&mut self, priority: Priority) {
+        self.priority = priority;
+        if let (Some(key), Some(since)) = (self.queue_key, self.waiting_since) {
+            let returned = key / RANK % 2 == 0;
+            self.queue_key = Some(queue_key(priority, returned, since));
+        }
+    }
 }
 
 /// The versions of a conversation on which a command may be based; of these the present one must be one. An empty
@@ -228,7 +273,8 @@ pub struct AssignmentRow {
     pub agent_id: MemberId,
     pub reason: AssignmentReason,
     pub note: String,
-    pub assigned_by: MemberId,
+    /// `None`: the service chose the agent.
+    pub assigned_by: Option<MemberId>,
     pub started_at: i64,
     pub ended_at: Option<i64>,
     pub end_reason: Option<AssignmentEnd>,

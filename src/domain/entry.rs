@@ -49,6 +49,14 @@ text_enum! {
         TagsChanged = "tags_changed",
         /// Backstage: the conversation is another group's matter now, or no group's.
         GroupChanged = "group_changed",
+        /// Backstage: what the conversation asks of its agent changed.
+        SkillsChanged = "skills_changed",
+        /// Backstage: the conversation was offered to an agent.
+        Offered = "offered",
+        /// Backstage: an agent declined an offer.
+        Declined = "declined",
+        /// Backstage: an agent let an offer pass.
+        OfferMissed = "offer_missed",
         /// Backstage: why an agent was assigned or relieved, or the conversation closed.
         Remark = "remark",
     }

@@ -11,6 +11,8 @@ pub mod entry;
 pub mod group;
 pub mod member;
 pub mod notice;
+pub mod offer;
 pub mod permission;
 pub mod presence;
+pub mod routing;
 pub mod tenant;

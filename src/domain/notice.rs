@@ -10,13 +10,14 @@ use super::content::{CardContent, CustomContent, TextContent};
 use super::conversation::{AssignmentEnd, CloseReason, Priority};
 use super::entry::EntryKind;
 use super::member::Role;
+use super::routing::Skill;
 use crate::kernel::{ConversationId, GroupId, MemberId};
 
 /// Content of notices that say everything by their kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EmptyContent {}
 
-/// Content of `joined`, `left`, `assigned` and `released`: whom it is about, as of that moment.
+/// Content of `joined`, `left`, `assigned`, `released`, `offered`, `declined` and `offer_missed`: whom it is about, as of that moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AboutMember {
     /// The member. Absent on `released` when nobody had served the conversation.
@@ -85,6 +86,17 @@ pub struct GroupChangedContent {
     pub to: Option<GroupId>,
 }
 
+/// Content of `skills_changed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SkillsChangedContent {
+    /// All skills that the agent must have.
+    #[schema(value_type = Vec<String>)]
+    pub required_skills: Vec<Skill>,
+    /// All skills that the agent should have.
+    #[schema(value_type = Vec<String>)]
+    pub preferred_skills: Vec<Skill>,
+}
+
 /// Content of `remark`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RemarkContent {
@@ -104,13 +116,20 @@ pub const fn content_schema(kind: EntryKind) -> &'static str {
         EntryKind::Text => "TextContent",
         EntryKind::Card => "CardContent",
         EntryKind::Custom => "CustomContent",
-        EntryKind::Joined | EntryKind::Left | EntryKind::Assigned | EntryKind::Released => "AboutMember",
+        EntryKind::Joined
+        | EntryKind::Left
+        | EntryKind::Assigned
+        | EntryKind::Released
+        | EntryKind::Offered
+        | EntryKind::Declined
+        | EntryKind::OfferMissed => "AboutMember",
         EntryKind::Closed => "ClosedContent",
         EntryKind::CustomerChanged => "CustomerChangedContent",
         EntryKind::Merged => "MergedContent",
         EntryKind::PriorityChanged => "PriorityChangedContent",
         EntryKind::TagsChanged => "TagsChangedContent",
         EntryKind::GroupChanged => "GroupChangedContent",
+        EntryKind::SkillsChanged => "SkillsChangedContent",
         EntryKind::Remark => "RemarkContent",
         EntryKind::Opened
         | EntryKind::Reopened
@@ -133,6 +152,7 @@ pub fn content_schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<PriorityChangedContent>(&mut all);
     add::<TagsChangedContent>(&mut all);
     add::<GroupChangedContent>(&mut all);
+    add::<SkillsChangedContent>(&mut all);
     add::<RemarkContent>(&mut all);
     add::<EmptyContent>(&mut all);
     all

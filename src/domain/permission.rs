@@ -100,6 +100,12 @@ rights! {
     ManageGroups "manage_groups":                                  Never Never Never Tenant;
     /// Add and remove members of groups (others: of the groups that they manage).
     ManageGroupMembers "manage_group_members":                     Never Own Own Tenant;
+    /// See the waiting conversations in their order.
+    ReadQueue "read_queue":                                        Never Tenant Tenant Tenant;
+    /// Accept and decline the own offers.
+    AnswerOffer "answer_offer":                                    Never Own Own Own;
+    /// See what routing thinks of a conversation.
+    ExplainRouting "explain_routing":                              Never Visible Tenant Tenant;
     /// Change the tenant's name and settings; manage identity keys.
     ManageTenant "manage_tenant":                                  Never Never Never Tenant;
     /// Read the whole tenant's entries as a feed.

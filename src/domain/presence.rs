@@ -49,6 +49,12 @@ pub struct AgentStatusRow {
     pub current_accept: i64,
     /// The rev of the last change.
     pub rev: i64,
+    /// When a conversation was last given to it, unix milliseconds.
+    pub last_assigned_at: Option<i64>,
+    /// When a conversation of its last began or ended, or when it came online, unix milliseconds.
+    pub idle_since: Option<i64>,
+    /// How many offers in a row it let pass.
+    pub misses: i64,
     /// Whether it has a live socket, or had one a moment ago.
     pub connected: bool,
     /// When its last socket was known to live, unix milliseconds; while it is connected, when it came. `None` when it
@@ -76,6 +82,9 @@ impl AgentStatusRow {
             since: None,
             current_accept: 0,
             rev: 0,
+            last_assigned_at: None,
+            idle_since: None,
+            misses: 0,
             connected: false,
             last_seen: None,
         }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::routing::RoutingSettings;
 use crate::text_enum;
 
 text_enum! {
@@ -37,6 +38,26 @@ pub struct TenantSettings {
     /// After how many seconds as away an agent loses the conversations that it serves; `None`: it keeps them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub away_requeue_seconds: Option<i64>,
+    /// How waiting conversations find their agents.
+    pub routing: RoutingSettings,
+    /// How many may wait.
+    pub queue: QueueSettings,
+}
+
+/// How a tenant's queue is bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QueueSettings {
+    /// Whether visitors may open conversations.
+    pub open: bool,
+    /// Most conversations that may wait when a visitor opens one; absent means no limit.
+    pub limit: Option<i64>,
+}
+
+impl Default for QueueSettings {
+    fn default() -> Self {
+        Self { open: true, limit: None }
+    }
 }
 
 impl Default for TenantSettings {
@@ -50,6 +71,8 @@ impl Default for TenantSettings {
             presence_grace_seconds: 30,
             disconnect_requeue_seconds: None,
             away_requeue_seconds: None,
+            routing: RoutingSettings::default(),
+            queue: QueueSettings::default(),
         }
     }
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use super::events::{Audience, Loaded, Rows, deliver};
 use super::hub::Hub;
+use super::offers;
 use super::presence;
 use super::rebuild::Suspect;
 use super::rows::{self, Pair};
@@ -61,6 +62,7 @@ fn now(hub: &Hub, tenant: &mut Tenant, changes: Arc<Changes>) {
     let floor = |member| tenant.held_before(member).or(late.contains(&member).then_some(before));
     deliver(hub, tenant, &changes, &Audience { has: &has, floor: &floor }, None);
     presence::tell(tenant, &changes);
+    offers::tell(tenant, &changes);
     let conversations = changes.conversations.values();
     let receipts: Vec<_> =
         conversations.filter_map(|state| watch::conversation_changed(tenant, &changes, state)).collect();

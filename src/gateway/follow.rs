@@ -137,6 +137,7 @@ fn trim(changes: Arc<Changes>, next: i64) -> Arc<Changes> {
     rest.entries.retain(|entry| entry.rev >= next);
     rest.access.retain(|notice| notice.rev >= next);
     rest.agents.retain(|row| row.rev >= next);
+    rest.offers.retain(|row| row.rev >= next);
     Arc::new(rest)
 }
 
@@ -154,6 +155,7 @@ mod tests {
             conversations: std::collections::HashMap::new(),
             access: Vec::new(),
             agents: Vec::new(),
+            offers: Vec::new(),
         })
     }
 

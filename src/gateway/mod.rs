@@ -27,6 +27,7 @@ mod handover;
 mod hub;
 mod inbound;
 mod missed;
+mod offers;
 mod outbox;
 mod pending;
 mod presence;

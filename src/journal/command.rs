@@ -18,7 +18,7 @@ pub struct Command {
     /// What.
     pub action: Action,
     /// The versions of the conversation that it may be based on; absent means any. Heeded by claim, assign, release,
-    /// close, reopen and update.
+    /// close, reopen, update and the answer to an offer.
     pub if_version: Option<IfVersion>,
 }
 

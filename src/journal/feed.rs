@@ -16,6 +16,7 @@ use crate::domain::conversation::{ConversationRow, ParticipantRow};
 use crate::domain::entry::EntryRow;
 use crate::domain::group::GroupMemberType;
 use crate::domain::member::{MemberStatus, Role};
+use crate::domain::offer::OfferRow;
 use crate::domain::presence::AgentStatusRow;
 use crate::kernel::{ConversationId, GroupId, MemberId, SessionId, TenantId};
 
@@ -36,6 +37,8 @@ pub struct Changes {
     pub access: Vec<AccessNotice>,
     /// Staff whose presence or number of conversations changed.
     pub agents: Vec<AgentStatusRow>,
+    /// Offers to agents that were made or ended.
+    pub offers: Vec<OfferRow>,
 }
 
 /// A conversation as it stood at the end of the changes.

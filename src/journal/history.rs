@@ -15,12 +15,13 @@ use super::working_set::group_state;
 use crate::db::AnyConnection;
 use crate::db::schema::{
     agent_status, auth_session, conversation, conversation_member, group_member, group_message, member,
-    tenant, tenant_log,
+    offer, tenant, tenant_log,
 };
 use crate::domain::conversation::{ConversationRow, ParticipantRow};
 use crate::domain::entry::{EntryKind, EntryRow};
 use crate::domain::group::GroupMemberRow;
 use crate::domain::member::{MemberStatus, Role};
+use crate::domain::offer::OfferRow;
 use crate::domain::presence::AgentStatusRow;
 use crate::kernel::{ConversationId, MemberId, Result, SessionId, TenantId};
 use crate::on;
@@ -51,7 +52,7 @@ const PIECE_BYTES: usize = 1_048_576;
 const PIECE_ROWS: i64 = 100;
 
 /// What was committed from `from` on, up to `to` or to where a piece of bounded size ends (`rev_to` says where), as
-/// far as the store still knows it: every entry; participants, sessions, members and presences whose last change lies
+/// far as the store still knows it: every entry; participants, sessions, members, presences and offers whose last change lies
 /// in the range. `to` must not lie beyond the head.
 pub fn changes(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) -> Result<Changes> {
     let (entries, to) = entries(connection, tenant, from, to.min(from.saturating_add(PIECE_REVS - 1)))?;
@@ -72,6 +73,7 @@ pub fn changes(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: 
         conversations: conversations(connection, tenant, ids)?,
         access: access(connection, tenant, from, to)?,
         agents: agents(connection, tenant, from, to)?,
+        offers: offers(connection, tenant, from, to)?,
     })
 }
 
@@ -86,6 +88,15 @@ fn agents(
         .filter(agent_status::rev.between(from, to))
         .order(agent_status::rev.asc())
         .select(AgentStatusRow::as_select())
+        .load(connection)?)
+}
+
+fn offers(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) -> Result<Vec<OfferRow>> {
+    Ok(offer::table
+        .filter(offer::tenant_id.eq(tenant))
+        .filter(offer::rev.between(from, to))
+        .order(offer::rev.asc())
+        .select(OfferRow::as_select())
         .load(connection)?)
 }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::feed::{AccessNotice, AccessState, Changes, ConversationState};
+use super::routing_set::RoutingSet;
 use super::table::Table;
 use crate::domain::conversation::{
     AssignmentEnd, AssignmentRow, ConversationRow, MemberType, ParticipantRow,
@@ -15,9 +16,12 @@ use crate::domain::conversation::{
 use crate::domain::entry::{EntryRow, RevisionRow};
 use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::member::{MemberStatus, Role};
+use crate::domain::offer::{NeedsRow, OfferRow};
 use crate::domain::presence::{AgentStatusRow, PresenceChangeRow, Sighting};
 use crate::domain::tenant::TenantSettings;
-use crate::kernel::{AssignmentId, ConversationId, GroupId, IdGenerator, MemberId, SessionId, TenantId};
+use crate::kernel::{
+    AssignmentId, ConversationId, GroupId, IdGenerator, MemberId, OfferId, SessionId, TenantId,
+};
 
 /// What the journal must know of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,6 +151,16 @@ pub struct WorkingSet {
     pub presence_changes: Vec<PresenceChangeRow>,
     /// Assignments made by the batch.
     pub assignments: Table<AssignmentId, AssignmentRow>,
+    /// What conversations ask of their agents. One without a row asks for nothing.
+    pub needs: Table<ConversationId, NeedsRow>,
+    /// Offers to agents.
+    pub offers: Table<OfferId, OfferRow>,
+    /// What was loaded for routing.
+    pub routing: RoutingSet,
+    /// How many conversations wait, where that is limited. Openings of the batch count too.
+    pub waiting_counts: HashMap<TenantId, i64>,
+    /// Who served these customers last.
+    pub last_agents: HashMap<MemberId, MemberId>,
     /// Content that was replaced.
     pub revisions: Vec<RevisionRow>,
     /// Stored assignments that end; they are found by their conversation.
@@ -185,6 +199,11 @@ impl WorkingSet {
             known_sightings: BTreeSet::new(),
             presence_changes: Vec::new(),
             assignments: Table::default(),
+            needs: Table::default(),
+            offers: Table::default(),
+            routing: RoutingSet::default(),
+            waiting_counts: HashMap::new(),
+            last_agents: HashMap::new(),
             revisions: Vec::new(),
             ended_assignments: Vec::new(),
             revoked_sessions: Vec::new(),
@@ -212,6 +231,7 @@ impl WorkingSet {
                     conversations: HashMap::new(),
                     access: Vec::new(),
                     agents: Vec::new(),
+                    offers: Vec::new(),
                 },
             );
         }
@@ -237,6 +257,11 @@ impl WorkingSet {
         for row in self.agents.written() {
             if let Some(changes) = by_tenant.get_mut(&row.tenant_id) {
                 changes.agents.push(row.clone());
+            }
+        }
+        for row in self.offers.written() {
+            if let Some(changes) = by_tenant.get_mut(&row.tenant_id) {
+                changes.offers.push(row.clone());
             }
         }
         let mut all: Vec<_> = by_tenant.into_values().collect();

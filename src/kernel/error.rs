@@ -68,6 +68,9 @@ codes! {
     InvalidTransition "invalid_transition" 409 false "The conversation's present state does not allow this.";
     AlreadyAssigned "already_assigned" 409 false "Another agent holds the conversation; context.agent_id says who.";
     AgentFull "agent_full" 409 false "The agent serves as many conversations as it accepts; context.current_accept and context.max_accept say how many.";
+    OfferEnded "offer_ended" 409 false "The offer was answered, ran out or was withdrawn; context.status says where the conversation stands.";
+    QueueFull "queue_full" 409 true "So many conversations wait that no more are taken in; context.waiting and context.limit say how many. Try again later.";
+    QueueClosed "queue_closed" 409 true "The tenant takes in no conversations at the moment. Try again later.";
     OpenConversationExists "open_conversation_exists" 409 false "The customer has another open conversation; context.conversation_id says which.";
     ConversationClosed "conversation_closed" 409 false "The conversation is closed; context.open_conversation_id names the open one, if there is one.";
     WindowExpired "window_expired" 409 false "The time in which this message could be edited or recalled is over.";

@@ -189,6 +189,8 @@ id_types! {
     GroupId;
     /// One change of a presence.
     PresenceChangeId;
+    /// One offer of a conversation to an agent.
+    OfferId;
 }
 
 #[cfg(test)]

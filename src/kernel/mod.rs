@@ -16,6 +16,6 @@ pub mod url;
 pub use clock::{Clock, Millis};
 pub use error::{Code, Error, FieldError, Result};
 pub use id::{
-    AssignmentId, ConversationId, GroupId, IdGenerator, IdentityKeyId, MemberId, PresenceChangeId, SessionId,
-    TenantId,
+    AssignmentId, ConversationId, GroupId, IdGenerator, IdentityKeyId, MemberId, OfferId, PresenceChangeId,
+    SessionId, TenantId,
 };

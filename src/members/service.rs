@@ -103,6 +103,8 @@ pub async fn update(app: &App, actor: Actor, id: MemberId, patch: Patch) -> Resu
             false => Err(Error::not_found()),
         })
         .await?;
+    // It may accept more than before, or have another skill.
+    app.nudges.nudge(actor.tenant);
     get(app, actor, id).await
 }
 

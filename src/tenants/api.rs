@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::identity_keys::{self, IdentityKeyRow};
+use super::routing::{UpdateQueueSettings, UpdateRoutingSettings};
 use super::service::{self, NewTenant, Patch};
 use super::view::Tenant;
 use crate::app::App;
@@ -107,6 +108,12 @@ pub struct UpdateTenantSettings {
     #[serde(default, deserialize_with = "crate::kernel::json::given")]
     #[schema(value_type = Option<i64>)]
     away_requeue_seconds: Option<Option<i64>>,
+    /// How waiting conversations find their agents.
+    #[serde(default)]
+    routing: UpdateRoutingSettings,
+    /// How the queue is bounded.
+    #[serde(default)]
+    queue: UpdateQueueSettings,
 }
 
 /// A new tenant and its first administrator.
@@ -223,6 +230,8 @@ pub async fn update_tenant(
         presence_grace_seconds: settings.presence_grace_seconds,
         disconnect_requeue_seconds: settings.disconnect_requeue_seconds,
         away_requeue_seconds: settings.away_requeue_seconds,
+        routing: settings.routing,
+        queue: settings.queue,
     };
     let row = service::update(&app, caller.actor, patch).await?;
     Ok(web::Json(Tenant::new(row, caller.actor.role)))

@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod identity_keys;
+pub mod routing;
 pub mod service;
 pub mod store;
 pub mod view;

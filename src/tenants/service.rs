@@ -1,5 +1,6 @@
 //! What is done with tenants. Usable without HTTP: the command line calls it too.
 
+use super::routing::{UpdateQueueSettings, UpdateRoutingSettings};
 use super::store::{self, TenantRow};
 use crate::app::App;
 use crate::auth::sessions::change_access;
@@ -104,6 +105,10 @@ pub struct Patch {
     pub disconnect_requeue_seconds: Option<Option<i64>>,
     /// See [`TenantSettings::away_requeue_seconds`].
     pub away_requeue_seconds: Option<Option<i64>>,
+    /// See [`TenantSettings::routing`].
+    pub routing: UpdateRoutingSettings,
+    /// See [`TenantSettings::queue`].
+    pub queue: UpdateQueueSettings,
 }
 
 /// The actor's tenant.
@@ -128,9 +133,12 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
             check.wrong(&format!("/settings/{name}"), "out_of_range", format!("0 to {most}"));
         }
     }
+    patch.routing.check(&mut check);
+    patch.queue.check(&mut check);
     check.finish()?;
     let now = app.clock.now();
-    app.db
+    let row = app
+        .db
         .write(move |connection| {
             let present = store::find(connection, actor.tenant)?;
             let mut settings = present.settings.0;
@@ -158,11 +166,15 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
             if let Some(after) = patch.away_requeue_seconds {
                 settings.away_requeue_seconds = after;
             }
+            settings.routing = patch.routing.apply(settings.routing);
+            settings.queue = patch.queue.apply(settings.queue);
             let name = name.as_deref().unwrap_or(&present.name);
             store::change(connection, actor.tenant, name, &settings, now)?;
             store::find(connection, actor.tenant)
         })
-        .await
+        .await?;
+    app.nudges.nudge(actor.tenant);
+    Ok(row)
 }
 
 /// Suspends a tenant or opens it again; for the operator, who stands above all tenants.

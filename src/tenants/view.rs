@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::routing::{QueueView, RoutingView};
 use super::store::TenantRow;
 use crate::domain::member::Role;
 use crate::domain::tenant::TenantStatus;
@@ -56,6 +57,12 @@ struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, required = false)]
     away_requeue_seconds: Option<Option<i64>>,
+    /// How waiting conversations find their agents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    routing: Option<RoutingView>,
+    /// How the queue is bounded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<QueueView>,
 }
 
 impl Tenant {
@@ -78,6 +85,8 @@ impl Tenant {
                 presence_grace_seconds: is_staff.then_some(settings.presence_grace_seconds),
                 disconnect_requeue_seconds: is_staff.then_some(settings.disconnect_requeue_seconds),
                 away_requeue_seconds: is_staff.then_some(settings.away_requeue_seconds),
+                routing: is_staff.then(|| settings.routing.into()),
+                queue: is_staff.then(|| settings.queue.into()),
             },
             created_at: Millis(row.created_at),
             updated_at: Millis(row.updated_at),

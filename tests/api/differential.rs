@@ -154,10 +154,10 @@ fn command(
             return Command::new(
                 visitor,
                 Action::Open(commands::Open {
-                    customer: visitor.member,
                     subject,
                     group: Some(group),
                     message,
+                    ..commands::Open::of(visitor.member)
                 }),
             );
         }
@@ -191,12 +191,13 @@ fn command(
             member: random.pick(&everybody).member,
         }),
         21 => Action::Update(commands::Update {
-            conversation,
             subject: (random.below(2) == 0).then(|| format!("s{seq} ")),
             priority: (random.below(2) == 0).then_some(Priority::High),
             tags: (random.below(2) == 0)
                 .then(|| vec!["Tag".to_owned(), "tag ".to_owned(), "标签".to_owned()]),
             group: (random.below(2) == 0).then_some(Some(group)),
+            required_skills: (random.below(2) == 0).then(|| vec!["退款:2".to_owned()]),
+            ..commands::Update::of(conversation)
         }),
         22 => Action::MarkUnread(commands::MarkUnread { conversation, seq }),
         23 => Action::CreateGroup(commands::CreateGroup { name, description: note }),

@@ -21,12 +21,7 @@ async fn submit(app: &TestApp, actor: Actor, action: Action) -> Result<Reply> {
 
 async fn open(app: &TestApp, seed: &Seed) -> ConversationId {
     let message = Some(draft("first", "hello"));
-    let action = Action::Open(commands::Open {
-        customer: seed.visitor.member,
-        subject: String::new(),
-        group: None,
-        message,
-    });
+    let action = Action::Open(commands::Open { message, ..commands::Open::of(seed.visitor.member) });
     submit(app, seed.visitor, action).await.unwrap().conversation.unwrap()
 }
 

@@ -87,6 +87,12 @@ const ROWS: &[Row] = &[
     ("GET", "/presence", nothing, [401, 403, 403, 200, 200, 200, 200]),
     ("GET", "/presence/{member_id}/history", nothing, [401, 403, 403, 200, 403, 200, 200]),
     ("PUT", "/presence", |_| json!({"status": "busy"}), [401, 403, 403, 200, 200, 200, 200]),
+    ("GET", "/queue", nothing, [401, 403, 403, 200, 200, 200, 200]),
+    ("GET", "/conversations/{id}/queue", nothing, [401, 200, 404, 200, 404, 200, 200]),
+    ("GET", "/offers", nothing, [401, 403, 403, 200, 200, 200, 200]),
+    ("POST", "/conversations/{id}/accept", nothing, [401, 403, 403, 409, 404, 409, 409]),
+    ("POST", "/conversations/{id}/decline", nothing, [401, 403, 403, 409, 404, 409, 409]),
+    ("GET", "/conversations/{id}/routing/explain", nothing, [401, 403, 403, 200, 404, 200, 200]),
     ("POST", "/members/{agent}/unlock", nothing, [401, 403, 403, 403, 403, 403, 204]),
 ];
 

@@ -24,6 +24,10 @@ on_every_database! {
             "edit_window_seconds": 900, "recall_window_seconds": 120,
             "claim_above_max_accept": false, "assign_above_max_accept": false, "only_assignee_answers": false,
             "presence_grace_seconds": 30, "disconnect_requeue_seconds": null, "away_requeue_seconds": null,
+            "queue": {"open": true, "limit": null}, "routing": {
+                "strategy": "manual", "last_agent_first": true, "relax_after_seconds": null, "offer_seconds": null,
+                "misses_until_away": 3,
+            },
         }));
         assert_eq!(made["admin"]["login_name"], "root");
         platform.post("/tenants", tenant("acme")).await.refused(409, "name_taken");
@@ -67,6 +71,10 @@ on_every_database! {
             "edit_window_seconds": 900, "recall_window_seconds": 0,
             "claim_above_max_accept": false, "assign_above_max_accept": false, "only_assignee_answers": false,
             "presence_grace_seconds": 30, "disconnect_requeue_seconds": null, "away_requeue_seconds": null,
+            "queue": {"open": true, "limit": null}, "routing": {
+                "strategy": "manual", "last_agent_first": true, "relax_after_seconds": null, "offer_seconds": null,
+                "misses_until_away": 3,
+            },
         }));
         let seen = desk.visitor.get("/tenant").await.ok();
         assert_eq!(seen["settings"], json!({"edit_window_seconds": 900, "recall_window_seconds": 0}));

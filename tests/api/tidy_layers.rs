@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("journal", &["journal"]),
     (
         "ground of the features",
-        &["metrics", "security", "cluster", "connections", "cleaning", "limits", "attendance"],
+        &["metrics", "security", "cluster", "connections", "assigning", "cleaning", "limits", "attendance"],
     ),
     ("what handlers share", &["app"]),
     ("http", &["http"]),
@@ -28,6 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "presence",
             "groups",
             "conversations",
+            "queue",
             "messages",
             "sync",
         ],

@@ -16,10 +16,12 @@ use crate::harness::personas::message;
 use crate::harness::{Answer, Client, Desk};
 
 /// The operations that take `If-Match`.
-const CONDITIONAL: [&str; 6] = [
+const CONDITIONAL: [&str; 8] = [
+    "accept_offer",
     "assign_conversation",
     "claim_conversation",
     "close_conversation",
+    "decline_offer",
     "release_conversation",
     "reopen_conversation",
     "update_conversation",
@@ -244,7 +246,7 @@ on_every_database! {
         let room = app.open_room(desk.seed.visitor).await;
         let name = |index: usize| Some(format!("subject {index}"));
         let update = |index: usize| {
-            let update = commands::Update { conversation: room, subject: name(index), priority: None, tags: None, group: None };
+            let update = commands::Update { subject: name(index), ..commands::Update::of(room) };
             let at_first = deskwire::domain::conversation::IfVersion(vec![1]);
             Command::new(desk.seed.supervisor, update).based_on(Some(at_first))
         };

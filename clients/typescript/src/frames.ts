@@ -209,13 +209,13 @@ export type Entry = {
   seq: number;
 };
 
-export type EntryKind = ("text" | "card" | "custom" | "opened" | "joined" | "left" | "assigned" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "priority_changed" | "tags_changed" | "group_changed" | "remark" | (string & {}));
+export type EntryKind = ("text" | "card" | "custom" | "opened" | "joined" | "left" | "assigned" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "priority_changed" | "tags_changed" | "group_changed" | "skills_changed" | "offered" | "declined" | "offer_missed" | "remark" | (string & {}));
 
 export type ErrorReply = {
   /** The key of the message that was not sent. */
   client_msg_id?: string;
   /** What went wrong, for programs; the table of codes says what it means. */
-  code: ("malformed_json" | "invalid_parameter" | "unauthenticated" | "token_invalid" | "token_expired" | "session_revoked" | "invalid_credentials" | "forbidden" | "not_a_member" | "not_assignee" | "account_locked" | "account_disabled" | "tenant_suspended" | "origin_refused" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_conflict" | "invalid_transition" | "already_assigned" | "agent_full" | "open_conversation_exists" | "conversation_closed" | "window_expired" | "message_recalled" | "stale_edit" | "name_taken" | "limit_reached" | "last_admin" | "last_manager" | "cursor_reset" | "version_mismatch" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "tenant_busy" | "unsupported" | "not_ready" | "internal" | "busy" | "storage_unavailable" | "draining" | "unready" | (string & {}));
+  code: ("malformed_json" | "invalid_parameter" | "unauthenticated" | "token_invalid" | "token_expired" | "session_revoked" | "invalid_credentials" | "forbidden" | "not_a_member" | "not_assignee" | "account_locked" | "account_disabled" | "tenant_suspended" | "origin_refused" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_conflict" | "invalid_transition" | "already_assigned" | "agent_full" | "offer_ended" | "queue_full" | "queue_closed" | "open_conversation_exists" | "conversation_closed" | "window_expired" | "message_recalled" | "stale_edit" | "name_taken" | "limit_reached" | "last_admin" | "last_manager" | "cursor_reset" | "version_mismatch" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "tenant_busy" | "unsupported" | "not_ready" | "internal" | "busy" | "storage_unavailable" | "draining" | "unready" | (string & {}));
   /** The present state that the client needs to go on. */
   context?: Record<string, unknown>;
   /** For people. */
@@ -417,6 +417,25 @@ export type Notes = {
   unread: number;
 };
 
+export type OfferId = string;
+
+export type OfferNotice = {
+  /** What is offered. */
+  conversation_id: ConversationId;
+  /** Until when it can be accepted. */
+  expires_at: Millis;
+  /** The offer. */
+  id: OfferId;
+  /** Since when. */
+  offered_at: Millis;
+  /** The rev of the change. */
+  rev: number;
+  /** What became of it: while it is `offered`, accept or decline it over REST. */
+  state: OfferState;
+};
+
+export type OfferState = ("offered" | "accepted" | "declined" | "missed" | "withdrawn" | (string & {}));
+
 export type OkReply = (AuthReply | MessageReply | PresenceNotice | PullReply | ReadReply | SyncReply | WatchReply);
 
 export type Peers = {
@@ -603,6 +622,13 @@ export type SetPresence = {
   status: PresenceStatusInput;
 };
 
+export type SkillsChangedContent = {
+  /** All skills that the agent should have. */
+  preferred_skills: string[];
+  /** All skills that the agent must have. */
+  required_skills: string[];
+};
+
 export type Sync = {
   /** The cursor of `lag`, or the one that the client stored, or that of the last `sync` reply. */
   cursor: string;
@@ -719,6 +745,7 @@ export type ServerFrame =
   | { type: "receipt"; reply_to?: FrameId; cursor?: string; data: Receipt }
   | { type: "typing"; reply_to?: FrameId; cursor?: string; data: TypingNotice }
   | { type: "presence"; reply_to?: FrameId; cursor?: string; data: PresenceNotice }
+  | { type: "offer"; reply_to?: FrameId; cursor?: string; data: OfferNotice }
   | { type: "queue"; reply_to?: FrameId; cursor?: string; data: QueueNotice }
   | { type: "group"; reply_to?: FrameId; cursor?: string; data: GroupNotice }
   | { type: "lag"; reply_to?: FrameId; cursor?: string; data: Lag }

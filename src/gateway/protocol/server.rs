@@ -10,8 +10,9 @@ use crate::conversations::view::{StaffView, View};
 use crate::domain::entry::Entry;
 use crate::domain::group::GroupMemberType;
 use crate::domain::member::Role;
+use crate::domain::offer::OfferState;
 use crate::domain::presence::PresenceStatus;
-use crate::kernel::{ConversationId, FieldError, GroupId, MemberId, Millis};
+use crate::kernel::{ConversationId, FieldError, GroupId, MemberId, Millis, OfferId};
 use crate::sync::model::InboxRow;
 use crate::text_enum;
 
@@ -148,6 +149,23 @@ pub struct GroupNotice {
     /// As what one is in it now; null when one is not.
     #[schema(required)]
     pub member_type: Option<GroupMemberType>,
+    /// The rev of the change.
+    pub rev: i64,
+}
+
+/// A waiting conversation is offered to the member, or such an offer ended.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct OfferNotice {
+    /// The offer.
+    pub id: OfferId,
+    /// What is offered.
+    pub conversation_id: ConversationId,
+    /// What became of it: while it is `offered`, accept or decline it over REST.
+    pub state: OfferState,
+    /// Since when.
+    pub offered_at: Millis,
+    /// Until when it can be accepted.
+    pub expires_at: Millis,
     /// The rev of the change.
     pub rev: i64,
 }

@@ -117,6 +117,10 @@ commands! {
     set_connected::SetConnected;
     /// Let the conversations of an agent who is offline or away for too long wait again.
     requeue_absent::RequeueAbsent;
+    /// Give waiting conversations to agents, or offer them.
+    route::Route;
+    /// Accept or decline an offer.
+    answer_offer::AnswerOffer;
     /// End sessions of a member.
     revoke_sessions::RevokeSessions;
     /// Change a member's role or state, or delete it.

@@ -9,6 +9,7 @@ use crate::domain::entry::EntryKind;
 use crate::domain::member::Role;
 use crate::domain::notice::EmptyContent;
 use crate::domain::permission::{Operation, Relation, Scope};
+use crate::domain::routing::{Needs, Skill};
 use crate::journal::command::{Draft, LogRef, Reply};
 use crate::journal::decide::CommandContext;
 use crate::journal::decide::log::new_conversation;
@@ -24,8 +25,26 @@ pub struct Open {
     pub subject: String,
     /// Whose matter it is; heeded when a conversation is made.
     pub group: Option<GroupId>,
+    /// Skills that the agent must have; kept when a conversation is made.
+    pub required_skills: Vec<String>,
+    /// Skills that the agent should have; kept when a conversation is made.
+    pub preferred_skills: Vec<String>,
     /// The first message.
     pub message: Option<Draft>,
+}
+
+impl Open {
+    /// An opening for this customer that says nothing yet.
+    pub const fn of(customer: MemberId) -> Self {
+        Self {
+            customer,
+            subject: String::new(),
+            group: None,
+            required_skills: Vec::new(),
+            preferred_skills: Vec::new(),
+            message: None,
+        }
+    }
 }
 
 impl JournalCommand for Open {
@@ -33,6 +52,8 @@ impl JournalCommand for Open {
         wants.members.insert(self.customer);
         wants.openers.insert(self.customer);
         wants.groups.extend(self.group);
+        wants.last_agents.insert(self.customer);
+        wants.queue_length = true;
         if let (Some(draft), Some(sender)) = (&self.message, actor.member()) {
             wants.openings.insert((self.customer, sender, draft.client_msg_id.clone()));
         }
@@ -117,17 +138,29 @@ impl Open {
         actor: MemberId,
         open_key: String,
     ) -> Result<ConversationId> {
+        if self.customer == actor {
+            context.require_queue()?;
+        }
         let id = ConversationId(context.set.ids.next()?);
-        let row = ConversationRow {
+        let mut row = ConversationRow {
             customer_id: Some(self.customer),
             status: Some(ConversationStatus::Open),
-            waiting_since: Some(context.set.now),
             subject: self.subject.clone(),
             group_id: self.group,
             open_key: Some(open_key.clone()),
             ..new_conversation(context, id, ConversationKind::Support)
         };
+        row.wait(context.set.now, false);
         context.set.conversations.create(id, row);
+        context.count_waiting();
+        let needs = Needs {
+            required: Skill::list(&self.required_skills),
+            preferred: Skill::list(&self.preferred_skills),
+            last_agent: context.set.last_agents.get(&self.customer).copied(),
+        };
+        if needs != Needs::default() {
+            context.keep_needs(id, &needs);
+        }
         context.set.open.insert((context.tenant, open_key), id);
         context.append_notice(id, EntryKind::Opened, &EmptyContent {}, None)?;
         context.enter(id, self.customer, MemberType::Customer)?;

@@ -22,6 +22,7 @@ impl JournalCommand for Reopen {
     fn wants(&self, _: &Principal, wants: &mut Wants) {
         wants.conversations.insert(self.conversation);
         wants.groups_of_conversations = true;
+        wants.needs.insert(self.conversation);
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
@@ -56,7 +57,7 @@ impl JournalCommand for Reopen {
         row.closed_at = None;
         row.close_reason = None;
         row.merged_into_id = None;
-        row.waiting_since = Some(now);
+        row.wait(now, false);
         row.version += 1;
         row.open_key.clone_from(&key);
         let last_rev = row.last_rev;
@@ -64,6 +65,7 @@ impl JournalCommand for Reopen {
             context.set.open.insert((tenant, key), front);
         }
         context.set_active(front, true, last_rev)?;
+        context.prefer_agent(front, previous);
         if let Some(row) = previous.and_then(|agent| context.participant_mut(front, agent))
             && row.is_in()
             && row.member_type == MemberType::Manager

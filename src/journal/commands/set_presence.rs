@@ -37,7 +37,8 @@ impl JournalCommand for SetPresence {
         }
         let since = if stays { row.since } else { Some(context.set.now) };
         let (status, reason) = (self.status, self.reason.clone());
-        context.change_presence(AgentStatusRow { status, reason, since, ..row })?;
+        // Who says what it is has not merely overlooked its offers.
+        context.change_presence(AgentStatusRow { status, reason, since, misses: 0, ..row })?;
         Ok(Reply::default())
     }
 }

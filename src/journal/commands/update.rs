@@ -6,8 +6,9 @@ use crate::db::types::json_text;
 use crate::domain::actor::Principal;
 use crate::domain::conversation::Priority;
 use crate::domain::entry::EntryKind;
-use crate::domain::notice::{EmptyContent, PriorityChangedContent, TagsChangedContent};
+use crate::domain::notice::{EmptyContent, PriorityChangedContent, SkillsChangedContent, TagsChangedContent};
 use crate::domain::permission::Operation;
+use crate::domain::routing::{Needs, Skill};
 use crate::journal::command::Reply;
 use crate::journal::decide::CommandContext;
 use crate::journal::wants::Wants;
@@ -26,12 +27,34 @@ pub struct Update {
     pub tags: Option<Vec<String>>,
     /// The group whose matter it is from now on; `Some(None)`: no group's.
     pub group: Option<Option<GroupId>>,
+    /// New required skills, all of them.
+    pub required_skills: Option<Vec<String>>,
+    /// New preferred skills, all of them.
+    pub preferred_skills: Option<Vec<String>>,
+}
+
+impl Update {
+    /// A change of this conversation that changes nothing yet.
+    pub const fn of(conversation: ConversationId) -> Self {
+        Self {
+            conversation,
+            subject: None,
+            priority: None,
+            tags: None,
+            group: None,
+            required_skills: None,
+            preferred_skills: None,
+        }
+    }
 }
 
 impl JournalCommand for Update {
     fn wants(&self, _: &Principal, wants: &mut Wants) {
         wants.conversations.insert(self.conversation);
         wants.groups.extend(self.group.flatten());
+        if self.required_skills.is_some() || self.preferred_skills.is_some() {
+            wants.needs.insert(self.conversation);
+        }
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
@@ -44,14 +67,15 @@ impl JournalCommand for Update {
         let priority = self.priority.filter(|priority| *priority != from);
         let tags = self.tags.as_ref().map(json_text).filter(|tags| *tags != row.tags);
         let group = self.group.filter(|group| *group != row.group_id);
-        if subject.is_none() && priority.is_none() && tags.is_none() && group.is_none() {
+        let needs = self.needs(context);
+        if subject.is_none() && priority.is_none() && tags.is_none() && group.is_none() && needs.is_none() {
             return Ok(Reply::about(front));
         }
         if let Some(group) = group.flatten() {
             context.require_group(group, "/group_id")?;
         }
         context.require_version(front)?;
-        let backstage = match priority.is_some() || tags.is_some() || group.is_some() {
+        let backstage = match priority.is_some() || tags.is_some() || group.is_some() || needs.is_some() {
             true => Some(context.backstage(front)?),
             false => None,
         };
@@ -62,7 +86,7 @@ impl JournalCommand for Update {
         if let (Some(priority), Some(log)) = (priority, backstage) {
             let content = PriorityChangedContent { from, to: priority };
             context.append_notice(log, EntryKind::PriorityChanged, &content, None)?;
-            context.conversation_mut(front)?.priority = priority;
+            context.conversation_mut(front)?.set_priority(priority);
         }
         if let (Some(tags), Some(log)) = (tags, backstage) {
             let content = TagsChangedContent { tags: self.tags.clone().unwrap_or_default() };
@@ -72,7 +96,32 @@ impl JournalCommand for Update {
         if let Some(group) = group {
             context.move_to_group(front, group)?;
         }
+        if let (Some(needs), Some(log)) = (needs, backstage) {
+            let content = SkillsChangedContent {
+                required_skills: needs.required.clone(),
+                preferred_skills: needs.preferred.clone(),
+            };
+            context.append_notice(log, EntryKind::SkillsChanged, &content, None)?;
+            context.keep_needs(front, &needs);
+        }
         context.bump_version(front)?;
         Ok(Reply::about(front))
+    }
+}
+
+impl Update {
+    /// The needs as they are to be; `None` when they stay.
+    fn needs(&self, context: &CommandContext<'_>) -> Option<Needs> {
+        let before = context.needs(self.conversation);
+        let changed = |labels: &Option<Vec<String>>, before: &Vec<Skill>| match labels {
+            Some(labels) => Skill::list(labels),
+            None => before.clone(),
+        };
+        let needs = Needs {
+            required: changed(&self.required_skills, &before.required),
+            preferred: changed(&self.preferred_skills, &before.preferred),
+            last_agent: before.last_agent,
+        };
+        (needs != before).then_some(needs)
     }
 }

@@ -25,6 +25,7 @@ impl CommandContext<'_> {
         let allowed = self.set.tenants.get(&self.tenant).is_some_and(|tenant| match why {
             AssignmentReason::Claim => tenant.settings.claim_above_max_accept,
             AssignmentReason::Assign => tenant.settings.assign_above_max_accept,
+            AssignmentReason::Routing | AssignmentReason::Offer => false,
         });
         let current = self.agent(agent)?.current_accept;
         let most = self.facts(agent).map_or(0, |facts| facts.max_accept);
@@ -43,8 +44,9 @@ impl CommandContext<'_> {
         steps().try_for_each(|(member, _)| self.agent(member).map(drop))?;
         for (member, step) in steps() {
             let row = self.agent(member)?;
-            let current_accept = (row.current_accept + step).max(0);
-            self.keep_agent(AgentStatusRow { current_accept, ..row });
+            let (current_accept, now) = ((row.current_accept + step).max(0), Some(self.set.now));
+            let last_assigned_at = if step > 0 { now } else { row.last_assigned_at };
+            self.keep_agent(AgentStatusRow { current_accept, last_assigned_at, idle_since: now, ..row });
         }
         Ok(())
     }
@@ -75,6 +77,10 @@ impl CommandContext<'_> {
 
     /// Keeps what a member of the staff is from now on, and writes it down for reports.
     pub(crate) fn change_presence(&mut self, row: AgentStatusRow) -> Result<()> {
+        let online = |row: &AgentStatusRow| row.effective() == PresenceStatus::Online;
+        let comes = online(&row) && !online(&self.agent(row.member_id)?);
+        let idle_since = if comes { Some(self.set.now) } else { row.idle_since };
+        let row = AgentStatusRow { idle_since, ..row };
         let change = PresenceChangeRow {
             id: PresenceChangeId(self.set.ids.next()?),
             tenant_id: self.tenant,

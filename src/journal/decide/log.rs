@@ -216,5 +216,6 @@ pub(crate) fn new_conversation(
         merged_into_id: None,
         waiting_since: None,
         group_id: None,
+        queue_key: None,
     }
 }

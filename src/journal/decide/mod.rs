@@ -12,7 +12,9 @@ mod groups;
 pub(crate) mod log;
 mod membership;
 mod message;
+mod offer;
 mod position;
+mod queue;
 mod serve;
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,7 @@ impl CommandContext<'_> {
         why: AssignmentReason,
         note: &str,
     ) -> Result<()> {
-        let assigned_by = self.actor_member()?;
+        let assigned_by = self.actor.member();
         self.require_capacity(agent, why)?;
         let assignment = AssignmentId(self.set.ids.next()?);
         if !note.is_empty() {
@@ -47,7 +47,7 @@ impl CommandContext<'_> {
         row.agent_id = Some(agent);
         row.status = Some(ConversationStatus::Pending);
         row.assigned_at = Some(now);
-        row.waiting_since = None;
+        row.stop_waiting();
         row.version += 1;
         self.enter(front, agent, MemberType::Manager)?;
         let row = AssignmentRow {
@@ -105,7 +105,8 @@ impl CommandContext<'_> {
         row.agent_id = None;
         row.status = Some(ConversationStatus::Open);
         row.assigned_at = None;
-        row.waiting_since = Some(now);
+        // It comes before those that no agent has had.
+        row.wait(now, true);
         row.version += 1;
         match reason {
             // Nobody said it: the staff learn from the log why the agent lost the conversation.
@@ -127,7 +128,7 @@ impl CommandContext<'_> {
         let row = self.conversation_mut(front)?;
         row.status = Some(ConversationStatus::Closed);
         row.closed_at = Some(now);
-        row.waiting_since = None;
+        row.stop_waiting();
         row.close_reason = Some(reason);
         row.version += 1;
         let last_rev = row.last_rev;

@@ -16,8 +16,9 @@ use crate::domain::conversation::{
 use crate::domain::entry::{EntryKind, EntryRow, RevisionRow};
 use crate::domain::group::{GroupMemberRow, GroupMemberType, GroupRow};
 use crate::domain::member::Role;
+use crate::domain::offer::{NeedsRow, OfferRow, OfferState};
 use crate::domain::presence::{AgentStatusRow, PresenceChangeRow, PresenceStatus};
-use crate::kernel::{AssignmentId, ConversationId, GroupId, MemberId, PresenceChangeId, TenantId};
+use crate::kernel::{AssignmentId, ConversationId, GroupId, MemberId, OfferId, PresenceChangeId, TenantId};
 
 journal_table! {
     /// Conversations and backstage logs.
@@ -45,6 +46,7 @@ journal_table! {
         merged_into_id: Nullable<BigInt> as Option<ConversationId>,
         waiting_since: Nullable<BigInt> as Option<i64>,
         group_id: Nullable<BigInt> as Option<GroupId>,
+        queue_key: Nullable<BigInt> as Option<i64>,
     }
     often {
         seq: BigInt as i64,
@@ -134,7 +136,7 @@ journal_table! {
         agent_id: BigInt as MemberId,
         reason: Text as AssignmentReason,
         note: Text as String,
-        assigned_by: BigInt as MemberId,
+        assigned_by: Nullable<BigInt> as Option<MemberId>,
         started_at: BigInt as i64,
         ended_at: Nullable<BigInt> as Option<i64>,
         end_reason: Nullable<Text> as Option<AssignmentEnd>,
@@ -154,7 +156,39 @@ journal_table! {
         connected: Bool as bool,
         last_seen: Nullable<BigInt> as Option<i64>,
     }
-    often { current_accept: BigInt as i64 }
+    often {
+        current_accept: BigInt as i64,
+        last_assigned_at: Nullable<BigInt> as Option<i64>,
+        idle_since: Nullable<BigInt> as Option<i64>,
+        misses: BigInt as i64,
+    }
+}
+
+journal_table! {
+    /// What conversations ask of their agents.
+    needs of NeedsRow, "conversation_needs",
+    key { conversation_id: BigInt as ConversationId }
+    once { tenant_id: BigInt as TenantId }
+    seldom {
+        required_skills: Text as String,
+        preferred_skills: Text as String,
+    }
+    often { last_agent_id: Nullable<BigInt> as Option<MemberId> }
+}
+
+journal_table! {
+    /// Offers of conversations to agents.
+    offers of OfferRow, "offer",
+    key { id: BigInt as OfferId }
+    once {
+        tenant_id: BigInt as TenantId,
+        conversation_id: BigInt as ConversationId,
+        agent_id: BigInt as MemberId,
+        offered_at: BigInt as i64,
+        expires_at: BigInt as i64,
+    }
+    seldom { state: Text as OfferState, rev: BigInt as i64 }
+    often { ended_at: Nullable<BigInt> as Option<i64> }
 }
 
 journal_table! {
@@ -260,6 +294,8 @@ mod tests {
         assert_eq!(listed(super::groups::COLUMNS), in_schema(schema::chat_group::table));
         assert_eq!(listed(super::group_members::COLUMNS), in_schema(schema::group_member::table));
         assert_eq!(listed(super::presence_changes::COLUMNS), in_schema(schema::presence_change::table));
+        assert_eq!(listed(super::needs::COLUMNS), in_schema(schema::conversation_needs::table));
+        assert_eq!(listed(super::offers::COLUMNS), in_schema(schema::offer::table));
         assert_eq!(listed(super::logs::COLUMNS), in_schema(schema::tenant_log::table));
     }
 }

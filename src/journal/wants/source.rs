@@ -10,7 +10,7 @@ use crate::kernel::{ConversationId, GroupId, MemberId, Result, SessionId, Tenant
 
 /// Where a working set is loaded from. Every question may name what does not exist; the answer leaves it out.
 #[allow(missing_docs, reason = "each question is its signature; what is asked for stands in `Wants`")]
-pub trait Source {
+pub trait Source: super::routing_source::RoutingSource {
     /// The facts of these tenants; the rev is filled in by the caller, who locked it.
     fn tenants(&mut self, ids: &[TenantId]) -> Result<Vec<(TenantId, TenantFacts)>>;
     fn members(&mut self, ids: &[MemberId]) -> Result<Vec<MemberFacts>>;

@@ -40,6 +40,7 @@ pub async fn play(recorder: &mut Recorder<'_>) -> People {
     groups(recorder, &admin, &agent, &agent_id).await;
     serve(recorder, &admin, &agent, (&visitor, &conversation), &agent_id).await;
     reading(recorder, &agent, &visitor, &conversation).await;
+    queue(recorder, &nobody, &admin, &agent).await;
     recorder.call("list_tenant_entries", &admin, "GET /entries?limit=3&include=backstage", None).await;
     sessions(recorder, &nobody).await;
     for name in ["healthz", "readyz"] {
@@ -194,6 +195,41 @@ async fn serve(
     recorder.call("close_conversation", agent, &format!("POST {path}/close"), body).await;
     recorder.call("reopen_conversation", agent, &format!("POST {path}/reopen"), None).await;
     recorder.call("claim_conversation", agent, &format!("POST {path}/claim"), None).await;
+}
+
+/// Waiting conversations, offered to the agent by routing.
+async fn queue(recorder: &mut Recorder<'_>, nobody: &Client, admin: &Client, agent: &Client) {
+    let body = json!({"tenant": "tea-house", "nickname": "Kim"});
+    let made = nobody.post("/visitors", body).await.status(201);
+    let visitor = nobody.with_token(string(&made["access_token"]));
+    let id = visitor.open("Which tea is mild?").await;
+    let path = format!("/conversations/{id}");
+    recorder.call("list_queue", agent, "GET /queue?limit=10", None).await;
+    recorder.call("get_queue_place", &visitor, &format!("GET {path}/queue"), None).await;
+    let line = format!("GET {path}/routing/explain?strategy=least_loaded");
+    recorder.call("explain_routing", admin, &line, None).await;
+    let routing =
+        |strategy: &str| json!({"settings": {"routing": {"strategy": strategy, "offer_seconds": 60}}});
+    admin.patch("/tenant", routing("least_loaded")).await.ok();
+    offered(agent, &id).await;
+    recorder.call("list_offers", agent, "GET /offers", None).await;
+    recorder.call("accept_offer", agent, &format!("POST {path}/accept"), None).await;
+    agent.post(&format!("{path}/close"), json!({})).await.ok();
+    agent.post(&format!("{path}/reopen"), json!({})).await.ok();
+    offered(agent, &id).await;
+    recorder.call("decline_offer", agent, &format!("POST {path}/decline"), None).await;
+    admin.patch("/tenant", routing("manual")).await.ok();
+    agent.post(&format!("{path}/claim"), json!({})).await.ok();
+    agent.post(&format!("{path}/close"), json!({})).await.ok();
+}
+
+/// Waits until the conversation is offered to the agent.
+async fn offered(agent: &Client, id: &str) {
+    eventually("the offer", || async {
+        let offers = agent.get("/offers").await.ok();
+        offers["data"].as_array()?.iter().any(|offer| offer["conversation_id"] == id).then_some(())
+    })
+    .await;
 }
 
 /// Positions, inbox, deltas and the tenant's feed.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::recorder::Recorder;
 use super::rest::People;
-use crate::harness::{Socket, TestApp};
+use crate::harness::{Client, Socket, TestApp};
 
 fn message(conversation: &str, key: &str, words: &str) -> Value {
     json!({"conversation_id": conversation, "client_msg_id": key, "kind": "text", "content": {"text": words}})
@@ -106,6 +106,7 @@ async fn queue(recorder: &mut Recorder<'_>, people: &mut People) {
     people.agent.post(&format!("/conversations/{}/release", people.conversation), json!({})).await.ok();
     recorder.expect(agent, "presence").await;
     recorder.expect(agent, "queue").await;
+    offer(recorder, agent, &people.admin, &people.agent).await;
     let lunch = json!({"status": "away", "reason": "Lunch"});
     recorder.ask(agent, "presence", lunch, "PresenceNotice").await;
     let group = people.admin.post("/groups", json!({"name": "Orders"})).await.status(201);
@@ -114,6 +115,20 @@ async fn queue(recorder: &mut Recorder<'_>, people: &mut People) {
     recorder.expect(agent, "group").await;
     recorder.ask(agent, "unwatch", json!({"conversations": [], "waiting": true}), "WatchReply").await;
     people.agent.claim(&people.conversation).await;
+}
+
+/// Routing offers the waiting conversation to the agent.
+async fn offer(recorder: &mut Recorder<'_>, desk: &mut Socket, admin: &Client, agent: &Client) {
+    let routing =
+        |strategy: &str| json!({"settings": {"routing": {"strategy": strategy, "offer_seconds": 60}}});
+    let body = json!({"tenant": "tea-house", "nickname": "Robin"});
+    let made = agent.anonymous().post("/visitors", body).await.status(201);
+    let visitor = agent.with_token(made["access_token"].as_str().expect("a token"));
+    let id = visitor.open("Do you have cups?").await;
+    admin.patch("/tenant", routing("round_robin")).await.ok();
+    recorder.expect(desk, "offer").await;
+    visitor.post(&format!("/conversations/{id}/close"), json!({})).await.ok();
+    admin.patch("/tenant", routing("manual")).await.ok();
 }
 
 /// What was missed comes with the cursor; a cursor of another history is refused with a reset.

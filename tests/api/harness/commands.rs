@@ -16,10 +16,7 @@ pub fn draft(key: &str, text: &str) -> Draft {
 /// Opens the actor's own conversation, with a message.
 pub fn open(actor: Actor, key: &str, text: &str) -> Command {
     let message = Some(draft(key, text));
-    Command::new(
-        actor,
-        Action::Open(commands::Open { customer: actor.member, subject: String::new(), group: None, message }),
-    )
+    Command::new(actor, Action::Open(commands::Open { message, ..commands::Open::of(actor.member) }))
 }
 
 /// Sends a text.

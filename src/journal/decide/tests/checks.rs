@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::SECRET;
 use super::memory::Memory;
 use crate::domain::conversation::{
-    ConversationKind, ConversationRow, ConversationStatus, MemberType, ParticipantRow, Priority,
+    ConversationKind, ConversationRow, ConversationStatus, MemberType, ParticipantRow, Priority, queue_key,
 };
 use crate::domain::entry::{EntryKind, EntryRow, MESSAGE};
 use crate::domain::group::{GroupMemberRow, GroupRow};
+use crate::domain::offer::{NeedsRow, OfferRow};
 use crate::domain::presence::{AgentStatusRow, PresenceChangeRow};
 use crate::journal::table::Table;
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
-use crate::kernel::{ConversationId, GroupId, MemberId, TenantId};
+use crate::kernel::{ConversationId, GroupId, MemberId, OfferId, TenantId};
 
 /// Everything that a command may change, in an order that can be compared.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +28,9 @@ pub(super) struct Picture {
     pub(super) agents: BTreeMap<MemberId, AgentStatusRow>,
     pub(super) groups: BTreeMap<GroupId, GroupRow>,
     pub(super) group_members: BTreeMap<(GroupId, MemberId), GroupMemberRow>,
-    pub(super) marks: [usize; 19],
+    pub(super) needs: BTreeMap<ConversationId, NeedsRow>,
+    pub(super) offers: BTreeMap<OfferId, OfferRow>,
+    pub(super) marks: [usize; 23],
 }
 
 /// What stands in the store and the batch under way together.
@@ -61,6 +64,8 @@ pub(super) fn picture(store: &Memory, set: &WorkingSet) -> Picture {
         agents: overlay(&store.agents, &set.agents),
         groups: overlay(&store.groups, &set.groups),
         group_members: overlay(&store.group_members, &set.group_members),
+        needs: overlay(&store.needs, &set.needs),
+        offers: overlay(&store.offers, &set.offers),
         marks: marks(set),
     }
 }
@@ -75,7 +80,7 @@ fn overlay<K: Ord + Clone, R: Clone + PartialEq>(
 }
 
 /// How much a batch is about to write.
-pub(super) fn marks(set: &WorkingSet) -> [usize; 19] {
+pub(super) fn marks(set: &WorkingSet) -> [usize; 23] {
     [
         set.entries.created().count(),
         set.entries.changed().count(),
@@ -96,6 +101,10 @@ pub(super) fn marks(set: &WorkingSet) -> [usize; 19] {
         set.group_members.created().count(),
         set.group_members.changed().count(),
         set.presence_changes.len(),
+        set.needs.created().count(),
+        set.needs.changed().count(),
+        set.offers.created().count(),
+        set.offers.changed().count(),
     ]
 }
 
@@ -144,6 +153,8 @@ pub(super) fn hold(row: &ParticipantRow, after: &Picture) -> Held {
         view.priority = Priority::Normal;
         view.backstage_id = None;
         view.group_id = None;
+        // The urgency stands in it.
+        view.queue_key = None;
     }
     if !row.active {
         // Of a closed conversation the other side's reading is not followed any more.
@@ -291,6 +302,18 @@ pub(super) fn check_presences(before: &Picture, after: &Picture, changes: &[Pres
         written -= 1;
     }
     assert_eq!(written, 0, "the history says what did not happen");
+}
+
+/// A conversation has a place in the queue exactly while it waits, and the place is that of its urgency.
+pub(super) fn check_queue(after: &Picture) {
+    for row in after.conversations.values() {
+        let waits = row.status == Some(ConversationStatus::Open);
+        assert_eq!((row.waiting_since.is_some(), row.queue_key.is_some()), (waits, waits), "{row:?}");
+        if let (Some(since), Some(key)) = (row.waiting_since, row.queue_key) {
+            let places = [true, false].map(|returned| queue_key(row.priority, returned, since));
+            assert!(places.contains(&key), "{row:?}");
+        }
+    }
 }
 
 /// P6, and at most one open conversation for each customer.

@@ -3,14 +3,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::routing;
 use crate::domain::conversation::{ConversationRow, ConversationStatus, MemberType, ParticipantRow};
 use crate::domain::entry::EntryRow;
 use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::member::Role;
+use crate::domain::offer::{NeedsRow, OfferRow};
 use crate::domain::presence::{AgentStatusRow, Sighting};
 use crate::journal::wants::{MessageKey, OpeningKey, Source};
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
-use crate::kernel::{ConversationId, GroupId, MemberId, Result, SessionId, TenantId};
+use crate::kernel::{ConversationId, GroupId, MemberId, OfferId, Result, SessionId, TenantId};
 
 #[derive(Default)]
 pub(super) struct Memory {
@@ -25,6 +27,8 @@ pub(super) struct Memory {
     pub(super) group_members: BTreeMap<(GroupId, MemberId), GroupMemberRow>,
     /// What the processes know of sockets at this moment.
     pub(super) sightings: BTreeMap<MemberId, Sighting>,
+    pub(super) needs: BTreeMap<ConversationId, NeedsRow>,
+    pub(super) offers: BTreeMap<OfferId, OfferRow>,
 }
 
 fn key_of(row: &EntryRow) -> Option<MessageKey> {
@@ -37,7 +41,8 @@ impl Memory {
     }
 
     /// Everything, as if every command had wanted it.
-    pub(super) fn load_all(&self, set: &mut WorkingSet) {
+    pub(super) fn load_all(&mut self, set: &mut WorkingSet) {
+        routing::load_all(self, set);
         for (id, facts) in &self.tenants {
             set.tenants.load(*id, facts.clone());
         }
@@ -98,6 +103,8 @@ impl Memory {
         self.groups.extend(set.groups.written().map(|row| (row.id, row.clone())));
         let places = set.group_members.written();
         self.group_members.extend(places.map(|row| ((row.group_id, row.member_id), row.clone())));
+        self.needs.extend(set.needs.written().map(|row| (row.conversation_id, row.clone())));
+        self.offers.extend(set.offers.written().map(|row| (row.id, row.clone())));
         let participants = set.participants.written();
         self.participants.extend(participants.map(|row| ((row.conversation_id, row.member_id), row.clone())));
         self.entries.extend(set.entries.written().map(|row| ((row.conversation_id, row.seq), row.clone())));

@@ -6,6 +6,7 @@
 
 mod checks;
 mod memory;
+mod routing;
 mod simulation;
 mod step;
 mod version;
@@ -105,7 +106,7 @@ fn openings_can_be_repeated() {
     let visitor = simulation.people[4];
     let opening = |text| {
         let message = Some(draft(1, text, None));
-        Command::new(visitor, Open { customer: visitor.member, subject: String::new(), group: None, message })
+        Command::new(visitor, Open { message, ..Open::of(visitor.member) })
     };
     let open = opening(1);
     let first = simulation.decide(&open).unwrap();
@@ -127,7 +128,7 @@ fn an_opening_is_found_over_all_conversations_of_its_customer() {
     let visitor = simulation.people[4];
     let open = |key| {
         let message = Some(draft(key, 0, None));
-        Command::new(visitor, Open { customer: visitor.member, subject: String::new(), group: None, message })
+        Command::new(visitor, Open { message, ..Open::of(visitor.member) })
     };
     let mut conversations = Vec::new();
     for key in 1..4 {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::checks::{
     Held, Picture, check_capacity, check_groups, check_logs, check_moves, check_owners, check_presences,
-    marks, picture, serving, sync,
+    check_queue, marks, picture, serving, sync,
 };
 use super::memory::Memory;
+use super::routing::check_offers;
 use super::step::Step;
 use super::{LIMITED, PEOPLE, RIVAL, SHOP};
 use crate::domain::actor::{Actor, Principal};
@@ -108,6 +109,8 @@ impl Simulation {
     pub(super) fn take(&mut self, step: &Step) {
         match step {
             Step::Commit => self.commit(),
+            Step::Routing { mode } => self.set_routing(*mode),
+            Step::Route => self.give_away(),
             Step::Wait { minutes } => self.set.now += minutes * 60_000,
             Step::Retry { which } => self.retry(*which),
             _ => {
@@ -176,6 +179,8 @@ impl Simulation {
         check_capacity(&before, &after);
         check_groups(&after, self.set.now);
         check_presences(&before, &after, &self.set.presence_changes);
+        check_offers(after.offers.values());
+        check_queue(&after);
         self.check_assignments(&after);
         self.check_changes(&after);
     }

@@ -12,9 +12,9 @@ use crate::domain::member::MemberStatus;
 use crate::domain::presence::{PresenceStatus, Sighting};
 use crate::journal::command::{Command, Draft, LogRef};
 use crate::journal::commands::{
-    Action, AddMember, Assign, ChangeMember, Claim, Close, CreateGroup, DeleteGroup, Delivered, Edit,
-    MarkUnread, Merge, Open, Read, Recall, Release, RemoveGroupMember, RemoveMember, Reopen, RequeueAbsent,
-    Send, SetConnected, SetGroupMember, SetPresence, Update, UpdateGroup,
+    Action, AddMember, AnswerOffer, Assign, ChangeMember, Claim, Close, CreateGroup, DeleteGroup, Delivered,
+    Edit, MarkUnread, Merge, Open, Read, Recall, Release, RemoveGroupMember, RemoveMember, Reopen,
+    RequeueAbsent, Send, SetConnected, SetGroupMember, SetPresence, Update, UpdateGroup,
 };
 use crate::kernel::MemberId;
 
@@ -162,6 +162,18 @@ pub(super) enum Step {
     Requeue {
         who: usize,
     },
+    /// Somebody answers an offer.
+    Answer {
+        who: usize,
+        conversation: usize,
+        accept: bool,
+    },
+    /// The shop decides how its conversations are routed.
+    Routing {
+        mode: usize,
+    },
+    /// The service gives waiting conversations away.
+    Route,
     /// The batch ends: what was decided is stored.
     Commit,
     /// Time passes.
@@ -224,6 +236,12 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => (who.clone(), 0..4usize).prop_map(|(who, what)| Step::Presence { who, what }),
         1 => (who.clone(), seen).prop_map(|(who, seen)| Step::Look { who, seen }),
         1 => who.clone().prop_map(|who| Step::Requeue { who }),
+        2 => (2..4usize, 0..8usize, any::<bool>())
+            .prop_map(|(who, conversation, accept)| Step::Answer { who, conversation, accept }),
+        2 => (2..4usize).prop_map(|who| Step::Presence { who, what: 0 }),
+        2 => (2..4usize).prop_map(|who| Step::Look { who, seen: Some(Sighting::Live) }),
+        1 => (0..3usize).prop_map(|mode| Step::Routing { mode }),
+        3 => Just(Step::Route),
         1 => (who, proptest::bool::weighted(0.8)).prop_map(|(who, on)| Step::Switch { who, on }),
         3 => Just(Step::Commit),
         1 => (0..10i64).prop_map(|minutes| Step::Wait { minutes }),
@@ -239,7 +257,8 @@ impl Simulation {
                 let message = key.map(|key| draft(key, 0, None));
                 let group =
                     (customer % 2 == 0 && !self.store.groups.is_empty()).then(|| self.group(customer));
-                by(who, Open { customer: member(customer), subject: String::new(), group, message }.into())
+                let required_skills = if key == Some(1) { vec!["refunds".to_owned()] } else { Vec::new() };
+                by(who, Open { group, message, required_skills, ..Open::of(member(customer)) }.into())
             }
             Step::Send { who, conversation, key, text, reply, read } => {
                 let conversation = self.conversation(conversation);
@@ -300,12 +319,14 @@ impl Simulation {
                 let subject = (what % 2 == 0).then(|| format!("subject {what}"));
                 let priority = (what % 3 == 0).then_some(Priority::Urgent);
                 let tags = (what >= 3).then(|| vec![format!("{SECRET}{what}")]);
-                by(who, Update { conversation, subject, priority, tags, group: None }.into())
+                let required_skills = (what == 5).then(|| vec!["refunds:9".to_owned()]);
+                let update = Update { subject, priority, tags, required_skills, ..Update::of(conversation) };
+                by(who, update.into())
             }
             Step::Group { who, conversation, group } => {
                 let conversation = self.conversation(conversation);
                 let group = Some(group.map(|group| self.group(group)));
-                by(who, Update { conversation, subject: None, priority: None, tags: None, group }.into())
+                by(who, Update { group, ..Update::of(conversation) }.into())
             }
             Step::MakeGroup { who, name } => {
                 by(who, CreateGroup { name: format!("Group {name}"), description: String::new() }.into())
@@ -351,7 +372,12 @@ impl Simulation {
                 let agent = member(who);
                 Some(Command::new(Principal::System(PEOPLE[who].0), RequeueAbsent { agent }))
             }
-            Step::Retry { .. } | Step::Commit | Step::Wait { .. } => None,
+            Step::Answer { who, conversation, accept } => {
+                by(who, AnswerOffer { conversation: self.front(conversation), accept }.into())
+            }
+            Step::Retry { .. } | Step::Commit | Step::Wait { .. } | Step::Routing { .. } | Step::Route => {
+                None
+            }
         }
     }
 }

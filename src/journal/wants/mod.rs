@@ -6,6 +6,8 @@
 //! participants from a conversation). Invariant: nothing else is loaded than what follows from the wants.
 
 mod groups;
+mod routing;
+pub mod routing_source;
 mod source;
 
 use std::collections::{BTreeSet, HashMap};
@@ -73,6 +75,16 @@ pub struct Wants {
     pub served: BTreeSet<MemberId>,
     /// Whether the assignments of what is loaded may change, and with them the numbers of those who serve it.
     pub assignments: bool,
+    /// Tenants whose waiting conversations are to be given away.
+    pub routing: BTreeSet<TenantId>,
+    /// Offers by conversation and agent: the last one of each.
+    pub offers: BTreeSet<(ConversationId, MemberId)>,
+    /// Conversations whose needs may change.
+    pub needs: BTreeSet<ConversationId>,
+    /// Customers whose last agent matters, where their tenant prefers it.
+    pub last_agents: BTreeSet<MemberId>,
+    /// Whether it matters how many conversations wait, where the tenant has a limit.
+    pub queue_length: bool,
 }
 
 impl Wants {
@@ -102,7 +114,10 @@ pub fn load(
     }
     let openings = load_openings(source, set, &tenants, &wants)?;
     load_members(source, set, &tenants, &wants)?;
-    load_conversations(source, set, &tenants, &wants, openings)?;
+    let mut whole = routing::load(source, set, &wants)?;
+    whole.extend(openings);
+    load_conversations(source, set, &tenants, &wants, whole)?;
+    routing::load_for_openings(source, set, &wants)?;
     load_agents(source, set, &wants)?;
     groups::load(source, set, &wants, commands)?;
     load_participants(source, set)?;

@@ -1,0 +1,10 @@
+UPDATE assignment SET assigned_by = agent_id WHERE assigned_by IS NULL;
+ALTER TABLE assignment MODIFY assigned_by BIGINT NOT NULL;
+DROP INDEX assignment_started_at ON assignment;
+ALTER TABLE agent_status DROP COLUMN misses;
+ALTER TABLE agent_status DROP COLUMN idle_since;
+ALTER TABLE agent_status DROP COLUMN last_assigned_at;
+DROP TABLE offer;
+DROP TABLE conversation_needs;
+DROP INDEX conversation_queue_key ON conversation;
+ALTER TABLE conversation DROP COLUMN queue_key;

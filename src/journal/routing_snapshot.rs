@@ -1,0 +1,72 @@
+//! The snapshot of [`crate::domain::routing`], made from the rows of the working set. No I/O.
+//!
+//! Invariant: it is made from the present rows, so that a choice sees what the batch has done before.
+
+use std::collections::BTreeSet;
+
+use super::working_set::WorkingSet;
+use crate::domain::conversation::ConversationStatus;
+use crate::domain::group::Sight;
+use crate::domain::member::Role;
+use crate::domain::offer::{NeedsRow, OfferRow, OfferState};
+use crate::domain::routing::{Candidate, Waiting};
+use crate::kernel::{ConversationId, GroupId, MemberId, TenantId};
+
+impl WorkingSet {
+    /// The candidates of a tenant, in the order of their ids.
+    pub fn candidates(&self, tenant: TenantId) -> Vec<Candidate> {
+        let members = self.routing.candidates.get(&tenant).into_iter().flatten();
+        let candidate = |member: &MemberId| {
+            let facts = self.members.get(member)?;
+            let status = self.agents.get(member)?;
+            Some(Candidate {
+                member: *member,
+                usable: facts.role.is_staff() && facts.is_usable(self.now),
+                status: status.effective(),
+                current: status.current_accept,
+                max: facts.max_accept,
+                sight: self.sight(*member, facts.role),
+                skills: self.routing.skills.get(member).cloned().unwrap_or_default(),
+                last_assigned_at: status.last_assigned_at,
+                idle_since: status.idle_since,
+                has_offer: self.outstanding(tenant).any(|offer| offer.agent_id == *member),
+            })
+        };
+        members.filter_map(candidate).collect()
+    }
+
+    /// The offers of a tenant that wait for an answer.
+    pub fn outstanding(&self, tenant: TenantId) -> impl Iterator<Item = &OfferRow> {
+        let waits = move |offer: &&OfferRow| offer.tenant_id == tenant && offer.state == OfferState::Offered;
+        self.offers.values().filter(waits)
+    }
+
+    /// The conversations of a tenant that were loaded to be routed, still wait and are offered to nobody, in the order of
+    /// the queue.
+    pub fn queue(&self, tenant: TenantId) -> Vec<Waiting> {
+        let offered: BTreeSet<_> = self.outstanding(tenant).map(|offer| offer.conversation_id).collect();
+        let rows = self.routing.queue.iter().filter_map(|id| self.conversations.get(id));
+        let waits =
+            rows.filter(|row| row.tenant_id == tenant && row.status == Some(ConversationStatus::Open));
+        let mut queue: Vec<_> = waits
+            .filter(|row| !offered.contains(&row.id))
+            .filter_map(|row| Some((row.queue_key?, self.waiting(row.id, row.group_id, row.waiting_since?))))
+            .collect();
+        queue.sort_by_key(|(key, waiting)| (*key, waiting.conversation));
+        queue.into_iter().map(|(_, waiting)| waiting).collect()
+    }
+
+    /// A conversation that waits since this time, with what it asks for and who refused it since.
+    pub fn waiting(&self, conversation: ConversationId, group: Option<GroupId>, since: i64) -> Waiting {
+        let needs = self.needs.get(&conversation).map(NeedsRow::needs).unwrap_or_default();
+        let refusals = self.routing.refusals.get(&conversation).into_iter().flatten();
+        let passed_over = refusals.filter(|(_, at)| *at >= since).copied().collect();
+        Waiting { conversation, since, group, needs, passed_over }
+    }
+
+    fn sight(&self, member: MemberId, role: Role) -> Sight {
+        let rows = self.group_members.values();
+        let inside = rows.filter(|row| row.member_id == member && row.left_at.is_none());
+        Sight::of(role, inside.map(|row| row.group_id))
+    }
+}

@@ -1,0 +1,48 @@
+//! What routing asks of the store. No I/O.
+
+use crate::domain::offer::{NeedsRow, OfferRow};
+use crate::domain::presence::AgentStatusRow;
+use crate::domain::routing::Skill;
+use crate::journal::working_set::MemberFacts;
+use crate::kernel::{ConversationId, GroupId, MemberId, Result, TenantId};
+
+/// Most candidates of a tenant.
+pub const CANDIDATES_MAX: usize = 2_000;
+
+/// A place in the queue: its key and the conversation.
+pub type Place = (i64, ConversationId);
+
+/// A waiting conversation, as routing looks at it first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Queued {
+    /// Where it stands.
+    pub place: Place,
+    /// Since when it waits, unix milliseconds.
+    pub since: i64,
+    /// The group whose matter it is.
+    pub group: Option<GroupId>,
+}
+
+/// What routing asks of a [`super::Source`].
+#[allow(missing_docs, reason = "each question is its signature")]
+pub trait RoutingSource {
+    /// Staff who say that they are online, with what they serve and can, at most `limit`.
+    fn online(
+        &mut self,
+        tenant: TenantId,
+        limit: usize,
+    ) -> Result<Vec<(MemberFacts, AgentStatusRow, Vec<Skill>)>>;
+    /// The waiting conversations behind this place, at most `limit`.
+    fn queue(&mut self, tenant: TenantId, after: Option<Place>, limit: usize) -> Result<Vec<Queued>>;
+    /// How many conversations wait.
+    fn waiting_count(&mut self, tenant: TenantId) -> Result<i64>;
+    fn needs(&mut self, conversations: &[ConversationId]) -> Result<Vec<NeedsRow>>;
+    /// When agents let offers of these conversations pass, or gave them back. May name one more than once.
+    fn refusals(&mut self, conversations: &[ConversationId]) -> Result<Vec<(ConversationId, MemberId, i64)>>;
+    /// The offers that wait for an answer.
+    fn outstanding(&mut self, tenant: TenantId) -> Result<Vec<OfferRow>>;
+    /// The last offer of a conversation to an agent.
+    fn last_offer(&mut self, conversation: ConversationId, agent: MemberId) -> Result<Option<OfferRow>>;
+    /// Who served the last closed conversation of these customers: (customer, agent).
+    fn last_agents(&mut self, tenant: TenantId, customers: &[MemberId]) -> Result<Vec<(MemberId, MemberId)>>;
+}
