@@ -173,6 +173,26 @@ pub struct AssignConversation {
     pub note: Option<String>,
 }
 
+/// To whom a conversation is handed over.
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TransferConversation {
+    /// Another member of the staff.
+    pub agent_id: MemberId,
+    /// Why, for the staff; at most 2,000 characters. It stands behind the conversation, where the receiver finds it.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// Why a conversation is taken over.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TakeOverConversation {
+    /// Why, for the staff; at most 2,000 characters.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
 /// Why a conversation is to wait again.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -253,6 +273,9 @@ pub struct Assignment {
     pub agent: Card,
     /// How it came about.
     pub reason: AssignmentReason,
+    /// Who served the conversation until then; null when it had waited.
+    #[schema(required)]
+    pub from_agent: Option<Card>,
     /// Why; may be empty.
     pub note: String,
     /// By whom; null when routing chose the agent.
@@ -276,6 +299,7 @@ impl Assignment {
             conversation_id: row.conversation_id,
             agent: cards.get(row.agent_id),
             reason: row.reason,
+            from_agent: row.from_agent_id.map(|agent| cards.get(agent)),
             note: row.note.clone(),
             assigned_by: row.assigned_by.map(|member| cards.get(member)),
             started_at: Millis(row.started_at),

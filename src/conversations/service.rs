@@ -11,7 +11,8 @@ use crate::domain::permission::{self, Operation, Scope};
 use crate::groups;
 use crate::http::page::Page;
 use crate::journal::commands::{
-    AddMember, AnswerOffer, Assign, Claim, Close, Open, Release, RemoveMember, Reopen, Update,
+    AddMember, AnswerOffer, Assign, Claim, Close, Open, Release, RemoveMember, Reopen, TakeOver, Transfer,
+    Update,
 };
 use crate::journal::{Action, Command, Reply};
 use crate::kernel::{Code, ConversationId, Error, MemberId, Result, text};
@@ -25,7 +26,9 @@ use super::api::{
 use super::list::{Filter, Reach, newest_first, waiting_first};
 use super::store;
 use super::view::{Cards, Opened, View};
-use crate::domain::conversation::{CloseReason, ConversationRow, ConversationStatus, IfVersion, Priority};
+use crate::domain::conversation::{
+    AssignmentRow, CloseReason, ConversationRow, ConversationStatus, IfVersion, Priority,
+};
 
 /// Longest subject, in characters.
 pub const SUBJECT_MAX: usize = 200;
@@ -195,6 +198,26 @@ pub async fn assign(app: &App, actor: Actor, target: Target, agent: MemberId, no
     change(app, actor, target, Assign { conversation, agent, note }).await
 }
 
+/// Hands a conversation over to another member of the staff.
+pub async fn transfer(
+    app: &App,
+    actor: Actor,
+    target: Target,
+    agent: MemberId,
+    note: String,
+) -> Result<View> {
+    length("/note", &note, NOTE_MAX)?;
+    let conversation = target.id;
+    change(app, actor, target, Transfer { conversation, agent, note }).await
+}
+
+/// Takes a conversation from the agent who serves it.
+pub async fn take_over(app: &App, actor: Actor, target: Target, note: String) -> Result<View> {
+    length("/note", &note, NOTE_MAX)?;
+    let conversation = target.id;
+    change(app, actor, target, TakeOver { conversation, note }).await
+}
+
 /// Lets a conversation wait again.
 pub async fn release(app: &App, actor: Actor, target: Target, note: String) -> Result<View> {
     length("/note", &note, NOTE_MAX)?;
@@ -282,7 +305,8 @@ pub async fn assignments(app: &App, actor: Actor, id: ConversationId) -> Result<
             let access = access::load(connection, &actor, id)?;
             access.check(&actor, Operation::ReadRevisions)?;
             let rows = store::assignments(connection, actor.tenant, access.front().id, ASSIGNMENTS_MAX)?;
-            let members = rows.iter().flat_map(|row| [Some(row.agent_id), row.assigned_by]).flatten();
+            let people = |row: &AssignmentRow| [Some(row.agent_id), row.assigned_by, row.from_agent_id];
+            let members = rows.iter().flat_map(people).flatten();
             let cards = Cards::load(connection, actor.tenant, members)?;
             Ok(rows.iter().map(|row| Assignment::new(row, &cards)).collect())
         })

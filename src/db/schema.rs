@@ -269,11 +269,11 @@ diesel::table! {
         since -> Nullable<BigInt>,
         current_accept -> BigInt,
         rev -> BigInt,
+        connected -> Bool,
+        last_seen -> Nullable<BigInt>,
         last_assigned_at -> Nullable<BigInt>,
         idle_since -> Nullable<BigInt>,
         misses -> BigInt,
-        connected -> Bool,
-        last_seen -> Nullable<BigInt>,
     }
 }
 
@@ -311,6 +311,8 @@ diesel::table! {
         started_at -> BigInt,
         ended_at -> Nullable<BigInt>,
         end_reason -> Nullable<Text>,
+        from_agent_id -> Nullable<BigInt>,
+        msg_count -> BigInt,
     }
 }
 

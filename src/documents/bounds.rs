@@ -25,7 +25,8 @@ use crate::tenants::routing::{
     MISSES_MAX, OFFER_MAX_SECONDS, OFFER_MIN_SECONDS, QUEUE_MAX, RELAX_MAX_SECONDS,
 };
 use crate::tenants::service::{
-    GRACE_MAX_SECONDS, NAME_MAX as TENANT_NAME_MAX, REQUEUE_MAX_SECONDS, WINDOW_MAX_SECONDS,
+    GRACE_MAX_SECONDS, NAME_MAX as TENANT_NAME_MAX, REQUEUE_MAX_SECONDS, TRANSFER_LIMIT_MAX,
+    WINDOW_MAX_SECONDS,
 };
 
 /// Longest token, cursor or other text of the server's own that comes back.
@@ -78,6 +79,7 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         }
         ("CreateGroup" | "UpdateGroup", "name") => text(1, GROUP_NAME_MAX),
         ("CreateGroup" | "UpdateGroup", "description") => text(0, DESCRIPTION_MAX),
+        ("UpdateTenantSettings", "transfer_limit") => range(0, TRANSFER_LIMIT_MAX),
         ("UpdateTenantSettings", "presence_grace_seconds") => range(0, GRACE_MAX_SECONDS),
         ("UpdateTenantSettings", "disconnect_requeue_seconds" | "away_requeue_seconds") => {
             range(0, REQUEUE_MAX_SECONDS)

@@ -8,13 +8,13 @@ use serde_json::{Map, Value, json};
 
 use crate::kernel::Code;
 use crate::kernel::Code::{
-    AccountDisabled, AccountLocked, AgentFull, AlreadyAssigned, Busy, ConversationClosed, CursorReset,
-    Draining, Forbidden, IdempotencyConflict, Internal, InvalidCredentials, InvalidParameter,
+    AccountDisabled, AccountLocked, AgentAbsent, AgentFull, AlreadyAssigned, Busy, ConversationClosed,
+    CursorReset, Draining, Forbidden, IdempotencyConflict, Internal, InvalidCredentials, InvalidParameter,
     InvalidTransition, LastAdmin, LastManager, LimitReached, MalformedJson, MessageRecalled, NameTaken,
     NotAMember, NotAssignee, NotFound, OfferEnded, OpenConversationExists, OriginRefused, PayloadTooLarge,
     QueueClosed, QueueFull, RateLimited, RequestTimeout, SessionRevoked, StaleEdit, StorageUnavailable,
-    TenantBusy, TenantSuspended, TokenExpired, TokenInvalid, Unauthenticated, Unready, UnsupportedMediaType,
-    ValidationFailed, VersionMismatch, WindowExpired,
+    TenantBusy, TenantSuspended, TokenExpired, TokenInvalid, TransferLoop, Unauthenticated, Unready,
+    UnsupportedMediaType, ValidationFailed, VersionMismatch, WindowExpired,
 };
 
 /// The codes that this operation answers beside the shared ones; `None` for an operation without a line.
@@ -73,6 +73,17 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
             &[Forbidden, NotFound, AlreadyAssigned, AgentFull, InvalidTransition, VersionMismatch]
         }
         "assign_conversation" => &[Forbidden, NotFound, AgentFull, InvalidTransition, VersionMismatch],
+        "transfer_conversation" => &[
+            Forbidden,
+            NotAMember,
+            NotFound,
+            AgentAbsent,
+            AgentFull,
+            TransferLoop,
+            InvalidTransition,
+            VersionMismatch,
+        ],
+        "take_over_conversation" => &[Forbidden, NotFound, AgentFull, InvalidTransition, VersionMismatch],
         "release_conversation" => &[Forbidden, NotAMember, NotFound, InvalidTransition, VersionMismatch],
         "close_conversation" => &[Forbidden, NotAMember, NotFound, VersionMismatch],
         "reopen_conversation" => {

@@ -95,6 +95,10 @@ text_enum! {
         Routing = "routing",
         /// The agent accepted an offer.
         Offer = "offer",
+        /// The agent who served it before, or a supervisor, handed it over.
+        Transfer = "transfer",
+        /// A supervisor took it from the agent who served it.
+        TakeOver = "take_over",
     }
 }
 
@@ -278,4 +282,8 @@ pub struct AssignmentRow {
     pub started_at: i64,
     pub ended_at: Option<i64>,
     pub end_reason: Option<AssignmentEnd>,
+    /// Who served the conversation until then.
+    pub from_agent_id: Option<MemberId>,
+    /// Messages in the log when it began.
+    pub msg_count: i64,
 }

@@ -27,6 +27,10 @@ pub struct TenantSettings {
     pub claim_above_max_accept: bool,
     /// Whether a member of the staff may be assigned more conversations than its `max_accept`.
     pub assign_above_max_accept: bool,
+    /// Whether a member of the staff may get more conversations by transfer than its `max_accept`.
+    pub transfer_above_max_accept: bool,
+    /// How often a conversation may be transferred within an hour; 0 means never.
+    pub transfer_limit: i64,
     /// Whether, while an agent serves a conversation, only that agent of the staff may write in it. Notes stay open to
     /// all who are in it.
     pub only_assignee_answers: bool,
@@ -67,6 +71,8 @@ impl Default for TenantSettings {
             recall_window_seconds: 120,
             claim_above_max_accept: false,
             assign_above_max_accept: false,
+            transfer_above_max_accept: false,
+            transfer_limit: 10,
             only_assignee_answers: false,
             presence_grace_seconds: 30,
             disconnect_requeue_seconds: None,

@@ -17,8 +17,8 @@ pub struct Command {
     pub actor: Principal,
     /// What.
     pub action: Action,
-    /// The versions of the conversation that it may be based on; absent means any. Heeded by claim, assign, release,
-    /// close, reopen, update and the answer to an offer.
+    /// The versions of the conversation that it may be based on; absent means any. Heeded by claim, assign, transfer,
+    /// take over, release, close, reopen, update and the answer to an offer.
     pub if_version: Option<IfVersion>,
 }
 

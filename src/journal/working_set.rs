@@ -149,6 +149,8 @@ pub struct WorkingSet {
     pub known_sightings: BTreeSet<MemberId>,
     /// What became of the presences that changed.
     pub presence_changes: Vec<PresenceChangeRow>,
+    /// The stored transfers of the last hour of those conversations whose were asked for.
+    pub transfers: HashMap<ConversationId, Vec<AssignmentRow>>,
     /// Assignments made by the batch.
     pub assignments: Table<AssignmentId, AssignmentRow>,
     /// What conversations ask of their agents. One without a row asks for nothing.
@@ -198,6 +200,7 @@ impl WorkingSet {
             sightings: HashMap::new(),
             known_sightings: BTreeSet::new(),
             presence_changes: Vec::new(),
+            transfers: HashMap::new(),
             assignments: Table::default(),
             needs: Table::default(),
             offers: Table::default(),

@@ -89,6 +89,14 @@ pub struct UpdateTenantSettings {
     #[serde(default, deserialize_with = "crate::members::api::present")]
     #[schema(value_type = bool, required = false)]
     assign_above_max_accept: Option<bool>,
+    /// Whether a member of the staff may get more conversations by transfer than its `max_accept`.
+    #[serde(default, deserialize_with = "crate::members::api::present")]
+    #[schema(value_type = bool, required = false)]
+    transfer_above_max_accept: Option<bool>,
+    /// How often a conversation may be transferred within an hour, 0 to 100; 0 means never.
+    #[serde(default, deserialize_with = "crate::members::api::present")]
+    #[schema(value_type = i64, required = false)]
+    transfer_limit: Option<i64>,
     /// Whether, while an agent serves a conversation, only that agent of the staff may write in it. Notes stay open to
     /// all who are in it.
     #[serde(default, deserialize_with = "crate::members::api::present")]
@@ -226,6 +234,8 @@ pub async fn update_tenant(
         recall_window_seconds: settings.recall_window_seconds,
         claim_above_max_accept: settings.claim_above_max_accept,
         assign_above_max_accept: settings.assign_above_max_accept,
+        transfer_above_max_accept: settings.transfer_above_max_accept,
+        transfer_limit: settings.transfer_limit,
         only_assignee_answers: settings.only_assignee_answers,
         presence_grace_seconds: settings.presence_grace_seconds,
         disconnect_requeue_seconds: settings.disconnect_requeue_seconds,

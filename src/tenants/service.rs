@@ -22,6 +22,8 @@ pub const NAME_MAX: usize = 200;
 /// Longest window for edits and recalls: a week.
 pub const WINDOW_MAX_SECONDS: i64 = 604_800;
 
+/// Most transfers of a conversation within an hour that a tenant can allow.
+pub const TRANSFER_LIMIT_MAX: i64 = 100;
 /// Longest grace after the last socket, in seconds.
 pub const GRACE_MAX_SECONDS: i64 = 600;
 /// Longest time for which an absent agent keeps its conversations, when it does not keep them for ever: a day.
@@ -97,6 +99,10 @@ pub struct Patch {
     pub claim_above_max_accept: Option<bool>,
     /// See [`TenantSettings::assign_above_max_accept`].
     pub assign_above_max_accept: Option<bool>,
+    /// See [`TenantSettings::transfer_above_max_accept`].
+    pub transfer_above_max_accept: Option<bool>,
+    /// See [`TenantSettings::transfer_limit`].
+    pub transfer_limit: Option<i64>,
     /// See [`TenantSettings::only_assignee_answers`].
     pub only_assignee_answers: Option<bool>,
     /// See [`TenantSettings::presence_grace_seconds`].
@@ -121,15 +127,16 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
     require(&actor, Operation::ManageTenant)?;
     let mut check = Checker::default();
     let name = patch.name.map(|name| check.required_line("/name", &name, NAME_MAX));
-    let times = [
+    let numbers = [
         ("edit_window_seconds", patch.edit_window_seconds, WINDOW_MAX_SECONDS),
         ("recall_window_seconds", patch.recall_window_seconds, WINDOW_MAX_SECONDS),
+        ("transfer_limit", patch.transfer_limit, TRANSFER_LIMIT_MAX),
         ("presence_grace_seconds", patch.presence_grace_seconds, GRACE_MAX_SECONDS),
         ("disconnect_requeue_seconds", patch.disconnect_requeue_seconds.flatten(), REQUEUE_MAX_SECONDS),
         ("away_requeue_seconds", patch.away_requeue_seconds.flatten(), REQUEUE_MAX_SECONDS),
     ];
-    for (name, time, most) in times {
-        if time.is_some_and(|time| !(0..=most).contains(&time)) {
+    for (name, number, most) in numbers {
+        if number.is_some_and(|number| !(0..=most).contains(&number)) {
             check.wrong(&format!("/settings/{name}"), "out_of_range", format!("0 to {most}"));
         }
     }
@@ -153,6 +160,12 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
             }
             if let Some(allowed) = patch.assign_above_max_accept {
                 settings.assign_above_max_accept = allowed;
+            }
+            if let Some(allowed) = patch.transfer_above_max_accept {
+                settings.transfer_above_max_accept = allowed;
+            }
+            if let Some(limit) = patch.transfer_limit {
+                settings.transfer_limit = limit;
             }
             if let Some(only) = patch.only_assignee_answers {
                 settings.only_assignee_answers = only;

@@ -42,6 +42,12 @@ struct Settings {
     /// Whether a member of the staff may be assigned more conversations than its `max_accept`.
     #[serde(skip_serializing_if = "Option::is_none")]
     assign_above_max_accept: Option<bool>,
+    /// Whether a member of the staff may get more conversations by transfer than its `max_accept`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transfer_above_max_accept: Option<bool>,
+    /// How often a conversation may be transferred within an hour; 0 means never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transfer_limit: Option<i64>,
     /// Whether, while an agent serves a conversation, only that agent of the staff may write in it. Notes stay open to
     /// all who are in it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,6 +87,8 @@ impl Tenant {
                 recall_window_seconds: settings.recall_window_seconds,
                 claim_above_max_accept: for_staff(settings.claim_above_max_accept),
                 assign_above_max_accept: for_staff(settings.assign_above_max_accept),
+                transfer_above_max_accept: for_staff(settings.transfer_above_max_accept),
+                transfer_limit: is_staff.then_some(settings.transfer_limit),
                 only_assignee_answers: for_staff(settings.only_assignee_answers),
                 presence_grace_seconds: is_staff.then_some(settings.presence_grace_seconds),
                 disconnect_requeue_seconds: is_staff.then_some(settings.disconnect_requeue_seconds),

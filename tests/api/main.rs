@@ -82,6 +82,7 @@ mod tidy;
 mod tidy_guards;
 mod tidy_layers;
 mod tidy_paths;
+mod transfer;
 mod unread;
 mod versions;
 mod visitors;

@@ -23,6 +23,7 @@ on_every_database! {
         assert_eq!(made["tenant"]["settings"], json!({
             "edit_window_seconds": 900, "recall_window_seconds": 120,
             "claim_above_max_accept": false, "assign_above_max_accept": false, "only_assignee_answers": false,
+            "transfer_above_max_accept": false, "transfer_limit": 10,
             "presence_grace_seconds": 30, "disconnect_requeue_seconds": null, "away_requeue_seconds": null,
             "queue": {"open": true, "limit": null}, "routing": {
                 "strategy": "manual", "last_agent_first": true, "relax_after_seconds": null, "offer_seconds": null,
@@ -70,6 +71,7 @@ on_every_database! {
         assert_eq!(changed["settings"], json!({
             "edit_window_seconds": 900, "recall_window_seconds": 0,
             "claim_above_max_accept": false, "assign_above_max_accept": false, "only_assignee_answers": false,
+            "transfer_above_max_accept": false, "transfer_limit": 10,
             "presence_grace_seconds": 30, "disconnect_requeue_seconds": null, "away_requeue_seconds": null,
             "queue": {"open": true, "limit": null}, "routing": {
                 "strategy": "manual", "last_agent_first": true, "relax_after_seconds": null, "offer_seconds": null,

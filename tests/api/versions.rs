@@ -16,7 +16,7 @@ use crate::harness::personas::message;
 use crate::harness::{Answer, Client, Desk};
 
 /// The operations that take `If-Match`.
-const CONDITIONAL: [&str; 8] = [
+const CONDITIONAL: [&str; 10] = [
     "accept_offer",
     "assign_conversation",
     "claim_conversation",
@@ -24,6 +24,8 @@ const CONDITIONAL: [&str; 8] = [
     "decline_offer",
     "release_conversation",
     "reopen_conversation",
+    "take_over_conversation",
+    "transfer_conversation",
     "update_conversation",
 ];
 
@@ -81,7 +83,9 @@ fn life(desk: &Desk) -> Vec<(&Client, Act)> {
         (&desk.agent, ("claim", json!({}))),
         (&desk.agent, ("", json!({"subject": "parcel", "priority": "high", "tags": ["vip"]}))),
         (&desk.supervisor, ("assign", json!({"agent_id": desk.second_agent.id(), "note": "speaks Chinese"}))),
-        (&desk.second_agent, ("release", json!({"note": "my shift ends"}))),
+        (&desk.supervisor, ("transfer", json!({"agent_id": desk.agent.id(), "note": "knows the carrier"}))),
+        (&desk.supervisor, ("take_over", json!({"note": "a complaint"}))),
+        (&desk.supervisor, ("release", json!({"note": "my shift ends"}))),
         (&desk.supervisor, ("close", json!({"reason": "inactive", "note": "silent"}))),
         (&desk.supervisor, ("reopen", json!({}))),
     ]

@@ -83,6 +83,10 @@ commands! {
     claim::Claim;
     /// Give a conversation to an agent.
     assign::Assign;
+    /// Hand a conversation over to another agent.
+    transfer::Transfer;
+    /// Take a conversation from the agent who serves it.
+    take_over::TakeOver;
     /// Let a conversation wait again.
     release::Release;
     /// End a conversation.

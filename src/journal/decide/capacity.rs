@@ -23,7 +23,9 @@ impl CommandContext<'_> {
     /// Fails with `agent_full` when one more conversation is more than the agent accepts.
     pub(crate) fn require_capacity(&self, agent: MemberId, why: AssignmentReason) -> Result<()> {
         let allowed = self.set.tenants.get(&self.tenant).is_some_and(|tenant| match why {
-            AssignmentReason::Claim => tenant.settings.claim_above_max_accept,
+            // Who takes a conversation over takes it like one that waits.
+            AssignmentReason::Claim | AssignmentReason::TakeOver => tenant.settings.claim_above_max_accept,
+            AssignmentReason::Transfer => tenant.settings.transfer_above_max_accept,
             AssignmentReason::Assign => tenant.settings.assign_above_max_accept,
             AssignmentReason::Routing | AssignmentReason::Offer => false,
         });

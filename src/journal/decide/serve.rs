@@ -1,10 +1,10 @@
-//! Who serves a conversation: claim, assign, release, close, reopen. The one table of legal moves.
+//! Who serves a conversation: claim, assign, transfer, take over, release, close, reopen. The one table of legal moves.
 //!
-//! | from \ command | claim | assign | release | close | reopen |
-//! |---|---|---|---|---|---|
-//! | open (waits) | pending | pending | stays | closed | stays |
-//! | pending (served) | holder: stays; others: 409 already_assigned; who may not see it, soon after: 404 | pending with the other agent | open | closed | 409 |
-//! | closed | 409 | 409 | 409 | stays | open |
+//! | from \ command | claim | assign | transfer | take_over | release | close | reopen |
+//! |---|---|---|---|---|---|---|---|
+//! | open (waits) | pending | pending | 409 | 409 | stays | closed | stays |
+//! | pending (served) | holder: stays; others: 409 already_assigned; who may not see it, soon after: 404 | pending with the other agent | pending with the other agent | pending with the actor | open | closed | 409 |
+//! | closed | 409 | 409 | 409 | 409 | 409 | stays | open |
 //!
 //! 409 without another name is `invalid_transition` with the present state.
 
@@ -15,7 +15,7 @@ use crate::domain::conversation::{
 use crate::domain::entry::EntryKind;
 use crate::domain::notice::{ClosedContent, RemarkContent};
 use crate::journal::working_set::EndedAssignment;
-use crate::kernel::{AssignmentId, ConversationId, MemberId, Result};
+use crate::kernel::{AssignmentId, ConversationId, Error, MemberId, Result};
 
 impl CommandContext<'_> {
     /// Lets an agent serve the conversation.
@@ -34,7 +34,9 @@ impl CommandContext<'_> {
         }
         let (now, tenant) = (self.set.now, self.tenant);
         let previous = self.conversation(front)?.agent_id.filter(|previous| *previous != agent);
-        self.count_served(self.serving(front)?, Some(agent))?;
+        let from_agent_id = self.serving(front)?;
+        let msg_count = self.conversation(front)?.msg_count;
+        self.count_served(from_agent_id, Some(agent))?;
         let card = self.public_card(agent);
         self.append_notice(front, EntryKind::Assigned, &card, None)?;
         if self.conversation(front)?.status == Some(ConversationStatus::Pending) {
@@ -61,6 +63,8 @@ impl CommandContext<'_> {
             started_at: now,
             ended_at: None,
             end_reason: None,
+            from_agent_id,
+            msg_count,
         };
         self.set.assignments.create(assignment, row);
         self.remark(front, EntryKind::Assigned, note)
@@ -70,6 +74,18 @@ impl CommandContext<'_> {
     pub(crate) fn serving(&self, front: ConversationId) -> Result<Option<MemberId>> {
         let row = self.conversation(front)?;
         Ok(row.agent_id.filter(|_| row.status == Some(ConversationStatus::Pending)))
+    }
+
+    /// The transfers of a conversation within the last hour, stored or made earlier in this batch. Fails when the command
+    /// did not want them.
+    pub(crate) fn transfers(&self, front: ConversationId) -> Result<Vec<&AssignmentRow>> {
+        let stored = self.set.transfers.get(&front);
+        let stored =
+            stored.ok_or_else(|| Error::internal(format!("the transfers of {front} were not loaded")))?;
+        let made = self.set.assignments.values();
+        let made =
+            made.filter(|row| row.conversation_id == front && row.reason == AssignmentReason::Transfer);
+        Ok(stored.iter().chain(made).collect())
     }
 
     /// Ends the assignment that holds now, be it stored or made earlier in this batch.

@@ -140,6 +140,8 @@ journal_table! {
         started_at: BigInt as i64,
         ended_at: Nullable<BigInt> as Option<i64>,
         end_reason: Nullable<Text> as Option<AssignmentEnd>,
+        from_agent_id: Nullable<BigInt> as Option<MemberId>,
+        msg_count: BigInt as i64,
     }
 }
 

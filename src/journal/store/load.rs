@@ -8,11 +8,13 @@ use super::lookup;
 use super::one_of::on_list;
 use crate::db::AnyConnection;
 use crate::db::schema::{
-    agent_connection, agent_status, auth_session, chat_group, conversation, conversation_member,
+    agent_connection, agent_status, assignment, auth_session, chat_group, conversation, conversation_member,
     group_member, member, tenant,
 };
 use crate::db::time;
-use crate::domain::conversation::{ConversationRow, ConversationStatus, MemberType, ParticipantRow};
+use crate::domain::conversation::{
+    AssignmentReason, AssignmentRow, ConversationRow, ConversationStatus, MemberType, ParticipantRow,
+};
 use crate::domain::entry::EntryRow;
 use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::member::{MemberStatus, Role};
@@ -308,6 +310,17 @@ impl Source for AnyConnection {
             all.entry(member).and_modify(|known| *known = sighting.min(*known)).or_insert(sighting);
         }
         Ok(all.into_iter().collect())
+    }
+
+    fn transfers(&mut self, of: ConversationId, after: i64, limit: usize) -> Result<Vec<AssignmentRow>> {
+        Ok(assignment::table
+            .filter(assignment::conversation_id.eq(of))
+            .filter(assignment::reason.eq(AssignmentReason::Transfer))
+            .filter(assignment::started_at.gt(after))
+            .order(assignment::id.desc())
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .select(AssignmentRow::as_select())
+            .load(self)?)
     }
 
     fn participants(&mut self, fronts: &[ConversationId]) -> Result<Vec<ParticipantRow>> {

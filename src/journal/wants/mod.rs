@@ -9,6 +9,7 @@ mod groups;
 mod routing;
 pub mod routing_source;
 mod source;
+mod staff;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -25,6 +26,11 @@ pub const PIECE: usize = 100;
 /// Most administrators of a tenant and sub-accounts of a member that are loaded: more than one batch can change, so
 /// that one of them is left when there are more.
 pub const KIN: usize = 300;
+
+/// How long a transfer is counted against further ones, in milliseconds.
+pub const TRANSFERS_MS: i64 = 3_600_000;
+/// Most transfers of a conversation that are loaded: more than a tenant can allow.
+pub const TRANSFERS: usize = 101;
 
 /// A message's address by its sender's key.
 pub type MessageKey = (ConversationId, MemberId, String);
@@ -73,6 +79,8 @@ pub struct Wants {
     pub sightings: BTreeSet<MemberId>,
     /// Staff whose served conversations may go back to the queue: the oldest of them.
     pub served: BTreeSet<MemberId>,
+    /// Conversations whose latest transfers matter.
+    pub transfers: BTreeSet<ConversationId>,
     /// Whether the assignments of what is loaded may change, and with them the numbers of those who serve it.
     pub assignments: bool,
     /// Tenants whose waiting conversations are to be given away.
@@ -118,7 +126,7 @@ pub fn load(
     whole.extend(openings);
     load_conversations(source, set, &tenants, &wants, whole)?;
     routing::load_for_openings(source, set, &wants)?;
-    load_agents(source, set, &wants)?;
+    staff::load(source, set, &wants)?;
     groups::load(source, set, &wants, commands)?;
     load_participants(source, set)?;
     load_entries(source, set, &wants)
@@ -332,27 +340,6 @@ fn load_open(
         .filter_map(|row| row.open_key.clone().map(|key| ((row.tenant_id, key), row.id)))
         .collect();
     set.open.extend(open);
-    Ok(())
-}
-
-fn load_agents(source: &mut dyn Source, set: &mut WorkingSet, wants: &Wants) -> Result<()> {
-    let seen: Vec<MemberId> = wants.sightings.difference(&set.known_sightings).copied().collect();
-    if !seen.is_empty() {
-        set.sightings.extend(source.sightings(&seen)?);
-        set.known_sightings.extend(seen);
-    }
-    let mut ids = wants.agents.clone();
-    if wants.assignments {
-        ids.extend(set.conversations.values().filter_map(|row| row.agent_id));
-    }
-    ids.retain(|id| !set.known_agents.contains(id));
-    if ids.is_empty() {
-        return Ok(());
-    }
-    for row in source.agents(&listed(&ids))? {
-        set.agents.load(row.member_id, row);
-    }
-    set.known_agents.extend(ids);
     Ok(())
 }
 

@@ -190,6 +190,12 @@ async fn serve(
     recorder.call("release_conversation", agent, &format!("POST {path}/release"), body).await;
     let body = Some(json!({"agent_id": agent_id, "note": "Lin knows the carrier."}));
     recorder.call("assign_conversation", admin, &format!("POST {path}/assign"), body).await;
+    let body = Some(json!({"agent_id": other, "note": "An speaks Welsh."}));
+    recorder.call("transfer_conversation", admin, &format!("POST {path}/transfer"), body).await;
+    let body = Some(json!({"note": "I know this customer."}));
+    recorder.call("take_over_conversation", admin, &format!("POST {path}/take_over"), body).await;
+    let body = Some(json!({"agent_id": agent_id}));
+    recorder.call("transfer_conversation", admin, &format!("POST {path}/transfer"), body).await;
     recorder.call("list_assignments", admin, &format!("GET {path}/assignments"), None).await;
     let body = Some(json!({"reason": "resolved", "note": "Delivered."}));
     recorder.call("close_conversation", agent, &format!("POST {path}/close"), body).await;

@@ -4,13 +4,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::routing;
-use crate::domain::conversation::{ConversationRow, ConversationStatus, MemberType, ParticipantRow};
+use crate::domain::conversation::{
+    AssignmentReason, AssignmentRow, ConversationRow, ConversationStatus, MemberType, ParticipantRow,
+};
 use crate::domain::entry::EntryRow;
 use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::member::Role;
 use crate::domain::offer::{NeedsRow, OfferRow};
 use crate::domain::presence::{AgentStatusRow, Sighting};
-use crate::journal::wants::{MessageKey, OpeningKey, Source};
+use crate::journal::wants::{MessageKey, OpeningKey, Source, TRANSFERS_MS};
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::kernel::{ConversationId, GroupId, MemberId, OfferId, Result, SessionId, TenantId};
 
@@ -25,6 +27,7 @@ pub(super) struct Memory {
     pub(super) agents: BTreeMap<MemberId, AgentStatusRow>,
     pub(super) groups: BTreeMap<GroupId, GroupRow>,
     pub(super) group_members: BTreeMap<(GroupId, MemberId), GroupMemberRow>,
+    pub(super) assignments: Vec<AssignmentRow>,
     /// What the processes know of sockets at this moment.
     pub(super) sightings: BTreeMap<MemberId, Sighting>,
     pub(super) needs: BTreeMap<ConversationId, NeedsRow>,
@@ -82,6 +85,11 @@ impl Memory {
                 set.sightings.extend(self.sightings.get(id).map(|sighting| (*id, *sighting)));
             }
         }
+        let made: Vec<ConversationId> = set.conversations.iter().map(|(id, _)| *id).collect();
+        for id in self.conversations.keys().copied().chain(made) {
+            let transfers = self.transfers_of(id, set.now);
+            set.transfers.entry(id).or_insert(transfers);
+        }
         for (key, row) in &self.participants {
             set.participants.load(*key, row.clone());
         }
@@ -89,6 +97,14 @@ impl Memory {
             set.keys.extend(key_of(row).map(|key| (key, row.seq)));
             set.entries.load(*key, row.clone());
         }
+    }
+
+    fn transfers_of(&self, id: ConversationId, now: i64) -> Vec<AssignmentRow> {
+        let is_one = |row: &&AssignmentRow| {
+            let lately = now - row.started_at < TRANSFERS_MS;
+            row.conversation_id == id && row.reason == AssignmentReason::Transfer && lately
+        };
+        self.assignments.iter().filter(is_one).cloned().collect()
     }
 
     /// Stores what a batch made.
@@ -105,6 +121,7 @@ impl Memory {
         self.group_members.extend(places.map(|row| ((row.group_id, row.member_id), row.clone())));
         self.needs.extend(set.needs.written().map(|row| (row.conversation_id, row.clone())));
         self.offers.extend(set.offers.written().map(|row| (row.id, row.clone())));
+        self.assignments.extend(set.assignments.created().cloned());
         let participants = set.participants.written();
         self.participants.extend(participants.map(|row| ((row.conversation_id, row.member_id), row.clone())));
         self.entries.extend(set.entries.written().map(|row| ((row.conversation_id, row.seq), row.clone())));
@@ -168,6 +185,10 @@ impl Source for Memory {
 
     fn sightings(&mut self, ids: &[MemberId]) -> Result<Vec<(MemberId, Sighting)>> {
         Ok(ids.iter().filter_map(|id| Some((*id, *self.sightings.get(id)?))).collect())
+    }
+
+    fn transfers(&mut self, of: ConversationId, after: i64, _: usize) -> Result<Vec<AssignmentRow>> {
+        Ok(self.transfers_of(of, after + TRANSFERS_MS))
     }
 
     fn inside(

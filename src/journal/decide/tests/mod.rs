@@ -9,6 +9,7 @@ mod memory;
 mod routing;
 mod simulation;
 mod step;
+mod strategy;
 mod version;
 
 use proptest::prelude::*;
@@ -19,7 +20,8 @@ use crate::journal::command::Command;
 use crate::journal::commands::{Close, Open};
 use crate::kernel::{Code, TenantId};
 use simulation::Simulation;
-use step::{Step, draft, step};
+use step::{Step, draft};
+use strategy::step;
 
 const SHOP: TenantId = TenantId(1);
 const RIVAL: TenantId = TenantId(2);

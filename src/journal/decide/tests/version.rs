@@ -18,6 +18,8 @@ impl Simulation {
             command.action,
             Action::Claim(_)
                 | Action::Assign(_)
+                | Action::Transfer(_)
+                | Action::TakeOver(_)
                 | Action::Release(_)
                 | Action::Close(_)
                 | Action::Reopen(_)
@@ -46,7 +48,13 @@ impl Simulation {
             Ok(_) if same(&after) => assert_eq!(never, plain, "{command:?}"),
             Ok(_) => assert_eq!(never, Err(Code::VersionMismatch), "{command:?}"),
             // Who may not do it at all learns nothing of a version; a wrong state may be told either way.
-            Err(Code::InvalidTransition | Code::OpenConversationExists | Code::AgentFull) => {
+            Err(
+                Code::InvalidTransition
+                | Code::OpenConversationExists
+                | Code::AgentFull
+                | Code::AgentAbsent
+                | Code::TransferLoop,
+            ) => {
                 assert_eq!(never, Err(Code::VersionMismatch), "{command:?}");
             }
             Err(_) => assert_eq!(never, plain, "{command:?}"),
