@@ -61,6 +61,8 @@ enum Command {
     VerifyUnread(JustSettings),
     /// Play dialogues over the public interface and judge every promise: demo, load and black-box judge in one.
     Replay(crate::replay::Arguments),
+    /// Compare the strategies of routing on a simulated day: how long customers wait, and how evenly the work is shared.
+    Simulate(crate::simulate::Arguments),
     /// Play a badly behaved server to a client under test, and say which rules for clients it kept.
     Conform(crate::conform::Arguments),
     /// Be a client under test: replay's own, as `conform` starts it.
@@ -151,6 +153,10 @@ impl Program {
             }
             Some(Command::ConformClient) => {
                 crate::replay::conform_client::run().map_err(|cause| Error::internal(cause))
+            }
+            Some(Command::Simulate(arguments)) => {
+                crate::simulate::table(&arguments).into_iter().for_each(say);
+                Ok(())
             }
             Some(Command::Openapi) => print::openapi(),
             Some(Command::Asyncapi) => print::asyncapi(),

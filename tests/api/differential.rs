@@ -283,6 +283,8 @@ impl Canonical {
         match digits.len() {
             0 => return,
             13 => self.text.push_str("TIME"),
+            // A place in the queue: its rank, and a time.
+            15 => self.text.push_str(&format!("{}TIME", &digits[..1])),
             16.. => {
                 let next = self.ids.len();
                 let label = *self.ids.entry(digits.clone()).or_insert(next);

@@ -36,7 +36,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("gateway", &["gateway"]),
     ("documents", &["documents", "health"]),
     ("server", &["routes", "server"]),
-    ("programs", &["cli", "conform", "replay", "main"]),
+    ("programs", &["cli", "conform", "replay", "simulate", "main"]),
 ];
 
 fn layer(module: &str) -> Option<usize> {

@@ -63,6 +63,7 @@ pages! {
     "rights" "rights" "Rights" "Reference" None;
     "entry-kinds" "entry-kinds" "Entry kinds" "Reference" None;
     "identify" "identify" "Identifying visitors" "Guides" None;
+    "routing" "routing" "Routing and the queue" "Guides" None;
     "resuming" "resuming" "Resuming" "Guides" None;
     "proxies" "proxies" "Proxies and TLS" "Guides" None;
     "versioning" "versioning" "Changes and versions" "Guides" None;
