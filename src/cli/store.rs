@@ -10,8 +10,9 @@ use super::say;
 use crate::app::App;
 use crate::db::connection::Purpose;
 use crate::db::snapshot::snapshot;
-use crate::db::{DatabaseKind, Target, migrate, node};
+use crate::db::{AnyConnection, DatabaseKind, Target, migrate, node};
 use crate::kernel::{Clock, Code, Error, Result};
+use crate::queue::stranded;
 use crate::security::Auth;
 use crate::settings::Settings;
 use crate::sync::verify::recompute_all;
@@ -147,5 +148,27 @@ pub fn check(settings: &Settings) -> Result<()> {
     Auth::open(settings, &target, &Clock::default())?;
     say("secrets    valid");
     say(format_args!("listen     {}", settings.listen));
+    tell_stranded(&mut connection)
+}
+
+/// Most stranded conversations that are told one by one.
+const TOLD: usize = 100;
+
+/// Tells which waiting conversations nobody would ever serve.
+fn tell_stranded(connection: &mut AnyConnection) -> Result<()> {
+    let now = Clock::default().now().0;
+    let found = snapshot(connection, |connection| stranded::find(connection, now))?;
+    say(format_args!(
+        "stranded   {} waiting conversations that nobody of the staff could serve",
+        found.len()
+    ));
+    for one in found.iter().take(TOLD) {
+        let skills: Vec<String> = one.needs.required.iter().map(ToString::to_string).collect();
+        let why = match skills.is_empty() {
+            true => "nobody may see it and accepts conversations".to_owned(),
+            false => format!("nobody who may see it has the skills {}", skills.join(", ")),
+        };
+        say(format_args!("           {} of {}: {why}", one.conversation, one.tenant));
+    }
     Ok(())
 }

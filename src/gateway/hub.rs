@@ -22,6 +22,7 @@ use futures_util::FutureExt;
 use tokio::sync::{Notify, mpsc};
 
 use super::follow::Hole;
+use super::offers;
 use super::protocol::close;
 use super::protocol::limits::TYPING_TTL_MS;
 use super::protocol::server::{MemberPosition, Receipt, TypingNotice};
@@ -207,6 +208,10 @@ impl Hub {
                     .audience(*conversation, recipients)
                     .filter(others)
                     .for_each(|socket| socket.ephemeral(bytes.clone()));
+            }
+            Ephemeral::Places { tenant, places } => {
+                let Some(tenant) = tenants.get(tenant) else { return };
+                offers::tell_places(tenant, places);
             }
             Ephemeral::Replaced { tenant, member, device, socket } => {
                 let Some(sockets) = tenants.get(tenant).and_then(|tenant| tenant.members.get(member)) else {

@@ -144,6 +144,13 @@ pub enum Ephemeral {
         /// Who is to see it.
         recipients: Arc<[MemberId]>,
     },
+    /// Waiting conversations have other places in the queue.
+    Places {
+        /// Whose tenant.
+        tenant: TenantId,
+        /// The places that changed.
+        places: Arc<[PlaceInQueue]>,
+    },
     /// A device connected: its older socket must go.
     Replaced {
         /// Whose tenant.
@@ -155,6 +162,21 @@ pub enum Ephemeral {
         /// The socket that stays (`ready.session_id`).
         socket: u64,
     },
+}
+
+/// Where a waiting conversation stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceInQueue {
+    /// Which.
+    pub conversation: ConversationId,
+    /// Whose it is.
+    pub customer: Option<MemberId>,
+    /// Its place among those of its group, or of no group; 1 is served next.
+    pub position: i64,
+    /// Since when it waits, unix milliseconds.
+    pub since: i64,
+    /// How long it will still wait, in seconds, where that can be said.
+    pub estimated_wait_seconds: Option<i64>,
 }
 
 /// What a reader of the feed receives.

@@ -100,7 +100,8 @@ fn read(
     })
 }
 
-fn candidate(row: &StaffRow, now: i64) -> Candidate {
+/// A member of the staff as routing sees it, without its offers.
+pub(super) fn candidate(row: &StaffRow, now: i64) -> Candidate {
     let kept = row.kept.as_ref();
     let usable = row.status == MemberStatus::Enabled && row.expires_at.is_none_or(|end| now < end);
     Candidate {

@@ -6,10 +6,12 @@
 //!
 //! Invariant: an estimate is made from what happened, or there is none.
 
+pub mod announce;
 pub mod api;
 pub mod explain;
 pub mod routes;
 pub mod service;
 pub mod store;
+pub mod stranded;
 
 pub use routes::routes;

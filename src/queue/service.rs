@@ -11,10 +11,12 @@ use crate::conversations::view::{Cards, StaffView};
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
 use crate::domain::conversation::ConversationRow;
+use crate::domain::group::Sight;
 use crate::domain::offer::OfferRow;
 use crate::domain::permission::{Operation, require};
 use crate::groups;
 use crate::http::page::{Page, PageQuery};
+use crate::journal::feed::PlaceInQueue;
 use crate::kernel::{ConversationId, GroupId, Millis, Result, TenantId};
 
 /// The time from which an estimate is made.
@@ -35,25 +37,58 @@ pub async fn list(app: &App, actor: Actor, query: PageQuery) -> Result<Page<Queu
             let cards = Cards::of(connection, actor.tenant, &rows)?;
             let place = |row: &ConversationRow| (row.queue_key.unwrap_or_default(), row.id.0);
             let page = Page::new(rows, limit, place);
-            let mut lines: HashMap<Option<GroupId>, Line> = HashMap::new();
-            let mut data = Vec::with_capacity(page.data.len());
-            for row in &page.data {
-                let line = match lines.entry(row.group_id) {
-                    Entry::Occupied(line) => line.into_mut(),
-                    Entry::Vacant(vacant) => {
-                        let (key, id) = place(row);
-                        let at = (key, ConversationId(id));
-                        vacant.insert(Line::read(connection, actor.tenant, row.group_id, at, now)?)
-                    }
-                };
-                let position = line.next();
-                let estimated_wait_seconds = line.pace.estimate(position);
+            let places = number(connection, actor.tenant, &page.data, now)?;
+            let numbered = page.data.iter().zip(places);
+            let data = numbered.map(|(row, (position, estimated_wait_seconds))| {
                 let conversation = StaffView::new(row, &cards);
-                data.push(QueuedConversation { conversation, position, estimated_wait_seconds });
-            }
+                QueuedConversation { conversation, position, estimated_wait_seconds }
+            });
+            let data = data.collect();
             Ok(Page { data, next_cursor: page.next_cursor })
         })
         .await
+}
+
+/// The places and estimates of conversations that stand in the queue one after the other.
+fn number(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    rows: &[ConversationRow],
+    now: Millis,
+) -> Result<Vec<(i64, Option<i64>)>> {
+    let mut lines: HashMap<Option<GroupId>, Line> = HashMap::new();
+    let mut places = Vec::with_capacity(rows.len());
+    for row in rows {
+        let line = match lines.entry(row.group_id) {
+            Entry::Occupied(line) => line.into_mut(),
+            Entry::Vacant(vacant) => {
+                let place = (row.queue_key.unwrap_or_default(), row.id);
+                vacant.insert(Line::read(connection, tenant, row.group_id, place, now)?)
+            }
+        };
+        let position = line.next();
+        places.push((position, line.pace.estimate(position)));
+    }
+    Ok(places)
+}
+
+/// Where the first waiting conversations of a tenant stand, at most `limit`.
+pub(super) fn places(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    now: Millis,
+    limit: i64,
+) -> Result<Vec<PlaceInQueue>> {
+    let rows = store::waiting(connection, tenant, &Sight::whole(), None, limit)?;
+    let places = number(connection, tenant, &rows, now)?;
+    let place = |(row, (position, estimated_wait_seconds)): (ConversationRow, _)| PlaceInQueue {
+        conversation: row.id,
+        customer: row.customer_id,
+        position,
+        since: row.waiting_since.unwrap_or_default(),
+        estimated_wait_seconds,
+    };
+    Ok(rows.into_iter().zip(places).map(place).collect())
 }
 
 /// Where a page stands in the line of one group, or of none.

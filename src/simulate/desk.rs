@@ -42,7 +42,8 @@ pub(super) struct Desk<'w> {
 impl<'w> Desk<'w> {
     pub(super) fn new(world: &'w World, settings: RoutingSettings, seed: u64) -> Self {
         let arrivals = world.arrivals.iter().enumerate();
-        let events = arrivals.map(|(index, one)| Reverse((one.waiting.since, Event::Arrive(index)))).collect();
+        let events =
+            arrivals.map(|(index, one)| Reverse((one.waiting.since, Event::Arrive(index)))).collect();
         Self {
             world,
             settings,
@@ -58,7 +59,7 @@ impl<'w> Desk<'w> {
     pub(super) fn play(mut self) -> Outcome {
         while let Some(Reverse((now, event))) = self.events.pop() {
             self.happen(now, event);
-            self.route(now);
+            self.give_away(now);
             self.outcome.queued(self.queue.len());
         }
         self.outcome.served_by(&self.agents);
@@ -87,7 +88,7 @@ impl<'w> Desk<'w> {
     }
 
     /// Gives away what can be given.
-    fn route(&mut self, now: i64) {
+    fn give_away(&mut self, now: i64) {
         let has_room = |one: &&Candidate| one.current < one.max && !one.has_offer;
         let mut free: Vec<Candidate> = self.agents.values().filter(has_room).cloned().collect();
         if free.is_empty() || self.queue.is_empty() {
@@ -98,7 +99,9 @@ impl<'w> Desk<'w> {
         let choices = plan(&self.settings, now, &waiting, &mut free, usize::MAX).choices;
         for choice in choices {
             let place = self.queue.iter().position(|(_, one)| one.conversation == choice.conversation);
-            let Some((place, index)) = place.and_then(|at| Some((at, self.queue.get(at)?.0))) else { continue };
+            let Some((place, index)) = place.and_then(|at| Some((at, self.queue.get(at)?.0))) else {
+                continue;
+            };
             if self.settings.offer_seconds.is_none() {
                 self.queue.remove(place);
                 self.begin(now, index, choice.agent);
@@ -130,7 +133,8 @@ impl<'w> Desk<'w> {
     }
 
     fn begin(&mut self, now: i64, index: usize, member: MemberId) {
-        let (Some(arrival), Some(agent)) = (self.world.arrivals.get(index), self.agents.get_mut(&member)) else {
+        let (Some(arrival), Some(agent)) = (self.world.arrivals.get(index), self.agents.get_mut(&member))
+        else {
             return;
         };
         agent.current += 1;

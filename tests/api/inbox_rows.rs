@@ -58,7 +58,7 @@ impl Device {
                 "entry" => self.entry(&frame["data"]),
                 "receipt" => self.receipt(frame["data"].as_object().unwrap()),
                 "reset" => drop(self.rows.remove(frame["data"]["conversation_id"].as_str().unwrap())),
-                "queue" | "offer" | "typing" | "presence" => {}
+                "queue" | "queue_place" | "offer" | "typing" | "presence" => {}
                 other => panic!("{other}: {frame}"),
             }
         }

@@ -66,6 +66,41 @@ on_every_database! {
         desk.agent.get("/queue?cursor=x").await.refused(400, "invalid_parameter");
     }
 
+    /// A customer is told its place when it changes; another customer's is not told, nor the same place twice.
+    async fn customers_are_told_their_places(app: TestApp) {
+        let desk = app.desk().await;
+        let (first, ahead) = waits(&app, &desk, json!({})).await;
+        let customer = visitor(&app, &desk).await;
+        let mut socket = customer.socket().await;
+        let mut other = first.socket().await;
+        let room = customer.open("hello").await;
+        let told = socket.expect("queue_place").await;
+        assert_eq!((&told["conversation_id"], told["position"].as_i64()), (&json!(room), Some(2)));
+        assert_eq!((told["waiting_since"].is_string(), &told["estimated_wait_seconds"]), (true, &Value::Null));
+        desk.agent.claim(&ahead).await;
+        let told = socket.expect("queue_place").await;
+        assert_eq!((&told["conversation_id"], told["position"].as_i64()), (&json!(room), Some(1)));
+        // Who watches a conversation is told of it.
+        let (_, behind) = waits(&app, &desk, json!({})).await;
+        let mut watcher = desk.supervisor.socket().await;
+        watcher.ask("watch", json!({"conversations": [behind]})).await;
+        urgency(&desk, &behind, "urgent").await;
+        let first_now = |frame: &Value| frame["type"] == "queue_place" && frame["data"]["position"] == 1;
+        watcher.wait("the place of what is watched", first_now).await;
+        assert_eq!(socket.expect("queue_place").await["position"], 2);
+        // Something else moves; the place stays.
+        let last = visitor(&app, &desk).await;
+        let mut told = last.socket().await;
+        last.open("hello").await;
+        assert_eq!(told.expect("queue_place").await["position"], 3);
+        socket.barrier().await;
+        let kept = socket.take_kept();
+        assert!(kept.iter().all(|frame| frame["type"] != "queue_place"), "{kept:?}");
+        other.barrier().await;
+        let strange = |frame: &Value| frame["type"] == "queue_place" && frame["data"]["conversation_id"] != json!(ahead);
+        assert!(!other.take_kept().iter().any(strange));
+    }
+
     /// An estimate comes from what happened in the last half hour, or there is none.
     async fn estimates_are_honest(app: TestApp) {
         let desk = app.desk().await;

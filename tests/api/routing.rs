@@ -246,6 +246,35 @@ on_every_database! {
         served_by(&desk, &late, &desk.agent).await;
     }
 
+    /// What nobody could ever serve is found, and why; what only waits for somebody to come is not.
+    async fn stranded_conversations_are_found(app: TestApp) {
+        use deskwire::queue::stranded::find;
+        let desk = app.desk().await;
+        let found = |app: &TestApp| {
+            let now = app.clock.now().0;
+            find(&mut app.database().connect(), now).unwrap()
+        };
+        route(&desk, json!({"strategy": "round_robin"})).await;
+        let made = desk.admin.post("/groups", json!({"name": "Refunds"})).await.status(201);
+        let group = made["id"].as_str().unwrap();
+        waits(&app, &desk, json!({})).await;
+        waits(&app, &desk, json!({"group_id": group})).await;
+        assert_eq!(found(&app), [], "nobody is online, but somebody could come");
+        let (_, hard) = waits(&app, &desk, json!({"required_skills": ["juggling"]})).await;
+        let stranded = found(&app);
+        assert_eq!(stranded.len(), 1);
+        assert_eq!((stranded[0].conversation.to_string(), stranded[0].needs.required.len()), (hard, 1));
+        // A claim does not ask for skills, nor does routing once they are relaxed.
+        route(&desk, json!({"strategy": "manual"})).await;
+        assert_eq!(found(&app), []);
+        route(&desk, json!({"strategy": "round_robin", "relax_after_seconds": 60})).await;
+        assert_eq!(found(&app), []);
+        for who in [&desk.agent, &desk.second_agent, &desk.supervisor, &desk.admin] {
+            desk.admin.patch(&format!("/members/{}", who.id()), json!({"max_accept": 0})).await.ok();
+        }
+        assert_eq!(found(&app).len(), 3, "nobody accepts any");
+    }
+
     /// What waited while no process routed is found by the next one.
     async fn a_new_process_finds_who_waits(app: TestApp) {
         let desk = app.desk().await;

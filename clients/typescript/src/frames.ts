@@ -524,6 +524,17 @@ export type QueueNotice = {
   waiting: boolean;
 };
 
+export type QueuePlaceNotice = {
+  /** The conversation. */
+  conversation_id: ConversationId;
+  /** How long it will still wait, in seconds; null when that cannot be said. */
+  estimated_wait_seconds: (number | null);
+  /** Its place among those of its group, or of no group: 1 is served next. */
+  position: number;
+  /** Since when it waits. */
+  waiting_since: Millis;
+};
+
 export type Read = {
   /** The conversation. */
   conversation_id: ConversationId;
@@ -746,6 +757,7 @@ export type ServerFrame =
   | { type: "typing"; reply_to?: FrameId; cursor?: string; data: TypingNotice }
   | { type: "presence"; reply_to?: FrameId; cursor?: string; data: PresenceNotice }
   | { type: "offer"; reply_to?: FrameId; cursor?: string; data: OfferNotice }
+  | { type: "queue_place"; reply_to?: FrameId; cursor?: string; data: QueuePlaceNotice }
   | { type: "queue"; reply_to?: FrameId; cursor?: string; data: QueueNotice }
   | { type: "group"; reply_to?: FrameId; cursor?: string; data: GroupNotice }
   | { type: "lag"; reply_to?: FrameId; cursor?: string; data: Lag }

@@ -153,6 +153,20 @@ pub struct GroupNotice {
     pub rev: i64,
 }
 
+/// A waiting conversation has another place in the queue.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct QueuePlaceNotice {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// Its place among those of its group, or of no group: 1 is served next.
+    pub position: i64,
+    /// Since when it waits.
+    pub waiting_since: Millis,
+    /// How long it will still wait, in seconds; null when that cannot be said.
+    #[schema(required)]
+    pub estimated_wait_seconds: Option<i64>,
+}
+
 /// A waiting conversation is offered to the member, or such an offer ended.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct OfferNotice {

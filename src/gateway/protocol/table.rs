@@ -25,7 +25,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::client::Ping;
 use super::server::{
     Bye, Entries, ErrorReply, GroupNotice, Lag, Live, OfferNotice, OkReply, PresenceNotice, QueueNotice,
-    Ready, Receipt, Reset, TypingNotice,
+    QueuePlaceNotice, Ready, Receipt, Reset, TypingNotice,
 };
 use super::{FrameId, client, server};
 use crate::domain::entry::Entry;
@@ -68,6 +68,7 @@ macro_rules! server_frames {
             TYPING "typing" TypingNotice live "A member types, or stopped.";
             PRESENCE "presence" PresenceNotice live "The staff: a colleague said what it is, came or went, or serves more or fewer conversations; the last rev of a member wins. Not durable: after connecting read the list over REST.";
             OFFER "offer" OfferNotice live "Staff: a waiting conversation is offered to you, or an offer ended; the last rev of an offer wins. Not durable: after connecting read `GET /offers`.";
+            QUEUE_PLACE "queue_place" QueuePlaceNotice live "A waiting conversation has another place, or another estimate: told to its customer and to who watches it, at most once a second. Not durable: after connecting read `GET /conversations/{id}/queue`.";
             QUEUE "queue" QueueNotice live "Watchers of the waiting: a conversation began or ceased to wait. Not durable: after connecting read the list over REST.";
             GROUP "group" GroupNotice live "The staff: one came into a group, left it, or is something else in it. What one sees of the waiting changed: read the list over REST again. When something may have gone out of sight, watches of conversations end with a `reset`. Not durable.";
             LAG "lag" Lag live "This socket was too slow and durable frames were dropped: stop storing cursors and `sync` from this one.";

@@ -124,7 +124,10 @@ async fn offer(recorder: &mut Recorder<'_>, desk: &mut Socket, admin: &Client, a
     let body = json!({"tenant": "tea-house", "nickname": "Robin"});
     let made = agent.anonymous().post("/visitors", body).await.status(201);
     let visitor = agent.with_token(made["access_token"].as_str().expect("a token"));
+    let mut phone = visitor.socket_with(json!({"device": "phone-3"})).await;
     let id = visitor.open("Do you have cups?").await;
+    recorder.expect(&mut phone, "queue_place").await;
+    phone.close().await;
     admin.patch("/tenant", routing("round_robin")).await.ok();
     recorder.expect(desk, "offer").await;
     visitor.post(&format!("/conversations/{id}/close"), json!({})).await.ok();

@@ -1,0 +1,81 @@
+//! Waiting conversations that nobody would ever serve, whoever came online: what `deskwire check` lists.
+//!
+//! Owns the judgement, by the rules of routing with everybody at the desk and without work. Changes nothing.
+
+use diesel::prelude::*;
+
+use super::store::{self, StaffRow};
+use crate::db::AnyConnection;
+use crate::db::schema::{conversation, tenant};
+use crate::db::types::Json;
+use crate::domain::group::Sight;
+use crate::domain::offer::NeedsRow;
+use crate::domain::presence::PresenceStatus;
+use crate::domain::routing::{Candidate, Needs, RoutingSettings, Waiting, judge};
+use crate::domain::tenant::TenantSettings;
+use crate::journal::wants::routing_source::{CANDIDATES_MAX, RoutingSource};
+use crate::kernel::{ConversationId, Result, TenantId};
+
+/// Waiting conversations that are judged at once.
+const PAGE: i64 = 500;
+
+/// A waiting conversation that no member of the staff could be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranded {
+    /// The tenant's name in addresses.
+    pub tenant: String,
+    /// Which.
+    pub conversation: ConversationId,
+    /// What nobody has: the required skills, or nothing when nobody may see it or accepts any.
+    pub needs: Needs,
+}
+
+/// All of them, over all tenants, as the store stands at this time, unix milliseconds.
+pub fn find(connection: &mut AnyConnection, now: i64) -> Result<Vec<Stranded>> {
+    let waits = conversation::table
+        .filter(conversation::tenant_id.eq(tenant::id))
+        .filter(conversation::queue_key.is_not_null());
+    let tenants: Vec<(TenantId, String, Json<TenantSettings>)> = tenant::table
+        .filter(diesel::dsl::exists(waits))
+        .order(tenant::id.asc())
+        .select((tenant::id, tenant::slug, tenant::settings))
+        .load(connection)?;
+    let mut found = Vec::new();
+    for (id, slug, settings) in tenants {
+        let staff = store::staff(connection, id, i64::try_from(CANDIDATES_MAX).unwrap_or(i64::MAX))?;
+        let candidates: Vec<Candidate> = staff.iter().map(|row| at_its_desk(row, now)).collect();
+        let mut after = None;
+        loop {
+            let rows = store::waiting(connection, id, &Sight::whole(), after, PAGE)?;
+            let ids: Vec<ConversationId> = rows.iter().map(|row| row.id).collect();
+            let needs = connection.needs(&ids)?;
+            for row in &rows {
+                let own = needs.iter().find(|needs| needs.conversation_id == row.id);
+                let needs = own.map(NeedsRow::needs).unwrap_or_default();
+                let (conversation, group) = (row.id, row.group_id);
+                let waiting = Waiting { conversation, since: now, group, needs, passed_over: Vec::new() };
+                if !served(&settings.0.routing, now, &waiting, &candidates) {
+                    found.push(Stranded { tenant: slug.clone(), conversation, needs: waiting.needs });
+                }
+            }
+            after = rows.last().and_then(|row| Some((row.queue_key?, row.id)));
+            if rows.len() < usize::try_from(PAGE).unwrap_or_default() {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether somebody could be given it: chosen by routing, or by a claim, for which skills do not count.
+fn served(settings: &RoutingSettings, now: i64, waiting: &Waiting, candidates: &[Candidate]) -> bool {
+    let binding = settings.is_automatic() && settings.relax_after_seconds.is_none();
+    let settings = RoutingSettings { relax_after_seconds: (!binding).then_some(0), ..*settings };
+    candidates.iter().any(|candidate| judge(&settings, now, waiting, candidate).fits())
+}
+
+/// A member of the staff who is online and serves nobody.
+fn at_its_desk(row: &StaffRow, now: i64) -> Candidate {
+    let candidate = super::explain::candidate(row, now);
+    Candidate { status: PresenceStatus::Online, current: 0, ..candidate }
+}
