@@ -21,6 +21,9 @@ fn limited(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
+/// Key, conversation, since when it waits, group.
+type QueueColumns = (Option<i64>, ConversationId, Option<i64>, Option<GroupId>);
+
 impl RoutingSource for AnyConnection {
     fn online(
         &mut self,
@@ -74,10 +77,9 @@ impl RoutingSource for AnyConnection {
                 .filter(conversation::queue_key.ge(key))
                 .filter(conversation::queue_key.gt(key).or(conversation::id.gt(id)));
         }
-        let rows: Vec<(Option<i64>, ConversationId, Option<i64>, Option<GroupId>)> = query.load(self)?;
-        let queued = |(key, id, since, group): (Option<i64>, _, Option<i64>, _)| {
-            Some(Queued { place: (key?, id), since: since?, group })
-        };
+        let rows: Vec<QueueColumns> = query.load(self)?;
+        let queued =
+            |(key, id, since, group): QueueColumns| Some(Queued { place: (key?, id), since: since?, group });
         Ok(rows.into_iter().filter_map(queued).collect())
     }
 
