@@ -234,6 +234,10 @@ impl Simulation {
         let named = Wants::of(&[command]).conversations;
         let Some(row) = named.first().and_then(|id| before.conversations.get(id)) else { return };
         let (Principal::Member(actor), Some(group)) = (&command.actor, row.group_id) else { return };
+        // A merged one is seen by who sees the one that goes on.
+        if row.merged_into_id.is_some() {
+            return;
+        }
         let role = before.members[&actor.member.0].role;
         let inside = before.participants.get(&(row.id, actor.member)).is_some_and(ParticipantRow::is_in);
         let groups = before.group_members.values();
