@@ -38,12 +38,13 @@ fn known(name: &str) -> Option<Value> {
 const PUT_IN: [&str; 3] = ["login_name", "nickname", "password"];
 
 /// Optional fields that a first try is better without: they need something that exists, or undo it.
-const LEFT_OUT: [&str; 15] = [
+const LEFT_OUT: [&str; 16] = [
     "login_name",
     "password",
     "role",
     "external_id",
     "customer_id",
+    "group_id",
     "parent_id",
     "refresh_token",
     "reply_to_seq",
