@@ -131,6 +131,9 @@ async fn offer(recorder: &mut Recorder<'_>, desk: &mut Socket, admin: &Client, a
     admin.patch("/tenant", routing("round_robin")).await.ok();
     recorder.expect(desk, "offer").await;
     visitor.post(&format!("/conversations/{id}/close"), json!({})).await.ok();
+    // The end of the offer takes a rev: what is recorded next comes after it.
+    let ended = |frame: &Value| frame["type"] == "offer" && frame["data"]["state"] == "withdrawn";
+    desk.wait("the end of the offer", ended).await;
     admin.patch("/tenant", routing("manual")).await.ok();
 }
 
