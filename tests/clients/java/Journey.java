@@ -71,7 +71,7 @@ public final class Journey {
         check(again.getDuplicate() && !sent.getDuplicate() && again.getSeq().equals(sent.getSeq()), again);
 
         ConversationPage waiting =
-            new ConversationsApi(staff).listConversations("open", null, null, null, null, null, 200, null);
+            new ConversationsApi(staff).listConversations("open", null, null, null, null, null, null, 200, null);
         check(waiting.getData().stream().anyMatch(one -> one.getId().equals(id)), waiting);
         Conversation claimed = new ConversationsApi(staff).claimConversation(id, null);
         check("pending".equals(claimed.getStatus()) && claimed.getAgent() != null, claimed);
@@ -111,7 +111,7 @@ public final class Journey {
         check("unknown_closed".equals(new ConversationsApi(later).getConversation(id).getStatus()), "status");
         check(new SyncApi(later).listInbox(null, null).getData().size() == 1, "inbox");
         ConversationPage all = new ConversationsApi(client(newer, staffToken))
-            .listConversations(null, null, null, null, null, null, null, null);
+            .listConversations(null, null, null, null, null, null, null, null, null);
         check(!all.getData().isEmpty(), all);
         check(new AuthApi(later).getMe().getRole().equals("unknown_customer"), "role");
         Problem refusal = refused(later, () -> new ConversationsApi(later).claimConversation(id, null));
