@@ -122,6 +122,7 @@ impl App {
             journal: self.journal.clone(),
             feed: self.feed.clone(),
             clock: self.clock.clone(),
+            ids: self.ids.clone(),
             nudges: self.nudges.clone(),
         };
         let shutdown = self.tasks.shutdown().clone();

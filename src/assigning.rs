@@ -1,6 +1,7 @@
 //! Assigning: has waiting conversations given to agents as soon as that may be possible.
 //!
-//! Owns when [`Route`] is submitted. Does not own who gets what (`domain::routing`) nor that it is done (the journal). Two
+//! Owns when a tenant is looked at and [`Route`] is submitted. Does not own who gets what (`domain::routing`), what is read
+//! for it (`journal::routable`), nor that it is done (the journal). Two
 //! ways lead to it: every commit of this process that lets a conversation wait or gives somebody room, and a sweep of the
 //! store, which finds what another process left behind, overdue offers, and skills that were relaxed by time.
 //!
@@ -30,8 +31,9 @@ use crate::domain::presence::PresenceStatus;
 use crate::domain::tenant::TenantSettings;
 use crate::journal::commands::Route;
 use crate::journal::feed::FeedItem;
-use crate::journal::{Changes, Command, Feed, Journal};
-use crate::kernel::{Clock, Result, TenantId};
+use crate::journal::wants::PIECE;
+use crate::journal::{Changes, Command, Feed, Journal, routable};
+use crate::kernel::{Clock, IdGenerator, Result, TenantId};
 
 /// How often the store is swept.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -79,6 +81,8 @@ pub struct Assigning {
     pub feed: Feed,
     /// Tells which offers are overdue.
     pub clock: Clock,
+    /// Of this process; a look makes none.
+    pub ids: Arc<IdGenerator>,
     /// What others noticed.
     pub nudges: Nudges,
 }
@@ -178,12 +182,18 @@ async fn settle(assigning: Assigning, tenant: TenantId) -> Done {
     Done::Tenant(tenant)
 }
 
+/// Does one piece. Tells whether there may be more.
 async fn piece(assigning: &Assigning, tenant: TenantId) -> Result<bool> {
-    if !assigning.db.read(move |connection| has_routing(connection, tenant)).await? {
+    let (ids, now) = (assigning.ids.clone(), assigning.clock.now().0);
+    let found = assigning.db.read(move |connection| routable::find(connection, ids, tenant, now)).await?;
+    if found.conversations.is_empty() && !found.has_offers {
         return Ok(false);
     }
-    let reply = assigning.journal.submit(Command::new(Principal::System(tenant), Route)).await?;
-    Ok(reply.more)
+    let full = found.conversations.len() == PIECE;
+    let route = Route { conversations: found.conversations };
+    let reply = assigning.journal.submit(Command::new(Principal::System(tenant), route)).await?;
+    // A piece of which nothing was done is looked at again by the sweep.
+    Ok(reply.rev > 0 && (reply.more || full))
 }
 
 async fn sweep(assigning: Assigning) -> Done {
@@ -195,17 +205,6 @@ async fn sweep(assigning: Assigning) -> Done {
             Done::Swept(Vec::new())
         }
     }
-}
-
-/// Whether the service chooses agents in this tenant, or has offers there that wait for an answer.
-fn has_routing(connection: &mut AnyConnection, id: TenantId) -> Result<bool> {
-    let settings: Option<Json<TenantSettings>> =
-        tenant::table.filter(tenant::id.eq(id)).select(tenant::settings).first(connection).optional()?;
-    if settings.is_some_and(|settings| settings.0.routing.is_automatic()) {
-        return Ok(true);
-    }
-    let waits = offer::table.filter(offer::state.eq(OfferState::Offered)).filter(offer::tenant_id.eq(id));
-    Ok(diesel::select(exists(waits)).get_result(connection)?)
 }
 
 /// Tenants where somebody waits and somebody has room, and those with overdue offers.

@@ -32,7 +32,7 @@ pub struct OpenConversation {
     #[serde(default)]
     pub group_id: Option<GroupId>,
     /// Skills without which no agent is chosen by routing, such as `refunds`, `de` or `refunds:3` (at least level 3, of 9);
-    /// at most 20 different ones of 1 to 64 characters. Ignored when an open conversation is found.
+    /// at most 20 of 1 to 50 characters. Ignored when an open conversation is found.
     #[serde(default)]
     pub required_skills: Option<Vec<String>>,
     /// Skills that routing prefers, written in the same way. Ignored when an open conversation is found.
@@ -152,7 +152,7 @@ pub struct UpdateConversation {
     #[schema(value_type = Option<GroupId>)]
     pub group_id: Option<Option<GroupId>>,
     /// All skills without which no agent is chosen by routing, such as `refunds` or `refunds:3` (at least level 3, of 9); at
-    /// most 20 different ones of 1 to 64 characters. null: none. `GET …/routing/explain` shows them.
+    /// most 20 of 1 to 50 characters. null: none. `GET …/routing/explain` shows them.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Vec<String>>)]
     pub required_skills: Option<Option<Vec<String>>>,

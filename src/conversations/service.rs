@@ -17,6 +17,7 @@ use crate::journal::commands::{
 use crate::journal::{Action, Command, Reply};
 use crate::kernel::{Code, ConversationId, Error, MemberId, Result, text};
 use crate::limits::Key;
+use crate::members::profile::Checker;
 use crate::messages::service::draft;
 
 use super::access;
@@ -56,8 +57,8 @@ pub async fn open(app: &App, actor: Actor, input: OpenConversation) -> Result<Op
         draft(actor.role, first.client_msg_id, first.kind, &first.content, first.reply_to_seq, "/message")
     });
     let message = message.transpose()?;
-    let required_skills = labels("/required_skills", input.required_skills)?;
-    let preferred_skills = labels("/preferred_skills", input.preferred_skills)?;
+    let required_skills = skills("/required_skills", &input.required_skills.unwrap_or_default())?;
+    let preferred_skills = skills("/preferred_skills", &input.preferred_skills.unwrap_or_default())?;
     let group = input.group_id;
     let open = Open { customer, subject, group, required_skills, preferred_skills, message };
     let counted = (!actor.role.is_staff()).then_some(Key::NewConversation(actor.tenant, actor.member));
@@ -259,11 +260,13 @@ pub async fn update(app: &App, actor: Actor, target: Target, input: UpdateConver
         line("/subject", subject, SUBJECT_MAX)?;
     }
     if let Some(tags) = &tags {
-        check_labels("/tags", tags)?;
+        check_tags(tags)?;
     }
-    let skills = |pointer, all: Option<Option<Vec<String>>>| all.map(|all| labels(pointer, all)).transpose();
-    let required_skills = skills("/required_skills", input.required_skills)?;
-    let preferred_skills = skills("/preferred_skills", input.preferred_skills)?;
+    let changed = |pointer, all: Option<Option<Vec<String>>>| {
+        all.map(|all| skills(pointer, &all.unwrap_or_default())).transpose()
+    };
+    let required_skills = changed("/required_skills", input.required_skills)?;
+    let preferred_skills = changed("/preferred_skills", input.preferred_skills)?;
     let conversation = target.id;
     let group = input.group_id;
     let update = Update { conversation, subject, priority, tags, group, required_skills, preferred_skills };
@@ -328,26 +331,26 @@ fn line(pointer: &str, text: &str, most: usize) -> Result<()> {
     }
 }
 
-/// Checked labels; absent ones are none.
-fn labels(pointer: &str, labels: Option<Vec<String>>) -> Result<Vec<String>> {
-    let labels = labels.unwrap_or_default();
-    check_labels(pointer, &labels)?;
-    Ok(labels)
+/// Skills that a conversation asks for, by the rules for those of members.
+fn skills(pointer: &str, skills: &[String]) -> Result<Vec<String>> {
+    let mut check = Checker::default();
+    let skills = check.labels(pointer, skills);
+    check.finish()?;
+    Ok(skills)
 }
 
-/// Tags or skills.
-fn check_labels(pointer: &str, labels: &[String]) -> Result<()> {
-    if labels.len() > TAGS_MAX {
-        return Err(Error::field(pointer, "too_long", format!("at most {TAGS_MAX}")));
+fn check_tags(tags: &[String]) -> Result<()> {
+    if tags.len() > TAGS_MAX {
+        return Err(Error::field("/tags", "too_long", format!("at most {TAGS_MAX} tags")));
     }
-    for (index, label) in labels.iter().enumerate() {
-        let pointer = format!("{pointer}/{index}");
-        if label.is_empty() || label.trim() != label {
-            return Err(Error::field(pointer, "invalid", "it is not empty and has no space at its ends"));
+    for (index, tag) in tags.iter().enumerate() {
+        let pointer = format!("/tags/{index}");
+        if tag.is_empty() || tag.trim() != tag {
+            return Err(Error::field(pointer, "invalid", "a tag is not empty and has no space at its ends"));
         }
-        line(&pointer, label, TAG_MAX)?;
-        if labels[..index].contains(label) {
-            return Err(Error::field(pointer, "invalid", "it stands there twice"));
+        line(&pointer, tag, TAG_MAX)?;
+        if tags[..index].contains(tag) {
+            return Err(Error::field(pointer, "invalid", "this tag stands there twice"));
         }
     }
     Ok(())
@@ -359,9 +362,7 @@ mod tests {
 
     #[test]
     fn tags_are_short_plain_and_different() {
-        let tags = |tags: &[&str]| {
-            check_labels("/tags", &tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>())
-        };
+        let tags = |tags: &[&str]| check_tags(&tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>());
         assert!(tags(&["vip", "退款"]).is_ok());
         assert!(tags(&[""]).is_err());
         assert!(tags(&["vip "]).is_err());
@@ -369,6 +370,6 @@ mod tests {
         assert!(tags(&["vip", "vip"]).is_err());
         assert!(tags(&[&"字".repeat(64)]).is_ok());
         assert!(tags(&[&"字".repeat(65)]).is_err());
-        assert!(check_labels("/tags", &(0..21).map(|index| index.to_string()).collect::<Vec<_>>()).is_err());
+        assert!(check_tags(&(0..21).map(|index| index.to_string()).collect::<Vec<_>>()).is_err());
     }
 }

@@ -85,14 +85,13 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
             range(0, REQUEUE_MAX_SECONDS)
         }
         ("UpdateConversation", "tags") => list(TAGS_MAX, text(1, TAG_MAX)),
-        ("OpenConversation" | "UpdateConversation", "required_skills" | "preferred_skills") => {
-            list(TAGS_MAX, text(1, TAG_MAX))
-        }
         ("UpdateRoutingSettings", "relax_after_seconds") => range(0, RELAX_MAX_SECONDS),
         ("UpdateRoutingSettings", "offer_seconds") => range(OFFER_MIN_SECONDS, OFFER_MAX_SECONDS),
         ("UpdateRoutingSettings", "misses_until_away") => range(0, MISSES_MAX),
         ("UpdateQueueSettings", "limit") => range(0, QUEUE_MAX),
-        (_, "tags" | "skills") => list(LABELS_MAX, text(1, LABEL_MAX)),
+        (_, "tags" | "skills" | "required_skills" | "preferred_skills") => {
+            list(LABELS_MAX, text(1, LABEL_MAX))
+        }
         (_, "subject") => text(0, SUBJECT_MAX),
         (_, "note") => text(0, NOTE_MAX),
         ("SetPresence", "reason") => text(0, REASON_MAX),

@@ -177,7 +177,7 @@ pub struct ConversationRow {
 const RANK: i64 = 100_000_000_000_000;
 
 /// The place of a waiting conversation in the queue; smaller comes first. The more urgent come before the less urgent;
-/// of equals those that were taken from an agent who went, then the longest waiting.
+/// of equals those that came back from an agent, then the longest waiting.
 pub const fn queue_key(priority: Priority, returned: bool, waiting_since: i64) -> i64 {
     let priority = match priority {
         Priority::Urgent => 0,
@@ -190,7 +190,7 @@ pub const fn queue_key(priority: Priority, returned: bool, waiting_since: i64) -
 }
 
 impl ConversationRow {
-    /// Lets it wait since this time; `returned` to the head of the queue when it was taken from an agent who went.
+    /// Lets it wait since this time; `returned` when it came back from an agent.
     pub fn wait(&mut self, since: i64, returned: bool) {
         self.waiting_since = Some(since);
         self.queue_key = Some(queue_key(self.priority, returned, since));

@@ -22,7 +22,7 @@ use futures_util::FutureExt;
 use tokio::sync::{Notify, mpsc};
 
 use super::follow::Hole;
-use super::offers;
+use super::places;
 use super::protocol::close;
 use super::protocol::limits::TYPING_TTL_MS;
 use super::protocol::server::{MemberPosition, Receipt, TypingNotice};
@@ -209,9 +209,9 @@ impl Hub {
                     .filter(others)
                     .for_each(|socket| socket.ephemeral(bytes.clone()));
             }
-            Ephemeral::Places { tenant, places } => {
+            Ephemeral::Places { tenant, places: changed } => {
                 let Some(tenant) = tenants.get(tenant) else { return };
-                offers::tell_places(tenant, places);
+                places::tell(tenant, changed);
             }
             Ephemeral::Replaced { tenant, member, device, socket } => {
                 let Some(sockets) = tenants.get(tenant).and_then(|tenant| tenant.members.get(member)) else {

@@ -30,6 +30,7 @@ mod missed;
 mod offers;
 mod outbox;
 mod pending;
+mod places;
 mod presence;
 pub mod protocol;
 mod rebuild;

@@ -1,15 +1,14 @@
-//! Telling an agent of offers to it, and a customer of its place in the queue. Told to all their devices, and forgotten.
+//! Telling an agent of offers to it: made, answered, missed, withdrawn. Told to all its devices, and forgotten.
 
 use std::rc::Rc;
 
-use super::protocol::server::{OfferNotice, QueuePlaceNotice};
+use super::protocol::server::OfferNotice;
 use super::protocol::table;
 use super::socket::Socket;
 use super::tenant::Tenant;
 use super::wire;
 use crate::domain::offer::OfferRow;
 use crate::journal::Changes;
-use crate::journal::feed::PlaceInQueue;
 use crate::kernel::Millis;
 
 impl From<&OfferRow> for OfferNotice {
@@ -32,20 +31,5 @@ pub fn tell(tenant: &Tenant, changes: &Changes) {
         let frame = wire::frame(table::OFFER, &OfferNotice::from(row));
         let tell = |socket: &Rc<Socket>| socket.ephemeral(frame.clone());
         sockets.iter().for_each(tell);
-    }
-}
-
-/// Tells customers the places of their conversations, and who watches these.
-pub fn tell_places(tenant: &Tenant, places: &[PlaceInQueue]) {
-    for place in places {
-        let notice = QueuePlaceNotice {
-            conversation_id: place.conversation,
-            position: place.position,
-            waiting_since: Millis(place.since),
-            estimated_wait_seconds: place.estimated_wait_seconds,
-        };
-        let frame = wire::frame(table::QUEUE_PLACE, &notice);
-        let customer = place.customer.as_slice();
-        tenant.audience(place.conversation, customer).for_each(|socket| socket.ephemeral(frame.clone()));
     }
 }

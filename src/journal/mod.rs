@@ -22,6 +22,7 @@ pub mod follower;
 pub mod history;
 mod lane;
 mod queue;
+pub mod routable;
 pub mod routing_set;
 pub mod routing_snapshot;
 pub mod statistics;

@@ -8,8 +8,6 @@ use crate::kernel::{ConversationId, MemberId, TenantId};
 /// What was loaded for routing.
 #[derive(Debug, Clone, Default)]
 pub struct RoutingSet {
-    /// Waiting conversations that somebody could get, of all tenants.
-    pub queue: BTreeSet<ConversationId>,
     /// Members of the staff who may be chosen, by tenant.
     pub candidates: HashMap<TenantId, BTreeSet<MemberId>>,
     /// What they can.

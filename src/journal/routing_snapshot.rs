@@ -2,12 +2,11 @@
 //!
 //! Invariant: it is made from the present rows, so that a choice sees what the batch has done before.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::working_set::WorkingSet;
 use crate::domain::conversation::ConversationStatus;
 use crate::domain::group::Sight;
-use crate::domain::member::Role;
 use crate::domain::offer::{NeedsRow, OfferRow, OfferState};
 use crate::domain::routing::{Candidate, Waiting};
 use crate::kernel::{ConversationId, GroupId, MemberId, TenantId};
@@ -15,21 +14,27 @@ use crate::kernel::{ConversationId, GroupId, MemberId, TenantId};
 impl WorkingSet {
     /// The candidates of a tenant, in the order of their ids.
     pub fn candidates(&self, tenant: TenantId) -> Vec<Candidate> {
+        let mut groups: HashMap<MemberId, Vec<GroupId>> = HashMap::new();
+        for row in self.group_members.values().filter(|row| row.left_at.is_none()) {
+            groups.entry(row.member_id).or_default().push(row.group_id);
+        }
+        let asked: BTreeSet<MemberId> = self.outstanding(tenant).map(|offer| offer.agent_id).collect();
         let members = self.routing.candidates.get(&tenant).into_iter().flatten();
         let candidate = |member: &MemberId| {
             let facts = self.members.get(member)?;
             let status = self.agents.get(member)?;
+            let groups = groups.get(member).into_iter().flatten().copied();
             Some(Candidate {
                 member: *member,
                 usable: facts.role.is_staff() && facts.is_usable(self.now),
                 status: status.effective(),
                 current: status.current_accept,
                 max: facts.max_accept,
-                sight: self.sight(*member, facts.role),
+                sight: Sight::of(facts.role, groups),
                 skills: self.routing.skills.get(member).cloned().unwrap_or_default(),
                 last_assigned_at: status.last_assigned_at,
                 idle_since: status.idle_since,
-                has_offer: self.outstanding(tenant).any(|offer| offer.agent_id == *member),
+                has_offer: asked.contains(member),
             })
         };
         members.filter_map(candidate).collect()
@@ -41,11 +46,10 @@ impl WorkingSet {
         self.offers.values().filter(waits)
     }
 
-    /// The conversations of a tenant that were loaded to be routed, still wait and are offered to nobody, in the order of
-    /// the queue.
-    pub fn queue(&self, tenant: TenantId) -> Vec<Waiting> {
+    /// Of these conversations those of the tenant that still wait and are offered to nobody, in the order of the queue.
+    pub fn queue(&self, tenant: TenantId, conversations: &[ConversationId]) -> Vec<Waiting> {
         let offered: BTreeSet<_> = self.outstanding(tenant).map(|offer| offer.conversation_id).collect();
-        let rows = self.routing.queue.iter().filter_map(|id| self.conversations.get(id));
+        let rows = conversations.iter().filter_map(|id| self.conversations.get(id));
         let waits =
             rows.filter(|row| row.tenant_id == tenant && row.status == Some(ConversationStatus::Open));
         let mut queue: Vec<_> = waits
@@ -62,11 +66,5 @@ impl WorkingSet {
         let refusals = self.routing.refusals.get(&conversation).into_iter().flatten();
         let passed_over = refusals.filter(|(_, at)| *at >= since).copied().collect();
         Waiting { conversation, since, group, needs, passed_over }
-    }
-
-    fn sight(&self, member: MemberId, role: Role) -> Sight {
-        let rows = self.group_members.values();
-        let inside = rows.filter(|row| row.member_id == member && row.left_at.is_none());
-        Sight::of(role, inside.map(|row| row.group_id))
     }
 }

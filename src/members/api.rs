@@ -141,7 +141,7 @@ pub struct UpdateMember {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Vec<String>, required = false)]
     tags: Option<Vec<String>>,
-    /// All skills.
+    /// All skills, such as `refunds`, `de` or `refunds:3` (level 3, of 9).
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Vec<String>, required = false)]
     skills: Option<Vec<String>>,

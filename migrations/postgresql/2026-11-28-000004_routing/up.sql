@@ -1,5 +1,5 @@
 -- The place of a waiting conversation in the queue: smaller comes first. NULL while it is served or closed. Made from
--- priority, whether it was taken from an agent who went, and waiting_since; see domain::conversation::queue_key.
+-- priority, whether it came back from an agent, and waiting_since; see domain::conversation::queue_key.
 ALTER TABLE conversation ADD COLUMN queue_key BIGINT;
 UPDATE conversation SET queue_key = waiting_since + 100000000000000 * (1 + CASE priority
     WHEN 'urgent' THEN 0 WHEN 'high' THEN 2 WHEN 'normal' THEN 4 ELSE 6 END)

@@ -100,11 +100,13 @@ impl RoutingSource for AnyConnection {
     fn refusals(&mut self, conversations: &[ConversationId]) -> Result<Vec<(ConversationId, MemberId, i64)>> {
         let refused: Vec<OfferState> =
             OfferState::ALL.iter().copied().filter(|state| state.is_refusal()).collect();
+        // The last refusal of each agent: a conversation that waits for days is refused very often.
         let mut rows: Vec<(ConversationId, MemberId, Option<i64>)> =
             on_list!(self, offer::conversation_id, conversations, |inner, among| offer::table
                 .filter(among)
                 .filter(offer::state.eq_any(&refused))
-                .select((offer::conversation_id, offer::agent_id, offer::ended_at))
+                .group_by((offer::conversation_id, offer::agent_id))
+                .select((offer::conversation_id, offer::agent_id, diesel::dsl::max(offer::ended_at)))
                 .load(inner))?;
         rows.extend(on_list!(self, assignment::conversation_id, conversations, |inner, among| {
             assignment::table

@@ -6,7 +6,7 @@
 //! participants from a conversation). Invariant: nothing else is loaded than what follows from the wants.
 
 mod groups;
-mod routing;
+pub(in crate::journal) mod routing;
 pub mod routing_source;
 mod source;
 mod staff;
@@ -83,8 +83,10 @@ pub struct Wants {
     pub transfers: BTreeSet<ConversationId>,
     /// Whether the assignments of what is loaded may change, and with them the numbers of those who serve it.
     pub assignments: bool,
-    /// Tenants whose waiting conversations are to be given away.
+    /// Tenants whose offers may end, and whose staff may be given conversations.
     pub routing: BTreeSet<TenantId>,
+    /// Waiting conversations that may be given away.
+    pub routed: BTreeSet<ConversationId>,
     /// Offers by conversation and agent: the last one of each.
     pub offers: BTreeSet<(ConversationId, MemberId)>,
     /// Conversations whose needs may change.

@@ -12,6 +12,7 @@ use crate::domain::presence::{AgentStatusRow, PresenceStatus};
 use crate::domain::routing::{RoutingSettings, RoutingStrategy, Skill, choose};
 use crate::journal::command::Command;
 use crate::journal::commands::Route;
+use crate::journal::routable;
 use crate::journal::wants::routing_source::{CANDIDATES_MAX, Place, Queued, RoutingSource};
 use crate::journal::working_set::{MemberFacts, WorkingSet};
 use crate::kernel::{ConversationId, MemberId, Result, TenantId};
@@ -104,7 +105,6 @@ pub(super) fn load_all(store: &mut Memory, set: &mut WorkingSet) {
     {
         let queue = store.queue(tenant, None, usize::MAX).unwrap();
         let ids: Vec<ConversationId> = queue.iter().map(|row| row.place.1).collect();
-        set.routing.queue.extend(&ids);
         for (conversation, agent, at) in store.refusals(&ids).unwrap() {
             set.routing.refusals.entry(conversation).or_default().push((agent, at));
         }
@@ -134,13 +134,17 @@ impl Simulation {
         // The first one may end offers only.
         for _ in 0..2 {
             self.commit();
-            self.submit(&Command::new(Principal::System(SHOP), Route));
+            let (ids, now) = (self.set.ids.clone(), self.set.now);
+            let found = routable::find(&mut self.store, ids, SHOP, now).unwrap();
+            let route = Route { conversations: found.conversations };
+            self.submit(&Command::new(Principal::System(SHOP), route));
         }
         let mut after = self.set.clone();
         self.store.load_all(&mut after);
         let settings = after.tenants.get(&SHOP).unwrap().settings.routing;
         let candidates = after.candidates(SHOP);
-        for waiting in after.queue(SHOP) {
+        let all: Vec<ConversationId> = after.conversations.values().map(|row| row.id).collect();
+        for waiting in after.queue(SHOP, &all) {
             let chosen = choose(&settings, after.now, &waiting, &candidates).0;
             assert_eq!(chosen, None, "{waiting:?} waits, though somebody could serve it: {candidates:?}");
         }
