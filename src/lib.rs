@@ -33,6 +33,7 @@
 //! | | [`tenants`], [`members`], [`visitors`] | merchants, accounts, visitors and how they are recognised |
 //! | | [`presence`] | what the staff say that they are, whether they are connected, how many conversations they serve, and the history of it |
 //! | | [`groups`] | standing groups of the staff and who is in them; whose conversations a member sees |
+//! | | [`rooms`] | what the staff say among themselves, apart from any customer |
 //! | | [`queue`] | the waiting conversations, offers to agents, why routing chose or would choose |
 //! | | [`conversations`], [`messages`] | their routes, views and reads |
 //! | | [`sync`] | reading positions, exact unread, inbox, deltas, the tenant's feed |
@@ -81,6 +82,7 @@
 //! | group | staff who serve together; a support conversation can be a group's matter |
 //! | member | an account: customer (a visitor), agent, supervisor or administrator |
 //! | conversation | a log with members; a support conversation belongs to one customer |
+//! | room | a conversation of the staff without a customer, seen by who is in it only |
 //! | backstage | the conversation behind a support conversation that only staff read; its messages are notes |
 //! | entry | one row of a log: a message (somebody said something) or a notice (something happened) |
 //! | `seq` | the position of an entry in its log: dense, from 1 |
@@ -122,6 +124,8 @@ pub mod visitors;
 pub mod presence;
 
 pub mod groups;
+
+pub mod rooms;
 
 pub mod conversations;
 

@@ -19,6 +19,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         crate::members::routes(config);
         crate::presence::routes(config);
         crate::groups::routes(config);
+        crate::rooms::routes(config);
         crate::conversations::routes(config);
         crate::queue::routes(config);
         crate::messages::routes(config);

@@ -296,6 +296,7 @@ fn of_member(
         .filter(conversation_member::tenant_id.eq(tenant))
         .filter(conversation_member::active.eq(active))
         .filter(conversation_member::left_seq.is_null())
+        .filter(conversation::kind.eq(ConversationKind::Support))
         .order(conversation_member::conversation_id.desc())
         .limit(limit)
         .select(ConversationRow::as_select())

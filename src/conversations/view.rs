@@ -17,7 +17,7 @@ use crate::domain::member::Role;
 use crate::kernel::{ConversationId, GroupId, MemberId, Millis, Result, TenantId};
 
 use crate::domain::conversation::{
-    CloseReason, ConversationKind, ConversationRow, ConversationStatus, Priority,
+    CloseReason, ConversationKind, ConversationRow, ConversationStatus, Priority, direct_between,
 };
 
 /// What everybody in a conversation may know of a member.
@@ -36,7 +36,7 @@ pub struct Card {
 pub struct StaffView {
     /// The conversation.
     pub id: ConversationId,
-    /// Support, or the backstage conversation behind one.
+    /// Support, the backstage conversation behind one, or a room of the staff.
     pub kind: ConversationKind,
     /// Backstage only: the conversation that it stands behind.
     #[schema(required)]
@@ -44,7 +44,7 @@ pub struct StaffView {
     /// Support only: the conversation of its notes, once there is one.
     #[schema(required)]
     pub backstage_id: Option<ConversationId>,
-    /// Whose conversation it is; null for backstage conversations.
+    /// Whose conversation it is; null where there is no customer.
     #[schema(required)]
     pub customer: Option<Card>,
     /// The customer's account was deleted.
@@ -52,12 +52,12 @@ pub struct StaffView {
     /// Who serves it.
     #[schema(required)]
     pub agent: Option<Card>,
-    /// Where it stands; null for backstage conversations.
+    /// Where it stands; null for backstage conversations and rooms.
     #[schema(required)]
     pub status: Option<ConversationStatus>,
     /// How urgent it is.
     pub priority: Priority,
-    /// What it is about; may be empty.
+    /// What it is about, or the name of the room; may be empty.
     pub subject: String,
     /// Free labels.
     pub tags: Vec<String>,
@@ -88,9 +88,13 @@ pub struct StaffView {
     /// While it is open: since when it waits.
     #[schema(required)]
     pub waiting_since: Option<Millis>,
-    /// The group whose matter it is; null for none. A closed conversation may name one that was deleted since.
+    /// The group whose matter it is, or whose room; null for none. A closed conversation may name one that was deleted
+    /// since.
     #[schema(required)]
     pub group_id: Option<GroupId>,
+    /// Direct rooms only: the two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub between: Option<Vec<Card>>,
 }
 
 /// A conversation as its customer sees it.
@@ -197,7 +201,10 @@ impl Cards {
         tenant: TenantId,
         conversations: impl IntoIterator<Item = &'a ConversationRow>,
     ) -> Result<Self> {
-        let members = conversations.into_iter().flat_map(|row| [row.customer_id, row.agent_id]).flatten();
+        let members = conversations.into_iter().flat_map(|row| {
+            let between = direct_between(row).into_iter().flatten();
+            row.customer_id.into_iter().chain(row.agent_id).chain(between)
+        });
         Self::load(connection, tenant, members.collect::<Vec<_>>())
     }
 
@@ -243,6 +250,7 @@ impl StaffView {
             merged_into_id: row.merged_into_id,
             waiting_since: row.waiting_since.map(Millis),
             group_id: row.group_id,
+            between: direct_between(row).map(|two| two.map(|one| cards.get(one)).to_vec()),
         }
     }
 }
@@ -279,7 +287,7 @@ impl View {
     /// staff may know. A backstage conversation has none: no command changes it.
     pub fn version(&self) -> Option<i64> {
         match self {
-            Self::Staff(view) => view.status.map(|_| view.version),
+            Self::Staff(view) => (view.kind != ConversationKind::Backstage).then_some(view.version),
             Self::Customer(_) => None,
         }
     }

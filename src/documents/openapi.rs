@@ -25,6 +25,7 @@ pub const TAGS: &[(&str, &str)] = &[
         "What the staff say that they are, whether they are connected, how many conversations they serve, and what they were.",
     ),
     ("groups", "Standing groups of the staff, and who is in them."),
+    ("rooms", "Rooms of the staff, apart from any customer."),
     (
         "queue",
         "The waiting conversations in their order, offers of them to agents, and why routing chooses whom.",

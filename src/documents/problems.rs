@@ -48,6 +48,8 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "list_presence" | "set_presence" => &[Forbidden],
         "list_presence_history" => &[Forbidden, NotFound],
 
+        "make_room" => &[Forbidden, LimitReached],
+        "open_direct_room" => &[Forbidden, ValidationFailed],
         "list_groups" => &[Forbidden],
         "get_group" | "list_group_members" | "get_group_member" => &[Forbidden, NotFound],
         "create_group" => &[Forbidden, NameTaken, LimitReached],

@@ -13,6 +13,17 @@ text_enum! {
         Support = "support",
         /// The staff's side of a support conversation: notes, tags, reasons. No visitor ever reads it.
         Backstage = "backstage",
+        /// A room of the staff: a standing group's, or a free one. Only who is in it sees it.
+        Group = "group",
+        /// A room of two members of the staff.
+        Direct = "direct",
+    }
+}
+
+impl ConversationKind {
+    /// Whether this is a room of the staff, which has no customer and no state.
+    pub const fn is_room(self) -> bool {
+        matches!(self, Self::Group | Self::Direct)
     }
 }
 
@@ -77,7 +88,7 @@ text_enum! {
     MemberType {
         /// The visitor.
         Customer = "customer",
-        /// The agent who serves it.
+        /// The agent who serves it; of a room, who manages it.
         Manager = "manager",
         /// Other staff who joined.
         Member = "member",
@@ -154,7 +165,7 @@ pub struct ConversationRow {
     pub staff_read_seq: i64,
     pub customer_delivered_seq: i64,
     pub staff_delivered_seq: i64,
-    /// Unique while open: `s:<customer>` for support.
+    /// Unique while open: `s:<customer>` for support; `d:<lower id>:<higher id>` for direct rooms, for ever.
     pub open_key: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
@@ -167,7 +178,7 @@ pub struct ConversationRow {
     pub merged_into_id: Option<ConversationId>,
     /// While open: since it was opened, released or reopened.
     pub waiting_since: Option<i64>,
-    /// Support only: the group whose matter it is.
+    /// The group whose matter it is; of a room of the staff, the standing group whose room it is.
     pub group_id: Option<GroupId>,
     /// While open: its place in the queue; see [`queue_key`].
     pub queue_key: Option<i64>,
@@ -227,6 +238,17 @@ impl IfVersion {
 /// The `open_key` of a customer's open support conversation.
 pub fn support_open_key(customer: MemberId) -> String {
     format!("s:{customer}")
+}
+
+/// The `open_key` of the direct room of two members of the staff.
+pub fn direct_open_key(one: MemberId, other: MemberId) -> String {
+    format!("d:{}:{}", one.min(other), one.max(other))
+}
+
+/// Between whom a direct room is.
+pub fn direct_between(row: &ConversationRow) -> Option<[MemberId; 2]> {
+    let (one, other) = row.open_key.as_deref()?.strip_prefix("d:")?.split_once(':')?;
+    Some([one.parse().ok()?, other.parse().ok()?])
 }
 
 /// A row of `conversation_member`: what the journal and the inbox call a participant.

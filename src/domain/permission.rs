@@ -98,6 +98,8 @@ rights! {
     ReadPresenceHistory "read_presence_history":                   Never Own Tenant Tenant;
     /// Say what one is: online, busy, away or offline.
     SetPresence "set_presence":                                    Never Own Own Own;
+    /// Make rooms of the staff, and open direct ones. What is said there is seen by who is in them only.
+    OpenRoom "open_room":                                          Never Tenant Tenant Tenant;
     /// See the groups of the staff and who is in them.
     ReadGroups "read_groups":                                      Never Tenant Tenant Tenant;
     /// Make, change and delete groups; appoint their managers.
@@ -150,6 +152,10 @@ pub fn relation(
     }
     if participant.is_some_and(|row| row.member_id == actor.member && row.is_in()) {
         return Relation::Insider;
+    }
+    // A room of the staff belongs to who is in it, whatever the others' roles.
+    if conversation.kind.is_room() {
+        return Relation::Stranger;
     }
     let visible = match scope(actor.role, Operation::ReadConversation) {
         Scope::Tenant => sight.reaches(conversation.group_id),

@@ -13,7 +13,7 @@ use crate::domain::group::{GroupMemberType, GroupRow};
 use crate::http::json::Body;
 use crate::http::page::{Page, PageQuery};
 use crate::kernel::json::given;
-use crate::kernel::{GroupId, MemberId, Millis, Result};
+use crate::kernel::{ConversationId, GroupId, MemberId, Millis, Result};
 
 /// The routes of this module.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -37,6 +37,9 @@ pub struct Group {
     name: String,
     /// What it is for; may be empty.
     description: String,
+    /// Its room, in which its members are; null until somebody is in the group.
+    #[schema(required)]
+    room_id: Option<ConversationId>,
     /// When it was made.
     created_at: Millis,
     /// When its name or description last changed.
@@ -45,8 +48,15 @@ pub struct Group {
 
 impl From<GroupRow> for Group {
     fn from(row: GroupRow) -> Self {
-        let GroupRow { id, name, description, created_at, updated_at, .. } = row;
-        Self { id, name, description, created_at: Millis(created_at), updated_at: Millis(updated_at) }
+        let GroupRow { id, name, description, room_id, created_at, updated_at, .. } = row;
+        Self {
+            id,
+            name,
+            description,
+            room_id,
+            created_at: Millis(created_at),
+            updated_at: Millis(updated_at),
+        }
     }
 }
 

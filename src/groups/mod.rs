@@ -8,7 +8,7 @@
 //!
 //! Rules: administrators make, change and delete groups and appoint their managers; a group's managers add and remove
 //! members, and leave unless they are the last manager (`last_manager`: an administrator must take that one out); all
-//! staff read. Who is disabled, deleted or past its end leaves its groups, also as their last manager, and is not
+//! staff read. A group has a room of its own, in which its members are. Who is disabled, deleted or past its end leaves its groups, also as their last manager, and is not
 //! brought back. Deleting a group takes its members out and makes its conversations, as far as they are not closed, no
 //! group's: nothing is left that nobody sees.
 //!

@@ -115,12 +115,14 @@ pub struct WorkingSet {
     pub sessions: HashMap<MemberId, Vec<SessionId>>,
     /// Conversations and the backstage logs behind them.
     pub conversations: Table<ConversationId, ConversationRow>,
-    /// The open support conversation of a customer, by `open_key`.
+    /// The open support conversation of a customer, and direct rooms, by `open_key`.
     pub open: HashMap<(TenantId, String), ConversationId>,
     /// The conversations of a customer who is merged.
     pub owned: HashMap<MemberId, Vec<ConversationId>>,
-    /// Where a member that changes is in, at most `PIECE` + 1 each as its agent and as one of the others.
+    /// The support conversations where a member that changes is in, at most `PIECE` + 1 each as its agent and as one of the others.
     pub inside: HashMap<(MemberId, MemberType), Vec<ConversationId>>,
+    /// The rooms of the staff where a member that changes is in, at most `PIECE` + 1.
+    pub rooms: HashMap<MemberId, Vec<ConversationId>>,
     /// The merges of this batch: (from, into).
     pub merges: BTreeSet<(MemberId, MemberId)>,
     /// All participants of the conversations.
@@ -187,6 +189,7 @@ impl WorkingSet {
             open: HashMap::new(),
             owned: HashMap::new(),
             inside: HashMap::new(),
+            rooms: HashMap::new(),
             merges: BTreeSet::new(),
             participants: Table::default(),
             entries: Table::default(),

@@ -1,7 +1,7 @@
 //! The tenant's feed: every entry of every log in commit order, for integrators.
 //!
 //! Invariants: the head is read before the scan, and the cursor never passes what was scanned; entries of one rev are
-//! never torn apart; notes are handed out only when they were asked for by name.
+//! never torn apart; notes are handed out only when they were asked for by name; rooms of the staff never.
 
 use std::collections::HashMap;
 
@@ -100,8 +100,13 @@ impl Scan {
     }
 
     fn wants(&self, row: &EntryRow) -> bool {
-        let support = self.kinds.get(&row.conversation_id) == Some(&ConversationKind::Support);
-        (support || self.backstage) && self.kind.is_none_or(|kind| kind == row.kind)
+        let wanted = match self.kinds.get(&row.conversation_id) {
+            Some(ConversationKind::Support) => true,
+            Some(ConversationKind::Backstage) => self.backstage,
+            // What is said in rooms is for who is in them.
+            Some(ConversationKind::Group | ConversationKind::Direct) | None => false,
+        };
+        wanted && self.kind.is_none_or(|kind| kind == row.kind)
     }
 
     fn learn_rooms(

@@ -102,7 +102,7 @@ fn portion(
     let rows: Vec<ConversationRow> = query.load(connection)?;
     for row in &rows {
         judge_log(connection, row, report)?;
-        if row.kind == ConversationKind::Support {
+        if row.kind != ConversationKind::Backstage {
             judge_unread(connection, row, report)?;
         }
     }

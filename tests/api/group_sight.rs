@@ -232,7 +232,8 @@ on_every_database! {
         let served = open(&app, &desk, Some(&group)).await;
         desk.second_agent.claim(&served).await;
         let mut rooms = Vec::new();
-        for _ in 0..=PIECE {
+        // More than one command loads: waiting ones and served ones are counted apart.
+        for _ in 0..PIECE + 2 {
             rooms.push(open(&app, &desk, Some(&group)).await);
         }
         assert!(!sees(&desk.agent, &rooms[0]).await);
@@ -242,7 +243,7 @@ on_every_database! {
             let expected = if row["id"] == json!(closed) { json!(group) } else { Value::Null };
             assert_eq!(row["group_id"], expected, "{row}");
         }
-        assert!(sees(&desk.agent, &rooms[0]).await && sees(&desk.agent, &rooms[PIECE]).await);
+        assert!(sees(&desk.agent, &rooms[0]).await && sees(&desk.agent, &rooms[PIECE + 1]).await);
         assert!(!sees(&desk.agent, &served).await);
         assert!(desk.admin.get("/groups").await.ok()["data"].as_array().unwrap().len() == 1);
         let of = format!("/groups?member_id={}", desk.second_agent.id());
@@ -365,7 +366,7 @@ on_every_database! {
             give(&desk.admin, &open(&app, &desk, None).await, Some(&own)).await;
             supervisor.barrier().await;
             let frames = supervisor.take_kept();
-            assert!(frames.iter().all(|frame| frame["type"] != "entry"), "{frames:?}");
+            assert!(!format!("{frames:?}").contains("unseen"), "{frames:?}");
         };
         quiet(&mut supervisor).await;
         give(&desk.admin, &room, Some(&own)).await;

@@ -65,6 +65,7 @@ mod reading;
 mod refresh;
 mod repeats;
 mod revocation;
+mod rooms;
 mod routing;
 mod routing_offers;
 mod routing_stress;

@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "visitors",
             "presence",
             "groups",
+            "rooms",
             "conversations",
             "queue",
             "messages",

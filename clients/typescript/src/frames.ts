@@ -103,21 +103,23 @@ export type Conversation = {
   assigned_at?: (string | null);
   /** Support only: the conversation of its notes, once there is one. */
   backstage_id?: (string | null);
+  /** Direct rooms only: the two. */
+  between?: (Card[] | null);
   /** Why it was closed.  - `resolved`: The matter is settled. - `customer_left`: The visitor ended it. - `inactive`: The visitor no longer answered. - `spam`: Unwanted. - `merged`: The visitor was recognised and had another open conversation. - `customer_deleted`: The customer's account was deleted. */
   close_reason: ("resolved" | "customer_left" | "inactive" | "spam" | "merged" | "customer_deleted" | (string & {}) | null);
   /** When it was closed. */
   closed_at: (string | null);
   /** When it was made. */
   created_at: Millis;
-  /** Whose conversation it is; null for backstage conversations. */
+  /** Whose conversation it is; null where there is no customer. */
   customer?: (Card | null);
   /** The customer's account was deleted. */
   customer_deleted?: boolean;
-  /** The group whose matter it is; null for none. A closed conversation may name one that was deleted since. */
+  /** The group whose matter it is, or whose room; null for none. A closed conversation may name one that was deleted since. */
   group_id?: (string | null);
   /** The conversation. */
   id: ConversationId;
-  /** Support, or the backstage conversation behind one. */
+  /** Support, the backstage conversation behind one, or a room of the staff. */
   kind: ConversationKind;
   /** When the last entry was written. */
   last_at: Millis;
@@ -131,9 +133,9 @@ export type Conversation = {
   priority?: Priority;
   /** The head of the log. */
   seq: number;
-  /** Where it stands; null for backstage conversations.  - `open`: It waits: nobody serves it. - `pending`: An agent serves it. - `closed`: It is over. */
+  /** Where it stands; null for backstage conversations and rooms.  - `open`: It waits: nobody serves it. - `pending`: An agent serves it. - `closed`: It is over. */
   status: ("open" | "pending" | "closed" | (string & {}) | null);
-  /** What it is about; may be empty. */
+  /** What it is about, or the name of the room; may be empty. */
   subject: string;
   /** Free labels. */
   tags?: string[];
@@ -147,7 +149,7 @@ export type Conversation = {
 
 export type ConversationId = string;
 
-export type ConversationKind = ("support" | "backstage" | (string & {}));
+export type ConversationKind = ("support" | "backstage" | "group" | "direct" | (string & {}));
 
 export type CustomContent = {
   /** Any JSON, nested at most 32 deep with the body around it; the whole content is at most 16,384 bytes. Numbers that JSON clients would round (beyond 64 bits, more than 17 digits) are refused. */

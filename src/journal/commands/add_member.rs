@@ -1,8 +1,8 @@
-//! Bringing staff into a conversation.
+//! Bringing staff into a conversation or a free room.
 
 use super::JournalCommand;
 use crate::domain::actor::Principal;
-use crate::domain::conversation::{ConversationStatus, MemberType};
+use crate::domain::conversation::{ConversationStatus, MemberType, ParticipantRow};
 use crate::domain::entry::EntryKind;
 use crate::domain::permission::Operation;
 use crate::journal::command::Reply;
@@ -27,7 +27,11 @@ impl JournalCommand for AddMember {
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
         let (front, member) = (self.conversation, self.member);
-        context.support(front)?;
+        let is_room = context.is_room(front)?;
+        match is_room {
+            true => context.require_free_room(front)?,
+            false => context.support(front)?,
+        }
         context.require(front, Operation::AddMember)?;
         context.require_staff(member, "/member_id")?;
         if context.is_in(front, member) {
@@ -37,8 +41,9 @@ impl JournalCommand for AddMember {
         if row.status == Some(ConversationStatus::Closed) {
             return Err(wrong_state(row, "a closed conversation takes no new members"));
         }
-        let staff = context.set.participants_of(front).filter(|row| row.is_in()).count();
-        if staff > MEMBERS_MAX {
+        let others = |row: &&ParticipantRow| row.is_in() && row.member_type != MemberType::Customer;
+        let staff = context.set.participants_of(front).filter(others).count();
+        if staff >= MEMBERS_MAX {
             let detail = format!("at most {MEMBERS_MAX} staff in a conversation");
             return Err(Error::new(Code::LimitReached, detail));
         }

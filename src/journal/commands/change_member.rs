@@ -16,8 +16,8 @@ use crate::journal::working_set::MemberFacts;
 use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
 
 /// Change a member's role, state, end or parent, or delete it. Ends its live sockets; a member that is disabled,
-/// deleted or past its end also loses its sessions, and leaves its groups and the conversations that are not closed:
-/// those that it served wait again. A member of the staff with a lower role than before leaves those that it only joined. About
+/// deleted or past its end also loses its sessions, and leaves its groups, its rooms and the conversations that are not
+/// closed: those that it served wait again. A member of the staff with a lower role than before leaves those that it only joined. About
 /// [`PIECE`] conversations are left in one command: while the answer says `more`, the command is repeated.
 #[derive(Debug, Clone)]
 pub struct ChangeMember {
@@ -132,7 +132,8 @@ impl ChangeMember {
         let leaves = |kind: MemberType| kind == MemberType::Member || (gone && kind == MemberType::Manager);
         let inside = context.set.inside.iter();
         let mut inside = inside.filter(|((member, kind), _)| *member == self.member && leaves(*kind));
-        let more = inside.any(|(_, conversations)| conversations.len() > PIECE);
+        let rooms = context.set.rooms.get(&self.member).map_or(0, Vec::len);
+        let more = inside.any(|(_, conversations)| conversations.len() > PIECE) || (gone && rooms > PIECE);
         // Also what was claimed or joined earlier in this batch.
         let rows = context.set.participants.values();
         let left: Vec<ConversationId> = rows
@@ -141,6 +142,13 @@ impl ChangeMember {
             .collect();
         for front in left {
             let row = context.conversation(front)?;
+            if row.kind.is_room() {
+                // A lower role is no reason to leave a room.
+                if gone {
+                    context.leave_room(front, self.member)?;
+                }
+                continue;
+            }
             let serves = row.agent_id == Some(self.member) && row.status == Some(ConversationStatus::Pending);
             match serves {
                 true => context.free(front, AssignmentEnd::AgentGone, "")?,

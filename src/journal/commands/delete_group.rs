@@ -41,6 +41,7 @@ impl JournalCommand for DeleteGroup {
         }
         let more = context.set.of_groups.get(&group).is_some_and(|found| found.len() > PIECE);
         if !more {
+            context.empty_room(group)?;
             let members: Vec<MemberId> = context.roster(group).map(|row| row.member_id).collect();
             members.into_iter().for_each(|member| context.displace(group, member));
             let (rev, now) = (context.rev(), context.set.now);

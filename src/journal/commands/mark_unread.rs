@@ -11,7 +11,7 @@ use crate::kernel::{ConversationId, Result};
 /// Move the read position back (or forward) and start a new version.
 #[derive(Debug, Clone)]
 pub struct MarkUnread {
-    /// The conversation; not a backstage log.
+    /// The conversation or room; not a backstage log.
     pub conversation: ConversationId,
     /// The last entry that counts as read.
     pub seq: i64,
@@ -24,7 +24,9 @@ impl JournalCommand for MarkUnread {
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
         let (front, actor) = (self.conversation, context.actor_member()?);
-        context.support(front)?;
+        if !context.is_room(front)? {
+            context.support(front)?;
+        }
         context.require_position(front)?;
         let (rev, head) = (context.rev(), context.conversation(front)?.seq);
         let mut read = None;

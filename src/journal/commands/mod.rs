@@ -107,6 +107,10 @@ commands! {
     delivered::Delivered;
     /// Say what one is: online, busy, away or offline.
     set_presence::SetPresence;
+    /// Make a free room of the staff.
+    make_room::MakeRoom;
+    /// Open the direct room of two members of the staff, or find it.
+    open_direct::OpenDirect;
     /// Make a group of the staff.
     create_group::CreateGroup;
     /// Change what a group is called and said to be for.

@@ -52,6 +52,7 @@ impl JournalCommand for RemoveGroupMember {
             }
         }
         context.displace(group, member);
+        context.follow_out_of_room(group, member)?;
         Ok(reply)
     }
 }

@@ -1,4 +1,4 @@
-//! Taking staff out of a conversation; leaving it.
+//! Taking staff out of a conversation or a free room; leaving it.
 
 use super::JournalCommand;
 use crate::domain::actor::Principal;
@@ -26,11 +26,17 @@ impl JournalCommand for RemoveMember {
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
         let (front, member) = (self.conversation, self.member);
-        context.support(front)?;
+        let is_room = context.is_room(front)?;
+        if !is_room {
+            context.support(front)?;
+        }
         // Who has left may no longer see the conversation, but leaving again finds that it is out.
         let left = |row: &ParticipantRow| !row.is_in() && row.member_type != MemberType::Customer;
         if context.actor.member() == Some(member) && context.participant(front, member).is_some_and(left) {
             return Ok(Reply::about(front));
+        }
+        if is_room {
+            return self.leave_room(context);
         }
         let operation = match context.actor.member() == Some(member) {
             true => Operation::ReadConversation,
@@ -53,5 +59,26 @@ impl JournalCommand for RemoveMember {
         }
         context.go(front, member)?;
         Ok(Reply::about(front))
+    }
+}
+
+impl RemoveMember {
+    /// Of a free room everybody may leave; who manages it, and who oversees, may take others out.
+    fn leave_room(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
+        let (room, member) = (self.conversation, self.member);
+        context.require_free_room(room)?;
+        let actor = context.actor_member()?;
+        let manages =
+            context.participant(room, actor).is_some_and(|row| row.member_type == MemberType::Manager);
+        if member != actor && !manages && !context.oversees(Operation::RemoveMember) {
+            return Err(Error::new(Code::Forbidden, "only who manages the room takes others out"));
+        }
+        if context.participant(room, member).is_none() {
+            return Err(Error::not_found());
+        }
+        if context.is_in(room, member) {
+            context.leave_room(room, member)?;
+        }
+        Ok(Reply::about(room))
     }
 }

@@ -53,6 +53,7 @@ impl JournalCommand for SetGroupMember {
             return Err(Error::new(Code::LimitReached, detail));
         }
         context.place(group, member, after);
+        context.follow_into_room(group, member)?;
         Ok(reply)
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::routing::{Needs, Skill};
 use crate::journal::command::Reply;
 use crate::journal::decide::CommandContext;
 use crate::journal::wants::Wants;
-use crate::kernel::{ConversationId, GroupId, Result};
+use crate::kernel::{ConversationId, Error, GroupId, Result};
 
 /// Change what the staff keep about a conversation.
 #[derive(Debug, Clone)]
@@ -59,6 +59,9 @@ impl JournalCommand for Update {
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
         let front = self.conversation;
+        if context.is_room(front)? {
+            return self.rename_room(context);
+        }
         context.support(front)?;
         context.require(front, Operation::UpdateConversation)?;
         let row = context.conversation(front)?;
@@ -123,5 +126,27 @@ impl Update {
             last_agent: before.last_agent,
         };
         (needs != before).then_some(needs)
+    }
+
+    /// A free room has a name, and nothing else that a conversation with a customer has.
+    fn rename_room(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
+        let room = self.conversation;
+        context.require_free_room(room)?;
+        let given = [
+            ("/priority", self.priority.is_some()),
+            ("/tags", self.tags.is_some()),
+            ("/group_id", self.group.is_some()),
+            ("/required_skills", self.required_skills.is_some()),
+            ("/preferred_skills", self.preferred_skills.is_some()),
+        ];
+        if let Some((pointer, _)) = given.into_iter().find(|(_, given)| *given) {
+            return Err(Error::field(pointer, "invalid", "a room of the staff has only a subject"));
+        }
+        let present = &context.conversation(room)?.subject;
+        if let Some(subject) = self.subject.as_ref().filter(|subject| *subject != present) {
+            context.require_version(room)?;
+            context.rename_room(room, subject)?;
+        }
+        Ok(Reply::about(room))
     }
 }

@@ -23,6 +23,8 @@ impl JournalCommand for UpdateGroup {
     fn wants(&self, actor: &Principal, wants: &mut Wants) {
         wants.groups.insert(self.group);
         if self.name.is_some() {
+            // The group's room has the group's name.
+            wants.rosters.insert(self.group);
             wants.named_groups.insert(actor.tenant());
         }
     }
@@ -51,6 +53,10 @@ impl JournalCommand for UpdateGroup {
             }
             row.rev = rev;
             row.updated_at = now;
+            let room = row.room_id;
+            if let (Some(name), Some(room)) = (name, room) {
+                context.rename_room(room, name)?;
+            }
         }
         Ok(Reply { group: Some(self.group), ..Reply::default() })
     }

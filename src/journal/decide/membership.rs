@@ -91,10 +91,14 @@ impl CommandContext<'_> {
     pub(crate) fn support(&self, front: ConversationId) -> Result<()> {
         match self.conversation(front)?.status {
             Some(_) => Ok(()),
-            // A backstage id in the place of a conversation: only who reads the front may learn that it is one.
+            // Only who reads the front, or is in the room, may learn what this id is.
             None => {
                 self.require_log(front)?;
-                Err(Error::new(Code::Forbidden, "this is a backstage log: use the conversation's id"))
+                let detail = match self.conversation(front)?.kind.is_room() {
+                    true => "this is a room of the staff: nobody is served there",
+                    false => "this is a backstage log: use the conversation's id",
+                };
+                Err(Error::new(Code::Forbidden, detail))
             }
         }
     }

@@ -15,6 +15,7 @@ mod message;
 mod offer;
 mod position;
 mod queue;
+mod rooms;
 mod serve;
 #[cfg(test)]
 mod tests;

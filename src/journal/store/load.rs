@@ -13,7 +13,8 @@ use crate::db::schema::{
 };
 use crate::db::time;
 use crate::domain::conversation::{
-    AssignmentReason, AssignmentRow, ConversationRow, ConversationStatus, MemberType, ParticipantRow,
+    AssignmentReason, AssignmentRow, ConversationKind, ConversationRow, ConversationStatus, MemberType,
+    ParticipantRow,
 };
 use crate::domain::entry::EntryRow;
 use crate::domain::group::{GroupMemberRow, GroupRow};
@@ -209,9 +210,24 @@ impl Source for AnyConnection {
         limit: usize,
     ) -> Result<Vec<ConversationId>> {
         Ok(conversation_member::table
+            .inner_join(conversation::table.on(conversation::id.eq(conversation_member::conversation_id)))
             .filter(conversation_member::member_id.eq(member))
             .filter(conversation_member::active.eq(true))
             .filter(conversation_member::member_type.eq(kind))
+            .filter(conversation::kind.eq(ConversationKind::Support))
+            .filter(conversation_member::tenant_id.eq_any(tenants.to_vec()))
+            .order(conversation_member::conversation_id.asc())
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .select(conversation_member::conversation_id)
+            .load(self)?)
+    }
+
+    fn rooms(&mut self, tenants: &[TenantId], member: MemberId, limit: usize) -> Result<Vec<ConversationId>> {
+        Ok(conversation_member::table
+            .inner_join(conversation::table.on(conversation::id.eq(conversation_member::conversation_id)))
+            .filter(conversation_member::member_id.eq(member))
+            .filter(conversation_member::active.eq(true))
+            .filter(conversation::kind.ne(ConversationKind::Support))
             .filter(conversation_member::tenant_id.eq_any(tenants.to_vec()))
             .order(conversation_member::conversation_id.asc())
             .limit(i64::try_from(limit).unwrap_or(i64::MAX))

@@ -7,30 +7,39 @@ use crate::journal::command::Command;
 use crate::journal::working_set::WorkingSet;
 use crate::kernel::{GroupId, MemberId, Result};
 
-/// Loads the groups that commands name or may need, and in which groups those are who act on a group's conversations.
+/// Loads the groups that commands name; their rooms follow from them.
+pub(super) fn load_named(source: &mut dyn Source, set: &mut WorkingSet, wants: &Wants) -> Result<()> {
+    for tenant in &wants.named_groups {
+        for row in source.living_groups(*tenant)? {
+            set.groups.load(row.id, row);
+        }
+    }
+    load_rows(source, set, wants.groups.clone())
+}
+
+fn load_rows(source: &mut dyn Source, set: &mut WorkingSet, mut groups: BTreeSet<GroupId>) -> Result<()> {
+    groups.retain(|id| !set.groups.contains(id));
+    if !groups.is_empty() {
+        for row in source.groups(&listed(&groups))? {
+            set.groups.load(row.id, row);
+        }
+    }
+    Ok(())
+}
+
+/// Loads who is in groups, and in which groups those are who act on a group's conversations.
 pub(super) fn load(
     source: &mut dyn Source,
     set: &mut WorkingSet,
     wants: &Wants,
     commands: &[&Command],
 ) -> Result<()> {
-    for tenant in &wants.named_groups {
-        for row in source.living_groups(*tenant)? {
-            set.groups.load(row.id, row);
-        }
-    }
     let grouped = || set.conversations.values().filter_map(|row| row.group_id);
     // Who may see a group's conversation is asked of its members; a command of this batch may make it a group's.
     let sights_matter = !wants.groups.is_empty() || grouped().next().is_some();
-    let mut groups = wants.groups.clone();
     if wants.groups_of_conversations {
-        groups.extend(grouped());
-    }
-    groups.retain(|id| !set.groups.contains(id));
-    if !groups.is_empty() {
-        for row in source.groups(&listed(&groups))? {
-            set.groups.load(row.id, row);
-        }
+        let groups = grouped().collect();
+        load_rows(source, set, groups)?;
     }
     let mut found = Vec::new();
     if !wants.rosters.is_empty() {

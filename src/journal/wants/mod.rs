@@ -48,6 +48,8 @@ pub struct Wants {
     pub sessions: BTreeSet<MemberId>,
     /// Customers whose open conversation matters.
     pub openers: BTreeSet<MemberId>,
+    /// Direct rooms that may be there, by `open_key`.
+    pub open_keys: BTreeSet<String>,
     /// Customers whose conversations move, and to whom: (from, into).
     pub merges: BTreeSet<(MemberId, MemberId)>,
     /// Members whose role, state, end or parent may change: their parents and sub-accounts, the tenant's
@@ -63,7 +65,7 @@ pub struct Wants {
     pub agents: BTreeSet<MemberId>,
     /// Groups that are changed, or given conversations.
     pub groups: BTreeSet<GroupId>,
-    /// Groups whose members matter, all of them.
+    /// Groups whose members matter, all of them, and their rooms.
     pub rosters: BTreeSet<GroupId>,
     /// Places in groups that may change, by group and member: also the rows of those who left.
     pub places: BTreeSet<(GroupId, MemberId)>,
@@ -124,6 +126,7 @@ pub fn load(
     }
     let openings = load_openings(source, set, &tenants, &wants)?;
     load_members(source, set, &tenants, &wants)?;
+    groups::load_named(source, set, &wants)?;
     let mut whole = routing::load(source, set, &wants)?;
     whole.extend(openings);
     load_conversations(source, set, &tenants, &wants, whole)?;
@@ -277,7 +280,12 @@ fn load_conversations(
             ids.extend(&inside);
             set.inside.insert((member, kind), inside);
         }
+        let rooms = source.rooms(tenants, member, PIECE + 1)?;
+        ids.extend(&rooms);
+        set.rooms.insert(member, rooms);
     }
+    // The room of a group follows its members.
+    ids.extend(wants.rosters.iter().filter_map(|group| set.groups.get(group)?.room_id));
     for group in &wants.ending_groups {
         let of_group = source.of_group(tenants, *group, PIECE + 1)?;
         ids.extend(&of_group);
@@ -326,7 +334,9 @@ fn load_open(
         .values()
         .filter(|row| row.status == Some(ConversationStatus::Closed))
         .filter_map(|row| row.customer_id);
-    let keys: BTreeSet<String> = wants.openers.iter().copied().chain(closed).map(support_open_key).collect();
+    let mut keys: BTreeSet<String> =
+        wants.openers.iter().copied().chain(closed).map(support_open_key).collect();
+    keys.extend(wants.open_keys.iter().cloned());
     if !keys.is_empty() {
         let keys: Vec<String> = keys.into_iter().collect();
         let mut behind = BTreeSet::new();

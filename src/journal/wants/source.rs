@@ -31,7 +31,7 @@ pub trait Source: super::routing_source::RoutingSource {
     fn sightings(&mut self, ids: &[MemberId]) -> Result<Vec<(MemberId, Sighting)>>;
     /// The newest transfers of a conversation after this time, at most `limit`.
     fn transfers(&mut self, of: ConversationId, after: i64, limit: usize) -> Result<Vec<AssignmentRow>>;
-    /// The oldest conversations, not closed, where the member is in as this, at most `limit`.
+    /// The oldest support conversations, not closed, where the member is in as this, at most `limit`.
     fn inside(
         &mut self,
         tenants: &[TenantId],
@@ -39,6 +39,8 @@ pub trait Source: super::routing_source::RoutingSource {
         kind: MemberType,
         limit: usize,
     ) -> Result<Vec<ConversationId>>;
+    /// The oldest rooms of the staff where the member is in, at most `limit`.
+    fn rooms(&mut self, tenants: &[TenantId], member: MemberId, limit: usize) -> Result<Vec<ConversationId>>;
     fn groups(&mut self, ids: &[GroupId]) -> Result<Vec<GroupRow>>;
     /// The groups of a tenant that are not deleted.
     fn living_groups(&mut self, tenant: TenantId) -> Result<Vec<GroupRow>>;

@@ -116,6 +116,11 @@ async fn groups(recorder: &mut Recorder<'_>, admin: &Client, agent: &Client, age
     recorder.call("get_group", agent, &format!("GET {path}"), None).await;
     let change = Some(json!({"description": "Parcels that come back, and refunds"}));
     recorder.call("update_group", admin, &format!("PATCH {path}"), change).await;
+    let admin_id = string(&admin.get("/me").await.ok()["id"]);
+    let line = format!("PUT /rooms/direct/{admin_id}");
+    recorder.call("open_direct_room", agent, &line, None).await;
+    let room = Some(json!({"subject": "Early shift", "member_ids": [admin_id]}));
+    recorder.call("make_room", agent, "POST /rooms", room).await;
     recorder.call("remove_group_member", admin, &format!("DELETE {place}"), None).await;
     recorder.call("delete_group", admin, &format!("DELETE {path}"), None).await;
 }

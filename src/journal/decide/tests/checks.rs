@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::SECRET;
 use super::memory::Memory;
 use crate::domain::conversation::{
-    ConversationKind, ConversationRow, ConversationStatus, MemberType, ParticipantRow, Priority, queue_key,
+    ConversationKind, ConversationRow, ConversationStatus, MemberType, ParticipantRow, Priority,
+    direct_between, queue_key,
 };
 use crate::domain::entry::{EntryKind, EntryRow, MESSAGE};
-use crate::domain::group::{GroupMemberRow, GroupRow};
+use crate::domain::group::{GroupMemberRow, GroupMemberType, GroupRow};
 use crate::domain::offer::{NeedsRow, OfferRow};
 use crate::domain::presence::{AgentStatusRow, PresenceChangeRow};
 use crate::journal::table::Table;
@@ -277,6 +278,9 @@ pub(super) fn check_groups(after: &Picture, now: i64) {
     }
     for conversation in after.conversations.values() {
         let Some(group) = conversation.group_id.map(|id| &after.groups[&id]) else { continue };
+        if conversation.kind != ConversationKind::Support {
+            continue;
+        }
         assert_eq!(group.tenant_id, conversation.tenant_id);
         let closed = conversation.status == Some(ConversationStatus::Closed);
         assert!(closed || group.deleted_at.is_none(), "nobody's matter: {conversation:?}");
@@ -317,6 +321,52 @@ pub(super) fn check_queue(after: &Picture) {
     }
 }
 
+/// What must hold of rooms: see `decide::rooms`.
+pub(super) fn check_rooms(after: &Picture, now: i64) {
+    for room in after.conversations.values().filter(|row| row.kind.is_room()) {
+        assert!(
+            room.status.is_none() && room.customer_id.is_none() && room.backstage_id.is_none(),
+            "{room:?}"
+        );
+        let range = (room.id, MemberId(i64::MIN))..=(room.id, MemberId(i64::MAX));
+        let rows = || after.participants.range(range.clone()).map(|(_, row)| row);
+        let inside = || rows().filter(|row| row.is_in());
+        for row in inside() {
+            let member = &after.members[&row.member_id.0];
+            let fits = member.role.is_staff() && member.is_usable(now) && member.tenant == room.tenant_id;
+            assert!(fits && row.active, "{member:?} is in {room:?}");
+        }
+        let managed = || inside().any(|row| row.member_type == MemberType::Manager);
+        match (room.kind, room.group_id) {
+            (ConversationKind::Direct, _) => {
+                let between = direct_between(room).unwrap();
+                assert!(
+                    rows().count() == 2 && rows().all(|row| between.contains(&row.member_id)),
+                    "{room:?}"
+                );
+                assert_eq!(after.open[&(room.tenant_id, room.open_key.clone().unwrap())], room.id);
+            }
+            (_, Some(group)) => {
+                assert_eq!(after.groups[&group].room_id, Some(room.id));
+                let stands = |member: MemberId| after.group_members.get(&(group, member));
+                let in_group: Vec<MemberId> = after
+                    .group_members
+                    .values()
+                    .filter(|row| row.group_id == group && row.left_at.is_none())
+                    .map(|row| row.member_id)
+                    .collect();
+                assert_eq!(inside().map(|row| row.member_id).collect::<Vec<_>>(), in_group, "{room:?}");
+                for row in inside() {
+                    let manager = row.member_type == MemberType::Manager;
+                    let as_manager = stands(row.member_id).unwrap().member_type == GroupMemberType::Manager;
+                    assert_eq!(manager, as_manager, "{row:?}");
+                }
+            }
+            (_, None) => assert!(managed() || inside().count() == 0, "nobody manages {room:?}"),
+        }
+    }
+}
+
 /// P6, and at most one open conversation for each customer.
 pub(super) fn check_owners(after: &Picture) {
     let mut open = HashMap::new();
@@ -347,5 +397,6 @@ pub(super) fn check_owners(after: &Picture) {
         assert_eq!(customers, vec![conversation.customer_id.unwrap()], "{conversation:?}");
         assert!(inside().all(|row| row.active != closed), "{conversation:?}");
     }
-    assert_eq!(after.open.len(), open.len(), "the map of open conversations is out of date");
+    let direct = after.conversations.values().filter(|row| row.kind == ConversationKind::Direct).count();
+    assert_eq!(after.open.len(), open.len() + direct, "the map of open conversations is out of date");
 }

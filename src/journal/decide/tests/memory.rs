@@ -198,7 +198,12 @@ impl Source for Memory {
         kind: MemberType,
         limit: usize,
     ) -> Result<Vec<ConversationId>> {
-        let inside = |row: &&ParticipantRow| row.member_id == member && row.active && row.member_type == kind;
+        let inside = |row: &&ParticipantRow| {
+            row.member_id == member
+                && row.active
+                && row.member_type == kind
+                && self.conversations[&row.conversation_id].status.is_some()
+        };
         Ok(self.participants.values().filter(inside).map(|row| row.conversation_id).take(limit).collect())
     }
 
@@ -231,6 +236,14 @@ impl Source for Memory {
             row.group_id == Some(group) && row.status != Some(ConversationStatus::Closed)
         };
         Ok(self.conversations.values().filter(runs).map(|row| row.id).take(limit).collect())
+    }
+
+    fn rooms(&mut self, _: &[TenantId], member: MemberId, limit: usize) -> Result<Vec<ConversationId>> {
+        let inside = |row: &&ParticipantRow| {
+            let is_room = self.conversations[&row.conversation_id].kind.is_room();
+            row.member_id == member && row.active && is_room
+        };
+        Ok(self.participants.values().filter(inside).map(|row| row.conversation_id).take(limit).collect())
     }
 
     fn participants(&mut self, fronts: &[ConversationId]) -> Result<Vec<ParticipantRow>> {

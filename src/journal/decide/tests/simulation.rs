@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::checks::{
     Held, Picture, check_capacity, check_groups, check_logs, check_moves, check_owners, check_presences,
-    check_queue, marks, picture, serving, sync,
+    check_queue, check_rooms, marks, picture, serving, sync,
 };
 use super::memory::Memory;
 use super::routing::check_offers;
@@ -181,6 +181,7 @@ impl Simulation {
         check_presences(&before, &after, &self.set.presence_changes);
         check_offers(after.offers.values());
         check_queue(&after);
+        check_rooms(&after, self.set.now);
         self.check_assignments(&after);
         self.check_changes(&after);
     }

@@ -11,8 +11,9 @@ use crate::domain::presence::{PresenceStatus, Sighting};
 use crate::journal::command::{Command, Draft, LogRef};
 use crate::journal::commands::{
     Action, AddMember, AnswerOffer, Assign, ChangeMember, Claim, Close, CreateGroup, DeleteGroup, Delivered,
-    Edit, MarkUnread, Merge, Open, Read, Recall, Release, RemoveGroupMember, RemoveMember, Reopen,
-    RequeueAbsent, Send, SetConnected, SetGroupMember, SetPresence, TakeOver, Transfer, Update, UpdateGroup,
+    Edit, MakeRoom, MarkUnread, Merge, Open, OpenDirect, Read, Recall, Release, RemoveGroupMember, RemoveMember,
+    Reopen, RequeueAbsent, Send, SetConnected, SetGroupMember, SetPresence, TakeOver, Transfer, Update,
+    UpdateGroup,
 };
 use crate::kernel::MemberId;
 
@@ -155,6 +156,15 @@ pub(super) enum Step {
         conversation: usize,
         group: Option<usize>,
     },
+    /// A room of the staff is made, or a direct one opened.
+    Room {
+        who: usize,
+        members: Vec<usize>,
+    },
+    Direct {
+        who: usize,
+        member: usize,
+    },
     /// Somebody says what it is.
     Presence {
         who: usize,
@@ -277,6 +287,11 @@ impl Simulation {
                 let group = Some(group.map(|group| self.group(group)));
                 by(who, Update { group, ..Update::of(conversation) }.into())
             }
+            Step::Room { who, members } => {
+                let members = members.into_iter().map(member).collect();
+                by(who, MakeRoom { subject: "Room".to_owned(), members }.into())
+            }
+            Step::Direct { who, member: one } => by(who, OpenDirect { member: member(one) }.into()),
             Step::MakeGroup { who, name } => {
                 by(who, CreateGroup { name: format!("Group {name}"), description: String::new() }.into())
             }
