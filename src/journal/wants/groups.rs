@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Source, Wants, listed};
+use super::{PIECE, Source, Wants, listed};
 use crate::journal::command::Command;
 use crate::journal::working_set::WorkingSet;
-use crate::kernel::{GroupId, MemberId, Result};
+use crate::kernel::{ConversationId, GroupId, MemberId, Result, TenantId};
 
 /// Loads the groups that commands name; their rooms follow from them.
 pub(super) fn load_named(source: &mut dyn Source, set: &mut WorkingSet, wants: &Wants) -> Result<()> {
@@ -64,4 +64,21 @@ pub(super) fn load(
     }
     set.known_sights.extend(sights);
     Ok(())
+}
+
+/// The rooms that follow their groups, and what a group that ends gives back.
+pub(super) fn conversations(
+    source: &mut dyn Source,
+    set: &mut WorkingSet,
+    tenants: &[TenantId],
+    wants: &Wants,
+) -> Result<Vec<ConversationId>> {
+    let rooms = wants.rosters.iter().filter_map(|group| set.groups.get(group)?.room_id);
+    let mut ids: Vec<ConversationId> = rooms.collect();
+    for group in &wants.ending_groups {
+        let of_group = source.of_group(tenants, *group, PIECE + 1)?;
+        ids.extend(&of_group);
+        set.of_groups.insert(*group, of_group);
+    }
+    Ok(ids)
 }

@@ -284,13 +284,7 @@ fn load_conversations(
         ids.extend(&rooms);
         set.rooms.insert(member, rooms);
     }
-    // The room of a group follows its members.
-    ids.extend(wants.rosters.iter().filter_map(|group| set.groups.get(group)?.room_id));
-    for group in &wants.ending_groups {
-        let of_group = source.of_group(tenants, *group, PIECE + 1)?;
-        ids.extend(&of_group);
-        set.of_groups.insert(*group, of_group);
-    }
+    ids.extend(groups::conversations(source, set, tenants, wants)?);
     for member in &wants.served {
         let served = source.inside(tenants, *member, MemberType::Manager, PIECE + 1)?;
         ids.extend(&served);

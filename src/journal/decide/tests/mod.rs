@@ -5,10 +5,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod checks;
+mod checks_staff;
 mod memory;
 mod routing;
 mod simulation;
 mod step;
+mod step_staff;
 mod strategy;
 mod version;
 

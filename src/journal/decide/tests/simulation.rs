@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::checks::{
-    Held, Picture, check_capacity, check_groups, check_logs, check_moves, check_owners, check_presences,
-    check_queue, check_rooms, marks, picture, serving, sync,
+    Held, Picture, check_capacity, check_logs, check_moves, check_owners, check_presences, check_queue,
+    marks, picture, serving, sync,
 };
+use super::checks_staff::{check_groups, check_rooms};
 use super::memory::Memory;
 use super::routing::check_offers;
 use super::step::Step;

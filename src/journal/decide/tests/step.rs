@@ -5,15 +5,13 @@ use super::{PEOPLE, SECRET, SHOP};
 use crate::domain::actor::Principal;
 use crate::domain::content::Body;
 use crate::domain::conversation::{CloseReason, Priority};
-use crate::domain::group::GroupMemberType;
 use crate::domain::member::MemberStatus;
 use crate::domain::presence::{PresenceStatus, Sighting};
 use crate::journal::command::{Command, Draft, LogRef};
 use crate::journal::commands::{
-    Action, AddMember, AnswerOffer, Assign, ChangeMember, Claim, Close, CreateGroup, DeleteGroup, Delivered,
-    Edit, MakeRoom, MarkUnread, Merge, Open, OpenDirect, Read, Recall, Release, RemoveGroupMember, RemoveMember,
-    Reopen, RequeueAbsent, Send, SetConnected, SetGroupMember, SetPresence, TakeOver, Transfer, Update,
-    UpdateGroup,
+    Action, AddMember, AnswerOffer, Assign, ChangeMember, Claim, Close, Delivered, Edit, MarkUnread, Merge, Open,
+    Read, Recall, Release, RemoveMember, Reopen, RequeueAbsent, Send, SetConnected, SetPresence, TakeOver, Transfer,
+    Update,
 };
 use crate::kernel::MemberId;
 
@@ -287,27 +285,6 @@ impl Simulation {
                 let group = Some(group.map(|group| self.group(group)));
                 by(who, Update { group, ..Update::of(conversation) }.into())
             }
-            Step::Room { who, members } => {
-                let members = members.into_iter().map(member).collect();
-                by(who, MakeRoom { subject: "Room".to_owned(), members }.into())
-            }
-            Step::Direct { who, member: one } => by(who, OpenDirect { member: member(one) }.into()),
-            Step::MakeGroup { who, name } => {
-                by(who, CreateGroup { name: format!("Group {name}"), description: String::new() }.into())
-            }
-            Step::NameGroup { who, group, name } => {
-                let name = Some(format!("GROUP {name}"));
-                by(who, UpdateGroup { group: self.group(group), name, description: None }.into())
-            }
-            Step::EndGroup { who, group } => by(who, DeleteGroup { group: self.group(group) }.into()),
-            Step::Place { who, group, member: one, manages } => {
-                let kind = |manages| if manages { GroupMemberType::Manager } else { GroupMemberType::Member };
-                let (group, member_type) = (self.group(group), manages.map(kind));
-                by(who, SetGroupMember { group, member: member(one), member_type }.into())
-            }
-            Step::Displace { who, group, member: one } => {
-                by(who, RemoveGroupMember { group: self.group(group), member: member(one) }.into())
-            }
             Step::Read { who, conversation, seq, version: read_ver } => {
                 by(who, Read { conversation: self.conversation(conversation), seq, read_ver }.into())
             }
@@ -339,9 +316,7 @@ impl Simulation {
             Step::Answer { who, conversation, accept } => {
                 by(who, AnswerOffer { conversation: self.front(conversation), accept }.into())
             }
-            Step::Retry { .. } | Step::Commit | Step::Wait { .. } | Step::Routing { .. } | Step::Route => {
-                None
-            }
+            other => self.command_about_staff(&other),
         }
     }
 }

@@ -1,0 +1,80 @@
+//! What must hold of groups and rooms of the staff, as checks of the whole working set.
+
+use std::collections::HashSet;
+
+use super::checks::Picture;
+use crate::domain::conversation::{ConversationKind, ConversationStatus, MemberType, direct_between};
+use crate::domain::group::GroupMemberType;
+use crate::kernel::MemberId;
+
+/// What must hold of groups: see `decide::groups`.
+pub(super) fn check_groups(after: &Picture, now: i64) {
+    let mut names = HashSet::new();
+    for group in after.groups.values() {
+        assert_eq!(group.name_key.is_none(), group.deleted_at.is_some(), "{group:?}");
+        if let Some(key) = &group.name_key {
+            assert!(names.insert((group.tenant_id, key)), "two groups have one name: {group:?}");
+        }
+    }
+    for place in after.group_members.values().filter(|row| row.left_at.is_none()) {
+        let (group, member) = (&after.groups[&place.group_id], &after.members[&place.member_id.0]);
+        assert!(group.deleted_at.is_none(), "a deleted group has a member: {place:?}");
+        assert!(group.tenant_id == member.tenant && place.tenant_id == member.tenant, "{place:?}");
+        assert!(member.role.is_staff() && member.is_usable(now), "{member:?} is in {group:?}");
+    }
+    for conversation in after.conversations.values() {
+        let Some(group) = conversation.group_id.map(|id| &after.groups[&id]) else { continue };
+        if conversation.kind != ConversationKind::Support {
+            continue;
+        }
+        assert_eq!(group.tenant_id, conversation.tenant_id);
+        let closed = conversation.status == Some(ConversationStatus::Closed);
+        assert!(closed || group.deleted_at.is_none(), "nobody's matter: {conversation:?}");
+    }
+}
+
+/// What must hold of rooms: see `decide::rooms`.
+pub(super) fn check_rooms(after: &Picture, now: i64) {
+    for room in after.conversations.values().filter(|row| row.kind.is_room()) {
+        assert!(
+            room.status.is_none() && room.customer_id.is_none() && room.backstage_id.is_none(),
+            "{room:?}"
+        );
+        let range = (room.id, MemberId(i64::MIN))..=(room.id, MemberId(i64::MAX));
+        let rows = || after.participants.range(range.clone()).map(|(_, row)| row);
+        let inside = || rows().filter(|row| row.is_in());
+        for row in inside() {
+            let member = &after.members[&row.member_id.0];
+            let fits = member.role.is_staff() && member.is_usable(now) && member.tenant == room.tenant_id;
+            assert!(fits && row.active, "{member:?} is in {room:?}");
+        }
+        let managed = || inside().any(|row| row.member_type == MemberType::Manager);
+        match (room.kind, room.group_id) {
+            (ConversationKind::Direct, _) => {
+                let between = direct_between(room).unwrap();
+                assert!(
+                    rows().count() == 2 && rows().all(|row| between.contains(&row.member_id)),
+                    "{room:?}"
+                );
+                assert_eq!(after.open[&(room.tenant_id, room.open_key.clone().unwrap())], room.id);
+            }
+            (_, Some(group)) => {
+                assert_eq!(after.groups[&group].room_id, Some(room.id));
+                let stands = |member: MemberId| after.group_members.get(&(group, member));
+                let in_group: Vec<MemberId> = after
+                    .group_members
+                    .values()
+                    .filter(|row| row.group_id == group && row.left_at.is_none())
+                    .map(|row| row.member_id)
+                    .collect();
+                assert_eq!(inside().map(|row| row.member_id).collect::<Vec<_>>(), in_group, "{room:?}");
+                for row in inside() {
+                    let manager = row.member_type == MemberType::Manager;
+                    let as_manager = stands(row.member_id).unwrap().member_type == GroupMemberType::Manager;
+                    assert_eq!(manager, as_manager, "{row:?}");
+                }
+            }
+            (_, None) => assert!(managed() || inside().count() == 0, "nobody manages {room:?}"),
+        }
+    }
+}

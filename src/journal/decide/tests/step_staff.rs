@@ -1,0 +1,42 @@
+//! What steps about groups and rooms of the staff mean.
+
+use super::simulation::Simulation;
+use super::step::Step;
+use crate::domain::group::GroupMemberType;
+use crate::journal::command::Command;
+use crate::journal::commands::{
+    Action, CreateGroup, DeleteGroup, MakeRoom, OpenDirect, RemoveGroupMember, SetGroupMember, UpdateGroup,
+};
+use crate::kernel::MemberId;
+
+impl Simulation {
+    /// The command of a step about groups and rooms; none of one that is no command.
+    pub(super) fn command_about_staff(&self, step: &Step) -> Option<Command> {
+        let by = |who: usize, action: Action| Some(Command::new(self.people[who], action));
+        let member = |index: usize| MemberId(index as i64 + 1);
+        match step.clone() {
+            Step::Room { who, members } => {
+                let members = members.into_iter().map(member).collect();
+                by(who, MakeRoom { subject: "Room".to_owned(), members }.into())
+            }
+            Step::Direct { who, member: one } => by(who, OpenDirect { member: member(one) }.into()),
+            Step::MakeGroup { who, name } => {
+                by(who, CreateGroup { name: format!("Group {name}"), description: String::new() }.into())
+            }
+            Step::NameGroup { who, group, name } => {
+                let name = Some(format!("GROUP {name}"));
+                by(who, UpdateGroup { group: self.group(group), name, description: None }.into())
+            }
+            Step::EndGroup { who, group } => by(who, DeleteGroup { group: self.group(group) }.into()),
+            Step::Place { who, group, member: one, manages } => {
+                let kind = |manages| if manages { GroupMemberType::Manager } else { GroupMemberType::Member };
+                let (group, member_type) = (self.group(group), manages.map(kind));
+                by(who, SetGroupMember { group, member: member(one), member_type }.into())
+            }
+            Step::Displace { who, group, member: one } => {
+                by(who, RemoveGroupMember { group: self.group(group), member: member(one) }.into())
+            }
+            _ => None,
+        }
+    }
+}
