@@ -32,7 +32,9 @@ async fn settle(socket: &mut Socket) {
 async fn told_of(socket: &mut Socket, who: &Client, status: &str) -> Value {
     let (id, status) = (who.id(), status.to_owned());
     let fits = move |frame: &Value| {
-        frame["type"] == "presence" && frame["data"]["member_id"] == id && frame["data"]["status"] == status.as_str()
+        frame["type"] == "presence"
+            && frame["data"]["member_id"] == id
+            && frame["data"]["status"] == status.as_str()
     };
     socket.wait("presence", fits).await["data"].clone()
 }

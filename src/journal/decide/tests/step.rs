@@ -9,9 +9,9 @@ use crate::domain::member::MemberStatus;
 use crate::domain::presence::{PresenceStatus, Sighting};
 use crate::journal::command::{Command, Draft, LogRef};
 use crate::journal::commands::{
-    Action, AddMember, AnswerOffer, Assign, ChangeMember, Claim, Close, Delivered, Edit, MarkUnread, Merge, Open,
-    Read, Recall, Release, RemoveMember, Reopen, RequeueAbsent, Send, SetConnected, SetPresence, TakeOver, Transfer,
-    Update,
+    Action, AddMember, AnswerOffer, Assign, ChangeMember, Claim, Close, Delivered, Edit, MarkUnread, Merge,
+    Open, Read, Recall, Release, RemoveMember, Reopen, RequeueAbsent, Send, SetConnected, SetPresence,
+    TakeOver, Transfer, Update,
 };
 use crate::kernel::MemberId;
 
