@@ -173,17 +173,6 @@ pub struct AssignConversation {
     pub note: Option<String>,
 }
 
-/// To whom a conversation is handed over.
-#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TransferConversation {
-    /// Another member of the staff.
-    pub agent_id: MemberId,
-    /// Why, for the staff; at most 2,000 characters. It stands behind the conversation, where the receiver finds it.
-    #[serde(default)]
-    pub note: Option<String>,
-}
-
 /// Why a conversation is taken over.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]

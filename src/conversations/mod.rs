@@ -1,6 +1,6 @@
 //! Conversations: what they hold, who is in them, who serves them, and what state they are in.
 //!
-//! Owns the reading of `conversation`, `conversation_member` and `assignment`, who may see what of them, and the two
+//! Owns the reading of `conversation`, `conversation_member`, `assignment` and `transfer`, who may see what of them, and the two
 //! views of a conversation (staff, customer). Does not own their writing: the journal alone decides and writes.
 //! Others may call [`access`] (the one door to somebody's conversation), [`store`], [`view`] and [`service`].
 //!
@@ -13,6 +13,7 @@ mod list;
 pub mod routes;
 pub mod service;
 pub mod store;
+mod transfers;
 pub mod view;
 
 pub use routes::routes;

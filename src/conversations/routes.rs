@@ -13,10 +13,11 @@ use crate::kernel::{ConversationId, MemberId, Result};
 
 use super::api::{
     AddMember, AssignConversation, Assignments, CloseConversation, ListConversations, OpenConversation,
-    OpenedConversation, Participants, ReleaseConversation, TakeOverConversation, TransferConversation,
+    OpenedConversation, Participants, ReleaseConversation, TakeOverConversation,
     UpdateConversation,
 };
 use super::service::{self, Target};
+use super::transfers;
 use super::view::View;
 
 /// The routes of this module.
@@ -27,7 +28,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(update_conversation);
     config.service(claim_conversation);
     config.service(assign_conversation);
-    config.service(transfer_conversation);
+    config.configure(transfers::routes);
     config.service(take_over_conversation);
     config.service(release_conversation);
     config.service(close_conversation);
@@ -165,32 +166,6 @@ async fn assign_conversation(
     let note = note.unwrap_or_default();
     let target = Target { id: id.into_inner(), if_version: if_match.versions };
     let view = service::assign(&app, caller.actor, target, agent_id, note).await?;
-    Ok(tagged(view.version(), &view))
-}
-
-/// Transfer a conversation
-///
-/// The agent who serves it hands it over to another one, who must be there (`online` or `busy` by `effective_status`,
-/// else `409 agent_absent`), and leaves it. Supervisors and administrators hand over any, to anybody. What was
-/// transferred more than the tenant's `transfer_limit` times within an hour, or goes straight back within a minute
-/// although nobody wrote, is refused with `409 transfer_loop`.
-#[utoipa::path(
-    tag = "conversations",
-    params(("id" = ConversationId, Path, description = "The conversation."), IfMatch),
-    request_body = TransferConversation,
-    responses((status = 200, description = "The conversation as it stands now.", body = View))
-)]
-#[post("/conversations/{id}/transfer")]
-async fn transfer_conversation(
-    app: web::Data<App>,
-    caller: Staff,
-    id: web::Path<ConversationId>,
-    if_match: IfMatch,
-    input: Body<TransferConversation>,
-) -> Result<HttpResponse> {
-    let TransferConversation { agent_id, note } = input.into_inner();
-    let target = Target { id: id.into_inner(), if_version: if_match.versions };
-    let view = service::transfer(&app, caller.actor, target, agent_id, note.unwrap_or_default()).await?;
     Ok(tagged(view.version(), &view))
 }
 

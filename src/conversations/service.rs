@@ -11,7 +11,7 @@ use crate::domain::permission::{self, Operation, Scope};
 use crate::groups;
 use crate::http::page::Page;
 use crate::journal::commands::{
-    AddMember, AnswerOffer, Assign, Claim, Close, Open, Release, RemoveMember, Reopen, TakeOver, Transfer,
+    AddMember, AnswerOffer, Assign, Claim, Close, Open, Release, RemoveMember, Reopen, TakeOver,
     Update,
 };
 use crate::journal::{Action, Command, Reply};
@@ -40,7 +40,7 @@ pub const TAGS_MAX: usize = 20;
 /// Longest tag, in characters.
 pub const TAG_MAX: usize = 64;
 /// Most assignments that are shown of one conversation.
-const ASSIGNMENTS_MAX: i64 = 1_000;
+pub(super) const ASSIGNMENTS_MAX: i64 = 1_000;
 
 /// Opens a customer's conversation, or finds the open one. A message is sent in either case.
 pub async fn open(app: &App, actor: Actor, input: OpenConversation) -> Result<Opened> {
@@ -162,7 +162,7 @@ pub struct Target {
     pub if_version: Option<IfVersion>,
 }
 
-async fn change(app: &App, actor: Actor, target: Target, action: impl Into<Action>) -> Result<View> {
+pub(super) async fn change(app: &App, actor: Actor, target: Target, action: impl Into<Action>) -> Result<View> {
     let Target { id, if_version } = target;
     app.journal.submit(Command::new(actor, action).based_on(if_version)).await?;
     changed(app, actor, id).await
@@ -197,19 +197,6 @@ pub async fn assign(app: &App, actor: Actor, target: Target, agent: MemberId, no
     length("/note", &note, NOTE_MAX)?;
     let conversation = target.id;
     change(app, actor, target, Assign { conversation, agent, note }).await
-}
-
-/// Hands a conversation over to another member of the staff.
-pub async fn transfer(
-    app: &App,
-    actor: Actor,
-    target: Target,
-    agent: MemberId,
-    note: String,
-) -> Result<View> {
-    length("/note", &note, NOTE_MAX)?;
-    let conversation = target.id;
-    change(app, actor, target, Transfer { conversation, agent, note }).await
 }
 
 /// Takes a conversation from the agent who serves it.
@@ -316,7 +303,7 @@ pub async fn assignments(app: &App, actor: Actor, id: ConversationId) -> Result<
         .await
 }
 
-fn length(pointer: &str, text: &str, most: usize) -> Result<()> {
+pub(super) fn length(pointer: &str, text: &str, most: usize) -> Result<()> {
     match text.chars().count() <= most {
         true => Ok(()),
         false => Err(Error::field(pointer, "too_long", format!("at most {most} characters"))),

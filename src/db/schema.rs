@@ -340,6 +340,23 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    transfer (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        conversation_id -> BigInt,
+        from_agent_id -> Nullable<BigInt>,
+        to_agent_id -> Nullable<BigInt>,
+        from_group_id -> Nullable<BigInt>,
+        to_group_id -> Nullable<BigInt>,
+        reason -> Nullable<Text>,
+        note -> Text,
+        transferred_by -> Nullable<BigInt>,
+        at -> BigInt,
+        msg_count -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     agent_connection,
     agent_status,

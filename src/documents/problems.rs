@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::kernel::Code;
 use crate::kernel::Code::{
     AccountDisabled, AccountLocked, AgentAbsent, AgentFull, AlreadyAssigned, Busy, ConversationClosed,
-    CursorReset, Draining, Forbidden, IdempotencyConflict, Internal, InvalidCredentials, InvalidParameter,
+    CursorReset, Draining, Forbidden, GroupEmpty, IdempotencyConflict, Internal, InvalidCredentials, InvalidParameter,
     InvalidTransition, LastAdmin, LastManager, LimitReached, MalformedJson, MessageRecalled, NameTaken,
     NotAMember, NotAssignee, NotFound, OfferEnded, OpenConversationExists, OriginRefused, PayloadTooLarge,
     QueueClosed, QueueFull, RateLimited, RequestTimeout, SessionRevoked, StaleEdit, StorageUnavailable,
@@ -81,6 +81,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
             NotFound,
             AgentAbsent,
             AgentFull,
+            GroupEmpty,
             TransferLoop,
             InvalidTransition,
             VersionMismatch,
@@ -98,7 +99,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "accept_offer" => &[Forbidden, NotFound, AgentFull, OfferEnded, VersionMismatch],
         "decline_offer" => &[Forbidden, NotFound, OfferEnded, VersionMismatch],
         "explain_routing" => &[Forbidden, NotFound],
-        "list_assignments" => &[Forbidden, NotFound],
+        "list_assignments" | "list_transfers" => &[Forbidden, NotFound],
 
         "send_message" => {
             &[Forbidden, NotAMember, NotAssignee, NotFound, IdempotencyConflict, ConversationClosed]

@@ -126,7 +126,14 @@ text_enum! {
         AgentGone = "agent_gone",
         /// The agent was offline or away for longer than the tenant lets it keep conversations.
         AgentAbsent = "agent_absent",
+        /// The conversation was handed over to a group, in whose queue it waits.
+        GroupTransfer = "group_transfer",
     }
+}
+
+impl AssignmentEnd {
+    /// Those by which the agent gave the conversation back: routing passes it over.
+    pub const GIVEN_BACK: [Self; 2] = [Self::Release, Self::GroupTransfer];
 }
 
 /// A row of `conversation`.

@@ -16,3 +16,4 @@ pub mod permission;
 pub mod presence;
 pub mod routing;
 pub mod tenant;
+pub mod transfer;

@@ -11,6 +11,7 @@ use super::conversation::{AssignmentEnd, CloseReason, Priority};
 use super::entry::EntryKind;
 use super::member::Role;
 use super::routing::Skill;
+use super::transfer::TransferReason;
 use crate::kernel::{ConversationId, GroupId, MemberId};
 
 /// Content of notices that say everything by their kind.
@@ -108,6 +109,10 @@ pub struct RemarkContent {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = AssignmentEnd, required = false)]
     pub reason: Option<AssignmentEnd>,
+    /// Of a transfer: why, in one word, when that was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = TransferReason, required = false)]
+    pub transfer_reason: Option<TransferReason>,
 }
 
 /// The name of the schema of this kind's content.

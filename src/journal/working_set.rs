@@ -19,6 +19,7 @@ use crate::domain::member::{MemberStatus, Role};
 use crate::domain::offer::{NeedsRow, OfferRow};
 use crate::domain::presence::{AgentStatusRow, PresenceChangeRow, Sighting};
 use crate::domain::tenant::TenantSettings;
+use crate::domain::transfer::TransferRow;
 use crate::kernel::{
     AssignmentId, ConversationId, GroupId, IdGenerator, MemberId, OfferId, SessionId, TenantId,
 };
@@ -152,7 +153,9 @@ pub struct WorkingSet {
     /// What became of the presences that changed.
     pub presence_changes: Vec<PresenceChangeRow>,
     /// The stored transfers of the last hour of those conversations whose were asked for.
-    pub transfers: HashMap<ConversationId, Vec<AssignmentRow>>,
+    pub transfers: HashMap<ConversationId, Vec<TransferRow>>,
+    /// Transfers of this batch.
+    pub made_transfers: Vec<TransferRow>,
     /// Assignments made by the batch.
     pub assignments: Table<AssignmentId, AssignmentRow>,
     /// What conversations ask of their agents. One without a row asks for nothing.
@@ -204,6 +207,7 @@ impl WorkingSet {
             known_sightings: BTreeSet::new(),
             presence_changes: Vec::new(),
             transfers: HashMap::new(),
+            made_transfers: Vec::new(),
             assignments: Table::default(),
             needs: Table::default(),
             offers: Table::default(),

@@ -191,6 +191,8 @@ id_types! {
     PresenceChangeId;
     /// One offer of a conversation to an agent.
     OfferId;
+    /// One transfer of a conversation.
+    TransferId;
 }
 
 #[cfg(test)]

@@ -17,5 +17,5 @@ pub use clock::{Clock, Millis};
 pub use error::{Code, Error, FieldError, Result};
 pub use id::{
     AssignmentId, ConversationId, GroupId, IdGenerator, IdentityKeyId, MemberId, OfferId, PresenceChangeId,
-    SessionId, TenantId,
+    SessionId, TenantId, TransferId,
 };

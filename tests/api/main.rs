@@ -84,6 +84,7 @@ mod tidy_guards;
 mod tidy_layers;
 mod tidy_paths;
 mod transfer;
+mod transfer_groups;
 mod unread;
 mod versions;
 mod visitors;

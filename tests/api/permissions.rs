@@ -8,6 +8,7 @@ use deskwire::domain::member::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::groups::{make, put};
 use crate::harness::personas::message;
 use crate::harness::{Client, Desk, TestApp};
 
@@ -20,6 +21,7 @@ type Row = (&'static str, &'static str, fn(&Place) -> Value, [u16; 7]);
 struct Place {
     agent: String,
     second_agent: String,
+    group: String,
 }
 
 fn nothing(_: &Place) -> Value {
@@ -43,6 +45,13 @@ const ROWS: &[Row] = &[
         |at| json!({"agent_id": at.second_agent}),
         [401, 403, 403, 409, 404, 200, 200],
     ),
+    (
+        "POST",
+        "/conversations/{id}/transfer",
+        |at| json!({"group_id": at.group}),
+        [401, 403, 403, 200, 404, 200, 200],
+    ),
+    ("GET", "/conversations/{id}/transfers", nothing, [401, 403, 403, 403, 404, 200, 200]),
     ("POST", "/conversations/{id}/take_over", |_| json!({}), [401, 403, 403, 403, 404, 200, 200]),
     ("POST", "/conversations/{id}/release", |_| json!({}), [401, 403, 403, 200, 404, 200, 200]),
     ("POST", "/conversations/{id}/close", |_| json!({}), [401, 200, 404, 200, 404, 200, 200]),
@@ -140,7 +149,9 @@ on_every_database! {
     /// Every cell of the table.
     async fn every_role_gets_what_the_table_says(app: TestApp) {
         let desk = app.desk().await;
-        let place = Place { agent: desk.agent.id(), second_agent: desk.second_agent.id() };
+        let group = make(&desk, "Billing").await;
+        put(&desk.admin, &group, &desk.supervisor, "member").await;
+        let place = Place { agent: desk.agent.id(), second_agent: desk.second_agent.id(), group };
         let mut wrong = Vec::new();
         for (method, path, body, expected) in ROWS {
             let mut got = [0; 7];

@@ -1,30 +1,31 @@
-//! Handing a conversation over to another agent. The table of legal moves stands in `decide::serve`.
-//!
-//! Owns the guard against conversations that go in circles: it counts the transfers of the last hour, and refuses the
-//! way straight back. Assigning is not guarded, so a supervisor always has a way out.
+//! Handing a conversation over to another agent or to a group. The table of legal moves stands in `decide::serve`, the
+//! guard against circles in `decide::transfer`.
 
 use super::JournalCommand;
 use crate::domain::actor::Principal;
-use crate::domain::conversation::{AssignmentReason, AssignmentRow, ConversationStatus};
+use crate::domain::conversation::{AssignmentEnd, AssignmentReason, ConversationStatus};
 use crate::domain::member::Role;
 use crate::domain::permission::Operation;
 use crate::domain::presence::PresenceStatus;
+use crate::domain::transfer::{Receiver, TransferReason};
 use crate::journal::command::Reply;
+use crate::journal::decide::log::Words;
 use crate::journal::decide::{CommandContext, wrong_state};
-use crate::journal::wants::{TRANSFERS_MS, Wants};
-use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
+use crate::journal::wants::Wants;
+use crate::kernel::{Code, ConversationId, Error, GroupId, MemberId, Result};
 
-/// For so long a conversation does not go straight back to the agent who handed it over, unless somebody wrote.
-const BACK_MS: i64 = 60_000;
-
-/// Hand a conversation over to another agent: the serving agent may, to one who is there, and supervisors, to anybody
-/// of the staff but themselves.
+/// Hand a conversation over: the serving agent may, and supervisors. To an agent who is there (supervisors: to anybody of
+/// the staff but themselves), who serves it from then on; or to a group, in whose queue it waits among those that came back
+/// from an agent, and where routing passes the former agent over as long as there is somebody else. A full or closed queue
+/// refuses no transfer: the customer is being served already.
 #[derive(Debug, Clone)]
 pub struct Transfer {
     /// Which.
     pub conversation: ConversationId,
     /// To whom.
-    pub agent: MemberId,
+    pub to: Receiver,
+    /// Why, in one word.
+    pub reason: Option<TransferReason>,
     /// Why, for the staff; may be empty.
     pub note: String,
 }
@@ -33,20 +34,46 @@ impl JournalCommand for Transfer {
     fn wants(&self, _: &Principal, wants: &mut Wants) {
         wants.conversations.insert(self.conversation);
         wants.transfers.insert(self.conversation);
-        wants.members.insert(self.agent);
         wants.assignments = true;
-        wants.agents.insert(self.agent);
+        match self.to {
+            Receiver::Agent(agent) => {
+                wants.members.insert(agent);
+                wants.agents.insert(agent);
+            }
+            Receiver::Group(group) => {
+                wants.groups.insert(group);
+                wants.staffed.insert(group);
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.note.len()
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
-        let (front, agent, actor) = (self.conversation, self.agent, context.actor_member()?);
-        context.support(front)?;
+        context.support(self.conversation)?;
+        match self.to {
+            Receiver::Agent(agent) => self.give_to_agent(context, agent)?,
+            Receiver::Group(group) => self.give_to_group(context, group)?,
+        }
+        Ok(Reply::about(self.conversation))
+    }
+}
+
+impl Transfer {
+    const fn words(&self) -> Words<'_> {
+        Words { note: self.note.as_str(), reason: self.reason }
+    }
+
+    fn give_to_agent(&self, context: &mut CommandContext<'_>, agent: MemberId) -> Result<()> {
+        let (front, actor) = (self.conversation, context.actor_member()?);
         // Who handed it over is no longer in it; saying it again finds that it is done.
         let row = context.conversation(front)?;
         let done = row.status == Some(ConversationStatus::Pending) && row.agent_id == Some(agent);
         let served = context.participant(front, actor).is_some();
         if done && agent != actor && served && context.actor.role().is_some_and(Role::is_staff) {
-            return Ok(Reply::about(front));
+            return Ok(());
         }
         context.require(front, Operation::Transfer)?;
         if agent == actor {
@@ -54,48 +81,63 @@ impl JournalCommand for Transfer {
         }
         context.require_staff(agent, "/agent_id")?;
         if done {
-            return Ok(Reply::about(front));
+            return Ok(());
         }
         context.require_version(front)?;
-        let row = context.conversation(front)?;
-        if row.status != Some(ConversationStatus::Pending) {
-            return Err(wrong_state(row, "only a conversation that an agent serves can be handed over"));
-        }
+        self.require_own(context)?;
         if !context.oversees(Operation::Transfer) {
-            if row.agent_id != Some(actor) {
-                return Err(wrong_state(row, "only the serving agent or a supervisor can hand it over"));
-            }
             let effective = context.agent(agent)?.effective();
             if !matches!(effective, PresenceStatus::Online | PresenceStatus::Busy) {
                 let error = Error::new(Code::AgentAbsent, "the agent is not there");
                 return Err(error.with("agent_id", agent).with("effective_status", effective));
             }
         }
-        self.check_circle(context)?;
-        context.hand_to(front, agent, AssignmentReason::Transfer, &self.note)?;
-        Ok(Reply::about(front))
+        context.require_no_circle(front, self.to)?;
+        let row = context.transfer_row(front, self.to, self.words())?;
+        context.hand_to(front, agent, AssignmentReason::Transfer, self.words())?;
+        context.set.made_transfers.push(row);
+        Ok(())
     }
-}
 
-impl Transfer {
-    /// Fails with `transfer_loop` for a conversation that goes in circles.
-    fn check_circle(&self, context: &CommandContext<'_>) -> Result<()> {
-        let (row, now) = (context.conversation(self.conversation)?, context.set.now);
-        let transfers: Vec<&AssignmentRow> = context.transfers(self.conversation)?;
-        let lately = transfers.iter().filter(|one| now - one.started_at < TRANSFERS_MS).count();
-        let limit = context.settings().transfer_limit;
-        if i64::try_from(lately).is_ok_and(|lately| lately >= limit) {
-            let error = Error::new(Code::TransferLoop, "the conversation was transferred too often within an hour");
-            return Err(error.with("transfers", lately).with("transfer_limit", limit));
-        }
-        let back = transfers.iter().max_by_key(|one| one.id).is_some_and(|last| {
-            let holds = Some(last.agent_id) == row.agent_id && Some(last.started_at) == row.assigned_at;
-            let silent = last.msg_count == row.msg_count && now - last.started_at < BACK_MS;
-            holds && silent && last.from_agent_id == Some(self.agent)
+    fn give_to_group(&self, context: &mut CommandContext<'_>, group: GroupId) -> Result<()> {
+        let (front, actor) = (self.conversation, context.actor_member()?);
+        // As above, and the group may lie out of its sight.
+        let row = context.conversation(front)?;
+        let waits = row.status == Some(ConversationStatus::Open) && row.group_id == Some(group);
+        let last = context.last_transfer(front)?.filter(|last| {
+            waits && last.went_to(self.to) && Some(last.at) == row.waiting_since
         });
-        match back {
-            true => Err(Error::new(Code::TransferLoop, "it came from that agent a moment ago, and nobody wrote since")),
-            false => Ok(()),
+        let (done, own) = (last.is_some(), last.is_some_and(|last| last.transferred_by == Some(actor)));
+        if own && context.actor.role().is_some_and(Role::is_staff) {
+            return Ok(());
+        }
+        context.require(front, Operation::Transfer)?;
+        context.require_group(group, "/group_id")?;
+        if done {
+            return Ok(());
+        }
+        context.require_version(front)?;
+        self.require_own(context)?;
+        context.require_somebody_else(front, group)?;
+        context.require_no_circle(front, self.to)?;
+        let row = context.transfer_row(front, self.to, self.words())?;
+        if context.conversation(front)?.group_id != Some(group) {
+            context.move_to_group(front, Some(group))?;
+        }
+        context.free(front, AssignmentEnd::GroupTransfer, self.words())?;
+        context.set.made_transfers.push(row);
+        Ok(())
+    }
+
+    /// Fails unless an agent serves it: the actor, or anybody when the actor oversees the desk.
+    fn require_own(&self, context: &CommandContext<'_>) -> Result<()> {
+        let row = context.conversation(self.conversation)?;
+        if row.status != Some(ConversationStatus::Pending) {
+            return Err(wrong_state(row, "only a conversation that an agent serves can be handed over"));
+        }
+        match context.oversees(Operation::Transfer) || row.agent_id == context.actor.member() {
+            true => Ok(()),
+            false => Err(wrong_state(row, "only the serving agent or a supervisor can hand it over")),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::domain::conversation::{
     ConversationKind, ConversationRow, ConversationStatus, MemberType, Priority,
 };
 use crate::domain::entry::{EntryKind, EntryRow, MESSAGE, NOTICE};
+use crate::domain::transfer::TransferReason;
 use crate::domain::notice::{AboutMember, RemarkContent};
 use crate::kernel::{ConversationId, MemberId, Result};
 
@@ -150,12 +151,19 @@ impl CommandContext<'_> {
         Ok(id)
     }
 
-    /// Tells the staff why; an empty note says nothing.
-    pub(crate) fn remark(&mut self, front: ConversationId, about: EntryKind, note: &str) -> Result<()> {
-        if note.is_empty() {
+    /// Tells the staff why; without words it says nothing.
+    pub(crate) fn remark<'a>(
+        &mut self,
+        front: ConversationId,
+        about: EntryKind,
+        words: impl Into<Words<'a>>,
+    ) -> Result<()> {
+        let words = words.into();
+        if words.is_empty() {
             return Ok(());
         }
-        self.explain(front, RemarkContent { about, note: note.to_owned(), reason: None })
+        let (note, transfer_reason) = (words.note.to_owned(), words.reason);
+        self.explain(front, RemarkContent { about, note, reason: None, transfer_reason })
     }
 
     /// Tells the staff why.
@@ -174,6 +182,34 @@ impl CommandContext<'_> {
             nickname: facts.map(|facts| facts.nickname.clone()),
             avatar: facts.map(|facts| facts.avatar.clone()),
         }
+    }
+}
+
+/// What the actor says of a move, for the staff.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words<'a> {
+    /// Why; may be empty.
+    pub(crate) note: &'a str,
+    /// Of a transfer: why, in one word.
+    pub(crate) reason: Option<TransferReason>,
+}
+
+impl Words<'_> {
+    /// Whether nothing is said.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.note.is_empty() && self.reason.is_none()
+    }
+}
+
+impl<'a> From<&'a str> for Words<'a> {
+    fn from(note: &'a str) -> Self {
+        Self { note, reason: None }
+    }
+}
+
+impl<'a> From<&'a String> for Words<'a> {
+    fn from(note: &'a String) -> Self {
+        Self::from(note.as_str())
     }
 }
 

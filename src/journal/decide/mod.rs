@@ -19,6 +19,7 @@ mod rooms;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod version;
 
 use super::command::{Command, Reply};

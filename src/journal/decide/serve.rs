@@ -1,35 +1,37 @@
 //! Who serves a conversation: claim, assign, transfer, take over, release, close, reopen. The one table of legal moves.
 //!
-//! | from \ command | claim | assign | transfer | take_over | release | close | reopen |
-//! |---|---|---|---|---|---|---|---|
-//! | open (waits) | pending | pending | 409 | 409 | stays | closed | stays |
-//! | pending (served) | holder: stays; others: 409 already_assigned; who may not see it, soon after: 404 | pending with the other agent | pending with the other agent | pending with the actor | open | closed | 409 |
-//! | closed | 409 | 409 | 409 | 409 | 409 | stays | open |
+//! | from \ command | claim | assign | transfer to an agent | transfer to a group | take_over | release | close | reopen |
+//! |---|---|---|---|---|---|---|---|---|
+//! | open (waits) | pending | pending | 409 | 409; who did it: stays | 409 | stays | closed | stays |
+//! | pending (served) | holder: stays; others: 409 already_assigned; who may not see it, soon after: 404 | pending with the other agent | pending with the other agent | open, the group's | pending with the actor | open | closed | 409 |
+//! | closed | 409 | 409 | 409 | 409 | 409 | 409 | stays | open |
 //!
 //! 409 without another name is `invalid_transition` with the present state.
 
 use super::CommandContext;
+use super::log::Words;
 use crate::domain::conversation::{
     AssignmentEnd, AssignmentReason, AssignmentRow, CloseReason, ConversationStatus, MemberType,
 };
 use crate::domain::entry::EntryKind;
 use crate::domain::notice::{ClosedContent, RemarkContent};
 use crate::journal::working_set::EndedAssignment;
-use crate::kernel::{AssignmentId, ConversationId, Error, MemberId, Result};
+use crate::kernel::{AssignmentId, ConversationId, MemberId, Result};
 
 impl CommandContext<'_> {
     /// Lets an agent serve the conversation.
-    pub(crate) fn hand_to(
+    pub(crate) fn hand_to<'a>(
         &mut self,
         front: ConversationId,
         agent: MemberId,
         why: AssignmentReason,
-        note: &str,
+        words: impl Into<Words<'a>>,
     ) -> Result<()> {
+        let words = words.into();
         let assigned_by = self.actor.member();
         self.require_capacity(agent, why)?;
         let assignment = AssignmentId(self.set.ids.next()?);
-        if !note.is_empty() {
+        if !words.is_empty() {
             self.backstage(front)?;
         }
         let (now, tenant) = (self.set.now, self.tenant);
@@ -58,7 +60,7 @@ impl CommandContext<'_> {
             conversation_id: front,
             agent_id: agent,
             reason: why,
-            note: note.to_owned(),
+            note: words.note.to_owned(),
             assigned_by,
             started_at: now,
             ended_at: None,
@@ -67,25 +69,13 @@ impl CommandContext<'_> {
             msg_count,
         };
         self.set.assignments.create(assignment, row);
-        self.remark(front, EntryKind::Assigned, note)
+        self.remark(front, EntryKind::Assigned, words)
     }
 
     /// Who serves the conversation now.
     pub(crate) fn serving(&self, front: ConversationId) -> Result<Option<MemberId>> {
         let row = self.conversation(front)?;
         Ok(row.agent_id.filter(|_| row.status == Some(ConversationStatus::Pending)))
-    }
-
-    /// The transfers of a conversation within the last hour, stored or made earlier in this batch. Fails when the command
-    /// did not want them.
-    pub(crate) fn transfers(&self, front: ConversationId) -> Result<Vec<&AssignmentRow>> {
-        let stored = self.set.transfers.get(&front);
-        let stored =
-            stored.ok_or_else(|| Error::internal(format!("the transfers of {front} were not loaded")))?;
-        let made = self.set.assignments.values();
-        let made =
-            made.filter(|row| row.conversation_id == front && row.reason == AssignmentReason::Transfer);
-        Ok(stored.iter().chain(made).collect())
     }
 
     /// Ends the assignment that holds now, be it stored or made earlier in this batch.
@@ -103,11 +93,16 @@ impl CommandContext<'_> {
     }
 
     /// Takes the conversation from its agent: it waits again.
-    pub(crate) fn free(&mut self, front: ConversationId, end: AssignmentEnd, note: &str) -> Result<()> {
-        let now = self.set.now;
+    pub(crate) fn free<'a>(
+        &mut self,
+        front: ConversationId,
+        end: AssignmentEnd,
+        words: impl Into<Words<'a>>,
+    ) -> Result<()> {
+        let (now, words) = (self.set.now, words.into());
         let holder = self.conversation(front)?.agent_id;
         let reason = Some(end).filter(|end| *end != AssignmentEnd::Release);
-        if !note.is_empty() || reason.is_some() {
+        if !words.is_empty() || reason.is_some() {
             self.backstage(front)?;
         }
         self.count_served(self.serving(front)?, None)?;
@@ -116,6 +111,9 @@ impl CommandContext<'_> {
         self.end_assignment(front, end);
         if let Some(holder) = holder {
             self.leave(front, holder)?;
+            if AssignmentEnd::GIVEN_BACK.contains(&end) {
+                self.set.routing.refusals.entry(front).or_default().push((holder, now));
+            }
         }
         let row = self.conversation_mut(front)?;
         row.agent_id = None;
@@ -125,10 +123,12 @@ impl CommandContext<'_> {
         row.wait(now, true);
         row.version += 1;
         match reason {
-            // Nobody said it: the staff learn from the log why the agent lost the conversation.
-            Some(_) => self
-                .explain(front, RemarkContent { about: EntryKind::Released, note: note.to_owned(), reason }),
-            None => self.remark(front, EntryKind::Released, note),
+            // It was not released: the staff learn from the log why the agent has it no more.
+            Some(_) => {
+                let (about, note) = (EntryKind::Released, words.note.to_owned());
+                self.explain(front, RemarkContent { about, note, reason, transfer_reason: words.reason })
+            }
+            None => self.remark(front, EntryKind::Released, words),
         }
     }
 

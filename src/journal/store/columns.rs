@@ -18,7 +18,10 @@ use crate::domain::group::{GroupMemberRow, GroupMemberType, GroupRow};
 use crate::domain::member::Role;
 use crate::domain::offer::{NeedsRow, OfferRow, OfferState};
 use crate::domain::presence::{AgentStatusRow, PresenceChangeRow, PresenceStatus};
-use crate::kernel::{AssignmentId, ConversationId, GroupId, MemberId, OfferId, PresenceChangeId, TenantId};
+use crate::domain::transfer::{TransferReason, TransferRow};
+use crate::kernel::{
+    AssignmentId, ConversationId, GroupId, MemberId, OfferId, PresenceChangeId, TenantId, TransferId,
+};
 
 journal_table! {
     /// Conversations and backstage logs.
@@ -235,6 +238,25 @@ journal_table! {
     }
 }
 
+journal_table! {
+    /// What was handed over, to whom and why.
+    transfers of TransferRow, "transfer",
+    key { id: BigInt as TransferId }
+    once {
+        tenant_id: BigInt as TenantId,
+        conversation_id: BigInt as ConversationId,
+        from_agent_id: Nullable<BigInt> as Option<MemberId>,
+        to_agent_id: Nullable<BigInt> as Option<MemberId>,
+        from_group_id: Nullable<BigInt> as Option<GroupId>,
+        to_group_id: Nullable<BigInt> as Option<GroupId>,
+        reason: Nullable<Text> as Option<TransferReason>,
+        note: Text as String,
+        transferred_by: Nullable<BigInt> as Option<MemberId>,
+        at: BigInt as i64,
+        msg_count: BigInt as i64,
+    }
+}
+
 /// The hot row of a tenant: the last rev given out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LogRow {
@@ -296,6 +318,7 @@ mod tests {
         assert_eq!(listed(super::groups::COLUMNS), in_schema(schema::chat_group::table));
         assert_eq!(listed(super::group_members::COLUMNS), in_schema(schema::group_member::table));
         assert_eq!(listed(super::presence_changes::COLUMNS), in_schema(schema::presence_change::table));
+        assert_eq!(listed(super::transfers::COLUMNS), in_schema(schema::transfer::table));
         assert_eq!(listed(super::needs::COLUMNS), in_schema(schema::conversation_needs::table));
         assert_eq!(listed(super::offers::COLUMNS), in_schema(schema::offer::table));
         assert_eq!(listed(super::logs::COLUMNS), in_schema(schema::tenant_log::table));

@@ -27,6 +27,7 @@ pub fn flush(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
     columns::agents::insert(connection, &created(&set.agents))?;
     flush_groups(connection, set)?;
     columns::presence_changes::insert(connection, &set.presence_changes.iter().collect::<Vec<_>>())?;
+    columns::transfers::insert(connection, &set.made_transfers.iter().collect::<Vec<_>>())?;
     columns::needs::update(connection, &changed(&set.needs))?;
     columns::needs::insert(connection, &created(&set.needs))?;
     columns::offers::update(connection, &changed(&set.offers))?;

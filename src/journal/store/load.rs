@@ -8,19 +8,19 @@ use super::lookup;
 use super::one_of::on_list;
 use crate::db::AnyConnection;
 use crate::db::schema::{
-    agent_connection, agent_status, assignment, auth_session, chat_group, conversation, conversation_member,
-    group_member, member, tenant,
+    agent_connection, agent_status, auth_session, chat_group, conversation, conversation_member,
+    group_member, member, tenant, transfer,
 };
 use crate::db::time;
 use crate::domain::conversation::{
-    AssignmentReason, AssignmentRow, ConversationKind, ConversationRow, ConversationStatus, MemberType,
-    ParticipantRow,
+    ConversationKind, ConversationRow, ConversationStatus, MemberType, ParticipantRow,
 };
 use crate::domain::entry::EntryRow;
 use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::presence::{AgentStatusRow, Sighting};
 use crate::domain::tenant::{TenantSettings, TenantStatus};
+use crate::domain::transfer::TransferRow;
 use crate::journal::wants::{MessageKey, OpeningKey, Source};
 use crate::journal::working_set::{MemberFacts, TenantFacts};
 use crate::kernel::{ConversationId, GroupId, MemberId, Result, SessionId, TenantId};
@@ -328,14 +328,13 @@ impl Source for AnyConnection {
         Ok(all.into_iter().collect())
     }
 
-    fn transfers(&mut self, of: ConversationId, after: i64, limit: usize) -> Result<Vec<AssignmentRow>> {
-        Ok(assignment::table
-            .filter(assignment::conversation_id.eq(of))
-            .filter(assignment::reason.eq(AssignmentReason::Transfer))
-            .filter(assignment::started_at.gt(after))
-            .order(assignment::id.desc())
+    fn transfers(&mut self, of: ConversationId, after: i64, limit: usize) -> Result<Vec<TransferRow>> {
+        Ok(transfer::table
+            .filter(transfer::conversation_id.eq(of))
+            .filter(transfer::at.gt(after))
+            .order(transfer::id.desc())
             .limit(i64::try_from(limit).unwrap_or(i64::MAX))
-            .select(AssignmentRow::as_select())
+            .select(TransferRow::as_select())
             .load(self)?)
     }
 

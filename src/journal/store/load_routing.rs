@@ -111,7 +111,7 @@ impl RoutingSource for AnyConnection {
         rows.extend(on_list!(self, assignment::conversation_id, conversations, |inner, among| {
             assignment::table
                 .filter(among)
-                .filter(assignment::end_reason.eq(AssignmentEnd::Release))
+                .filter(assignment::end_reason.eq_any(AssignmentEnd::GIVEN_BACK))
                 .select((assignment::conversation_id, assignment::agent_id, assignment::ended_at))
                 .load::<(ConversationId, MemberId, Option<i64>)>(inner)
         })?);

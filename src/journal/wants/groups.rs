@@ -45,6 +45,16 @@ pub(super) fn load(
     if !wants.rosters.is_empty() {
         found.extend(source.rosters(&listed(&wants.rosters))?);
     }
+    if !wants.staffed.is_empty() {
+        let places = source.rosters(&listed(&wants.staffed))?;
+        let members: Vec<MemberId> = places.iter().map(|row| row.member_id).collect();
+        if !members.is_empty() {
+            for facts in source.members(&members)? {
+                set.members.load(facts.id, facts);
+            }
+        }
+        found.extend(places);
+    }
     if !wants.places.is_empty() {
         let (groups, members): (BTreeSet<GroupId>, BTreeSet<MemberId>) = wants.places.iter().copied().unzip();
         found.extend(source.places(&listed(&groups), &listed(&members))?);

@@ -67,6 +67,8 @@ pub struct Wants {
     pub groups: BTreeSet<GroupId>,
     /// Groups whose members matter, all of them, and their rooms.
     pub rosters: BTreeSet<GroupId>,
+    /// Groups of which it matters whether anybody in them could serve: who is in them, and what is known of those.
+    pub staffed: BTreeSet<GroupId>,
     /// Places in groups that may change, by group and member: also the rows of those who left.
     pub places: BTreeSet<(GroupId, MemberId)>,
     /// Members whose groups matter, all of them.

@@ -1,10 +1,11 @@
 //! The questions that a working set is loaded with. The store answers them, and the simulation's memory.
 
 use super::{MessageKey, OpeningKey};
-use crate::domain::conversation::{AssignmentRow, ConversationRow, MemberType, ParticipantRow};
+use crate::domain::conversation::{ConversationRow, MemberType, ParticipantRow};
 use crate::domain::entry::EntryRow;
 use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::presence::{AgentStatusRow, Sighting};
+use crate::domain::transfer::TransferRow;
 use crate::journal::working_set::{MemberFacts, TenantFacts};
 use crate::kernel::{ConversationId, GroupId, MemberId, Result, SessionId, TenantId};
 
@@ -30,7 +31,7 @@ pub trait Source: super::routing_source::RoutingSource {
     /// What all processes know of the sockets of these members, as far as any process knows them.
     fn sightings(&mut self, ids: &[MemberId]) -> Result<Vec<(MemberId, Sighting)>>;
     /// The newest transfers of a conversation after this time, at most `limit`.
-    fn transfers(&mut self, of: ConversationId, after: i64, limit: usize) -> Result<Vec<AssignmentRow>>;
+    fn transfers(&mut self, of: ConversationId, after: i64, limit: usize) -> Result<Vec<TransferRow>>;
     /// The oldest support conversations, not closed, where the member is in as this, at most `limit`.
     fn inside(
         &mut self,

@@ -201,6 +201,12 @@ async fn serve(
     recorder.call("take_over_conversation", admin, &format!("POST {path}/take_over"), body).await;
     let body = Some(json!({"agent_id": agent_id}));
     recorder.call("transfer_conversation", admin, &format!("POST {path}/transfer"), body).await;
+    let billing = string(&admin.post("/groups", json!({"name": "Billing"})).await.status(201)["id"]);
+    admin.put(&format!("/groups/{billing}/members/{other}"), json!({})).await.ok();
+    let body = json!({"group_id": billing, "reason": "wrong_department", "note": "Asks for a refund."});
+    recorder.call("transfer_conversation", agent, &format!("POST {path}/transfer"), Some(body)).await;
+    recorder.call("list_transfers", admin, &format!("GET {path}/transfers"), None).await;
+    admin.post(&format!("{path}/assign"), json!({"agent_id": agent_id})).await.ok();
     recorder.call("list_assignments", admin, &format!("GET {path}/assignments"), None).await;
     let body = Some(json!({"reason": "resolved", "note": "Delivered."}));
     recorder.call("close_conversation", agent, &format!("POST {path}/close"), body).await;

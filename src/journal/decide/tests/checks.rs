@@ -30,7 +30,7 @@ pub(super) struct Picture {
     pub(super) group_members: BTreeMap<(GroupId, MemberId), GroupMemberRow>,
     pub(super) needs: BTreeMap<ConversationId, NeedsRow>,
     pub(super) offers: BTreeMap<OfferId, OfferRow>,
-    pub(super) marks: [usize; 23],
+    pub(super) marks: [usize; 24],
 }
 
 /// What stands in the store and the batch under way together.
@@ -80,7 +80,7 @@ fn overlay<K: Ord + Clone, R: Clone + PartialEq>(
 }
 
 /// How much a batch is about to write.
-pub(super) fn marks(set: &WorkingSet) -> [usize; 23] {
+pub(super) fn marks(set: &WorkingSet) -> [usize; 24] {
     [
         set.entries.created().count(),
         set.entries.changed().count(),
@@ -105,6 +105,7 @@ pub(super) fn marks(set: &WorkingSet) -> [usize; 23] {
         set.needs.changed().count(),
         set.offers.created().count(),
         set.offers.changed().count(),
+        set.made_transfers.len(),
     ]
 }
 

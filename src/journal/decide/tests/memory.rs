@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::routing;
 use crate::domain::conversation::{
-    AssignmentReason, AssignmentRow, ConversationRow, ConversationStatus, MemberType, ParticipantRow,
+    AssignmentRow, ConversationRow, ConversationStatus, MemberType, ParticipantRow,
 };
 use crate::domain::entry::EntryRow;
 use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::member::Role;
 use crate::domain::offer::{NeedsRow, OfferRow};
 use crate::domain::presence::{AgentStatusRow, Sighting};
+use crate::domain::transfer::TransferRow;
 use crate::journal::wants::{MessageKey, OpeningKey, Source, TRANSFERS_MS};
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::kernel::{ConversationId, GroupId, MemberId, OfferId, Result, SessionId, TenantId};
@@ -28,6 +29,7 @@ pub(super) struct Memory {
     pub(super) groups: BTreeMap<GroupId, GroupRow>,
     pub(super) group_members: BTreeMap<(GroupId, MemberId), GroupMemberRow>,
     pub(super) assignments: Vec<AssignmentRow>,
+    pub(super) transfers: Vec<TransferRow>,
     /// What the processes know of sockets at this moment.
     pub(super) sightings: BTreeMap<MemberId, Sighting>,
     pub(super) needs: BTreeMap<ConversationId, NeedsRow>,
@@ -99,12 +101,9 @@ impl Memory {
         }
     }
 
-    fn transfers_of(&self, id: ConversationId, now: i64) -> Vec<AssignmentRow> {
-        let is_one = |row: &&AssignmentRow| {
-            let lately = now - row.started_at < TRANSFERS_MS;
-            row.conversation_id == id && row.reason == AssignmentReason::Transfer && lately
-        };
-        self.assignments.iter().filter(is_one).cloned().collect()
+    fn transfers_of(&self, id: ConversationId, now: i64) -> Vec<TransferRow> {
+        let is_one = |row: &&TransferRow| row.conversation_id == id && now - row.at < TRANSFERS_MS;
+        self.transfers.iter().filter(is_one).cloned().collect()
     }
 
     /// Stores what a batch made.
@@ -121,7 +120,16 @@ impl Memory {
         self.group_members.extend(places.map(|row| ((row.group_id, row.member_id), row.clone())));
         self.needs.extend(set.needs.written().map(|row| (row.conversation_id, row.clone())));
         self.offers.extend(set.offers.written().map(|row| (row.id, row.clone())));
+        for ended in &set.ended_assignments {
+            let holds = |row: &&mut AssignmentRow| {
+                row.conversation_id == ended.conversation && row.ended_at.is_none()
+            };
+            if let Some(row) = self.assignments.iter_mut().find(holds) {
+                (row.ended_at, row.end_reason) = (Some(ended.at), Some(ended.reason));
+            }
+        }
         self.assignments.extend(set.assignments.created().cloned());
+        self.transfers.extend(set.made_transfers.iter().cloned());
         let participants = set.participants.written();
         self.participants.extend(participants.map(|row| ((row.conversation_id, row.member_id), row.clone())));
         self.entries.extend(set.entries.written().map(|row| ((row.conversation_id, row.seq), row.clone())));
@@ -187,7 +195,7 @@ impl Source for Memory {
         Ok(ids.iter().filter_map(|id| Some((*id, *self.sightings.get(id)?))).collect())
     }
 
-    fn transfers(&mut self, of: ConversationId, after: i64, _: usize) -> Result<Vec<AssignmentRow>> {
+    fn transfers(&mut self, of: ConversationId, after: i64, _: usize) -> Result<Vec<TransferRow>> {
         Ok(self.transfers_of(of, after + TRANSFERS_MS))
     }
 

@@ -6,7 +6,7 @@ use super::SHOP;
 use super::memory::Memory;
 use super::simulation::Simulation;
 use crate::domain::actor::Principal;
-use crate::domain::conversation::ConversationStatus;
+use crate::domain::conversation::{AssignmentEnd, ConversationStatus};
 use crate::domain::offer::{NeedsRow, OfferRow, OfferState};
 use crate::domain::presence::{AgentStatusRow, PresenceStatus};
 use crate::domain::routing::{RoutingSettings, RoutingStrategy, Skill, choose};
@@ -64,7 +64,13 @@ impl RoutingSource for Memory {
     fn refusals(&mut self, conversations: &[ConversationId]) -> Result<Vec<(ConversationId, MemberId, i64)>> {
         let refused = self.offers.values().filter(|row| row.state.is_refusal());
         let refused = refused.filter(|row| conversations.contains(&row.conversation_id));
-        Ok(refused.filter_map(|row| Some((row.conversation_id, row.agent_id, row.ended_at?))).collect())
+        let given_back = self.assignments.iter().filter(|row| {
+            let gave = |end| AssignmentEnd::GIVEN_BACK.contains(&end);
+            row.end_reason.is_some_and(gave) && conversations.contains(&row.conversation_id)
+        });
+        let refused = refused.map(|row| (row.conversation_id, row.agent_id, row.ended_at));
+        let all = refused.chain(given_back.map(|row| (row.conversation_id, row.agent_id, row.ended_at)));
+        Ok(all.filter_map(|(id, agent, at)| Some((id, agent, at?))).collect())
     }
 
     fn outstanding(&mut self, tenant: TenantId) -> Result<Vec<OfferRow>> {

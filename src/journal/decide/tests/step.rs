@@ -7,13 +7,14 @@ use crate::domain::content::Body;
 use crate::domain::conversation::{CloseReason, Priority};
 use crate::domain::member::MemberStatus;
 use crate::domain::presence::{PresenceStatus, Sighting};
+use crate::domain::transfer::{Receiver, TransferReason};
 use crate::journal::command::{Command, Draft, LogRef};
 use crate::journal::commands::{
     Action, AddMember, AnswerOffer, Assign, ChangeMember, Claim, Close, Delivered, Edit, MarkUnread, Merge,
     Open, Read, Recall, Release, RemoveMember, Reopen, RequeueAbsent, Send, SetConnected, SetPresence,
     TakeOver, Transfer, Update,
 };
-use crate::kernel::MemberId;
+use crate::kernel::{ConversationId, MemberId};
 
 /// One thing that happens. Numbers are taken modulo what there is.
 #[derive(Debug, Clone)]
@@ -60,6 +61,12 @@ pub(super) enum Step {
         who: usize,
         conversation: usize,
         agent: usize,
+    },
+    /// A conversation is handed over to a group.
+    TransferToGroup {
+        who: usize,
+        conversation: usize,
+        group: usize,
     },
     TakeOver {
         who: usize,
@@ -246,7 +253,11 @@ impl Simulation {
             }
             Step::Transfer { who, conversation, agent } => {
                 let conversation = self.conversation(conversation);
-                by(who, Transfer { conversation, agent: member(agent), note: SECRET.to_owned() }.into())
+                by(who, transfer(conversation, Receiver::Agent(member(agent)), agent))
+            }
+            Step::TransferToGroup { who, conversation, group } => {
+                let conversation = self.conversation(conversation);
+                by(who, transfer(conversation, Receiver::Group(self.group(group)), group))
             }
             Step::TakeOver { who, conversation } => {
                 let conversation = self.conversation(conversation);
@@ -319,6 +330,11 @@ impl Simulation {
             other => self.command_about_staff(&other),
         }
     }
+}
+
+fn transfer(conversation: ConversationId, to: Receiver, number: usize) -> Action {
+    let reason = TransferReason::ALL.get(number).copied();
+    Transfer { conversation, to, reason, note: SECRET.to_owned() }.into()
 }
 
 pub(super) fn draft(key: u8, text: u8, reply_to_seq: Option<i64>) -> Draft {

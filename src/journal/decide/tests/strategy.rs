@@ -35,6 +35,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(who, conversation, agent)| Step::Assign { who, conversation, agent }),
         3 => (who.clone(), conversation.clone(), who.clone())
             .prop_map(|(who, conversation, agent)| Step::Transfer { who, conversation, agent }),
+        4 => (0..4usize, conversation.clone(), 0..4usize)
+            .prop_map(|(who, conversation, group)| Step::TransferToGroup { who, conversation, group }),
         1 => (who.clone(), conversation.clone()).prop_map(|(who, conversation)| Step::TakeOver { who, conversation }),
         2 => (who.clone(), conversation.clone()).prop_map(|(who, conversation)| Step::Release { who, conversation }),
         2 => (who.clone(), conversation.clone()).prop_map(|(who, conversation)| Step::Close { who, conversation }),

@@ -53,7 +53,8 @@ impl Simulation {
                 | Code::OpenConversationExists
                 | Code::AgentFull
                 | Code::AgentAbsent
-                | Code::TransferLoop,
+                | Code::TransferLoop
+                | Code::GroupEmpty,
             ) => {
                 assert_eq!(never, Err(Code::VersionMismatch), "{command:?}");
             }
