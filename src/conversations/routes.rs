@@ -13,8 +13,7 @@ use crate::kernel::{ConversationId, MemberId, Result};
 
 use super::api::{
     AddMember, AssignConversation, Assignments, CloseConversation, ListConversations, OpenConversation,
-    OpenedConversation, Participants, ReleaseConversation, TakeOverConversation,
-    UpdateConversation,
+    OpenedConversation, Participants, ReleaseConversation, TakeOverConversation, UpdateConversation,
 };
 use super::service::{self, Target};
 use super::transfers;

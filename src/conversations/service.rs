@@ -11,8 +11,7 @@ use crate::domain::permission::{self, Operation, Scope};
 use crate::groups;
 use crate::http::page::Page;
 use crate::journal::commands::{
-    AddMember, AnswerOffer, Assign, Claim, Close, Open, Release, RemoveMember, Reopen, TakeOver,
-    Update,
+    AddMember, AnswerOffer, Assign, Claim, Close, Open, Release, RemoveMember, Reopen, TakeOver, Update,
 };
 use crate::journal::{Action, Command, Reply};
 use crate::kernel::{Code, ConversationId, Error, MemberId, Result, text};
@@ -162,7 +161,12 @@ pub struct Target {
     pub if_version: Option<IfVersion>,
 }
 
-pub(super) async fn change(app: &App, actor: Actor, target: Target, action: impl Into<Action>) -> Result<View> {
+pub(super) async fn change(
+    app: &App,
+    actor: Actor,
+    target: Target,
+    action: impl Into<Action>,
+) -> Result<View> {
     let Target { id, if_version } = target;
     app.journal.submit(Command::new(actor, action).based_on(if_version)).await?;
     changed(app, actor, id).await

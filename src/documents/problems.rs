@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 use crate::kernel::Code;
 use crate::kernel::Code::{
     AccountDisabled, AccountLocked, AgentAbsent, AgentFull, AlreadyAssigned, Busy, ConversationClosed,
-    CursorReset, Draining, Forbidden, GroupEmpty, IdempotencyConflict, Internal, InvalidCredentials, InvalidParameter,
-    InvalidTransition, LastAdmin, LastManager, LimitReached, MalformedJson, MessageRecalled, NameTaken,
-    NotAMember, NotAssignee, NotFound, OfferEnded, OpenConversationExists, OriginRefused, PayloadTooLarge,
-    QueueClosed, QueueFull, RateLimited, RequestTimeout, SessionRevoked, StaleEdit, StorageUnavailable,
-    TenantBusy, TenantSuspended, TokenExpired, TokenInvalid, TransferLoop, Unauthenticated, Unready,
-    UnsupportedMediaType, ValidationFailed, VersionMismatch, WindowExpired,
+    CursorReset, Draining, Forbidden, GroupEmpty, IdempotencyConflict, Internal, InvalidCredentials,
+    InvalidParameter, InvalidTransition, LastAdmin, LastManager, LimitReached, MalformedJson,
+    MessageRecalled, NameTaken, NotAMember, NotAssignee, NotFound, OfferEnded, OpenConversationExists,
+    OriginRefused, PayloadTooLarge, QueueClosed, QueueFull, RateLimited, RequestTimeout, SessionRevoked,
+    StaleEdit, StorageUnavailable, TenantBusy, TenantSuspended, TokenExpired, TokenInvalid, TransferLoop,
+    Unauthenticated, Unready, UnsupportedMediaType, ValidationFailed, VersionMismatch, WindowExpired,
 };
 
 /// The codes that this operation answers beside the shared ones; `None` for an operation without a line.

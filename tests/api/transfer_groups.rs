@@ -61,12 +61,12 @@ on_every_database! {
         let (parcels, billing) = two(&desk).await;
         let room = served(&desk, &parcels).await;
         let (mut giver, mut receiver) = (desk.agent.socket().await, desk.second_agent.socket().await);
-        receiver.ask("watch_queue", json!({"on": true})).await;
+        receiver.ask("watch", json!({"waiting": true})).await;
         let view = hand_over(&desk.agent, &room, group(&billing)).await.ok();
         assert_eq!((&view["status"], &view["agent"], &view["group_id"]), (&json!("open"), &Value::Null, &json!(billing)));
         let told = |frame: &Value| frame["type"] == "queue" && frame["data"]["conversation_id"] == room.as_str();
         assert_eq!(receiver.wait("that it waits", told).await["data"]["waiting"], true);
-        let reset = giver.wait("the end", |frame| frame["type"] == "reset").await;
+        let reset = giver.wait("the end", |frame| frame["type"] == "reset").await["data"].clone();
         assert_eq!((&reset["conversation_id"], &reset["reason"]), (&json!(room), &json!("removed")));
         let again = hand_over(&desk.agent, &room, group(&billing)).await.ok();
         assert_eq!(again["version"], view["version"]);

@@ -11,8 +11,8 @@ use crate::domain::conversation::{
     ConversationKind, ConversationRow, ConversationStatus, MemberType, Priority,
 };
 use crate::domain::entry::{EntryKind, EntryRow, MESSAGE, NOTICE};
-use crate::domain::transfer::TransferReason;
 use crate::domain::notice::{AboutMember, RemarkContent};
+use crate::domain::transfer::TransferReason;
 use crate::kernel::{ConversationId, MemberId, Result};
 
 /// A message on its way into the log.

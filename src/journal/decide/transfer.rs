@@ -34,7 +34,8 @@ impl CommandContext<'_> {
         let lately = self.transfers(front)?.filter(|one| now - one.at < TRANSFERS_MS).count();
         let limit = self.settings().transfer_limit;
         if i64::try_from(lately).is_ok_and(|lately| lately >= limit) {
-            let error = Error::new(Code::TransferLoop, "the conversation was transferred too often within an hour");
+            let error =
+                Error::new(Code::TransferLoop, "the conversation was transferred too often within an hour");
             return Err(error.with("transfers", lately).with("transfer_limit", limit));
         }
         let back = self.last_transfer(front)?.is_some_and(|last| {
@@ -45,7 +46,9 @@ impl CommandContext<'_> {
             holds && last.msg_count == row.msg_count && now - last.at < BACK_MS && last.came_from(to)
         });
         match back {
-            true => Err(Error::new(Code::TransferLoop, "it came from there a moment ago, and nobody wrote since")),
+            true => {
+                Err(Error::new(Code::TransferLoop, "it came from there a moment ago, and nobody wrote since"))
+            }
             false => Ok(()),
         }
     }

@@ -207,6 +207,7 @@ async fn serve(
     recorder.call("transfer_conversation", agent, &format!("POST {path}/transfer"), Some(body)).await;
     recorder.call("list_transfers", admin, &format!("GET {path}/transfers"), None).await;
     admin.post(&format!("{path}/assign"), json!({"agent_id": agent_id})).await.ok();
+    admin.patch(&path, json!({"group_id": null})).await.ok();
     recorder.call("list_assignments", admin, &format!("GET {path}/assignments"), None).await;
     let body = Some(json!({"reason": "resolved", "note": "Delivered."}));
     recorder.call("close_conversation", agent, &format!("POST {path}/close"), body).await;
