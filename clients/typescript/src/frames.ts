@@ -11,7 +11,7 @@ export type AboutMember = {
   role?: Role;
 };
 
-export type AssignmentEnd = ("release" | "reassign" | "close" | "agent_gone" | "agent_absent" | (string & {}));
+export type AssignmentEnd = ("release" | "reassign" | "close" | "agent_gone" | "agent_absent" | "group_transfer" | (string & {}));
 
 export type Auth = {
   /** A fresh access token, from `POST /api/v1/auth/refresh`. */
@@ -217,7 +217,7 @@ export type ErrorReply = {
   /** The key of the message that was not sent. */
   client_msg_id?: string;
   /** What went wrong, for programs; the table of codes says what it means. */
-  code: ("malformed_json" | "invalid_parameter" | "unauthenticated" | "token_invalid" | "token_expired" | "session_revoked" | "invalid_credentials" | "forbidden" | "not_a_member" | "not_assignee" | "account_locked" | "account_disabled" | "tenant_suspended" | "origin_refused" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_conflict" | "invalid_transition" | "already_assigned" | "agent_full" | "offer_ended" | "queue_full" | "queue_closed" | "agent_absent" | "transfer_loop" | "open_conversation_exists" | "conversation_closed" | "window_expired" | "message_recalled" | "stale_edit" | "name_taken" | "limit_reached" | "last_admin" | "last_manager" | "cursor_reset" | "version_mismatch" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "tenant_busy" | "unsupported" | "not_ready" | "internal" | "busy" | "storage_unavailable" | "draining" | "unready" | (string & {}));
+  code: ("malformed_json" | "invalid_parameter" | "unauthenticated" | "token_invalid" | "token_expired" | "session_revoked" | "invalid_credentials" | "forbidden" | "not_a_member" | "not_assignee" | "account_locked" | "account_disabled" | "tenant_suspended" | "origin_refused" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_conflict" | "invalid_transition" | "already_assigned" | "agent_full" | "offer_ended" | "queue_full" | "queue_closed" | "agent_absent" | "transfer_loop" | "group_empty" | "open_conversation_exists" | "conversation_closed" | "window_expired" | "message_recalled" | "stale_edit" | "name_taken" | "limit_reached" | "last_admin" | "last_manager" | "cursor_reset" | "version_mismatch" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "tenant_busy" | "unsupported" | "not_ready" | "internal" | "busy" | "storage_unavailable" | "draining" | "unready" | (string & {}));
   /** The present state that the client needs to go on. */
   context?: Record<string, unknown>;
   /** For people. */
@@ -602,6 +602,8 @@ export type RemarkContent = {
   note: string;
   /** Of `released`: how the assignment ended, when nobody released it. */
   reason?: AssignmentEnd;
+  /** Of a transfer: why, in one word, when that was said. */
+  transfer_reason?: TransferReason;
 };
 
 export type Reset = {
@@ -672,6 +674,8 @@ export type TextContentInput = {
   /** 1 to 16,384 bytes of UTF-8, not only white space. */
   text: string;
 };
+
+export type TransferReason = ("wrong_department" | "escalation" | "language" | "shift_end" | "customer_request" | "other" | (string & {}));
 
 export type Typing = {
   /** The conversation; only participants may type. */
