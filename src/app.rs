@@ -127,6 +127,9 @@ impl App {
         };
         let shutdown = self.tasks.shutdown().clone();
         self.tasks.spawn("assigning", move || crate::assigning::run(assigning.clone(), shutdown.clone()));
+        let (db, journal, shutdown) = (self.db.clone(), self.journal.clone(), self.tasks.shutdown().clone());
+        self.tasks
+            .spawn("docking", move || crate::docking::run(db.clone(), journal.clone(), shutdown.clone()));
         let app = self.clone();
         self.tasks.spawn("node_lease", move || app.clone().keep_lease());
         if self.settings.cleaning.cleaning_minutes > 0 {

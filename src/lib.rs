@@ -25,6 +25,7 @@
 //! | | [`attendance`] | who of the staff is connected to any process; whose conversations wait again for that |
 //! | | [`cluster`] | what other processes on the same store committed; repair of holes |
 //! | | [`assigning`] | has waiting conversations given to agents as soon as that may be possible |
+//! | | [`docking`] | has the conversations that a group serves follow who comes into it and who leaves it |
 //! | | [`cleaning`] | the first follower: idle visitors, dead sessions, old receipts |
 //! | | [`metrics`] | numbers for operators |
 //! | what handlers share | [`app`] | the handles of the layers below, built once |
@@ -83,6 +84,7 @@
 //! | member | an account: customer (a visitor), agent, supervisor or administrator |
 //! | conversation | a log with members; a support conversation belongs to one customer |
 //! | room | a conversation of the staff without a customer, seen by who is in it only |
+//! | docked | served by a whole group instead of one agent |
 //! | backstage | the conversation behind a support conversation that only staff read; its messages are notes |
 //! | entry | one row of a log: a message (somebody said something) or a notice (something happened) |
 //! | `seq` | the position of an entry in its log: dense, from 1 |
@@ -146,6 +148,8 @@ pub mod cluster;
 pub mod cleaning;
 
 pub mod assigning;
+
+pub mod docking;
 
 pub mod queue;
 

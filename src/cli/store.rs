@@ -154,17 +154,15 @@ pub fn check(settings: &Settings) -> Result<()> {
 /// Most stranded conversations that are told one by one.
 const TOLD: usize = 100;
 
-/// Tells which waiting conversations nobody would ever serve.
+/// Tells which conversations nobody would ever serve.
 fn tell_stranded(connection: &mut AnyConnection) -> Result<()> {
     let now = Clock::default().now().0;
     let found = snapshot(connection, |connection| stranded::find(connection, now))?;
-    say(format_args!(
-        "stranded   {} waiting conversations that nobody of the staff could serve",
-        found.len()
-    ));
+    say(format_args!("stranded   {} conversations that nobody of the staff could serve", found.len()));
     for one in found.iter().take(TOLD) {
         let skills: Vec<String> = one.needs.required.iter().map(ToString::to_string).collect();
         let why = match skills.is_empty() {
+            true if one.docked => "nobody is in the group that serves it".to_owned(),
             true => "nobody may see it and accepts conversations".to_owned(),
             false => format!("nobody who may see it has the skills {}", skills.join(", ")),
         };

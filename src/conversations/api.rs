@@ -182,6 +182,17 @@ pub struct TakeOverConversation {
     pub note: Option<String>,
 }
 
+/// Which group is to serve a conversation.
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DockConversation {
+    /// The group.
+    pub group_id: GroupId,
+    /// Why, for the staff; at most 2,000 characters.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
 /// Why a conversation is to wait again.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]

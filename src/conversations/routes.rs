@@ -12,8 +12,9 @@ use crate::http::page::Page;
 use crate::kernel::{ConversationId, MemberId, Result};
 
 use super::api::{
-    AddMember, AssignConversation, Assignments, CloseConversation, ListConversations, OpenConversation,
-    OpenedConversation, Participants, ReleaseConversation, TakeOverConversation, UpdateConversation,
+    AddMember, AssignConversation, Assignments, CloseConversation, DockConversation, ListConversations,
+    OpenConversation, OpenedConversation, Participants, ReleaseConversation, TakeOverConversation,
+    UpdateConversation,
 };
 use super::service::{self, Target};
 use super::transfers;
@@ -29,6 +30,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(assign_conversation);
     config.configure(transfers::routes);
     config.service(take_over_conversation);
+    config.service(dock_conversation);
     config.service(release_conversation);
     config.service(close_conversation);
     config.service(reopen_conversation);
@@ -192,9 +194,36 @@ async fn take_over_conversation(
     Ok(tagged(view.version(), &view))
 }
 
+/// Dock a conversation to a group
+///
+/// Everybody who is in the group serves it together: each is in it, may answer, and has an exact number of unread
+/// messages; who comes into the group later comes into it, who leaves the group leaves it. It is assigned to nobody and
+/// counts against nobody's limit, and the customer still sees one conversation. The serving agent may, everybody who
+/// could claim it while it waits, who is in it by the group that serves it, and supervisors. It ends with a claim, an
+/// assignment, a release, or the last member's leaving: then it waits again.
+#[utoipa::path(
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation."), IfMatch),
+    request_body = DockConversation,
+    responses((status = 200, description = "The conversation as it stands now.", body = View))
+)]
+#[post("/conversations/{id}/dock")]
+async fn dock_conversation(
+    app: web::Data<App>,
+    caller: Staff,
+    id: web::Path<ConversationId>,
+    if_match: IfMatch,
+    input: Body<DockConversation>,
+) -> Result<HttpResponse> {
+    let DockConversation { group_id, note } = input.into_inner();
+    let target = Target { id: id.into_inner(), if_version: if_match.versions };
+    let view = service::dock(&app, caller.actor, target, group_id, note.unwrap_or_default()).await?;
+    Ok(tagged(view.version(), &view))
+}
+
 /// Release a conversation
 ///
-/// It waits again. The serving agent may, and supervisors.
+/// It waits again. The serving agent may, everybody in a group that serves it, and supervisors.
 #[utoipa::path(
     tag = "conversations",
     params(("id" = ConversationId, Path, description = "The conversation."), IfMatch),

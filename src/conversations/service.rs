@@ -11,10 +11,11 @@ use crate::domain::permission::{self, Operation, Scope};
 use crate::groups;
 use crate::http::page::Page;
 use crate::journal::commands::{
-    AddMember, AnswerOffer, Assign, Claim, Close, Open, Release, RemoveMember, Reopen, TakeOver, Update,
+    AddMember, AnswerOffer, Assign, Claim, Close, Dock, Open, Release, RemoveMember, Reopen, TakeOver,
+    Update,
 };
 use crate::journal::{Action, Command, Reply};
-use crate::kernel::{Code, ConversationId, Error, MemberId, Result, text};
+use crate::kernel::{Code, ConversationId, Error, GroupId, MemberId, Result, text};
 use crate::limits::Key;
 use crate::members::profile::Checker;
 use crate::messages::service::draft;
@@ -208,6 +209,13 @@ pub async fn take_over(app: &App, actor: Actor, target: Target, note: String) ->
     length("/note", &note, NOTE_MAX)?;
     let conversation = target.id;
     change(app, actor, target, TakeOver { conversation, note }).await
+}
+
+/// Lets a whole group serve a conversation.
+pub async fn dock(app: &App, actor: Actor, target: Target, group: GroupId, note: String) -> Result<View> {
+    length("/note", &note, NOTE_MAX)?;
+    let conversation = target.id;
+    change(app, actor, target, Dock { conversation, group, note }).await
 }
 
 /// Lets a conversation wait again.

@@ -92,6 +92,8 @@ pub struct StaffView {
     /// since.
     #[schema(required)]
     pub group_id: Option<GroupId>,
+    /// Whether this whole group serves it, instead of one agent.
+    pub docked: bool,
     /// Direct rooms only: the two.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub between: Option<Vec<Card>>,
@@ -250,6 +252,7 @@ impl StaffView {
             merged_into_id: row.merged_into_id,
             waiting_since: row.waiting_since.map(Millis),
             group_id: row.group_id,
+            docked: row.docked_to().is_some(),
             between: direct_between(row).map(|two| two.map(|one| cards.get(one)).to_vec()),
         }
     }

@@ -220,6 +220,15 @@ diesel::table! {
         last_rev -> BigInt,
         rev -> BigInt,
         created_at -> BigInt,
+        group_id -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    group_follow (group_id, member_id) {
+        group_id -> BigInt,
+        member_id -> BigInt,
+        tenant_id -> BigInt,
     }
 }
 

@@ -70,7 +70,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         ],
         "list_conversations" => &[],
         "get_conversation" | "list_conversation_members" => &[NotFound],
-        "update_conversation" => &[Forbidden, NotAMember, NotFound, VersionMismatch],
+        "update_conversation" => &[Forbidden, NotAMember, NotFound, InvalidTransition, VersionMismatch],
         "claim_conversation" => {
             &[Forbidden, NotFound, AlreadyAssigned, AgentFull, InvalidTransition, VersionMismatch]
         }
@@ -86,6 +86,9 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
             InvalidTransition,
             VersionMismatch,
         ],
+        "dock_conversation" => {
+            &[Forbidden, NotAMember, NotFound, GroupEmpty, InvalidTransition, VersionMismatch]
+        }
         "take_over_conversation" => &[Forbidden, NotFound, AgentFull, InvalidTransition, VersionMismatch],
         "release_conversation" => &[Forbidden, NotAMember, NotFound, InvalidTransition, VersionMismatch],
         "close_conversation" => &[Forbidden, NotAMember, NotFound, VersionMismatch],

@@ -32,7 +32,7 @@ text_enum! {
     ConversationStatus {
         /// It waits: nobody serves it.
         Open = "open",
-        /// An agent serves it.
+        /// An agent serves it, or a whole group.
         Pending = "pending",
         /// It is over.
         Closed = "closed",
@@ -124,6 +124,10 @@ text_enum! {
         Close = "close",
         /// The agent was disabled or deleted, or its account came to its end.
         AgentGone = "agent_gone",
+        /// The whole group serves it from then on.
+        Docked = "docked",
+        /// Nobody is in the group any more that served it.
+        GroupEmpty = "group_empty",
         /// The agent was offline or away for longer than the tenant lets it keep conversations.
         AgentAbsent = "agent_absent",
         /// The conversation was handed over to a group, in whose queue it waits.
@@ -214,6 +218,12 @@ impl ConversationRow {
         self.queue_key = Some(queue_key(self.priority, returned, since));
     }
 
+    /// The group that serves it as a whole, instead of one agent.
+    pub fn docked_to(&self) -> Option<GroupId> {
+        let served = self.status == Some(ConversationStatus::Pending);
+        self.group_id.filter(|_| served && self.agent_id.is_none())
+    }
+
     /// It waits no longer.
     pub fn stop_waiting(&mut self) {
         self.waiting_since = None;
@@ -286,6 +296,8 @@ pub struct ParticipantRow {
     /// The tenant's rev of the last change of this row.
     pub rev: i64,
     pub created_at: i64,
+    /// The group by which it is in a conversation that is docked to it; `None`: it is in by itself.
+    pub group_id: Option<GroupId>,
 }
 
 impl ParticipantRow {

@@ -27,6 +27,8 @@ text_enum! {
         Left = "left",
         /// An agent serves the conversation now.
         Assigned = "assigned",
+        /// A whole group serves the conversation now.
+        Docked = "docked",
         /// The conversation waits again.
         Released = "released",
         /// It is over.

@@ -110,6 +110,11 @@ impl Sight {
         self.is_whole() || group.is_none_or(|group| self.groups.contains(&group))
     }
 
+    /// Whether the member is in this group.
+    pub fn is_in(&self, group: GroupId) -> bool {
+        self.groups.contains(&group)
+    }
+
     /// Whether the conversations of every group lie within it.
     pub fn is_whole(&self) -> bool {
         self.whole || self.groups.is_empty()

@@ -101,7 +101,7 @@ pub struct SkillsChangedContent {
 /// Content of `remark`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RemarkContent {
-    /// The kind of the notice that this explains: `assigned`, `released` or `closed`.
+    /// The kind of the notice that this explains: `assigned`, `docked`, `released` or `closed`.
     pub about: EntryKind,
     /// What the staff said; may be empty when a reason stands by itself.
     pub note: String,
@@ -137,6 +137,7 @@ pub const fn content_schema(kind: EntryKind) -> &'static str {
         EntryKind::SkillsChanged => "SkillsChangedContent",
         EntryKind::Remark => "RemarkContent",
         EntryKind::Opened
+        | EntryKind::Docked
         | EntryKind::Reopened
         | EntryKind::Edited
         | EntryKind::Recalled

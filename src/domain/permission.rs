@@ -20,8 +20,8 @@ text_enum! {
         Own = "own",
         /// Conversations that the member is in.
         Inside = "inside",
-        /// Conversations that the member can see: those it is in, and the waiting ones (who is in groups: the waiting
-        /// ones of its groups and of no group).
+        /// Conversations that the member can see: those it is in, those that its groups serve, and the waiting ones (who
+        /// is in groups: the waiting ones of its groups and of no group).
         Visible = "visible",
         /// Everything of the tenant. A supervisor who is in groups: of conversations those that it is in, those of its
         /// groups and those of no group.
@@ -74,6 +74,8 @@ rights! {
     Transfer "transfer":                                           Never Inside Tenant Tenant;
     /// Take a conversation from the agent who serves it.
     TakeOver "take_over":                                          Never Never Tenant Tenant;
+    /// Let a whole group serve a conversation (agents: one that they serve, or that waits).
+    Dock "dock":                                                   Never Visible Tenant Tenant;
     /// Let a conversation wait again.
     Release "release":                                             Never Inside Tenant Tenant;
     /// End a conversation.
@@ -140,7 +142,7 @@ pub enum Relation {
 }
 
 /// How a member of this role stands to this conversation of its own tenant. What it sees by its groups is asked for only
-/// when the conversation is a group's.
+/// when the conversation is a group's. Who is in it by a group is in it as long as it is in the group.
 pub fn relation(
     actor: &Actor,
     conversation: &ConversationRow,
@@ -150,7 +152,10 @@ pub fn relation(
     if conversation.tenant_id != actor.tenant || conversation.kind == ConversationKind::Backstage {
         return Relation::Stranger;
     }
-    if participant.is_some_and(|row| row.member_id == actor.member && row.is_in()) {
+    let inside = |row: &ParticipantRow| {
+        row.member_id == actor.member && row.is_in() && row.group_id.is_none_or(|group| sight.is_in(group))
+    };
+    if participant.is_some_and(inside) {
         return Relation::Insider;
     }
     // A room of the staff belongs to who is in it, whatever the others' roles.
@@ -159,9 +164,12 @@ pub fn relation(
     }
     let visible = match scope(actor.role, Operation::ReadConversation) {
         Scope::Tenant => sight.reaches(conversation.group_id),
-        Scope::Visible => {
-            conversation.status == Some(ConversationStatus::Open) && sight.reaches(conversation.group_id)
-        }
+        Scope::Visible => match conversation.docked_to() {
+            Some(group) => sight.is_in(group),
+            None => {
+                conversation.status == Some(ConversationStatus::Open) && sight.reaches(conversation.group_id)
+            }
+        },
         _ => false,
     };
     if visible { Relation::Viewer } else { Relation::Stranger }

@@ -4,13 +4,14 @@ use super::store;
 use crate::app::App;
 use crate::conversations::view::{Card, Cards};
 use crate::db::AnyConnection;
+use crate::docking;
 use crate::domain::actor::Actor;
 use crate::domain::group::{DESCRIPTION_MAX, GROUP_NAME_MAX, GroupMemberRow, GroupMemberType, GroupRow};
 use crate::domain::permission::{Operation, require};
 use crate::http::page::{Page, PageQuery};
 use crate::journal::commands::{CreateGroup, DeleteGroup, RemoveGroupMember, SetGroupMember, UpdateGroup};
 use crate::journal::{Action, Command, Reply};
-use crate::kernel::{Error, GroupId, MemberId, Result};
+use crate::kernel::{Error, GroupId, MemberId, Result, TenantId};
 use crate::members::profile::Checker;
 
 /// Somebody who is in a group.
@@ -119,13 +120,24 @@ pub async fn set_member(
 ) -> Result<Placed> {
     require(&actor, Operation::ManageGroupMembers)?;
     submit(app, actor, SetGroupMember { group, member: who, member_type }).await?;
+    follow(app, actor.tenant, group, who).await;
     member(app, actor, group, who).await
 }
 
 /// Takes a member out of a group. Errors: `forbidden`, `not_found`, `last_manager`.
 pub async fn remove_member(app: &App, actor: Actor, group: GroupId, member: MemberId) -> Result<()> {
     require(&actor, Operation::ManageGroupMembers)?;
-    submit(app, actor, RemoveGroupMember { group, member }).await.map(drop)
+    submit(app, actor, RemoveGroupMember { group, member }).await?;
+    follow(app, actor.tenant, group, member).await;
+    Ok(())
+}
+
+/// Has the conversations that the group serves follow at once. What fails here is done by the task that looks for
+/// what is left (`docking`).
+async fn follow(app: &App, tenant: TenantId, group: GroupId, member: MemberId) {
+    if let Err(error) = docking::follow(&app.journal, tenant, group, member).await {
+        log::debug!(target: "deskwire::groups", "the conversations of group {group} follow later: {error}");
+    }
 }
 
 async fn submit(app: &App, actor: Actor, action: impl Into<Action>) -> Result<Reply> {

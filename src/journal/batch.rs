@@ -159,7 +159,7 @@ fn work(
     }
     let changes = set.changes();
     let ephemeral = delivered(&set);
-    let writes = jobs.len() + changes.len() + ephemeral.len();
+    let writes = jobs.len() + changes.len() + ephemeral.len() + usize::from(set.follows.is_touched());
     if writes > 0 {
         flush::flush(connection, &set)?;
         transaction::write_receipt(connection, batch)?;

@@ -19,6 +19,7 @@ pub mod decide;
 pub mod fail_point;
 pub mod feed;
 pub mod follower;
+pub mod follows;
 pub mod history;
 mod lane;
 mod queue;

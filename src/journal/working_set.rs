@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::feed::{AccessNotice, AccessState, Changes, ConversationState};
+use super::follows::Follows;
 use super::routing_set::RoutingSet;
 use super::table::Table;
 use crate::domain::conversation::{
@@ -144,6 +145,8 @@ pub struct WorkingSet {
     pub group_members: Table<(GroupId, MemberId), GroupMemberRow>,
     /// Whose groups were looked for.
     pub known_sights: BTreeSet<MemberId>,
+    /// Whose comings and goings the conversations of their groups follow.
+    pub follows: Follows,
     /// The conversations, not closed, of a group that ends; at most `PIECE` + 1.
     pub of_groups: HashMap<GroupId, Vec<ConversationId>>,
     /// What is known of the sockets of those whose were asked for; who is not in it was never seen.
@@ -202,6 +205,7 @@ impl WorkingSet {
             groups: Table::default(),
             group_members: Table::default(),
             known_sights: BTreeSet::new(),
+            follows: Follows::default(),
             of_groups: HashMap::new(),
             sightings: HashMap::new(),
             known_sightings: BTreeSet::new(),

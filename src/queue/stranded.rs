@@ -1,13 +1,16 @@
-//! Waiting conversations that nobody would ever serve, whoever came online: what `deskwire check` lists.
+//! Conversations that nobody would ever serve, whoever came online: what `deskwire check` lists.
 //!
-//! Owns the judgement, by the rules of routing with everybody at the desk and without work. Changes nothing.
+//! Owns the judgement: of those that wait by the rules of routing with everybody at the desk and without work, of those
+//! that a group serves by who is in it. Changes nothing.
 
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 
 use super::store::{self, StaffRow};
 use crate::db::AnyConnection;
-use crate::db::schema::{conversation, tenant};
+use crate::db::schema::{conversation, group_member, tenant};
 use crate::db::types::Json;
+use crate::domain::conversation::ConversationStatus;
 use crate::domain::group::Sight;
 use crate::domain::offer::NeedsRow;
 use crate::domain::presence::PresenceStatus;
@@ -19,7 +22,7 @@ use crate::kernel::{ConversationId, Result, TenantId};
 /// Waiting conversations that are judged at once.
 const PAGE: i64 = 500;
 
-/// A waiting conversation that no member of the staff could be given.
+/// A conversation that no member of the staff could be given, or that a group serves in which nobody is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stranded {
     /// The tenant's name in addresses.
@@ -28,6 +31,8 @@ pub struct Stranded {
     pub conversation: ConversationId,
     /// What nobody has: the required skills, or nothing when nobody may see it or accepts any.
     pub needs: Needs,
+    /// Whether a group serves it in which nobody is.
+    pub docked: bool,
 }
 
 /// All of them, over all tenants, as the store stands at this time, unix milliseconds.
@@ -36,7 +41,7 @@ pub fn find(connection: &mut AnyConnection, now: i64) -> Result<Vec<Stranded>> {
         .filter(conversation::tenant_id.eq(tenant::id))
         .filter(conversation::queue_key.is_not_null());
     let tenants: Vec<(TenantId, String, Json<TenantSettings>)> = tenant::table
-        .filter(diesel::dsl::exists(waits))
+        .filter(exists(waits))
         .order(tenant::id.asc())
         .select((tenant::id, tenant::slug, tenant::settings))
         .load(connection)?;
@@ -55,7 +60,8 @@ pub fn find(connection: &mut AnyConnection, now: i64) -> Result<Vec<Stranded>> {
                 let (conversation, group) = (row.id, row.group_id);
                 let waiting = Waiting { conversation, since: now, group, needs, passed_over: Vec::new() };
                 if !served(&settings.0.routing, now, &waiting, &candidates) {
-                    found.push(Stranded { tenant: slug.clone(), conversation, needs: waiting.needs });
+                    let (tenant, needs) = (slug.clone(), waiting.needs);
+                    found.push(Stranded { tenant, conversation, needs, docked: false });
                 }
             }
             after = rows.last().and_then(|row| Some((row.queue_key?, row.id)));
@@ -64,7 +70,30 @@ pub fn find(connection: &mut AnyConnection, now: i64) -> Result<Vec<Stranded>> {
             }
         }
     }
+    found.extend(left_alone(connection)?);
     Ok(found)
+}
+
+/// Conversations that a group serves in which nobody is.
+fn left_alone(connection: &mut AnyConnection) -> Result<Vec<Stranded>> {
+    let somebody = group_member::table
+        .filter(group_member::group_id.nullable().eq(conversation::group_id))
+        .filter(group_member::left_at.is_null());
+    let rows: Vec<(String, ConversationId)> = conversation::table
+        .inner_join(tenant::table.on(tenant::id.eq(conversation::tenant_id)))
+        .filter(conversation::status.eq(ConversationStatus::Pending))
+        .filter(conversation::agent_id.is_null())
+        .filter(not(exists(somebody)))
+        .order(conversation::id.asc())
+        .select((tenant::slug, conversation::id))
+        .load(connection)?;
+    let stranded = rows.into_iter().map(|(tenant, conversation)| Stranded {
+        tenant,
+        conversation,
+        needs: Needs::default(),
+        docked: true,
+    });
+    Ok(stranded.collect())
 }
 
 /// Whether somebody could be given it: chosen by routing, or by a claim, for which skills do not count.

@@ -208,6 +208,7 @@ mod tests {
             last_rev: 0,
             rev: 0,
             created_at: 0,
+            group_id: None,
         }
     }
 

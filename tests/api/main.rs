@@ -29,6 +29,7 @@ mod crash;
 mod crowd;
 mod differential;
 mod disk;
+mod docking;
 mod documents;
 mod documents_typescript;
 mod errors;

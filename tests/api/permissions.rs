@@ -52,6 +52,12 @@ const ROWS: &[Row] = &[
         [401, 403, 403, 200, 404, 200, 200],
     ),
     ("GET", "/conversations/{id}/transfers", nothing, [401, 403, 403, 403, 404, 200, 200]),
+    (
+        "POST",
+        "/conversations/{id}/dock",
+        |at| json!({"group_id": at.group}),
+        [401, 403, 403, 200, 404, 200, 200],
+    ),
     ("POST", "/conversations/{id}/take_over", |_| json!({}), [401, 403, 403, 403, 404, 200, 200]),
     ("POST", "/conversations/{id}/release", |_| json!({}), [401, 403, 403, 200, 404, 200, 200]),
     ("POST", "/conversations/{id}/close", |_| json!({}), [401, 200, 404, 200, 404, 200, 200]),

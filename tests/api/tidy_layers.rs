@@ -14,7 +14,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("journal", &["journal"]),
     (
         "ground of the features",
-        &["metrics", "security", "cluster", "connections", "assigning", "cleaning", "limits", "attendance"],
+        &[
+            "metrics",
+            "security",
+            "cluster",
+            "connections",
+            "assigning",
+            "docking",
+            "cleaning",
+            "limits",
+            "attendance",
+        ],
     ),
     ("what handlers share", &["app"]),
     ("http", &["http"]),

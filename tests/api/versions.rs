@@ -12,16 +12,18 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::groups::{make, put};
 use crate::harness::personas::message;
 use crate::harness::{Answer, Client, Desk};
 
 /// The operations that take `If-Match`.
-const CONDITIONAL: [&str; 10] = [
+const CONDITIONAL: [&str; 11] = [
     "accept_offer",
     "assign_conversation",
     "claim_conversation",
     "close_conversation",
     "decline_offer",
+    "dock_conversation",
     "release_conversation",
     "reopen_conversation",
     "take_over_conversation",
@@ -40,6 +42,13 @@ async fn act(who: &Client, room: &str, (what, body): &Act, tags: &[&str]) -> Ans
     };
     let request = who.request(method, &path).json(body);
     Answer::of(tags.iter().fold(request, |request, tag| request.header("if-match", *tag))).await
+}
+
+/// A group that the agent is in.
+async fn group_of(desk: &Desk) -> String {
+    let group = make(desk, "Parcels").await;
+    put(&desk.admin, &group, &desk.agent, "member").await;
+    group
 }
 
 fn change(subject: &str) -> Act {
@@ -78,13 +87,14 @@ async fn picture(desk: &Desk, room: &str) -> Vec<Value> {
 }
 
 /// A life in which every command has something to do: who does it, and what.
-fn life(desk: &Desk) -> Vec<(&Client, Act)> {
+fn life<'a>(desk: &'a Desk, group: &str) -> Vec<(&'a Client, Act)> {
     vec![
         (&desk.agent, ("claim", json!({}))),
         (&desk.agent, ("", json!({"subject": "parcel", "priority": "high", "tags": ["vip"]}))),
         (&desk.supervisor, ("assign", json!({"agent_id": desk.second_agent.id(), "note": "speaks Chinese"}))),
         (&desk.supervisor, ("transfer", json!({"agent_id": desk.agent.id(), "note": "knows the carrier"}))),
         (&desk.supervisor, ("take_over", json!({"note": "a complaint"}))),
+        (&desk.supervisor, ("dock", json!({"group_id": group, "note": "whoever is here"}))),
         (&desk.supervisor, ("release", json!({"note": "my shift ends"}))),
         (&desk.supervisor, ("close", json!({"reason": "inactive", "note": "silent"}))),
         (&desk.supervisor, ("reopen", json!({}))),
@@ -96,11 +106,12 @@ on_every_database! {
     /// and positions do not.
     async fn staff_get_the_version_as_tag(app: TestApp) {
         let desk = app.desk().await;
+        let group = group_of(&desk).await;
         let opened = desk.visitor.post("/conversations", json!({"message": message("help")})).await;
         assert_eq!(opened.header("etag"), "");
         let room = opened.ok()["conversation"]["id"].as_str().unwrap().to_owned();
         let mut tag = tag_of(&seen(&desk.agent, &room).await);
-        for (who, command) in life(&desk) {
+        for (who, command) in life(&desk, &group) {
             let answer = act(who, &room, &command, &[]).await;
             let new = tag_of(&answer);
             assert_ne!(new, tag, "{}", command.0);
@@ -139,11 +150,12 @@ on_every_database! {
     /// version that it tells, it is done.
     async fn a_command_is_done_at_its_version_only(app: TestApp) {
         let desk = app.desk().await;
+        let group = group_of(&desk).await;
         let room = desk.open("help").await;
         desk.supervisor.post(&format!("/conversations/{room}/notes"), message("note")).await.ok();
         // Something has changed since the first look, so that 1 is a version that was.
         act(&desk.supervisor, &room, &change("first"), &[]).await.ok();
-        for (who, command) in life(&desk) {
+        for (who, command) in life(&desk, &group) {
             let before = picture(&desk, &room).await;
             let version = before[0]["version"].as_i64().unwrap();
             let (next, weak) = (format!("\"{}\"", version + 1), format!("W/\"{version}\""));
@@ -162,6 +174,7 @@ on_every_database! {
     /// What is no header of this kind is a refusal of the request, and nothing is done.
     async fn malformed_headers_are_refused(app: TestApp) {
         let desk = app.desk().await;
+        let group = group_of(&desk).await;
         let room = desk.open_and_claim("help").await;
         let tag = tag_of(&seen(&desk.agent, &room).await);
         let bare = tag.trim_matches('"').to_owned();
@@ -171,7 +184,7 @@ on_every_database! {
         for tags in [
             &[bare.as_str()][..], &[""], &[","], &["\"7"], &["*, *"], &["*", "*"], &[&tag, "*"], &[&tag, &bare], &[&long], &[&longest],
         ] {
-            for (who, command) in life(&desk) {
+            for (who, command) in life(&desk, &group) {
                 let refused = act(who, &room, &command, tags).await.refused(400, "invalid_parameter");
                 assert!(refused["detail"].as_str().unwrap().starts_with("If-Match: "), "{refused}");
                 // Also where the id is nobody's business: a form says nothing of what is there.
@@ -187,8 +200,9 @@ on_every_database! {
     /// A client that lost the answer sends the same again, and gets the state that it asked for; nothing is done twice.
     async fn a_lost_answer_can_be_asked_for_again(app: TestApp) {
         let desk = app.desk().await;
+        let group = group_of(&desk).await;
         let room = desk.open("help").await;
-        for (who, command) in life(&desk) {
+        for (who, command) in life(&desk, &group) {
             let tag = tag_of(&seen(&desk.admin, &room).await);
             let first = act(who, &room, &command, &[&tag]).await;
             let done = picture(&desk, &room).await;
@@ -283,6 +297,7 @@ on_every_database! {
     /// No right comes before the version: who may not see the conversation, or not do this, learns nothing of it.
     async fn a_version_tells_strangers_nothing(app: TestApp) {
         let (desk, rival) = (app.desk().await, app.desk().await);
+        let group = group_of(&desk).await;
         let room = desk.open("help").await;
         // Seen while it waits, but not a member's.
         act(&desk.agent, &room, &change("mine"), &["\"9\""]).await.refused(403, "not_a_member");
@@ -292,7 +307,7 @@ on_every_database! {
         let present = tag_of(&seen(&desk.agent, &room).await);
         app.advance(11_000).await;
         for tag in ["\"1\"", &present, "*", "\"\""] {
-            for (_, command) in life(&desk) {
+            for (_, command) in life(&desk, &group) {
                 for who in [&rival.agent, &rival.supervisor, &rival.admin] {
                     act(who, &room, &command, &[tag]).await.refused(404, "not_found");
                     act(who, notes, &command, &[tag]).await.refused(404, "not_found");

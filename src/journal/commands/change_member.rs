@@ -138,6 +138,8 @@ impl ChangeMember {
         let rows = context.set.participants.values();
         let left: Vec<ConversationId> = rows
             .filter(|row| row.member_id == self.member && row.active && leaves(row.member_type))
+            // Where it is by a group, it follows the group.
+            .filter(|row| row.group_id.is_none())
             .map(|row| row.conversation_id)
             .collect();
         for front in left {

@@ -13,7 +13,7 @@ use crate::kernel::{Code, ConversationId, Error, Result};
 /// For so long after an assignment, who may not see the conversation any more is told who holds it.
 const RACE_MS: i64 = 10_000;
 
-/// Take a waiting conversation.
+/// Take a waiting conversation, or one that the own group serves.
 #[derive(Debug, Clone)]
 pub struct Claim {
     /// Which.
@@ -47,7 +47,7 @@ impl JournalCommand for Claim {
         context.require(front, Operation::Claim)?;
         context.require_version(front)?;
         let row = context.conversation(front)?;
-        if row.status != Some(ConversationStatus::Open) {
+        if row.status != Some(ConversationStatus::Open) && row.docked_to().is_none() {
             return Err(wrong_state(row, "only a waiting conversation can be claimed"));
         }
         context.hand_to(front, actor, AssignmentReason::Claim, "")?;

@@ -2,14 +2,14 @@
 
 use super::JournalCommand;
 use crate::domain::actor::Principal;
-use crate::domain::conversation::{ConversationRow, ConversationStatus};
+use crate::domain::conversation::{AssignmentEnd, ConversationRow, ConversationStatus};
 use crate::domain::permission::Operation;
 use crate::journal::command::Reply;
 use crate::journal::decide::CommandContext;
 use crate::journal::wants::{PIECE, Wants};
 use crate::kernel::{ConversationId, GroupId, MemberId, Result};
 
-/// End a group. First its conversations that are not closed become no group's, about [`PIECE`] in one command: while
+/// End a group. First its conversations that are not closed become no group's (those that it serves wait again), about [`PIECE`] in one command: while
 /// the answer says `more`, the group lives and the command is repeated. The last one takes its members out, and its
 /// name is free. Closed conversations keep it.
 #[derive(Debug, Clone)]
@@ -23,6 +23,7 @@ impl JournalCommand for DeleteGroup {
         wants.groups.insert(self.group);
         wants.ending_groups.insert(self.group);
         wants.rosters.insert(self.group);
+        wants.assignments = true;
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
@@ -36,6 +37,9 @@ impl JournalCommand for DeleteGroup {
         let left: Vec<ConversationId> =
             context.set.conversations.values().filter(runs).map(|row| row.id).collect();
         for front in left {
+            if context.conversation(front)?.docked_to().is_some() {
+                context.free(front, AssignmentEnd::GroupEmpty, "")?;
+            }
             context.move_to_group(front, None)?;
             context.bump_version(front)?;
         }

@@ -87,6 +87,8 @@ commands! {
     transfer::Transfer;
     /// Take a conversation from the agent who serves it.
     take_over::TakeOver;
+    /// Let a whole group serve a conversation.
+    dock::Dock;
     /// Let a conversation wait again.
     release::Release;
     /// End a conversation.
@@ -121,6 +123,8 @@ commands! {
     set_group_member::SetGroupMember;
     /// Take a member out of a group (the actor itself: leave).
     remove_group_member::RemoveGroupMember;
+    /// Let who came into a group or left it come into the conversations that the group serves, or leave them.
+    follow_group::FollowGroup;
     /// Find out whether a member of the staff is connected, and keep it.
     set_connected::SetConnected;
     /// Let the conversations of an agent who is offline or away for too long wait again.

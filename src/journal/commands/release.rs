@@ -46,7 +46,8 @@ impl JournalCommand for Release {
         if row.status == Some(ConversationStatus::Closed) {
             return Err(wrong_state(row, "a closed conversation cannot be released"));
         }
-        if row.agent_id != context.actor.member() && !context.oversees(Operation::Release) {
+        let own = row.docked_to().is_some() || row.agent_id == context.actor.member();
+        if !own && !context.oversees(Operation::Release) {
             return Err(wrong_state(row, "only the serving agent or a supervisor can release"));
         }
         context.free(front, AssignmentEnd::Release, &self.note)?;

@@ -57,6 +57,9 @@ impl JournalCommand for RemoveMember {
         if row.agent_id == Some(member) && row.status == Some(ConversationStatus::Pending) {
             return Err(wrong_state(row, "the serving agent leaves by release"));
         }
+        if context.participant(front, member).is_some_and(|row| row.group_id.is_some()) {
+            return Err(wrong_state(row, "a group serves the conversation: leave the group, or take it from the group"));
+        }
         context.go(front, member)?;
         Ok(Reply::about(front))
     }

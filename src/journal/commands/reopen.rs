@@ -61,6 +61,7 @@ impl JournalCommand for Reopen {
         row.version += 1;
         row.open_key.clone_from(&key);
         let last_rev = row.last_rev;
+        context.undock(front, None)?;
         if let Some(key) = key {
             context.set.open.insert((tenant, key), front);
         }

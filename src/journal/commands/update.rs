@@ -10,7 +10,7 @@ use crate::domain::notice::{EmptyContent, PriorityChangedContent, SkillsChangedC
 use crate::domain::permission::Operation;
 use crate::domain::routing::{Needs, Skill};
 use crate::journal::command::Reply;
-use crate::journal::decide::CommandContext;
+use crate::journal::decide::{CommandContext, wrong_state};
 use crate::journal::wants::Wants;
 use crate::kernel::{ConversationId, Error, GroupId, Result};
 
@@ -78,6 +78,10 @@ impl JournalCommand for Update {
             context.require_group(group, "/group_id")?;
         }
         context.require_version(front)?;
+        let row = context.conversation(front)?;
+        if group.is_some() && row.docked_to().is_some() {
+            return Err(wrong_state(row, "a group serves the conversation: dock it to the other group"));
+        }
         let backstage = match priority.is_some() || tags.is_some() || group.is_some() || needs.is_some() {
             true => Some(context.backstage(front)?),
             false => None,

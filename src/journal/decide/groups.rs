@@ -50,7 +50,7 @@ impl CommandContext<'_> {
 
     /// What the actor sees of conversations by its groups, as far as this conversation is concerned.
     pub(super) fn sight_of(&self, actor: &Actor, conversation: &ConversationRow) -> Result<Sight> {
-        if conversation.group_id.is_none() || !matches!(actor.role, Role::Agent | Role::Supervisor) {
+        if conversation.group_id.is_none() || actor.role == Role::Customer {
             return Ok(Sight::whole());
         }
         if !self.set.known_sights.contains(&actor.member) {
@@ -112,6 +112,7 @@ impl CommandContext<'_> {
                 self.set.group_members.create((group, member), row);
             }
         }
+        self.set.follows.begin(tenant_id, group, member);
     }
 
     /// Takes a member out of a group that it is in.
@@ -121,6 +122,7 @@ impl CommandContext<'_> {
             row.left_at = Some(now);
             row.rev = rev;
         }
+        self.set.follows.begin(self.tenant, group, member);
     }
 
     /// Takes a member out of every group that it is in. Fails when the command did not want its groups.

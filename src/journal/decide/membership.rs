@@ -24,6 +24,7 @@ impl CommandContext<'_> {
                 row.left_seq = None;
             }
             row.member_type = member_type;
+            row.group_id = None;
             row.active = active;
             row.last_rev = last_rev;
             row.rev = rev;
@@ -45,6 +46,7 @@ impl CommandContext<'_> {
             last_rev,
             rev,
             created_at: now,
+            group_id: None,
         };
         self.set.participants.create((front, member), row);
         Ok(())

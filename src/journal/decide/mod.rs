@@ -8,6 +8,7 @@
 
 mod access;
 mod capacity;
+mod docking;
 mod groups;
 pub(crate) mod log;
 mod membership;

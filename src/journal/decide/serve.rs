@@ -1,10 +1,11 @@
-//! Who serves a conversation: claim, assign, transfer, take over, release, close, reopen. The one table of legal moves.
+//! Who serves a conversation: claim, assign, transfer, take over, dock, release, close, reopen. The one table of legal moves.
 //!
-//! | from \ command | claim | assign | transfer to an agent | transfer to a group | take_over | release | close | reopen |
-//! |---|---|---|---|---|---|---|---|---|
-//! | open (waits) | pending | pending | 409 | 409; who did it: stays | 409 | stays | closed | stays |
-//! | pending (served) | holder: stays; others: 409 already_assigned; who may not see it, soon after: 404 | pending with the other agent | pending with the other agent | open, the group's | pending with the actor | open | closed | 409 |
-//! | closed | 409 | 409 | 409 | 409 | 409 | 409 | stays | open |
+//! | from \ command | claim | assign | transfer to an agent | transfer to a group | take_over | dock | release | close | reopen |
+//! |---|---|---|---|---|---|---|---|---|---|
+//! | open (waits) | pending | pending | 409 | 409; who did it: stays | 409 | docked | stays | closed | stays |
+//! | pending (an agent serves it) | holder: stays; others: 409 already_assigned; who may not see it, soon after: 404 | pending with the other agent | pending with the other agent | open, the group's | pending with the actor | docked | open | closed | 409 |
+//! | docked (pending; a whole group serves it) | pending with the actor | pending with the agent | supervisors: pending with the agent | supervisors: open, the group's | pending with the actor | docked to the other group | open | closed | 409 |
+//! | closed | 409 | 409 | 409 | 409 | 409 | 409 | 409 | stays | open |
 //!
 //! 409 without another name is `invalid_transition` with the present state.
 
@@ -46,6 +47,7 @@ impl CommandContext<'_> {
             if let Some(previous) = previous {
                 self.leave(front, previous)?;
             }
+            self.undock(front, Some(agent))?;
         }
         let row = self.conversation_mut(front)?;
         row.agent_id = Some(agent);
@@ -79,7 +81,11 @@ impl CommandContext<'_> {
     }
 
     /// Ends the assignment that holds now, be it stored or made earlier in this batch.
-    fn end_assignment(&mut self, front: ConversationId, reason: AssignmentEnd) {
+    pub(super) fn end_assignment(&mut self, front: ConversationId, reason: AssignmentEnd) {
+        // What a group serves is assigned to nobody.
+        if self.conversation(front).is_ok_and(|row| row.agent_id.is_none()) {
+            return;
+        }
         let at = self.set.now;
         let held = |row: &&AssignmentRow| row.conversation_id == front && row.ended_at.is_none();
         let fresh = self.set.assignments.values().find(held).map(|row| row.id);
@@ -92,7 +98,7 @@ impl CommandContext<'_> {
         }
     }
 
-    /// Takes the conversation from its agent: it waits again.
+    /// Takes the conversation from its agent, or the group that serves it: it waits again.
     pub(crate) fn free<'a>(
         &mut self,
         front: ConversationId,
@@ -115,6 +121,7 @@ impl CommandContext<'_> {
                 self.set.routing.refusals.entry(front).or_default().push((holder, now));
             }
         }
+        self.undock(front, None)?;
         let row = self.conversation_mut(front)?;
         row.agent_id = None;
         row.status = Some(ConversationStatus::Open);

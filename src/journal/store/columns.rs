@@ -78,6 +78,7 @@ journal_table! {
         left_seq: Nullable<BigInt> as Option<i64>,
         last_rev: BigInt as i64,
         rev: BigInt as i64,
+        group_id: Nullable<BigInt> as Option<GroupId>,
     }
     often {
         read_seq: BigInt as i64,

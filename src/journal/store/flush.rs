@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::columns::{self, LogRow};
 use crate::db::AnyConnection;
-use crate::db::schema::{assignment, auth_session, member, tenant};
+use crate::db::schema::{assignment, auth_session, group_follow, member, tenant};
 use crate::domain::conversation::ConversationRow;
 use crate::domain::group::GroupRow;
 use crate::domain::tenant::TenantStatus;
@@ -67,6 +67,22 @@ fn flush_groups(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> 
     columns::groups::insert(connection, &created(&set.groups))?;
     columns::group_members::update(connection, &changed(&set.group_members))?;
     columns::group_members::insert(connection, &created(&set.group_members))?;
+    flush_follows(connection, set)
+}
+
+fn flush_follows(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
+    for (group, member) in set.follows.touched() {
+        diesel::delete(group_follow::table.find((group, member))).execute(connection)?;
+    }
+    for (tenant, group, member) in set.follows.begun() {
+        diesel::insert_into(group_follow::table)
+            .values((
+                group_follow::tenant_id.eq(tenant),
+                group_follow::group_id.eq(group),
+                group_follow::member_id.eq(member),
+            ))
+            .execute(connection)?;
+    }
     Ok(())
 }
 

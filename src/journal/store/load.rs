@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 
+use super::load_docked;
 use super::lookup;
 use super::one_of::on_list;
 use crate::db::AnyConnection;
@@ -214,6 +215,7 @@ impl Source for AnyConnection {
             .filter(conversation_member::member_id.eq(member))
             .filter(conversation_member::active.eq(true))
             .filter(conversation_member::member_type.eq(kind))
+            .filter(conversation_member::group_id.is_null())
             .filter(conversation::kind.eq(ConversationKind::Support))
             .filter(conversation_member::tenant_id.eq_any(tenants.to_vec()))
             .order(conversation_member::conversation_id.asc())
@@ -302,6 +304,30 @@ impl Source for AnyConnection {
             found.extend(ids);
         }
         Ok(found)
+    }
+
+    fn docked(&mut self, tenants: &[TenantId], group: GroupId, limit: usize) -> Result<Vec<ConversationId>> {
+        load_docked::of_group(self, tenants, group, limit)
+    }
+
+    fn docked_without(
+        &mut self,
+        tenants: &[TenantId],
+        group: GroupId,
+        member: MemberId,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>> {
+        load_docked::without(self, tenants, group, member, limit)
+    }
+
+    fn inside_by(
+        &mut self,
+        tenants: &[TenantId],
+        group: GroupId,
+        member: MemberId,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>> {
+        load_docked::inside_by(self, tenants, group, member, limit)
     }
 
     fn sightings(&mut self, ids: &[MemberId]) -> Result<Vec<(MemberId, Sighting)>> {

@@ -6,6 +6,7 @@
 mod columns;
 pub mod flush;
 pub mod load;
+mod load_docked;
 mod load_routing;
 mod lookup;
 pub(super) mod one_of;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{PIECE, Source, Wants, listed};
 use crate::journal::command::Command;
+use crate::journal::follows::Loaded;
 use crate::journal::working_set::WorkingSet;
 use crate::kernel::{ConversationId, GroupId, MemberId, Result, TenantId};
 
@@ -42,8 +43,11 @@ pub(super) fn load(
         load_rows(source, set, groups)?;
     }
     let mut found = Vec::new();
-    if !wants.rosters.is_empty() {
-        found.extend(source.rosters(&listed(&wants.rosters))?);
+    let followed = || wants.follows.iter().copied();
+    let rosters: BTreeSet<GroupId> =
+        wants.rosters.iter().copied().chain(followed().map(|(group, _)| group)).collect();
+    if !rosters.is_empty() {
+        found.extend(source.rosters(&listed(&rosters))?);
     }
     if !wants.staffed.is_empty() {
         let places = source.rosters(&listed(&wants.staffed))?;
@@ -55,8 +59,9 @@ pub(super) fn load(
         }
         found.extend(places);
     }
-    if !wants.places.is_empty() {
-        let (groups, members): (BTreeSet<GroupId>, BTreeSet<MemberId>) = wants.places.iter().copied().unzip();
+    let places = || wants.places.iter().copied().chain(followed());
+    if places().next().is_some() {
+        let (groups, members): (BTreeSet<GroupId>, BTreeSet<MemberId>) = places().unzip();
         found.extend(source.places(&listed(&groups), &listed(&members))?);
     }
     let mut sights = wants.sights.clone();
@@ -85,6 +90,21 @@ pub(super) fn conversations(
 ) -> Result<Vec<ConversationId>> {
     let rooms = wants.rosters.iter().filter_map(|group| set.groups.get(group)?.room_id);
     let mut ids: Vec<ConversationId> = rooms.collect();
+    for (group, member) in &wants.follows {
+        let place = source.places(&[*group], &[*member])?;
+        let inside = place.iter().any(|row| row.left_at.is_none());
+        let of_member = match inside {
+            true => source.docked_without(tenants, *group, *member, PIECE + 1)?,
+            false => source.inside_by(tenants, *group, *member, PIECE + 1)?,
+        };
+        let left_alone = match source.rosters(&[*group])?.is_empty() {
+            true => source.docked(tenants, *group, PIECE + 1)?,
+            false => Vec::new(),
+        };
+        let more = of_member.len() > PIECE || left_alone.len() > PIECE;
+        ids.extend(of_member.into_iter().chain(left_alone));
+        set.follows.load(*group, *member, Loaded { inside, more });
+    }
     for group in &wants.ending_groups {
         let of_group = source.of_group(tenants, *group, PIECE + 1)?;
         ids.extend(&of_group);

@@ -77,6 +77,8 @@ pub struct Wants {
     pub named_groups: BTreeSet<TenantId>,
     /// Groups that end: their conversations that are not closed.
     pub ending_groups: BTreeSet<GroupId>,
+    /// Places in groups that conversations are to follow.
+    pub follows: BTreeSet<(GroupId, MemberId)>,
     /// Whether the groups of the conversations that are loaded matter.
     pub groups_of_conversations: bool,
     /// Staff whose sockets on all processes matter.

@@ -32,7 +32,7 @@ pub trait Source: super::routing_source::RoutingSource {
     fn sightings(&mut self, ids: &[MemberId]) -> Result<Vec<(MemberId, Sighting)>>;
     /// The newest transfers of a conversation after this time, at most `limit`.
     fn transfers(&mut self, of: ConversationId, after: i64, limit: usize) -> Result<Vec<TransferRow>>;
-    /// The oldest support conversations, not closed, where the member is in as this, at most `limit`.
+    /// The oldest support conversations, not closed, where the member is in as this and by no group, at most `limit`.
     fn inside(
         &mut self,
         tenants: &[TenantId],
@@ -54,6 +54,24 @@ pub trait Source: super::routing_source::RoutingSource {
     /// Conversations of a group that are not closed, at most `limit`.
     fn of_group(&mut self, tenants: &[TenantId], group: GroupId, limit: usize)
     -> Result<Vec<ConversationId>>;
+    /// Conversations that are docked to a group, at most `limit`.
+    fn docked(&mut self, tenants: &[TenantId], group: GroupId, limit: usize) -> Result<Vec<ConversationId>>;
+    /// Conversations that are docked to a group and in which this member is not, at most `limit`.
+    fn docked_without(
+        &mut self,
+        tenants: &[TenantId],
+        group: GroupId,
+        member: MemberId,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>>;
+    /// Conversations, also closed ones, in which a member is by this group, at most `limit`.
+    fn inside_by(
+        &mut self,
+        tenants: &[TenantId],
+        group: GroupId,
+        member: MemberId,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>>;
     fn participants(&mut self, fronts: &[ConversationId]) -> Result<Vec<ParticipantRow>>;
     fn entries_at(&mut self, places: &[(ConversationId, i64)]) -> Result<Vec<EntryRow>>;
     fn entries_by_key(&mut self, keys: &[MessageKey]) -> Result<Vec<EntryRow>>;

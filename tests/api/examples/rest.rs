@@ -208,6 +208,10 @@ async fn serve(
     recorder.call("list_transfers", admin, &format!("GET {path}/transfers"), None).await;
     admin.post(&format!("{path}/assign"), json!({"agent_id": agent_id})).await.ok();
     admin.patch(&path, json!({"group_id": null})).await.ok();
+    let group = string(&admin.post("/groups", json!({"name": "Parcels"})).await.status(201)["id"]);
+    admin.put(&format!("/groups/{group}/members/{agent_id}"), json!({})).await.ok();
+    let body = Some(json!({"group_id": group, "note": "Whoever is here answers."}));
+    recorder.call("dock_conversation", agent, &format!("POST {path}/dock"), body).await;
     recorder.call("list_assignments", admin, &format!("GET {path}/assignments"), None).await;
     let body = Some(json!({"reason": "resolved", "note": "Delivered."}));
     recorder.call("close_conversation", agent, &format!("POST {path}/close"), body).await;

@@ -316,7 +316,13 @@ pub(super) fn check_owners(after: &Picture) {
         let managers: Vec<MemberId> =
             inside().filter(|row| row.member_type == MemberType::Manager).map(|row| row.member_id).collect();
         match conversation.status {
-            Some(ConversationStatus::Pending) => assert_eq!(managers, vec![conversation.agent_id.unwrap()]),
+            Some(ConversationStatus::Pending) => {
+                assert_eq!(managers, Vec::from_iter(conversation.agent_id), "{conversation:?}");
+                assert!(
+                    conversation.agent_id.is_some() || conversation.group_id.is_some(),
+                    "{conversation:?}"
+                );
+            }
             Some(ConversationStatus::Open) => assert_eq!((managers.len(), conversation.agent_id), (0, None)),
             _ => assert!(managers.len() <= 1),
         }

@@ -1,11 +1,13 @@
 //! What must hold of groups and rooms of the staff, as checks of the whole working set.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::checks::Picture;
-use crate::domain::conversation::{ConversationKind, ConversationStatus, MemberType, direct_between};
+use crate::domain::conversation::{
+    ConversationKind, ConversationStatus, MemberType, ParticipantRow, direct_between,
+};
 use crate::domain::group::GroupMemberType;
-use crate::kernel::MemberId;
+use crate::kernel::{GroupId, MemberId};
 
 /// What must hold of groups: see `decide::groups`.
 pub(super) fn check_groups(after: &Picture, now: i64) {
@@ -30,6 +32,36 @@ pub(super) fn check_groups(after: &Picture, now: i64) {
         assert_eq!(group.tenant_id, conversation.tenant_id);
         let closed = conversation.status == Some(ConversationStatus::Closed);
         assert!(closed || group.deleted_at.is_none(), "nobody's matter: {conversation:?}");
+    }
+}
+
+/// What must hold of docked conversations: see `decide::docking`. `follows` are the places that they still have to
+/// follow.
+pub(super) fn check_docking(after: &Picture, follows: &BTreeSet<(GroupId, MemberId)>) {
+    let in_group = |group: GroupId, member: MemberId| {
+        after.group_members.get(&(group, member)).is_some_and(|row| row.left_at.is_none())
+    };
+    for row in after.participants.values().filter(|row| row.is_in()) {
+        let Some(group) = row.group_id else { continue };
+        let conversation = &after.conversations[&row.conversation_id];
+        let closed = conversation.status == Some(ConversationStatus::Closed);
+        assert!(closed || conversation.docked_to() == Some(group), "{row:?} in {conversation:?}");
+        let follows = follows.contains(&(group, row.member_id));
+        assert!(in_group(group, row.member_id) || follows, "{row:?} stays");
+    }
+    for conversation in after.conversations.values() {
+        let Some(group) = conversation.docked_to() else { continue };
+        assert!(after.groups[&group].deleted_at.is_none(), "{conversation:?}");
+        let places = || after.group_members.values().filter(|row| row.group_id == group);
+        for place in places().filter(|row| row.left_at.is_none()) {
+            let member = place.member_id;
+            let row = after.participants.get(&(conversation.id, member));
+            let here = row.is_some_and(ParticipantRow::is_in);
+            assert!(here || follows.contains(&(group, member)), "{place:?} is not in {conversation:?}");
+        }
+        let served = places().any(|row| row.left_at.is_none());
+        let follows = places().any(|row| follows.contains(&(group, row.member_id)));
+        assert!(served || follows, "nobody serves {conversation:?}");
     }
 }
 

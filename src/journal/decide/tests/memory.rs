@@ -1,7 +1,7 @@
 //! A store in memory: what the simulation loads from and commits to. It answers the same questions as the database,
 //! so that a batch holds exactly what its commands want; [`Memory::load_all`] is the opposite, for comparison.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::routing;
 use crate::domain::conversation::{
@@ -13,6 +13,7 @@ use crate::domain::member::Role;
 use crate::domain::offer::{NeedsRow, OfferRow};
 use crate::domain::presence::{AgentStatusRow, Sighting};
 use crate::domain::transfer::TransferRow;
+use crate::journal::follows::Loaded;
 use crate::journal::wants::{MessageKey, OpeningKey, Source, TRANSFERS_MS};
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::kernel::{ConversationId, GroupId, MemberId, OfferId, Result, SessionId, TenantId};
@@ -34,6 +35,7 @@ pub(super) struct Memory {
     pub(super) sightings: BTreeMap<MemberId, Sighting>,
     pub(super) needs: BTreeMap<ConversationId, NeedsRow>,
     pub(super) offers: BTreeMap<OfferId, OfferRow>,
+    pub(super) follows: BTreeSet<(GroupId, MemberId)>,
 }
 
 fn key_of(row: &EntryRow) -> Option<MessageKey> {
@@ -92,6 +94,14 @@ impl Memory {
             let transfers = self.transfers_of(id, set.now);
             set.transfers.entry(id).or_insert(transfers);
         }
+        // Also of the group that steps name while there is none.
+        for group in set.groups.iter().map(|(id, _)| *id).chain([GroupId(404)]).collect::<Vec<_>>() {
+            for member in self.members.keys() {
+                let place = self.group_members.get(&(group, *member));
+                let inside = place.is_some_and(|row| row.left_at.is_none());
+                set.follows.load(group, *member, Loaded { inside, more: false });
+            }
+        }
         for (key, row) in &self.participants {
             set.participants.load(*key, row.clone());
         }
@@ -118,6 +128,10 @@ impl Memory {
         self.groups.extend(set.groups.written().map(|row| (row.id, row.clone())));
         let places = set.group_members.written();
         self.group_members.extend(places.map(|row| ((row.group_id, row.member_id), row.clone())));
+        for place in set.follows.touched() {
+            self.follows.remove(&place);
+        }
+        self.follows.extend(set.follows.begun().map(|(_, group, member)| (group, member)));
         self.needs.extend(set.needs.written().map(|row| (row.conversation_id, row.clone())));
         self.offers.extend(set.offers.written().map(|row| (row.id, row.clone())));
         for ended in &set.ended_assignments {
@@ -210,6 +224,7 @@ impl Source for Memory {
             row.member_id == member
                 && row.active
                 && row.member_type == kind
+                && row.group_id.is_none()
                 && self.conversations[&row.conversation_id].status.is_some()
         };
         Ok(self.participants.values().filter(inside).map(|row| row.conversation_id).take(limit).collect())
@@ -244,6 +259,35 @@ impl Source for Memory {
             row.group_id == Some(group) && row.status != Some(ConversationStatus::Closed)
         };
         Ok(self.conversations.values().filter(runs).map(|row| row.id).take(limit).collect())
+    }
+
+    fn docked(&mut self, _: &[TenantId], group: GroupId, limit: usize) -> Result<Vec<ConversationId>> {
+        let docked = self.conversations.values().filter(|row| row.docked_to() == Some(group));
+        Ok(docked.map(|row| row.id).take(limit).collect())
+    }
+
+    fn docked_without(
+        &mut self,
+        tenants: &[TenantId],
+        group: GroupId,
+        member: MemberId,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>> {
+        let mut docked = self.docked(tenants, group, limit)?;
+        docked.retain(|front| !self.participants.get(&(*front, member)).is_some_and(ParticipantRow::is_in));
+        Ok(docked)
+    }
+
+    fn inside_by(
+        &mut self,
+        _: &[TenantId],
+        group: GroupId,
+        member: MemberId,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>> {
+        let by =
+            |row: &&ParticipantRow| row.member_id == member && row.group_id == Some(group) && row.is_in();
+        Ok(self.participants.values().filter(by).map(|row| row.conversation_id).take(limit).collect())
     }
 
     fn rooms(&mut self, _: &[TenantId], member: MemberId, limit: usize) -> Result<Vec<ConversationId>> {

@@ -7,7 +7,7 @@ use super::checks::{
     Held, Picture, check_capacity, check_logs, check_moves, check_owners, check_presences, check_queue,
     marks, picture, serving, sync,
 };
-use super::checks_staff::{check_groups, check_rooms};
+use super::checks_staff::{check_docking, check_groups, check_rooms};
 use super::memory::Memory;
 use super::routing::check_offers;
 use super::step::Step;
@@ -90,6 +90,16 @@ impl Simulation {
             0 => ConversationId(404),
             count => all.into_iter().nth(number % count).expect("a conversation"),
         }
+    }
+
+    /// The places in groups that conversations still have to follow.
+    fn follows(&self) -> BTreeSet<(GroupId, MemberId)> {
+        let mut follows = self.store.follows.clone();
+        for place in self.set.follows.touched() {
+            follows.remove(&place);
+        }
+        follows.extend(self.set.follows.begun().map(|(_, group, member)| (group, member)));
+        follows
     }
 
     /// The group with this number; an unknown one while there is none.
@@ -183,6 +193,7 @@ impl Simulation {
         check_offers(after.offers.values());
         check_queue(&after);
         check_rooms(&after, self.set.now);
+        check_docking(&after, &self.follows());
         self.check_assignments(&after);
         self.check_changes(&after);
     }
@@ -241,7 +252,8 @@ impl Simulation {
             return;
         }
         let role = before.members[&actor.member.0].role;
-        let inside = before.participants.get(&(row.id, actor.member)).is_some_and(ParticipantRow::is_in);
+        let by_itself = |row: &ParticipantRow| row.is_in() && row.group_id.is_none();
+        let inside = before.participants.get(&(row.id, actor.member)).is_some_and(by_itself);
         let groups = before.group_members.values();
         let own: Vec<GroupId> = groups
             .filter(|place| place.member_id == actor.member && place.left_at.is_none())

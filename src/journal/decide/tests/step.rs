@@ -161,6 +161,17 @@ pub(super) enum Step {
         conversation: usize,
         group: Option<usize>,
     },
+    /// A group serves a conversation.
+    Dock {
+        who: usize,
+        conversation: usize,
+        group: usize,
+    },
+    /// The conversations of a group follow somebody's place in it.
+    Follow {
+        group: usize,
+        member: usize,
+    },
     /// A room of the staff is made, or a direct one opened.
     Room {
         who: usize,

@@ -2,10 +2,13 @@
 
 use super::simulation::Simulation;
 use super::step::Step;
+use super::{PEOPLE, SECRET};
+use crate::domain::actor::Principal;
 use crate::domain::group::GroupMemberType;
 use crate::journal::command::Command;
 use crate::journal::commands::{
-    Action, CreateGroup, DeleteGroup, MakeRoom, OpenDirect, RemoveGroupMember, SetGroupMember, UpdateGroup,
+    Action, CreateGroup, DeleteGroup, Dock, FollowGroup, MakeRoom, OpenDirect, RemoveGroupMember,
+    SetGroupMember, UpdateGroup,
 };
 use crate::kernel::MemberId;
 
@@ -35,6 +38,15 @@ impl Simulation {
             }
             Step::Displace { who, group, member: one } => {
                 by(who, RemoveGroupMember { group: self.group(group), member: member(one) }.into())
+            }
+            Step::Dock { who, conversation, group } => {
+                let (conversation, group, note) =
+                    (self.conversation(conversation), self.group(group), SECRET.to_owned());
+                by(who, Dock { conversation, group, note }.into())
+            }
+            Step::Follow { group, member: one } => {
+                let command = FollowGroup { group: self.group(group), member: member(one) };
+                Some(Command::new(Principal::System(PEOPLE[one].0), command))
             }
             _ => None,
         }

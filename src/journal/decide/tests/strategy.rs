@@ -62,6 +62,9 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(who, group, member)| Step::Displace { who, group, member }),
         4 => (0..4usize, 0..8usize, proptest::option::weighted(0.8, 0..4usize))
             .prop_map(|(who, conversation, group)| Step::Group { who, conversation, group }),
+        5 => (0..4usize, 0..8usize, 0..4usize)
+            .prop_map(|(who, conversation, group)| Step::Dock { who, conversation, group }),
+        3 => (0..4usize, 0..4usize).prop_map(|(group, member)| Step::Follow { group, member }),
         1 => (who.clone(), proptest::collection::vec(0..5usize, 0..3))
             .prop_map(|(who, members)| Step::Room { who, members }),
         2 => (who.clone(), who.clone()).prop_map(|(who, member)| Step::Direct { who, member }),

@@ -1,0 +1,16 @@
+-- By which group a member is in a conversation that is docked to it.
+ALTER TABLE conversation_member ADD COLUMN group_id BIGINT;
+CREATE INDEX conversation_member_group_id ON conversation_member (member_id, group_id)
+    WHERE group_id IS NOT NULL AND left_seq IS NULL;
+
+-- Who came into a group or left it, as long as the conversations that are docked to the group do not follow yet.
+CREATE TABLE group_follow (
+    group_id BIGINT NOT NULL,
+    member_id BIGINT NOT NULL,
+    tenant_id BIGINT NOT NULL,
+    PRIMARY KEY (group_id, member_id)
+) WITHOUT ROWID;
+
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('conversation_member', 'conversation_member_group_id', '100000 500 100 noskipscan'),
+    ('group_follow', 'group_follow', '100 5 1 noskipscan');

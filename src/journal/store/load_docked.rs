@@ -1,0 +1,69 @@
+//! Finding the conversations that a group serves, and those that follow their group.
+
+use diesel::dsl::{exists, not};
+use diesel::prelude::*;
+
+use crate::db::AnyConnection;
+use crate::db::schema::{conversation, conversation_member};
+use crate::domain::conversation::ConversationStatus;
+use crate::kernel::{ConversationId, GroupId, MemberId, Result, TenantId};
+
+/// The oldest conversations that are docked to a group, at most `limit`.
+pub(super) fn of_group(
+    connection: &mut AnyConnection,
+    tenants: &[TenantId],
+    group: GroupId,
+    limit: usize,
+) -> Result<Vec<ConversationId>> {
+    Ok(conversation::table
+        .filter(conversation::tenant_id.eq_any(tenants.to_vec()))
+        .filter(conversation::group_id.eq(group))
+        .filter(conversation::status.eq(ConversationStatus::Pending))
+        .filter(conversation::agent_id.is_null())
+        .order(conversation::id.asc())
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .select(conversation::id)
+        .load(connection)?)
+}
+
+/// The oldest of them in which this member is not, at most `limit`.
+pub(super) fn without(
+    connection: &mut AnyConnection,
+    tenants: &[TenantId],
+    group: GroupId,
+    member: MemberId,
+    limit: usize,
+) -> Result<Vec<ConversationId>> {
+    let is_in = conversation_member::table
+        .filter(conversation_member::conversation_id.eq(conversation::id))
+        .filter(conversation_member::member_id.eq(member))
+        .filter(conversation_member::left_seq.is_null());
+    Ok(conversation::table
+        .filter(conversation::tenant_id.eq_any(tenants.to_vec()))
+        .filter(conversation::group_id.eq(group))
+        .filter(conversation::status.eq(ConversationStatus::Pending))
+        .filter(conversation::agent_id.is_null())
+        .filter(not(exists(is_in)))
+        .order(conversation::id.asc())
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .select(conversation::id)
+        .load(connection)?)
+}
+
+/// Conversations, also closed ones, in which a member is by this group, at most `limit`.
+pub(super) fn inside_by(
+    connection: &mut AnyConnection,
+    tenants: &[TenantId],
+    group: GroupId,
+    member: MemberId,
+    limit: usize,
+) -> Result<Vec<ConversationId>> {
+    Ok(conversation_member::table
+        .filter(conversation_member::tenant_id.eq_any(tenants.to_vec()))
+        .filter(conversation_member::member_id.eq(member))
+        .filter(conversation_member::group_id.eq(group))
+        .filter(conversation_member::left_seq.is_null())
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .select(conversation_member::conversation_id)
+        .load(connection)?)
+}
