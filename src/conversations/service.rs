@@ -11,8 +11,7 @@ use crate::domain::permission::{self, Operation, Scope};
 use crate::groups;
 use crate::http::page::Page;
 use crate::journal::commands::{
-    AddMember, AnswerOffer, Assign, Claim, Close, Dock, Open, Release, RemoveMember, Reopen, TakeOver,
-    Update,
+    AddMember, AnswerOffer, Assign, Claim, Close, Dock, Open, Release, RemoveMember, Reopen, TakeOver, Update,
 };
 use crate::journal::{Action, Command, Reply};
 use crate::kernel::{Code, ConversationId, Error, GroupId, MemberId, Result, text};
