@@ -11,7 +11,7 @@ export type AboutMember = {
   role?: Role;
 };
 
-export type AssignmentEnd = ("release" | "reassign" | "close" | "agent_gone" | "agent_absent" | "group_transfer" | (string & {}));
+export type AssignmentEnd = ("release" | "reassign" | "close" | "agent_gone" | "docked" | "group_empty" | "agent_absent" | "group_transfer" | (string & {}));
 
 export type Auth = {
   /** A fresh access token, from `POST /api/v1/auth/refresh`. */
@@ -115,6 +115,8 @@ export type Conversation = {
   customer?: (Card | null);
   /** The customer's account was deleted. */
   customer_deleted?: boolean;
+  /** Whether this whole group serves it, instead of one agent. */
+  docked?: boolean;
   /** The group whose matter it is, or whose room; null for none. A closed conversation may name one that was deleted since. */
   group_id?: (string | null);
   /** The conversation. */
@@ -133,7 +135,7 @@ export type Conversation = {
   priority?: Priority;
   /** The head of the log. */
   seq: number;
-  /** Where it stands; null for backstage conversations and rooms.  - `open`: It waits: nobody serves it. - `pending`: An agent serves it. - `closed`: It is over. */
+  /** Where it stands; null for backstage conversations and rooms.  - `open`: It waits: nobody serves it. - `pending`: An agent serves it, or a whole group. - `closed`: It is over. */
   status: ("open" | "pending" | "closed" | (string & {}) | null);
   /** What it is about, or the name of the room; may be empty. */
   subject: string;
@@ -211,7 +213,7 @@ export type Entry = {
   seq: number;
 };
 
-export type EntryKind = ("text" | "card" | "custom" | "opened" | "joined" | "left" | "assigned" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "priority_changed" | "tags_changed" | "group_changed" | "skills_changed" | "offered" | "declined" | "offer_missed" | "remark" | (string & {}));
+export type EntryKind = ("text" | "card" | "custom" | "opened" | "joined" | "left" | "assigned" | "docked" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "priority_changed" | "tags_changed" | "group_changed" | "skills_changed" | "offered" | "declined" | "offer_missed" | "remark" | (string & {}));
 
 export type ErrorReply = {
   /** The key of the message that was not sent. */
@@ -596,7 +598,7 @@ export type Receipt = {
 };
 
 export type RemarkContent = {
-  /** The kind of the notice that this explains: `assigned`, `released` or `closed`. */
+  /** The kind of the notice that this explains: `assigned`, `docked`, `released` or `closed`. */
   about: EntryKind;
   /** What the staff said; may be empty when a reason stands by itself. */
   note: string;
