@@ -68,9 +68,11 @@ pub struct MemberFacts {
 }
 
 impl MemberFacts {
-    /// Whether the account may be used at this time.
+    /// Whether the account may be used at this time. One that was recognised as another may not: what it did would
+    /// belong to nobody.
     pub fn is_usable(&self, now: i64) -> bool {
-        self.status == MemberStatus::Enabled && !self.deleted && self.expires_at.is_none_or(|end| now < end)
+        let ended = self.expires_at.is_some_and(|end| now >= end);
+        self.status == MemberStatus::Enabled && !self.deleted && !ended && self.merged_into.is_none()
     }
 }
 

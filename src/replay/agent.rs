@@ -1,5 +1,5 @@
 //! An agent: hears of waiting conversations (over the socket; the list over REST is the fall-back), claims some of
-//! them, says its turns in each, reads, and closes.
+//! them, says its turns in each, reads, and closes. Does not own what it does where routing is automatic (`duty`).
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use super::actions;
 use super::client::fact::id;
 use super::client::view::{Log, View};
 use super::client::{Backoff, Failure};
-use super::dialogue::Speaker;
+use super::dialogue::{Speaker, Turn};
 use super::history::{Action, Id, Key, count};
 use super::member::Member;
 use super::play::{Outgoing, Run, Transport, send_message};
@@ -131,22 +131,37 @@ impl Agent {
                 continue;
             }
             self.see(run, conversation, number, index - 1).await?;
-            let device = self.member.any();
-            if run.chance(0.5) {
-                let have = device.shared.view().logs.get(&conversation).map_or(0, Log::have);
-                device.read(conversation, have);
-            }
-            actions::signal(run, device, conversation);
-            let key = run.key(number, index);
-            let note: Key = format!("{key}.note").into();
-            actions::note(run, device, self.tenant, conversation, note).await?;
-            let transport = if run.chance(0.5) { Transport::Socket } else { Transport::Rest };
-            let message = Outgoing { tenant: self.tenant, conversation, key: key.clone(), turn, transport };
-            let seq = send_message(run, device, message).await?;
-            run.maybe_cut(device);
-            actions::change(run, device, conversation, &key, seq).await?;
+            self.speak(run, conversation, turn, run.key(number, index)).await?;
         }
         self.see(run, conversation, number, dialogue.turns.len() - 1).await?;
+        self.finish(run, conversation).await
+    }
+
+    /// Says a turn, with what people do around it.
+    pub(super) async fn speak(
+        &self,
+        run: &Run,
+        conversation: Id,
+        turn: &Turn,
+        key: Key,
+    ) -> Result<(), Failure> {
+        let device = self.member.any();
+        if run.chance(0.5) {
+            let have = device.shared.view().logs.get(&conversation).map_or(0, Log::have);
+            device.read(conversation, have);
+        }
+        actions::signal(run, device, conversation);
+        let note: Key = format!("{key}.note").into();
+        actions::note(run, device, self.tenant, conversation, note).await?;
+        let transport = if run.chance(0.5) { Transport::Socket } else { Transport::Rest };
+        let message = Outgoing { tenant: self.tenant, conversation, key: key.clone(), turn, transport };
+        let seq = send_message(run, device, message).await?;
+        run.maybe_cut(device);
+        actions::change(run, device, conversation, &key, seq).await
+    }
+
+    /// Reads what is left, and closes.
+    pub(super) async fn finish(&self, run: &Run, conversation: Id) -> Result<(), Failure> {
         if run.chance(0.5) {
             read_for_good(run, self.member.any(), conversation).await?;
         }

@@ -4,6 +4,16 @@ use std::path::PathBuf;
 
 use crate::kernel::secret::Secret;
 
+/// How waiting conversations find their agents in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Routing {
+    /// Agents claim.
+    #[default]
+    Manual,
+    /// The tenants route: agents come, go, answer offers, hand over; promise P6 is judged too.
+    Auto,
+}
+
 /// Plays dialogues over the public interface, visitors and agents at once, with dropped connections and repeated
 /// sends on the way, and judges afterwards that nothing was lost, doubled, reordered or leaked.
 #[derive(Debug, Clone, clap::Args)]
@@ -54,6 +64,12 @@ pub struct Arguments {
     /// With --url and --soak: the processes of the server, when they run on this machine, for memory and descriptors.
     #[arg(long, value_delimiter = ',', requires = "url")]
     pub pid: Vec<u32>,
+
+    /// How waiting conversations find their agents. With `auto` the tenants have groups, skills, strategies and offers;
+    /// agents come and go, accept, decline or miss offers, hand over and give back; and it is judged that no
+    /// conversation ever had two agents, no agent more than it accepts, and nobody waited whom somebody could have served.
+    #[arg(long, value_enum, default_value_t = Routing::Manual)]
+    pub routing: Routing,
 
     /// How many dialogues to play; the file is repeated or cut as needed. The default plays each once.
     #[arg(long)]

@@ -1,7 +1,7 @@
 //! The end of a run: heals (every device reconnects and becomes whole), then reads every conversation and inbox over
 //! REST and hands all the evidence to the judge.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,11 @@ use serde_json::Value;
 use super::client::fact::{Fact, id};
 use super::client::view::{Row, View};
 use super::client::{Backoff, Device, Failure, Rest};
+use super::collect_desk;
 use super::evidence::{DeviceView, Evidence, ServerLog, Violation};
 use super::history::Id;
 use super::judge::judge;
+use super::judge_waiting::{self, RoutingFigures};
 use super::member::Member;
 use super::play::Run;
 use super::setup::Tenant;
@@ -37,7 +39,7 @@ const CONVERGE_WITHIN: Duration = Duration::from_secs(5);
 /// How long a device may take to become whole.
 const HEAL_WITHIN: Duration = Duration::from_secs(60);
 /// Requests that are under way at the same time.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 /// Reconnects everybody and waits until every device is live and misses nothing that it knows of.
 ///
@@ -72,12 +74,17 @@ async fn heal_one(run: &Run, device: &Device) {
 }
 
 /// Collects and judges; what may still be on its way gets a few seconds.
-pub async fn verdict(run: &Run, tenants: &[Tenant], players: &[Player]) -> Result<Vec<Violation>, Failure> {
+pub async fn verdict(
+    run: &Run,
+    tenants: &[Tenant],
+    players: &[Player],
+) -> Result<(Vec<Violation>, RoutingFigures), Failure> {
     let begin = Instant::now();
     loop {
-        let found = judge(&collect(run, tenants, players).await?);
+        let evidence = collect(run, tenants, players).await?;
+        let found = judge(&evidence);
         if found.is_empty() || begin.elapsed() > CONVERGE_WITHIN {
-            return Ok(found);
+            return Ok((found, judge_waiting::figures(&evidence)));
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
@@ -86,6 +93,12 @@ pub async fn verdict(run: &Run, tenants: &[Tenant], players: &[Player]) -> Resul
 async fn collect(run: &Run, tenants: &[Tenant], players: &[Player]) -> Result<Evidence, Failure> {
     let mut evidence =
         Evidence { sendings: run.history.sendings(), done: run.history.done(), ..Evidence::default() };
+    // Agents stay away on purpose, visitors do not.
+    let visitors: HashSet<Id> =
+        players.iter().filter(|player| player.customer).map(|player| player.member.id()).collect();
+    let by_visitors = evidence.sendings.iter().filter(|sending| visitors.contains(&sending.sender));
+    let slowest = by_visitors.filter_map(|sending| sending.took).max().unwrap_or_default();
+    evidence.slowest_ms = i64::try_from(slowest.as_millis()).unwrap_or(i64::MAX);
     for (place, tenant) in tenants.iter().enumerate() {
         evidence.owners.extend(tenant.id.into_iter().chain([tenant.admin_id]).map(|id| (id, place)));
         let rows = pages(run, &tenant.admin, "/conversations?limit=200").await?;
@@ -105,6 +118,12 @@ async fn collect(run: &Run, tenants: &[Tenant], players: &[Player]) -> Result<Ev
             evidence.owners.insert(conversation, place);
             evidence.logs.insert(conversation, ServerLog { tenant: place, entries });
         }
+        if let Some(desk) = &tenant.desk {
+            let told = players.iter().filter(|player| player.tenant == place && !player.customer);
+            let desk = collect_desk::desk(run, (place, tenant, desk), &rows, told).await?;
+            evidence.served.extend(desk.served());
+            evidence.desks.push(desk);
+        }
     }
     evidence.owners.extend(players.iter().map(|player| (player.member.id(), player.tenant)));
     let views: Vec<_> = players
@@ -113,7 +132,29 @@ async fn collect(run: &Run, tenants: &[Tenant], players: &[Player]) -> Result<Ev
         .map(|(player, device)| device_view(run, player, device))
         .collect();
     evidence.devices = stream::iter(views).buffer_unordered(AT_ONCE).try_collect().await?;
+    rooms(run, players, &mut evidence).await?;
     Ok(evidence)
+}
+
+/// Reads the rooms of the staff, which only those see who are in them.
+async fn rooms(run: &Run, players: &[Player], evidence: &mut Evidence) -> Result<(), Failure> {
+    for player in players.iter().filter(|player| !player.customer) {
+        let unknown: Vec<Id> = {
+            let view = player.member.first().shared.view();
+            let rooms = view
+                .rows
+                .iter()
+                .filter(|(log, row)| row.active && row.is_room() && !evidence.logs.contains_key(log));
+            rooms.map(|(room, _)| *room).collect()
+        };
+        for room in unknown {
+            let entries = entries(run, player.member.rest(), room).await?;
+            evidence.owners.insert(room, player.tenant);
+            evidence.rooms.insert(room);
+            evidence.logs.insert(room, ServerLog { tenant: player.tenant, entries });
+        }
+    }
+    Ok(())
 }
 
 async fn device_view(run: &Run, player: &Player, device: &Device) -> Result<DeviceView, Failure> {
@@ -137,13 +178,13 @@ async fn device_view(run: &Run, player: &Player, device: &Device) -> Result<Devi
         rows: view.rows.clone(),
         heard: view.heard.clone(),
         until: view.age(),
-        contradictions: view.contradictions.clone(),
+        contradictions: view.contradictions.iter().chain(view.refused.values()).cloned().collect(),
         ids,
         inbox,
     })
 }
 
-async fn insist(run: &Run, rest: &Rest, path: &str) -> Result<Value, Failure> {
+pub(super) async fn insist(run: &Run, rest: &Rest, path: &str) -> Result<Value, Failure> {
     let mut backoff = Backoff::new(run.patience);
     loop {
         match rest.get(path).await {
@@ -157,7 +198,7 @@ async fn insist(run: &Run, rest: &Rest, path: &str) -> Result<Value, Failure> {
 }
 
 /// All pages of a list. `path` has a query already.
-async fn pages(run: &Run, rest: &Rest, path: &str) -> Result<Vec<Value>, Failure> {
+pub(super) async fn pages(run: &Run, rest: &Rest, path: &str) -> Result<Vec<Value>, Failure> {
     let mut rows = Vec::new();
     let mut cursor: Option<String> = None;
     loop {

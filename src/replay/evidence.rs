@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::client::fact::Fact;
-use super::client::signal::Heard;
+use super::client::signal::{Heard, Presence};
 use super::client::view::Row;
-use super::history::{Done, Id, Sending};
+use super::history::{Asked, Done, Id, Sending};
 
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -55,6 +55,77 @@ pub struct DeviceView {
     pub inbox: HashMap<Id, Row>,
 }
 
+/// What is known of a tenant that routes.
+#[derive(Debug, Clone, Default)]
+pub struct DeskEvidence {
+    /// The tenant's place in the run.
+    pub tenant: usize,
+    /// Agents have so many seconds to accept an offer; none: they are not asked.
+    pub offer_seconds: Option<i64>,
+    /// Whether a transfer may take an agent above what it accepts.
+    pub transfer_above: bool,
+    /// The agents.
+    pub agents: HashMap<Id, AgentEvidence>,
+    /// The support conversations.
+    pub conversations: HashMap<Id, ConversationEvidence>,
+    /// What agents heard of each other's numbers.
+    pub told: Vec<Presence>,
+}
+
+/// An agent, as the plan has it and as the server tells it.
+#[derive(Debug, Clone, Default)]
+pub struct AgentEvidence {
+    /// How many conversations it accepts.
+    pub max_accept: i64,
+    /// Its groups; in none, it sees all.
+    pub groups: Vec<Id>,
+    /// What it can, with its level.
+    pub skills: &'static [(&'static str, u8)],
+    /// How many conversations it serves, as the server counts.
+    pub current_accept: i64,
+    /// When it became online for others (true) or something else, unix milliseconds, the oldest first.
+    pub online: Vec<(i64, bool)>,
+}
+
+/// A support conversation as the server tells it.
+#[derive(Debug, Clone, Default)]
+pub struct ConversationEvidence {
+    /// What the visitor asked for.
+    pub asked: Asked,
+    /// Where it stands.
+    pub status: String,
+    /// Who serves it, or did last.
+    pub agent: Option<Id>,
+    /// The log behind it.
+    pub backstage: Option<Id>,
+    /// The conversation in which its customer goes on.
+    pub merged_into: Option<Id>,
+    /// Its assignments, the oldest first.
+    pub assignments: Vec<AssignmentEvidence>,
+}
+
+/// An assignment as the server tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AssignmentEvidence {
+    /// To whom.
+    pub agent: Id,
+    /// How it came about.
+    pub reason: String,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
+impl DeskEvidence {
+    /// Conversations with the agents who served them at any time.
+    pub fn served(&self) -> impl Iterator<Item = (Id, Id)> + '_ {
+        let of = |(id, conversation): (&Id, &ConversationEvidence)| {
+            let id = *id;
+            conversation.assignments.iter().map(move |one| (id, one.agent)).collect::<Vec<_>>()
+        };
+        self.conversations.iter().flat_map(of)
+    }
+}
+
 /// All that is known at the end.
 #[derive(Debug, Default)]
 pub struct Evidence {
@@ -68,6 +139,14 @@ pub struct Evidence {
     pub backstages: HashMap<Id, Id>,
     /// The devices.
     pub devices: Vec<DeviceView>,
+    /// Rooms of the staff.
+    pub rooms: HashSet<Id>,
+    /// Conversations with the agents who served them at any time, of tenants that route.
+    pub served: HashSet<(Id, Id)>,
+    /// The tenants that route.
+    pub desks: Vec<DeskEvidence>,
+    /// The longest that any message of a visitor took until it was acknowledged, in milliseconds: how slow everything was.
+    pub slowest_ms: i64,
     /// The tenant that each id belongs to (tenants, members, conversations).
     pub owners: HashMap<Id, usize>,
 }

@@ -41,6 +41,8 @@ pub struct Sending {
     pub recall: Option<bool>,
     /// When the first attempt began.
     pub invoked: Instant,
+    /// How long it took until it was acknowledged.
+    pub took: Option<Duration>,
     delivered: bool,
 }
 
@@ -49,6 +51,10 @@ pub struct Sending {
 pub enum Action {
     /// The agent was told that it serves the conversation.
     Claimed,
+    /// The agent was told that it accepted an offer of the conversation.
+    Accepted,
+    /// The agent was told that it declined an offer of the conversation.
+    Declined,
     /// The member was told that the log is closed.
     Closed,
     /// The member was told that its read position is at least here, in this version of it.
@@ -102,6 +108,8 @@ counters! {
     connections,
     /// Sockets cut on purpose.
     cuts,
+    /// Sockets that ended because an agent left its desk.
+    absences,
     /// Sockets that ended by themselves.
     drops,
     /// Connections that a client gave up because the server was silent for longer than it announces.
@@ -124,6 +132,22 @@ counters! {
     resets,
     /// Claims that another agent had won.
     claims_lost,
+    /// Offers that were accepted.
+    offers_accepted,
+    /// Offers that were declined.
+    offers_declined,
+    /// Offers that were left without an answer on purpose.
+    offers_ignored,
+    /// Answers to offers that came too late.
+    offers_late,
+    /// Conversations that an agent handed over to another one.
+    transfers,
+    /// Transfers that were refused: the other one is absent or full, or it would go in circles.
+    transfers_refused,
+    /// Conversations that an agent let wait again.
+    releases,
+    /// Conversations that an agent found to be no longer its own.
+    lost,
     /// Times that somebody said to be typing.
     typings,
     /// Delivered positions that were reported.
@@ -144,6 +168,15 @@ counters! {
     merged,
 }
 
+/// What a visitor asked for when it opened a conversation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The group whose matter it is.
+    pub group: Option<Id>,
+    /// Without this skill, at least at this level, nobody is to be chosen.
+    pub required: Option<(&'static str, u8)>,
+}
+
 /// The record of one run.
 #[derive(Debug, Default)]
 pub struct History {
@@ -152,6 +185,7 @@ pub struct History {
     acknowledgements: Mutex<Vec<Duration>>,
     deliveries: Mutex<Vec<Duration>>,
     error_kind: Mutex<Vec<String>>,
+    asked: Mutex<HashMap<Id, Asked>>,
     /// What happened how often.
     pub counters: Counters,
 }
@@ -177,6 +211,7 @@ impl History {
             edits: Vec::new(),
             recall: None,
             invoked: Instant::now(),
+            took: None,
             delivered: false,
         });
         sending.attempts += 1;
@@ -192,7 +227,9 @@ impl History {
             sending.acknowledged.push(seq);
         }
         if first {
-            lock(&self.acknowledgements).push(sending.invoked.elapsed());
+            let took = sending.invoked.elapsed();
+            sending.took = Some(took);
+            lock(&self.acknowledgements).push(took);
             count(&self.counters.messages);
         }
         first
@@ -258,6 +295,16 @@ impl History {
     /// Something else was acknowledged.
     pub fn note(&self, member: Id, conversation: Id, action: Action) {
         lock(&self.done).push(Done { member, conversation, action });
+    }
+
+    /// A conversation was opened, and asks for this.
+    pub fn ask(&self, conversation: Id, asked: Asked) {
+        lock(&self.asked).insert(conversation, asked);
+    }
+
+    /// What a conversation asks for.
+    pub fn asked(&self, conversation: Id) -> Asked {
+        lock(&self.asked).get(&conversation).cloned().unwrap_or_default()
     }
 
     /// Something went wrong that is no violation of a promise but ends or hampers the run.

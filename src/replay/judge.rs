@@ -1,5 +1,6 @@
 //! The judgement: what the clients did and saw, against the server's own logs. Pure: it gets all the evidence and
-//! returns every violation of a promise.
+//! returns every violation of a promise. What tenants that route promise beside stands in `judge_desk` and
+//! `judge_waiting`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +8,7 @@ use super::client::fact::Fact;
 use super::client::view::Row;
 use super::evidence::{DeviceView, Evidence, Violation, broken};
 use super::history::{Action, Done, Id};
-use super::judge_live;
+use super::{judge_desk, judge_live, judge_waiting};
 
 /// Unread is told exactly up to here; beyond, "at least this" is enough.
 const UNREAD_CAP: i64 = 100;
@@ -19,6 +20,10 @@ pub fn judge(evidence: &Evidence) -> Vec<Violation> {
     messages(evidence, &mut found);
     actions(evidence, &mut found);
     strangers(evidence, &mut found);
+    for desk in &evidence.desks {
+        judge_desk::desk(evidence, desk, &mut found);
+        judge_waiting::waiting(evidence, desk, &mut found);
+    }
     for device in &evidence.devices {
         for contradiction in &device.contradictions {
             broken(&mut found, "P4", format!("{}: {contradiction}", device.member));
@@ -173,6 +178,8 @@ fn actions(evidence: &Evidence, found: &mut Vec<Violation>) {
                     );
                 }
             }
+            // Tenants that route: see `judge_desk`.
+            Action::Accepted | Action::Declined => {}
             Action::Closed if kinds("closed") == 0 => {
                 broken(found, "P1", format!("{conversation}: closed for {} and not in the log", done.member));
             }
@@ -189,7 +196,9 @@ fn actions(evidence: &Evidence, found: &mut Vec<Violation>) {
             broken(found, "P1", format!("{conversation}: {told}, the row says {now_version} {now}"));
         }
     }
-    for (conversation, log) in &evidence.logs {
+    let routed =
+        |conversation: &Id| evidence.desks.iter().any(|desk| desk.conversations.contains_key(conversation));
+    for (conversation, log) in evidence.logs.iter().filter(|(conversation, _)| !routed(conversation)) {
         let assigned = log.entries.iter().filter(|fact| &*fact.kind == "assigned").count();
         let released =
             log.entries.iter().filter(|fact| matches!(&*fact.kind, "released" | "reopened")).count();
@@ -206,7 +215,7 @@ fn positions(done: &[Done]) -> HashMap<(Id, Id), (i64, i64)> {
         let told = match done.action {
             Action::Read { seq, version } => (version, seq),
             Action::MarkedUnread { version } => (version, 0),
-            Action::Claimed | Action::Closed => continue,
+            Action::Claimed | Action::Accepted | Action::Declined | Action::Closed => continue,
         };
         let known = positions.entry((done.member, done.conversation)).or_insert(told);
         *known = (*known).max(told);
@@ -310,8 +319,8 @@ fn strangers(evidence: &Evidence, found: &mut Vec<Violation>) {
 
 fn foreign(evidence: &Evidence, device: &DeviceView, found: &mut Vec<Violation>) {
     for id in &device.ids {
-        if device.customer && evidence.backstages.contains_key(id) {
-            broken(found, "P7", format!("visitor {} saw the backstage log {id}", device.member));
+        if device.customer && (evidence.backstages.contains_key(id) || evidence.rooms.contains(id)) {
+            broken(found, "P7", format!("visitor {} saw the staff's log {id}", device.member));
         }
         if let Some(owner) = evidence.owners.get(id).filter(|owner| **owner != device.tenant) {
             broken(

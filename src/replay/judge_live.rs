@@ -53,8 +53,11 @@ fn is_inside(evidence: &Evidence, device: &DeviceView, conversation: Id) -> bool
     if device.retired || device.inbox.contains_key(&conversation) {
         return true;
     }
-    let front = evidence.backstages.get(&conversation);
-    !device.customer && front.is_some_and(|front| device.inbox.contains_key(front))
+    let front = evidence.backstages.get(&conversation).copied();
+    let served = |front: Id| evidence.served.contains(&(front, device.member));
+    !device.customer
+        && (served(front.unwrap_or(conversation))
+            || front.is_some_and(|front| device.inbox.contains_key(&front)))
 }
 
 /// On one connection positions never go back; they never exceed the truth; and the last ones that were heard on a
@@ -68,6 +71,11 @@ pub fn receipts(evidence: &Evidence, device: &DeviceView, found: &mut Vec<Violat
             Signal::Connected | Signal::Ended => {
                 last.clear();
                 delivered.clear();
+            }
+            Signal::Dropped { conversation } => {
+                let dropped = |one: &Id| conversation.is_none_or(|dropped| dropped == *one);
+                last.retain(|one, _| !dropped(one));
+                delivered.retain(|(one, _), _| !dropped(one));
             }
             Signal::Typing { .. } => {}
             Signal::Receipt { conversation, positions, delivered: one } => {
@@ -129,6 +137,9 @@ pub fn typing(evidence: &Evidence, device: &DeviceView, found: &mut Vec<Violatio
         late(&mut open, heard.at);
         match heard.signal {
             Signal::Connected | Signal::Ended => open.clear(),
+            Signal::Dropped { conversation } => {
+                open.retain(|(one, _), _| conversation.is_some_and(|dropped| dropped != *one));
+            }
             Signal::Receipt { .. } => {}
             Signal::Typing { conversation, member, on, ttl_ms } => {
                 if member == listener {

@@ -32,6 +32,8 @@ fn notice(seq: i64, kind: &str, messages: i64) -> Fact {
         recalled: false,
         kind: kind.into(),
         ref_seq: None,
+        about: None,
+        at: 0,
         msg_count: messages,
         words: 0,
         digest: seq.unsigned_abs(),
@@ -104,6 +106,7 @@ fn honest() -> Evidence {
         logs: HashMap::from([(CONVERSATION, ServerLog { tenant: 0, entries })]),
         backstages: HashMap::from([(BACKSTAGE, CONVERSATION)]),
         owners: HashMap::from([(CONVERSATION, 0), (VISITOR, 0), (AGENT, 0), (99, 1)]),
+        ..Evidence::default()
     }
 }
 

@@ -2,10 +2,10 @@
 //! repeated sends on the way, and judges at the end that every promise was kept. Demo, load program and black-box
 //! judge in one.
 //!
-//! Reading order: `dialogue` (what is played), `setup` (tenants and members), `member` (its devices), `visitor`,
-//! `agent`, `actions` and `identify` (what they do), `play` (how a turn is sent), `client` (how a device behaves),
-//! `history` (what is recorded), `collect`, `judge` and `judge_live` (the end), `round` (all of that once), `soak` and
-//! `usage` (for hours), `report`. Owns no table and calls no service: only HTTP and WebSocket, except that
+//! Reading order: `dialogue` (what is played), `setup` (tenants and members), `desk` (how a tenant routes), `member` (its
+//! devices), `visitor`, `agent`, `duty`, `actions` and `identify` (what they do), `play` (how a turn is sent), `client`
+//! (how a device behaves), `history` (what is recorded), `collect` and `collect_desk`, `judge`, `judge_live`,
+//! `judge_desk` and `judge_waiting` (the end), `round` (all of that once), `soak` and `usage` (for hours), `report`. Owns no table and calls no service: only HTTP and WebSocket, except that
 //! `own_server` and `own_processes` start servers.
 
 mod actions;
@@ -13,13 +13,18 @@ mod agent;
 mod arguments;
 mod client;
 mod collect;
+mod collect_desk;
 pub mod conform_client;
+mod desk;
 mod dialogue;
+mod duty;
 mod evidence;
 mod history;
 mod identify;
 mod judge;
+mod judge_desk;
 mod judge_live;
+mod judge_waiting;
 mod member;
 mod own_processes;
 mod own_server;
@@ -39,7 +44,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-pub use arguments::Arguments;
+pub use arguments::{Arguments, Routing};
 pub use evidence::Violation;
 pub use report::{Percentiles, Report};
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Arguments;
 use super::evidence::Violation;
 use super::history::History;
+use super::judge_waiting::RoutingFigures;
 use super::round::Outcome;
 use super::usage::Usage;
 
@@ -37,11 +38,26 @@ pub struct Report {
     pub counts: BTreeMap<&'static str, u64>,
     /// What went wrong without breaking a promise: the run is not a proof.
     pub errors: Vec<String>,
+    /// What the tenants' routing did, with `--routing auto`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing: Option<Routing>,
     /// Of a soak.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub soak: Option<Soak>,
     /// Broken promises.
     pub violations: Vec<Violation>,
+}
+
+/// What the tenants' routing did.
+#[derive(Debug, Default, Serialize)]
+pub struct Routing {
+    /// Assignments by their reason.
+    pub assignments: BTreeMap<String, u64>,
+    /// Offers by what became of them.
+    pub offers: BTreeMap<&'static str, u64>,
+    /// From the moment that an agent could be given a waiting conversation to the assignment or the offer, by the
+    /// server's clock.
+    pub freed_to_given: Percentiles,
 }
 
 /// Some points of a distribution, in milliseconds.
@@ -80,6 +96,7 @@ pub struct Totals {
     delivered: Vec<Duration>,
     counts: BTreeMap<&'static str, u64>,
     took: Duration,
+    routing: RoutingFigures,
     /// Dialogues that were to be played.
     pub dialogues: Option<usize>,
     /// What went wrong without breaking a promise.
@@ -98,6 +115,7 @@ impl Totals {
             *self.counts.entry(name).or_default() += count;
         }
         self.took += outcome.took;
+        self.routing.add(outcome.routing);
         self.errors.extend(history.error_kind());
         self.violations.extend(outcome.violations);
     }
@@ -111,6 +129,12 @@ impl Totals {
     pub fn report(mut self, arguments: &Arguments, server: String, soak: Option<Soak>) -> Report {
         self.acknowledged.sort_unstable();
         self.delivered.sort_unstable();
+        self.routing.taken.sort_unstable();
+        let routing = (arguments.routing == super::Routing::Auto).then(|| Routing {
+            assignments: self.routing.assignments,
+            offers: self.routing.offers,
+            freed_to_given: Percentiles::of(&self.routing.taken),
+        });
         let seconds = self.took.as_secs_f64();
         Report {
             server,
@@ -124,6 +148,7 @@ impl Totals {
             delivery: Percentiles::of(&self.delivered),
             counts: self.counts,
             errors: self.errors,
+            routing,
             soak,
             violations: self.violations,
         }
@@ -192,6 +217,9 @@ impl Report {
             count("identified"),
             count("merged")
         )?;
+        if let Some(routing) = &self.routing {
+            self.print_routing(routing, out)?;
+        }
         if let Some(soak) = &self.soak {
             writeln!(
                 out,
@@ -219,6 +247,32 @@ impl Report {
         self.errors.iter().take(SHOWN).try_for_each(|one| writeln!(out, "  {one}"))?;
         writeln!(out, "violations       {}", self.violations.len())?;
         self.violations.iter().take(SHOWN).try_for_each(|one| writeln!(out, "  {} {}", one.promise, one.what))
+    }
+
+    fn print_routing(&self, routing: &Routing, out: &mut dyn Write) -> std::io::Result<()> {
+        let count = |name: &str| self.counts.get(name).copied().unwrap_or_default();
+        let list = |rows: &mut dyn Iterator<Item = (&str, u64)>| {
+            rows.map(|(name, count)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
+        };
+        let assignments = list(&mut routing.assignments.iter().map(|(name, count)| (name.as_str(), *count)));
+        let offers = list(&mut routing.offers.iter().map(|(name, count)| (*name, *count)));
+        writeln!(out, "assignments      {assignments}")?;
+        writeln!(out, "offers           {offers}")?;
+        let one = &routing.freed_to_given;
+        writeln!(
+            out,
+            "freed to given   p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms ({})",
+            one.p50, one.p99, one.max, one.count
+        )?;
+        writeln!(
+            out,
+            "desk             {} transfers, {} refused, {} released, {} lost, {} absences",
+            count("transfers"),
+            count("transfers_refused"),
+            count("releases"),
+            count("lost"),
+            count("absences")
+        )
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::client::{Failure, Site};
 use super::collect::{self, Player};
 use super::evidence::Violation;
+use super::judge_waiting::RoutingFigures;
 use super::play::Run;
 use super::visitor::Visitor;
 use super::{Arguments, setup};
@@ -21,6 +22,8 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
     /// From the first word to the last.
     pub took: Duration,
+    /// What the tenants' routing did.
+    pub routing: RoutingFigures,
 }
 
 /// Plays one round. `tell` gets a line of progress now and then; `quiet` is held while nothing may disturb the
@@ -37,20 +40,26 @@ pub async fn play(
     let key = arguments.platform_key.as_ref().map(|key| key.expose());
     let (mut tenants, mut agents) = (Vec::new(), Vec::new());
     for number in 0..many(arguments.tenants) {
-        let tenant = setup::tenant(run, &site, number, key).await?;
+        let tenant = setup::tenant(run, &site, number, key, arguments.routing).await?;
         agents.extend(setup::agents(run, &site, (number, &tenant), many(arguments.agents)).await?);
         tenants.push(tenant);
     }
     let visitors = setup::visitors(run, &site, &tenants, many(arguments.visitors).min(run.plays)).await?;
 
-    let mut working = JoinSet::new();
+    let (mut working, mut shifts) = (JoinSet::new(), JoinSet::new());
     let mut players: Vec<Player> = Vec::new();
     let mut player =
         |tenant, member, customer, retired| players.push(Player { tenant, member, customer, retired });
     for (agent, waiting) in agents {
         let agent = Arc::new(agent);
         player(agent.tenant, agent.member.clone(), false, false);
-        working.spawn(agent.work(run.clone(), waiting));
+        match tenants.get(agent.tenant).and_then(|tenant| tenant.desk.clone()) {
+            Some(desk) => {
+                shifts.spawn(agent.clone().keep_shifts(run.clone()));
+                working.spawn(agent.on_duty(run.clone(), desk, waiting))
+            }
+            None => working.spawn(agent.work(run.clone(), waiting)),
+        };
     }
     visitors.known.into_iter().for_each(|(tenant, member)| player(tenant, Arc::new(member), true, false));
     let visitors: Vec<Arc<Visitor>> = visitors.visitors.into_iter().map(Arc::new).collect();
@@ -72,6 +81,7 @@ pub async fn play(
         }
     }
     let took = begin.elapsed();
+    shifts.shutdown().await;
     for visitor in &visitors {
         player(visitor.tenant, visitor.member(), true, false);
         if let Some(former) = visitor.former() {
@@ -81,12 +91,13 @@ pub async fn play(
     tell(format!("{}; healing and judging", status(run)));
     let _quiet = quiet.lock().await;
     collect::heal(run, &players).await;
-    let violations = collect::verdict(run, &tenants, &players).await;
+    let verdict = collect::verdict(run, &tenants, &players).await;
     working.shutdown().await;
     for device in players.iter().flat_map(|player| player.member.devices()) {
         device.stop().await;
     }
-    Ok(Outcome { violations: violations?, took })
+    let (violations, routing) = verdict?;
+    Ok(Outcome { violations, took, routing })
 }
 
 /// One line of progress.

@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::agent::Agent;
+use super::arguments::Routing;
 use super::client::fact::id;
 use super::client::{Backoff, Failure, Rest, Site};
+use super::desk::Desk;
 use super::history::Id;
 use super::identify::{Identity, IdentityKey, anonymous, identify};
 use super::member::Member;
@@ -29,6 +31,8 @@ pub struct Tenant {
     pub admin_id: Id,
     /// Signs who its visitors are.
     pub identity_key: Arc<IdentityKey>,
+    /// How it routes; none where agents claim.
+    pub desk: Option<Arc<Desk>>,
 }
 
 /// How many are made at the same time.
@@ -37,13 +41,13 @@ const AT_ONCE: usize = 16;
 const HINTS: usize = 1_024;
 
 /// Posts until there is an answer.
-async fn insist(run: &Run, rest: &Rest, path: &str, body: &Value) -> Result<Value, Failure> {
+pub(super) async fn insist(run: &Run, rest: &Rest, path: &str, body: &Value) -> Result<Value, Failure> {
     insist_on(run, rest, reqwest::Method::POST, path, body).await
 }
 
 /// Repeats a request until there is an answer. What was made by an attempt without an answer is found by the next one: its name
 /// is taken, and the answer is null.
-async fn insist_on(
+pub(super) async fn insist_on(
     run: &Run,
     rest: &Rest,
     method: reqwest::Method,
@@ -85,6 +89,7 @@ pub async fn tenant(
     site: &Site,
     number: usize,
     platform_key: Option<&str>,
+    routing: Routing,
 ) -> Result<Tenant, Failure> {
     let slug = format!("replay-{}-{number}", run.name);
     let rest = Rest::anonymous(site.clone(), number, platform_key);
@@ -95,9 +100,15 @@ pub async fn tenant(
     let made = insist(run, &rest, "/tenants", &body).await?;
     let tenant = made.get("tenant").unwrap_or(&made).get("id").and_then(id);
     let (admin_id, admin) = login(run, site, number, &slug, "admin").await?;
-    // Each agent takes whatever waits for it.
-    let settings = json!({ "settings": { "claim_above_max_accept": true } });
-    insist_on(run, &admin, reqwest::Method::PATCH, "/tenant", &settings).await?;
+    let desk = match routing {
+        Routing::Auto => Some(Arc::new(Desk::make(run, &admin, number).await?)),
+        Routing::Manual => {
+            // Each agent takes whatever waits for it.
+            let settings = json!({ "settings": { "claim_above_max_accept": true } });
+            insist_on(run, &admin, reqwest::Method::PATCH, "/tenant", &settings).await?;
+            None
+        }
+    };
     let key = insist(run, &admin, "/identity-keys", &json!({})).await?;
     let text = |name: &str| {
         let found = key[name].as_str().map(str::to_owned);
@@ -105,7 +116,7 @@ pub async fn tenant(
     };
     let identity_key =
         Arc::new(IdentityKey { slug: slug.clone(), kid: text("kid")?, secret: text("secret")? });
-    Ok(Tenant { id: tenant, slug, admin, admin_id, identity_key })
+    Ok(Tenant { id: tenant, slug, admin, admin_id, identity_key, desk })
 }
 
 async fn login(run: &Run, site: &Site, number: usize, slug: &str, name: &str) -> Result<(Id, Rest), Failure> {
@@ -125,12 +136,18 @@ pub async fn agents(
 ) -> Result<Vec<(Agent, mpsc::Receiver<Id>)>, Failure> {
     let one = |number: usize| async move {
         let name = format!("agent-{number}");
-        let body = json!({
+        let mut body = json!({
             "login_name": name, "password": password(run), "nickname": format!("Agent {number}"), "role": "agent",
         });
+        if let Some(desk) = &tenant.desk {
+            desk.equip(number, &mut body);
+        }
         insist(run, &tenant.admin, "/members", &body).await?;
         let source = place * agents + number;
         let (member, rest) = login(run, site, source, &tenant.slug, &name).await?;
+        if let Some(desk) = &tenant.desk {
+            desk.seat(run, &tenant.admin, (number, agents), member).await?;
+        }
         let (hints, waiting) = mpsc::channel(HINTS);
         let agent = Member::start(run, member, rest, &format!("t{place}-{name}"), Some(hints));
         Ok((Agent::new(place, (number, agents), agent), waiting))
@@ -156,7 +173,7 @@ pub async fn visitors(
 ) -> Result<Visitors, Failure> {
     let one = |number: usize| async move {
         let tenant = number % tenants.len();
-        let Tenant { slug, identity_key, .. } = &tenants[tenant];
+        let Tenant { slug, identity_key, desk, .. } = &tenants[tenant];
         let name = format!("visitor-{number}");
         let (member, rest) = anonymous(run, site, number, slug, &format!("Visitor {number}")).await?;
         let subject = format!("customer-{number}");
@@ -167,7 +184,7 @@ pub async fn visitors(
         };
         let identity = (number % 4 < 2).then_some(identity);
         let member = Member::start(run, member, rest, &name, None);
-        Ok((Visitor::new(tenant, name, member, identity), known))
+        Ok((Visitor::new((tenant, desk.clone()), name, member, identity), known))
     };
     let made: Vec<_> = stream::iter((0..visitors).map(one)).buffered(AT_ONCE).try_collect().await?;
     let (visitors, known): (_, Vec<_>) = made.into_iter().unzip();

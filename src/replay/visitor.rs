@@ -9,6 +9,7 @@ use super::actions;
 use super::client::fact::id;
 use super::client::view::{Log, View};
 use super::client::{Backoff, Device, Failure};
+use super::desk::Desk;
 use super::dialogue::Speaker;
 use super::history::{Action, Id, Key, count};
 use super::identify::{Identity, become_known};
@@ -25,6 +26,8 @@ pub struct Visitor {
     identity: Mutex<Option<Identity>>,
     /// Who it is now, and who it was before it turned out to be somebody known.
     members: Mutex<(Arc<Member>, Option<Arc<Member>>)>,
+    /// Where its tenant routes: what can be asked for.
+    desk: Option<Arc<Desk>>,
 }
 
 /// How likely it is at a turn that a visitor says who it is.
@@ -36,9 +39,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Visitor {
     /// A visitor who may identify later.
-    pub fn new(tenant: usize, name: String, member: Member, identity: Option<Identity>) -> Self {
+    pub fn new(
+        (tenant, desk): (usize, Option<Arc<Desk>>),
+        name: String,
+        member: Member,
+        identity: Option<Identity>,
+    ) -> Self {
         let members = Mutex::new((Arc::new(member), None));
-        Self { tenant, name, identity: Mutex::new(identity), members }
+        Self { tenant, name, identity: Mutex::new(identity), members, desk }
     }
 
     /// Who it is now.
@@ -114,6 +122,7 @@ impl Visitor {
         if let Some(key) = first {
             request["message"] = body(key, turn, None);
         }
+        let asked = self.desk.as_ref().map(|desk| desk.ask(run, &mut request));
         let member = self.member();
         let mut backoff = Backoff::new(run.patience);
         loop {
@@ -129,6 +138,7 @@ impl Visitor {
                     if let (Some(key), Some(seq)) = (first, answer["entry"]["seq"].as_i64()) {
                         run.history.acknowledge(key, conversation, seq);
                     }
+                    run.history.ask(conversation, asked.unwrap_or_default());
                     return Ok(conversation);
                 }
                 Err(failure) => failure,
@@ -144,7 +154,7 @@ impl Visitor {
 
     /// Waits until a message is on this visitor's screen.
     async fn see(&self, run: &Run, conversation: Id, key: &Key) -> Result<(), Failure> {
-        let shown = |view: &View| view.logs.get(&conversation)?.has_key(key).then_some(());
+        let shown = |view: &View| view.logs.get(&conversation)?.has_turn(key).then_some(());
         self.member().first().until(run.stall(), &format!("{key} in {conversation}"), shown).await
     }
 

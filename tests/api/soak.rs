@@ -12,23 +12,18 @@ use crate::harness::process::program;
 use crate::harness::servers::signal;
 use crate::harness::{TestDatabase, servers};
 
-const LOAD: [&str; 8] = [
-    "--visitors=8",
-    "--agents=2",
-    "--tenants=1",
-    "--rate=40",
-    "--reconnects=0.05",
-    "--patience=60",
-    "--quiet",
-    "--devices=2",
-];
+const LOAD: [&str; 5] = ["--rate=40", "--reconnects=0.05", "--patience=60", "--quiet", "--devices=2"];
+const CAST: [&str; 3] = ["--visitors=8", "--agents=2", "--tenants=1"];
+/// Every strategy, with offers and without, and enough visitors that some wait.
+const ROUTED: [&str; 4] = ["--routing=auto", "--visitors=12", "--agents=3", "--tenants=3"];
 
 /// Runs a soak with these arguments and returns its report.
-fn soak(database: &TestDatabase, arguments: &[&str]) -> Value {
+fn soak(database: &TestDatabase, cast: &[&str], arguments: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report.json");
     let mut all = vec!["replay", "--report", report.to_str().unwrap()];
     all.extend(LOAD);
+    all.extend(cast);
     all.extend(arguments);
     let output = program(&all, &database.url).output().unwrap();
     let told =
@@ -60,7 +55,48 @@ fn check_processes(report: &Value, processes: usize) {
 #[test]
 fn a_soak_survives_kills_and_tells_memory() {
     let database = TestDatabase::migrated(DatabaseKind::Sqlite);
-    check_processes(&soak(&database, &["--soak=0.2", "--kill-every=3"]), 1);
+    check_processes(&soak(&database, &CAST, &["--soak=0.2", "--kill-every=3"]), 1);
+}
+
+/// What routing did, by the report of a run with `--routing auto`.
+fn check_routing(report: &Value) {
+    let routing = &report["routing"];
+    assert!(routing["offers"]["accepted"].as_u64() > Some(0), "{routing}");
+    assert!(routing["assignments"]["offer"].as_u64() > Some(0), "{routing}");
+    assert!(routing["freed_to_given"]["count"].as_u64() > Some(0), "{routing}");
+    assert!(report["counts"]["absences"].as_u64() > Some(0), "{report}");
+}
+
+/// Plays with routing: agents come and go, answer offers and hand over; judged by P1 to P7.
+fn routed(kind: DatabaseKind, arguments: &[&str]) {
+    if kind.is_server() && !servers::available(kind) {
+        return;
+    }
+    let database = TestDatabase::migrated(kind);
+    check_routing(&soak(&database, &ROUTED, arguments));
+}
+
+#[test]
+fn a_routed_run_keeps_every_promise_on_sqlite() {
+    routed(DatabaseKind::Sqlite, &["--dialogues=40"]);
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_routed_run_keeps_every_promise_on_postgresql() {
+    routed(DatabaseKind::Postgresql, &["--dialogues=40", "--processes=2"]);
+}
+
+#[cfg(feature = "mysql")]
+#[test]
+fn a_routed_run_keeps_every_promise_on_mariadb() {
+    routed(DatabaseKind::Mysql, &["--dialogues=40", "--processes=2"]);
+}
+
+/// With processes that are killed on the way.
+#[test]
+fn a_routed_soak_survives_kills() {
+    routed(DatabaseKind::Sqlite, &["--soak=0.3", "--kill-every=5"]);
 }
 
 /// Two processes on one PostgreSQL.
@@ -71,7 +107,7 @@ fn a_soak_of_two_processes_on_postgresql() {
         return;
     }
     let database = TestDatabase::migrated(DatabaseKind::Postgresql);
-    check_processes(&soak(&database, &["--soak=0.2", "--kill-every=3", "--processes=2"]), 2);
+    check_processes(&soak(&database, &CAST, &["--soak=0.2", "--kill-every=3", "--processes=2"]), 2);
 }
 
 /// It goes on until it is told to stop, and then judges what it has.
@@ -80,6 +116,7 @@ fn a_signal_ends_a_soak_with_its_judgement() {
     let database = TestDatabase::migrated(DatabaseKind::Sqlite);
     let mut arguments = vec!["replay", "--soak=60"];
     arguments.extend(LOAD);
+    arguments.extend(CAST);
     let child = program(&arguments, &database.url).stdout(Stdio::piped()).spawn().unwrap();
     // The schedule of the signal: while dialogues go on.
     std::thread::sleep(Duration::from_secs(8));

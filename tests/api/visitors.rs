@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 use crate::harness::{Client, Desk, TestApp};
 
 /// A tenant's own server, which signs who its visitors are.
-struct Shop {
+pub struct Shop {
     kid: String,
     secret: String,
 }
 
 impl Shop {
-    async fn new(desk: &Desk) -> Self {
+    /// Of this tenant.
+    pub async fn new(desk: &Desk) -> Self {
         let key = desk.admin.post("/identity-keys", json!({})).await.status(201);
         let text = |name: &str| key[name].as_str().unwrap().to_owned();
         Self { kid: text("kid"), secret: text("secret") }
@@ -28,7 +29,8 @@ impl Shop {
         json!({"identity_token": jsonwebtoken::encode(&header, claims, &key).unwrap()})
     }
 
-    fn word(&self, app: &TestApp, id: &str) -> Value {
+    /// The body of a request to identify as the customer with this id.
+    pub fn word(&self, app: &TestApp, id: &str) -> Value {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
         let name = format!("Customer {id}");

@@ -65,6 +65,10 @@ impl<'w> CommandContext<'w> {
         }
         if let Principal::Member(member) = &mut actor {
             let facts = set.members.get(&member.member).filter(|facts| facts.tenant == member.tenant);
+            // Its sessions have ended, which this process may not know yet.
+            if needs_access && facts.is_some_and(|facts| facts.merged_into.is_some()) {
+                return Err(Error::new(Code::SessionRevoked, Code::SessionRevoked.meaning()));
+            }
             let facts = facts.filter(|facts| !needs_access || facts.is_usable(set.now));
             let disabled = || Error::new(Code::AccountDisabled, Code::AccountDisabled.meaning());
             member.role = facts.ok_or_else(disabled)?.role;

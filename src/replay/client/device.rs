@@ -130,6 +130,11 @@ impl Device {
         let _ = self.asks.try_send(Ask::Cut(None));
     }
 
+    /// Ends the connection without a word; the device stays away for so long.
+    pub fn leave(&self, absence: Duration) {
+        let _ = self.asks.try_send(Ask::Leave(absence));
+    }
+
     /// Cuts the connection and waits until it is live again.
     pub async fn reconnect(&self, limit: Duration) -> Result<(), Failure> {
         let (done, cut) = oneshot::channel();

@@ -28,6 +28,10 @@ pub struct Fact {
     pub ref_seq: Option<i64>,
     /// Messages up to and including this one.
     pub msg_count: i64,
+    /// Notice about a member: whom.
+    pub about: Option<Id>,
+    /// When it was written, unix milliseconds by the server's clock.
+    pub at: i64,
     /// The digest of the content.
     pub words: u64,
     /// The digest of the whole object.
@@ -64,6 +68,8 @@ impl Fact {
             kind: entry.get("kind")?.as_str()?.into(),
             ref_seq: entry.get("ref_seq").and_then(Value::as_i64),
             msg_count: entry.get("msg_count")?.as_i64()?,
+            about: entry["content"].get("member_id").and_then(id),
+            at: time("created_at")?,
             words: digest(entry.get("content")?),
             digest: digest(entry),
             fixed: fixed(entry),

@@ -10,7 +10,7 @@ use super::connect::bye;
 use super::device::LinkState;
 use super::fact::{Fact, id};
 use super::line::{End, Limits, Line, Waiting};
-use super::signal::Signal;
+use super::signal::{Offer, Presence, Signal};
 use super::view::{Applied, Row};
 use crate::replay::history::{Id, count};
 
@@ -61,7 +61,12 @@ impl Line {
             "bye" => return Some(bye(data)),
             "typing" => self.hear("typing", Signal::typing(data)),
             "receipt" => self.hear("receipt", Signal::receipt(data)),
-            // Presence and whatever is added later change nothing here.
+            "offer" => self.offer(data),
+            "presence" => match Presence::parse(data) {
+                Some(presence) => self.shared.view().take_presence(presence),
+                None => self.contradict("a presence frame cannot be read".to_owned()),
+            },
+            // Whatever is added later changes nothing here.
             _ => {}
         }
         if let (Some(cursor), true) = (frame["cursor"].as_str(), self.live) {
@@ -172,6 +177,14 @@ impl Line {
         {
             let _ = waiting.try_send(number);
         }
+    }
+
+    fn offer(&self, data: &Value) {
+        match Offer::parse(data) {
+            Some((id, offer)) => self.shared.view().take_offer(id, offer),
+            None => self.contradict("an offer frame cannot be read".to_owned()),
+        }
+        self.changed();
     }
 
     fn lag(&mut self, data: &Value) {
@@ -287,10 +300,9 @@ impl Line {
     fn pull_refused(&mut self, conversation: Id, failure: &Failure) -> Option<End> {
         if let Failure::Refused { retryable: false, .. } = failure {
             // A visitor who is being recognised as somebody else has lost its conversations before its socket ends.
-            if !self.shared.may_end.load(Ordering::Relaxed) {
-                self.contradict(format!("{conversation}: a pull was {failure}"));
-            }
-            self.shared.view().give_up(conversation);
+            let may_end = self.shared.may_end.load(Ordering::Relaxed);
+            let why = (!may_end).then(|| format!("{conversation}: a pull was {failure}"));
+            self.shared.view().give_up(conversation, why);
         }
         None
     }

@@ -32,6 +32,8 @@ pub(super) enum Ask {
     Tell { frame: &'static str, data: Value },
     /// Cut the connection without a word; tell when it is down.
     Cut(Option<oneshot::Sender<()>>),
+    /// End the connection without a word, and stay away for so long.
+    Leave(Duration),
     /// End.
     Stop,
 }
@@ -57,6 +59,8 @@ pub(super) enum Waiting {
 pub(super) enum End {
     /// As the owner wished; connect again at once.
     Cut(Option<oneshot::Sender<()>>),
+    /// As the owner wished; connect again after so long.
+    Left(Duration),
     /// As the owner wished; for good.
     Stopped,
     /// The server sent us away and said when to come back.
@@ -150,6 +154,11 @@ impl Line {
                     done.map(|done| done.send(()));
                     continue;
                 }
+                End::Left(absence) => {
+                    count(&self.shared.history.counters.absences);
+                    tokio::time::sleep(absence).await;
+                    continue;
+                }
                 End::Bye(wait) => {
                     count(&self.shared.history.counters.drops);
                     tokio::time::sleep(wait).await;
@@ -234,6 +243,7 @@ impl Line {
                     }
                     Some(Ask::Tell { frame, data }) => self.out.push(json!({ "type": frame, "data": data }).to_string()),
                     Some(Ask::Cut(done)) => return End::Cut(done),
+                    Some(Ask::Leave(absence)) => return End::Left(absence),
                     Some(Ask::Stop) | None => {
                         let closed = async {
                             let _ = sink.close().await;

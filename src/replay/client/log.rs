@@ -51,6 +51,13 @@ impl Log {
         self.entries.iter().rev().any(|fact| fact.key.as_deref() == Some(key))
     }
 
+    /// Whether a message is there whose key is this one, or begins with it and a dot.
+    pub fn has_turn(&self, key: &str) -> bool {
+        let is_turn =
+            |own: &str| own.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        self.entries.iter().rev().any(|fact| fact.key.as_deref().is_some_and(is_turn))
+    }
+
     /// The entry at this seq.
     pub fn at(&self, seq: i64) -> Option<&Fact> {
         self.entries.get(usize::try_from(seq.checked_sub(1)?).ok()?)

@@ -22,6 +22,8 @@ pub struct Row {
     pub unread: i64,
     /// In it, and it is not closed.
     pub active: bool,
+    /// In it no more: the local copy is to be dropped.
+    pub gone: bool,
     /// What the row shows of the conversation and messages do not change, by field.
     pub shown: BTreeMap<&'static str, String>,
     /// The backstage log and its head.
@@ -50,6 +52,7 @@ impl Row {
             read_ver: row.get("read_ver")?.as_i64()?,
             unread: row.get("unread")?.as_i64()?,
             active: row.get("active")?.as_bool()?,
+            gone: view.is_null(),
             shown: SHOWN.iter().filter_map(|name| Some((*name, shown(view.get(name)?)))).collect(),
             notes: match notes {
                 Some(notes) => Some((id(notes.get("conversation_id")?)?, notes.get("seq")?.as_i64()?)),
@@ -64,6 +67,11 @@ impl Row {
             },
         };
         Some((id(row.get("conversation_id")?)?, parsed))
+    }
+
+    /// Whether it is of a room of the staff: only a conversation with a customer has a status.
+    pub fn is_room(&self) -> bool {
+        self.shown.get("status").is_some_and(|status| status == "null")
     }
 
     /// What this row and another one of the same conversation show differently.

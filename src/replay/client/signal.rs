@@ -1,5 +1,5 @@
-//! What is told once and kept nowhere: typing and receipts, in the order in which a device heard them. Recorded for the
-//! judge; bounded.
+//! What is told once and kept nowhere: typing and receipts, in the order in which a device heard them, offers, and what
+//! the staff are. Recorded for the judge; bounded.
 
 use serde_json::Value;
 
@@ -14,6 +14,11 @@ pub enum Signal {
     Connected,
     /// The connection ended.
     Ended,
+    /// The server said to drop one conversation, or everything: what was heard of it before counts no more.
+    Dropped {
+        /// Which.
+        conversation: Option<Id>,
+    },
     /// Somebody types, or stopped.
     Typing {
         /// Where.
@@ -43,6 +48,51 @@ pub struct Heard {
     pub at: u64,
     /// What.
     pub signal: Signal,
+}
+
+/// An offer as a device knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offer {
+    /// What is offered.
+    pub conversation: Id,
+    /// Whether it waits for an answer.
+    pub waits: bool,
+    /// The rev of the last change.
+    pub rev: i64,
+}
+
+impl Offer {
+    /// Reads the data of an `offer` frame, or an offer of the list, which has no rev and waits. Returns its id beside it.
+    pub fn parse(data: &Value) -> Option<(Id, Self)> {
+        let offer = Self {
+            conversation: id(data.get("conversation_id")?)?,
+            waits: data.get("state")?.as_str()? == "offered",
+            rev: data.get("rev").and_then(Value::as_i64).unwrap_or_default(),
+        };
+        Some((id(data.get("id")?)?, offer))
+    }
+}
+
+/// What a `presence` frame said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Presence {
+    /// Of whom.
+    pub member: Id,
+    /// How many conversations it serves.
+    pub current_accept: i64,
+    /// The rev of the change.
+    pub rev: i64,
+}
+
+impl Presence {
+    /// Reads the data of a `presence` frame.
+    pub fn parse(data: &Value) -> Option<Self> {
+        Some(Self {
+            member: id(data.get("member_id")?)?,
+            current_accept: data.get("current_accept")?.as_i64()?,
+            rev: data.get("rev")?.as_i64()?,
+        })
+    }
 }
 
 /// Signals that are recorded of one device.

@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::fact::Fact;
 pub use super::log::{Applied, Log};
 pub use super::row::Row;
-use super::signal::{Heard, RECORDED, Signal};
+use super::signal::{Heard, Offer, Presence, RECORDED, Signal};
 use crate::replay::history::Id;
 
 /// A change that a screen would show.
@@ -34,6 +34,8 @@ pub struct View {
     pub logs: HashMap<Id, Log>,
     /// By conversation.
     pub rows: HashMap<Id, Row>,
+    /// The revs at which the member left conversations: no older row brings them back.
+    left: HashMap<Id, i64>,
     /// The logs that have a hole or lack their end.
     behind: HashSet<Id>,
     /// Messages that a notice says were changed, with the notice's seq: they must be read again.
@@ -46,6 +48,13 @@ pub struct View {
     pub contradictions: Vec<String>,
     /// Typing and receipts, in order.
     pub heard: Vec<Heard>,
+    /// Offers to the member, by their ids.
+    pub offers: HashMap<Id, Offer>,
+    /// What `presence` frames said of the staff, in order.
+    pub presences: Vec<Presence>,
+    /// Pulls that were refused for good, by conversation. That is right for a conversation that was lost, which the next
+    /// `reset` says, and for no other.
+    pub refused: HashMap<Id, String>,
     /// Changes in order, for whoever wants them and takes them out again.
     pub shown: Option<Vec<Shown>>,
     begun: Instant,
@@ -58,12 +67,16 @@ impl View {
             member,
             logs: HashMap::new(),
             rows: HashMap::new(),
+            left: HashMap::new(),
             behind: HashSet::new(),
             stale: HashMap::new(),
             cursor: None,
             lagging: false,
             contradictions: Vec::new(),
             heard: Vec::new(),
+            offers: HashMap::new(),
+            presences: Vec::new(),
+            refused: HashMap::new(),
             shown: None,
             begun: Instant::now(),
         }
@@ -78,6 +91,21 @@ impl View {
     pub fn hear(&mut self, signal: Signal) {
         if self.heard.len() < RECORDED {
             self.heard.push(Heard { at: self.age(), signal });
+        }
+    }
+
+    /// Takes word of an offer; the last rev wins.
+    pub fn take_offer(&mut self, id: Id, offer: Offer) {
+        let known = self.offers.entry(id).or_insert(offer);
+        if known.rev <= offer.rev {
+            *known = offer;
+        }
+    }
+
+    /// Records what one of the staff is.
+    pub fn take_presence(&mut self, presence: Presence) {
+        if self.presences.len() < RECORDED {
+            self.presences.push(presence);
         }
     }
 
@@ -118,13 +146,25 @@ impl View {
         applied
     }
 
-    /// Takes a row; the last rev wins.
+    /// Takes a row; the last rev wins. One that says that the member is gone drops the local copy.
     pub fn take_row(&mut self, conversation: Id, row: Row) {
+        let left = self.left.get(&conversation).copied().unwrap_or_default();
+        if row.rev < left {
+            return;
+        }
+        if row.gone {
+            if self.rows.get(&conversation).is_none_or(|known| known.rev <= row.rev) {
+                self.left.insert(conversation, row.rev);
+                self.reset(Some(conversation));
+            }
+            return;
+        }
         self.take_head(conversation, row.seq);
         if let Some((notes, head)) = row.notes {
             self.take_head(notes, head);
         }
         if self.rows.get(&conversation).is_none_or(|known| known.rev <= row.rev) {
+            self.refused.remove(&conversation);
             self.rows.insert(conversation, row);
         }
     }
@@ -138,8 +178,17 @@ impl View {
         }
     }
 
-    /// What is missing will not come: the server refuses it.
-    pub fn give_up(&mut self, conversation: Id) {
+    /// What is missing will not come: the server refuses it. A log that no row speaks of any more was dropped while the
+    /// answer was on its way.
+    pub fn give_up(&mut self, conversation: Id, why: Option<String>) {
+        let known = self.rows.iter().any(|(front, row)| {
+            *front == conversation || row.notes.is_some_and(|(notes, _)| notes == conversation)
+        });
+        if known {
+            self.refused.extend(why.map(|why| (conversation, why)));
+        } else {
+            self.logs.remove(&conversation);
+        }
         if let Some(log) = self.logs.get_mut(&conversation) {
             log.give_up();
         }
@@ -152,18 +201,26 @@ impl View {
         if let Some(shown) = &mut self.shown {
             shown.push(Shown::Dropped(conversation));
         }
+        self.hear(Signal::Dropped { conversation });
         match conversation {
             Some(conversation) => {
-                self.logs.remove(&conversation);
-                self.behind.remove(&conversation);
-                self.stale.retain(|(one, _), _| *one != conversation);
+                // The log behind it is gone with it.
+                let notes = self.rows.get(&conversation).and_then(|row| row.notes);
+                for log in [Some(conversation), notes.map(|(notes, _)| notes)].into_iter().flatten() {
+                    self.refused.remove(&log);
+                    self.logs.remove(&log);
+                    self.behind.remove(&log);
+                    self.stale.retain(|(one, _), _| *one != log);
+                }
                 self.rows.remove(&conversation);
             }
             None => {
+                self.refused.clear();
                 self.logs.clear();
                 self.behind.clear();
                 self.stale.clear();
                 self.rows.clear();
+                self.left.clear();
                 self.cursor = None;
             }
         }
@@ -239,6 +296,8 @@ mod tests {
             recalled: false,
             kind: "text".into(),
             ref_seq: None,
+            about: None,
+            at: 0,
             msg_count: seq,
             words: 0,
             digest: seq.unsigned_abs(),

@@ -195,6 +195,7 @@ impl Simulation {
         check_rooms(&after, self.set.now);
         check_docking(&after, &self.follows());
         self.check_assignments(&after);
+        Self::check_merged(&after);
         self.check_changes(&after);
     }
 
@@ -287,12 +288,21 @@ impl Simulation {
             return;
         }
         match result {
-            // A visitor may get the first answer to its own message again after it was merged away.
             Ok(reply) => assert!(!foreign && reply.duplicate, "{command:?} was accepted"),
             Err(error) => {
-                let told = [Code::NotFound, Code::AccountDisabled, Code::IdempotencyConflict];
+                let told =
+                    [Code::NotFound, Code::AccountDisabled, Code::SessionRevoked, Code::IdempotencyConflict];
                 assert!(told.contains(&error.code), "{command:?} learned {error}");
             }
+        }
+    }
+
+    /// What a visitor had belongs to whom it was recognised as, whatever its old sessions still say.
+    pub(super) fn check_merged(after: &Picture) {
+        for row in after.conversations.values() {
+            let customer = row.customer_id.and_then(|customer| after.members.get(&customer.0));
+            let merged = customer.and_then(|customer| customer.merged_into);
+            assert_eq!(merged, None, "{row:?} belongs to somebody who was recognised as another");
         }
     }
 
