@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use serde_json::Value;
 
 use super::client::fact::{Fact, id};
 use super::client::view::{Row, View};
-use super::client::{Backoff, Device, Failure, Rest};
+use super::client::{Device, Failure, Rest};
 use super::collect_desk;
 use super::evidence::{DeviceView, Evidence, ServerLog, Violation};
 use super::history::Id;
@@ -18,6 +17,7 @@ use super::judge::judge;
 use super::judge_waiting::{self, RoutingFigures};
 use super::member::Member;
 use super::play::Run;
+use super::requests::{AT_ONCE, get, pages};
 use super::setup::Tenant;
 use super::visitor::read_for_good;
 
@@ -38,8 +38,6 @@ pub struct Player {
 const CONVERGE_WITHIN: Duration = Duration::from_secs(5);
 /// How long a device may take to become whole.
 const HEAL_WITHIN: Duration = Duration::from_secs(60);
-/// Requests that are under way at the same time.
-pub(super) const AT_ONCE: usize = 16;
 
 /// Reconnects everybody and waits until every device is live and misses nothing that it knows of.
 ///
@@ -119,7 +117,11 @@ async fn collect(run: &Run, tenants: &[Tenant], players: &[Player]) -> Result<Ev
             evidence.logs.insert(conversation, ServerLog { tenant: place, entries });
         }
         if let Some(desk) = &tenant.desk {
-            let told = players.iter().filter(|player| player.tenant == place && !player.customer);
+            let staff = players.iter().filter(|player| player.tenant == place && !player.customer);
+            let told = staff
+                .flat_map(|player| player.member.devices())
+                .flat_map(|device| device.shared.view().presences.clone())
+                .collect();
             let desk = collect_desk::desk(run, (place, tenant, desk), &rows, told).await?;
             evidence.served.extend(desk.served());
             evidence.desks.push(desk);
@@ -184,43 +186,13 @@ async fn device_view(run: &Run, player: &Player, device: &Device) -> Result<Devi
     })
 }
 
-pub(super) async fn insist(run: &Run, rest: &Rest, path: &str) -> Result<Value, Failure> {
-    let mut backoff = Backoff::new(run.patience);
-    loop {
-        match rest.get(path).await {
-            Ok(answer) => return Ok(answer),
-            Err(failure) => {
-                let told = format!("GET {path}: {failure}");
-                backoff.after(failure).await.map_err(|_| Failure::Over(told))?;
-            }
-        }
-    }
-}
-
-/// All pages of a list. `path` has a query already.
-pub(super) async fn pages(run: &Run, rest: &Rest, path: &str) -> Result<Vec<Value>, Failure> {
-    let mut rows = Vec::new();
-    let mut cursor: Option<String> = None;
-    loop {
-        let page = match &cursor {
-            None => insist(run, rest, path).await?,
-            Some(cursor) => insist(run, rest, &format!("{path}&cursor={cursor}")).await?,
-        };
-        rows.extend(page["data"].as_array().cloned().unwrap_or_default());
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = Some(next.to_owned()),
-            None => return Ok(rows),
-        }
-    }
-}
-
 /// A whole log, as the server gives it.
 async fn entries(run: &Run, rest: &Rest, conversation: Id) -> Result<Vec<Fact>, Failure> {
     let mut facts: Vec<Fact> = Vec::new();
     loop {
         let after = facts.last().map_or(0, |fact| fact.seq);
         let path = format!("/conversations/{conversation}/entries?after_seq={after}&limit=200");
-        let page = insist(run, rest, &path).await?;
+        let page = get(run, rest, &path).await?;
         let entries = page["data"].as_array().map(Vec::as_slice).unwrap_or_default();
         let before = facts.len();
         facts.extend(entries.iter().filter_map(|entry| Fact::parse(entry).map(|(_, fact)| fact)));

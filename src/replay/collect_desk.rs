@@ -7,19 +7,20 @@ use serde_json::Value;
 
 use super::client::Failure;
 use super::client::fact::id;
-use super::collect::{AT_ONCE, Player, insist, pages};
+use super::client::signal::Presence;
 use super::desk::Desk;
 use super::evidence::{AgentEvidence, AssignmentEvidence, ConversationEvidence, DeskEvidence};
 use super::history::Id;
 use super::play::Run;
+use super::requests::{AT_ONCE, get, pages};
 use super::setup::Tenant;
 
-/// Reads a tenant. `rows` are its conversations as its administrator sees them, `staff` its agents.
+/// Reads a tenant. `rows` are its conversations as its administrator sees them, `told` what its agents heard.
 pub async fn desk(
     run: &Run,
     (place, tenant, desk): (usize, &Tenant, &Desk),
     rows: &[Value],
-    staff: impl Iterator<Item = &Player>,
+    told: Vec<Presence>,
 ) -> Result<DeskEvidence, Failure> {
     let read = |(conversation, row): (Id, Value)| async move {
         Ok::<_, Failure>((conversation, self::conversation(run, tenant, conversation, &row).await?))
@@ -34,10 +35,7 @@ pub async fn desk(
         transfer_above: desk.transfer_above,
         agents: agents(run, tenant, desk).await?,
         conversations,
-        told: staff
-            .flat_map(|player| player.member.devices())
-            .flat_map(|device| device.shared.view().presences.clone())
-            .collect(),
+        told,
     })
 }
 
@@ -47,7 +45,7 @@ async fn conversation(
     conversation: Id,
     row: &Value,
 ) -> Result<ConversationEvidence, Failure> {
-    let page = insist(run, &tenant.admin, &format!("/conversations/{conversation}/assignments")).await?;
+    let page = get(run, &tenant.admin, &format!("/conversations/{conversation}/assignments")).await?;
     let assignment = |row: &Value| {
         Some(AssignmentEvidence {
             agent: row["agent"].get("id").and_then(id)?,

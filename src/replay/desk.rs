@@ -9,7 +9,7 @@ use super::client::fact::id;
 use super::client::{Failure, Rest};
 use super::history::{Asked, Id};
 use super::play::Run;
-use super::setup::{insist, insist_on};
+use super::requests::{get, insist, insist_on};
 
 /// A tenant's desk.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl Desk {
         for name in GROUPS {
             insist(run, admin, "/groups", &json!({ "name": name })).await?;
         }
-        let page = admin.get("/groups?limit=50").await?;
+        let page = get(run, admin, "/groups?limit=50").await?;
         let rows = page["data"].as_array().map(Vec::as_slice).unwrap_or_default();
         let find = |name: &&str| rows.iter().find(|row| row["name"] == **name)?.get("id").and_then(id);
         let groups: Vec<Id> = GROUPS.iter().filter_map(find).collect();

@@ -4,9 +4,10 @@
 //!
 //! Reading order: `dialogue` (what is played), `setup` (tenants and members), `desk` (how a tenant routes), `member` (its
 //! devices), `visitor`, `agent`, `duty`, `actions` and `identify` (what they do), `play` (how a turn is sent), `client`
-//! (how a device behaves), `history` (what is recorded), `collect` and `collect_desk`, `judge`, `judge_live`,
-//! `judge_desk` and `judge_waiting` (the end), `round` (all of that once), `soak` and `usage` (for hours), `report`. Owns no table and calls no service: only HTTP and WebSocket, except that
-//! `own_server` and `own_processes` start servers.
+//! and `requests` (how a device behaves), `history` (what is recorded), `collect` and `collect_desk`, `judge`,
+//! `judge_live`, `judge_desk` and `judge_waiting` (the end), `round` (all of that once), `soak` and `usage` (for hours),
+//! `report`. Owns no table and calls no service: only HTTP and WebSocket, except that `own_server` and `own_processes`
+//! start servers.
 
 mod actions;
 mod agent;
@@ -31,6 +32,7 @@ mod own_server;
 mod pace;
 mod play;
 mod report;
+mod requests;
 mod round;
 mod setup;
 mod soak;

@@ -10,12 +10,13 @@ use tokio::sync::mpsc;
 use super::agent::Agent;
 use super::arguments::Routing;
 use super::client::fact::id;
-use super::client::{Backoff, Failure, Rest, Site};
+use super::client::{Failure, Rest, Site};
 use super::desk::Desk;
 use super::history::Id;
 use super::identify::{Identity, IdentityKey, anonymous, identify};
 use super::member::Member;
 use super::play::Run;
+use super::requests::{AT_ONCE, insist, insist_on};
 use super::visitor::Visitor;
 
 /// A tenant of the run.
@@ -35,44 +36,8 @@ pub struct Tenant {
     pub desk: Option<Arc<Desk>>,
 }
 
-/// How many are made at the same time.
-const AT_ONCE: usize = 16;
 /// Hints of waiting conversations that an agent can have in hand.
 const HINTS: usize = 1_024;
-
-/// Posts until there is an answer.
-pub(super) async fn insist(run: &Run, rest: &Rest, path: &str, body: &Value) -> Result<Value, Failure> {
-    insist_on(run, rest, reqwest::Method::POST, path, body).await
-}
-
-/// Repeats a request until there is an answer. What was made by an attempt without an answer is found by the next one: its name
-/// is taken, and the answer is null.
-pub(super) async fn insist_on(
-    run: &Run,
-    rest: &Rest,
-    method: reqwest::Method,
-    path: &str,
-    body: &Value,
-) -> Result<Value, Failure> {
-    let mut backoff = Backoff::new(run.patience);
-    let mut lost = false;
-    loop {
-        match rest.call(method.clone(), path, Some(body)).await {
-            Ok(answer) => return Ok(answer),
-            Err(failure) if lost && failure.code() == Some("name_taken") => return Ok(Value::Null),
-            Err(failure) => {
-                lost |= matches!(failure, Failure::Unknown(_));
-                let told = format!("{method} {path}: {failure}");
-                if let Err(last) = backoff.after(failure).await {
-                    return Err(match last {
-                        Failure::Refused { .. } => Failure::Over(told),
-                        other => other,
-                    });
-                }
-            }
-        }
-    }
-}
 
 fn member_id(answer: &Value, what: &str) -> Result<Id, Failure> {
     let member = answer.get("member").or_else(|| answer.get("admin")).unwrap_or(answer);
