@@ -2,7 +2,7 @@
 //! staff claim and reopen. Afterwards the customer has at most one open conversation, every key names one entry, and nobody
 //! was answered with a failure of the server.
 //!
-//! The suite plays a few rounds; `DESKWIRE_TEST_MERGES` sets how many, for a long run by hand.
+//! The suite plays a few rounds; `DESKWIRE_TEST_MERGES` sets how many and `DESKWIRE_TEST_SEED` which, for runs by hand.
 
 use std::collections::BTreeMap;
 
@@ -269,13 +269,14 @@ async fn resend(customer: &Client, side: &Side) {
 on_every_database! {
     /// Identify, open, reopen, claim and resend at once, both sides with conversations, through two processes where there are.
     async fn a_merge_in_a_crowd_keeps_every_promise(app: TestApp) {
-        let rounds = std::env::var("DESKWIRE_TEST_MERGES").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
+        let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+        let rounds = number("DESKWIRE_TEST_MERGES").unwrap_or(ROUNDS);
         let desk = app.desk().await;
         let second = if app.kind().is_server() { app.second().await } else { app.clone() };
         desk.admin.patch("/tenant", json!({"settings": {"claim_above_max_accept": true}})).await.ok();
         let shop = Shop::new(&desk).await;
         let stage = Stage { app: app.clone(), second, desk, shop };
-        let mut random = Random::new(20_261_128);
+        let mut random = Random::new(number("DESKWIRE_TEST_SEED").unwrap_or(20_261_128));
         for number in 0..rounds {
             stage.race(number, &mut random).await;
         }
