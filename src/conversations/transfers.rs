@@ -2,7 +2,7 @@
 //!
 //! Owns the bodies, views, handlers, use-cases and the query of transfers. The rules stand in `journal::commands::Transfer`.
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpResponse, delete, get, post, web};
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -16,7 +16,7 @@ use crate::db::AnyConnection;
 use crate::db::schema::transfer;
 use crate::domain::actor::Actor;
 use crate::domain::permission::Operation;
-use crate::domain::transfer::{Receiver, TransferReason, TransferRow};
+use crate::domain::transfer::{Receiver, TransferMode, TransferReason, TransferRow};
 use crate::http::etag::{IfMatch, tagged};
 use crate::http::json::Body;
 use crate::journal::commands;
@@ -32,6 +32,9 @@ pub struct TransferConversation {
     /// A group, in whose queue it waits; also the one whose matter it is already.
     #[serde(default)]
     pub group_id: Option<GroupId>,
+    /// Whether the agent gets it at once (default) or is asked first; a group is never asked.
+    #[serde(default)]
+    pub mode: Option<TransferMode>,
     /// Why, in one word.
     #[serde(default)]
     pub reason: Option<TransferReason>,
@@ -113,6 +116,7 @@ pub struct Transfers {
 /// The routes of this module.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(transfer_conversation);
+    config.service(withdraw_transfer);
     config.service(list_transfers);
 }
 
@@ -124,6 +128,12 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// To a group: the conversation becomes the group's matter and waits in its queue, before those that no agent has had, also
 /// when the queue is full or closed. Routing passes the former agent over as long as there is somebody else. A group in
 /// which nobody but the serving agent could serve it is refused with `409 group_empty`.
+///
+/// With the mode `offer` the agent, who must be there and have room whoever asks, is asked first: the frame `offer` tells
+/// it, and it accepts or declines as it answers routing, within the tenant's `offer_seconds` or a minute. Who serves the
+/// conversation keeps it until then, and the notes behind it tell what becomes of the offer. It ends too when the
+/// conversation is closed, released or handed over otherwise, or the agent goes or becomes full. One agent is asked at a
+/// time (`409 offer_pending`). It keeps the agent from no offer of routing, and missing it sets nobody to away.
 ///
 /// What was transferred more than the tenant's `transfer_limit` times within an hour, or goes straight back to the agent
 /// or group that it came from within a minute although nobody wrote, is refused with `409 transfer_loop`.
@@ -143,6 +153,28 @@ async fn transfer_conversation(
 ) -> Result<HttpResponse> {
     let target = Target { id: id.into_inner(), if_version: if_match.versions };
     let view = transfer(&app, caller.actor, target, input.into_inner()).await?;
+    Ok(tagged(view.version(), &view))
+}
+
+/// Withdraw an offered transfer
+///
+/// The agent who is asked can accept it no more. The serving agent may, and supervisors. Where nothing is offered, nothing
+/// changes.
+#[utoipa::path(
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation."), IfMatch),
+    responses((status = 200, description = "The conversation as it stands now.", body = View))
+)]
+#[delete("/conversations/{id}/transfer")]
+async fn withdraw_transfer(
+    app: web::Data<App>,
+    caller: Staff,
+    id: web::Path<ConversationId>,
+    if_match: IfMatch,
+) -> Result<HttpResponse> {
+    let target = Target { id: id.into_inner(), if_version: if_match.versions };
+    let conversation = target.id;
+    let view = change(&app, caller.actor, target, commands::WithdrawTransfer { conversation }).await?;
     Ok(tagged(view.version(), &view))
 }
 
@@ -170,7 +202,11 @@ async fn transfer(app: &App, actor: Actor, target: Target, input: TransferConver
     let (conversation, to, reason) = (target.id, input.receiver()?, input.reason);
     let note = input.note.unwrap_or_default();
     length("/note", &note, NOTE_MAX)?;
-    change(app, actor, target, commands::Transfer { conversation, to, reason, note }).await
+    let mode = input.mode.unwrap_or(TransferMode::Push);
+    if mode == TransferMode::Offer && matches!(to, Receiver::Group(_)) {
+        return Err(Error::field("/mode", "invalid", "a group is not asked: leave the mode out"));
+    }
+    change(app, actor, target, commands::Transfer { conversation, to, mode, reason, note }).await
 }
 
 /// Every transfer of a conversation, the oldest first.

@@ -346,6 +346,10 @@ diesel::table! {
         expires_at -> BigInt,
         ended_at -> Nullable<BigInt>,
         rev -> BigInt,
+        from_agent_id -> Nullable<BigInt>,
+        offered_by -> Nullable<BigInt>,
+        reason -> Nullable<Text>,
+        note -> Text,
     }
 }
 

@@ -11,10 +11,11 @@ use crate::kernel::Code::{
     AccountDisabled, AccountLocked, AgentAbsent, AgentFull, AlreadyAssigned, Busy, ConversationClosed,
     CursorReset, Draining, Forbidden, GroupEmpty, IdempotencyConflict, Internal, InvalidCredentials,
     InvalidParameter, InvalidTransition, LastAdmin, LastManager, LimitReached, MalformedJson,
-    MessageRecalled, NameTaken, NotAMember, NotAssignee, NotFound, OfferEnded, OpenConversationExists,
-    OriginRefused, PayloadTooLarge, QueueClosed, QueueFull, RateLimited, RequestTimeout, SessionRevoked,
-    StaleEdit, StorageUnavailable, TenantBusy, TenantSuspended, TokenExpired, TokenInvalid, TransferLoop,
-    Unauthenticated, Unready, UnsupportedMediaType, ValidationFailed, VersionMismatch, WindowExpired,
+    MessageRecalled, NameTaken, NotAMember, NotAssignee, NotFound, OfferEnded, OfferPending,
+    OpenConversationExists, OriginRefused, PayloadTooLarge, QueueClosed, QueueFull, RateLimited,
+    RequestTimeout, SessionRevoked, StaleEdit, StorageUnavailable, TenantBusy, TenantSuspended, TokenExpired,
+    TokenInvalid, TransferLoop, Unauthenticated, Unready, UnsupportedMediaType, ValidationFailed,
+    VersionMismatch, WindowExpired,
 };
 
 /// The codes that this operation answers beside the shared ones; `None` for an operation without a line.
@@ -82,6 +83,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
             AgentAbsent,
             AgentFull,
             GroupEmpty,
+            OfferPending,
             TransferLoop,
             InvalidTransition,
             VersionMismatch,
@@ -89,6 +91,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "dock_conversation" => {
             &[Forbidden, NotAMember, NotFound, GroupEmpty, InvalidTransition, VersionMismatch]
         }
+        "withdraw_transfer" => &[Forbidden, NotAMember, NotFound, InvalidTransition, VersionMismatch],
         "take_over_conversation" => &[Forbidden, NotFound, AgentFull, InvalidTransition, VersionMismatch],
         "release_conversation" => &[Forbidden, NotAMember, NotFound, InvalidTransition, VersionMismatch],
         "close_conversation" => &[Forbidden, NotAMember, NotFound, VersionMismatch],

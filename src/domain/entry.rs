@@ -59,7 +59,9 @@ text_enum! {
         Declined = "declined",
         /// Backstage: an agent let an offer pass.
         OfferMissed = "offer_missed",
-        /// Backstage: why an agent was assigned or relieved, or the conversation closed.
+        /// Backstage: an offer to take the conversation over was withdrawn, or holds no longer.
+        OfferWithdrawn = "offer_withdrawn",
+        /// Backstage: why an agent was assigned, asked or relieved, or the conversation closed.
         Remark = "remark",
     }
 }

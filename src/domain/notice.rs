@@ -18,7 +18,8 @@ use crate::kernel::{ConversationId, GroupId, MemberId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EmptyContent {}
 
-/// Content of `joined`, `left`, `assigned`, `released`, `offered`, `declined` and `offer_missed`: whom it is about, as of that moment.
+/// Content of `joined`, `left`, `assigned`, `released`, `offered`, `declined`, `offer_missed` and
+/// `offer_withdrawn`: whom it is about, as of that moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AboutMember {
     /// The member. Absent on `released` when nobody had served the conversation.
@@ -101,7 +102,7 @@ pub struct SkillsChangedContent {
 /// Content of `remark`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RemarkContent {
-    /// The kind of the notice that this explains: `assigned`, `docked`, `released` or `closed`.
+    /// The kind of the notice that this explains: `assigned`, `docked`, `released`, `closed` or `offered`.
     pub about: EntryKind,
     /// What the staff said; may be empty when a reason stands by itself.
     pub note: String,
@@ -127,7 +128,8 @@ pub const fn content_schema(kind: EntryKind) -> &'static str {
         | EntryKind::Released
         | EntryKind::Offered
         | EntryKind::Declined
-        | EntryKind::OfferMissed => "AboutMember",
+        | EntryKind::OfferMissed
+        | EntryKind::OfferWithdrawn => "AboutMember",
         EntryKind::Closed => "ClosedContent",
         EntryKind::CustomerChanged => "CustomerChangedContent",
         EntryKind::Merged => "MergedContent",

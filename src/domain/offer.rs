@@ -1,12 +1,13 @@
-//! Offers of waiting conversations to agents, and what a conversation asks of its agent: the rows that the journal keeps.
-//! No I/O.
+//! Offers of conversations to agents, and what a conversation asks of its agent: the rows that the journal keeps. Routing
+//! offers what waits; the agent who serves a conversation offers to hand it over. No I/O.
 //!
-//! Invariant: an agent has at most one offer that waits for its answer, and a conversation is offered to at most one agent
-//! at a time.
+//! Invariant: an agent has at most one offer of routing that waits for its answer, and a conversation is offered to at most
+//! one agent at a time.
 
 use diesel::prelude::*;
 
 use super::routing::{Needs, Skill};
+use super::transfer::TransferReason;
 use crate::db::schema::{conversation_needs, offer};
 use crate::db::types::json_text;
 use crate::kernel::{ConversationId, MemberId, OfferId, TenantId};
@@ -23,7 +24,7 @@ text_enum! {
         Declined = "declined",
         /// The agent did not answer in time.
         Missed = "missed",
-        /// It no longer holds: the conversation was taken or closed, or the agent went or became full.
+        /// It no longer holds: it was taken back, the conversation was taken or closed, or the agent went or became full.
         Withdrawn = "withdrawn",
     }
 }
@@ -57,6 +58,21 @@ pub struct OfferRow {
     pub ended_at: Option<i64>,
     /// The rev of the last change.
     pub rev: i64,
+    /// Who serves it and would hand it over; `None`: it waits, and routing offers it.
+    pub from_agent_id: Option<MemberId>,
+    /// Of a transfer: by whose hand.
+    pub offered_by: Option<MemberId>,
+    /// Of a transfer: why, in one word.
+    pub reason: Option<TransferReason>,
+    /// Of a transfer: why; may be empty.
+    pub note: String,
+}
+
+impl OfferRow {
+    /// Whether it is offered by who serves it, and not by routing.
+    pub const fn is_transfer(&self) -> bool {
+        self.from_agent_id.is_some()
+    }
 }
 
 /// A row of `conversation_needs`. A conversation without a row asks for nothing.

@@ -70,7 +70,7 @@ rights! {
     Claim "claim":                                                 Never Visible Tenant Tenant;
     /// Give a conversation to an agent.
     Assign "assign":                                               Never Never Tenant Tenant;
-    /// Hand a conversation over to another agent (agents: one that they serve).
+    /// Hand a conversation over to another agent or to a group, or offer it to an agent (agents: one that they serve).
     Transfer "transfer":                                           Never Inside Tenant Tenant;
     /// Take a conversation from the agent who serves it.
     TakeOver "take_over":                                          Never Never Tenant Tenant;

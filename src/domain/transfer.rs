@@ -26,6 +26,16 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// How a conversation is handed over.
+    TransferMode {
+        /// At once.
+        Push = "push",
+        /// When the agent accepts. Until then who serves it keeps it.
+        Offer = "offer",
+    }
+}
+
 /// To whom a conversation is handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Receiver {

@@ -19,6 +19,9 @@ impl From<&OfferRow> for OfferNotice {
             state: row.state,
             offered_at: Millis(row.offered_at),
             expires_at: Millis(row.expires_at),
+            from_agent_id: row.from_agent_id,
+            reason: row.reason,
+            note: row.is_transfer().then(|| row.note.clone()),
             rev: row.rev,
         }
     }

@@ -18,7 +18,9 @@ impl WorkingSet {
         for row in self.group_members.values().filter(|row| row.left_at.is_none()) {
             groups.entry(row.member_id).or_default().push(row.group_id);
         }
-        let asked: BTreeSet<MemberId> = self.outstanding(tenant).map(|offer| offer.agent_id).collect();
+        // What a colleague offers keeps nobody from what waits.
+        let asked = self.outstanding(tenant).filter(|offer| !offer.is_transfer());
+        let asked: BTreeSet<MemberId> = asked.map(|offer| offer.agent_id).collect();
         let members = self.routing.candidates.get(&tenant).into_iter().flatten();
         let candidate = |member: &MemberId| {
             let facts = self.members.get(member)?;

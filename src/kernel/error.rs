@@ -71,8 +71,9 @@ codes! {
     OfferEnded "offer_ended" 409 false "The offer was answered, ran out or was withdrawn; context.status says where the conversation stands.";
     QueueFull "queue_full" 409 true "So many conversations wait that no more are taken in; context.waiting and context.limit say how many. Try again later.";
     QueueClosed "queue_closed" 409 true "The tenant takes in no conversations at the moment. Try again later.";
-    AgentAbsent "agent_absent" 409 false "The agent is not there: context.effective_status says what it is. Supervisors may transfer all the same.";
+    AgentAbsent "agent_absent" 409 false "The agent is not there: context.effective_status says what it is. Supervisors may transfer all the same, but not offer.";
     TransferLoop "transfer_loop" 409 false "The conversation goes in circles: it was transferred too often within an hour, or would go straight back without a message between. Supervisors may assign it or take it over.";
+    OfferPending "offer_pending" 409 false "The conversation is offered to another agent; context.agent_id and context.expires_at say to whom and until when. Withdraw that offer first.";
     GroupEmpty "group_empty" 409 false "Nobody else is in the group who could serve the conversation: it has no member with a usable account but the one who serves it now.";
     OpenConversationExists "open_conversation_exists" 409 false "The customer has another open conversation; context.conversation_id says which.";
     ConversationClosed "conversation_closed" 409 false "The conversation is closed; context.open_conversation_id names the open one, if there is one.";

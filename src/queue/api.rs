@@ -8,6 +8,7 @@ use crate::domain::member::Role;
 use crate::domain::offer::OfferState;
 use crate::domain::presence::PresenceStatus;
 use crate::domain::routing::{Obstacle, RoutingStrategy, Skill};
+use crate::domain::transfer::TransferReason;
 use crate::kernel::{ConversationId, MemberId, Millis, OfferId};
 
 /// A waiting conversation with its place in the queue.
@@ -40,7 +41,7 @@ pub struct QueuePlace {
     pub estimated_wait_seconds: Option<i64>,
 }
 
-/// An offer of a waiting conversation to an agent.
+/// An offer of a conversation to an agent.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Offer {
     /// The offer.
@@ -55,6 +56,23 @@ pub struct Offer {
     pub offered_at: Millis,
     /// Until when it can be accepted.
     pub expires_at: Millis,
+    /// Who serves the conversation and would hand it over; null: it waits, and routing offers it.
+    #[schema(required)]
+    pub from_agent_id: Option<MemberId>,
+    /// Of a transfer: why, in one word; null when it was not said.
+    #[schema(required)]
+    pub reason: Option<TransferReason>,
+    /// Of a transfer: why; may be empty.
+    pub note: String,
+}
+
+/// Which offers are listed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListOffers {
+    /// true: instead of those to you, the transfers that you offer, or that are offered of what you serve.
+    pub made: Option<bool>,
 }
 
 /// Offers that wait for an answer.

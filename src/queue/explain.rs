@@ -62,7 +62,7 @@ fn read(
     let offered: HashMap<_, _> = connection
         .outstanding(actor.tenant)?
         .into_iter()
-        .filter(|offer| offer.conversation_id != row.id)
+        .filter(|offer| offer.conversation_id != row.id && !offer.is_transfer())
         .map(|offer| (offer.agent_id, offer.id))
         .collect();
     let limit = i64::try_from(CANDIDATES_MAX).unwrap_or(i64::MAX);

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, get, post, web};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::api::{ExplainRouting, Offers, QueuePlace, QueuedConversation, RoutingExplanation};
+use super::api::{ExplainRouting, ListOffers, Offers, QueuePlace, QueuedConversation, RoutingExplanation};
 use super::{explain, service};
 use crate::app::App;
 use crate::auth::extract::{Authenticated, Staff};
@@ -59,16 +59,24 @@ async fn get_queue_place(
 /// List your offers
 ///
 /// Those that wait for your answer. Read it after connecting: the `offer` frames of the socket tell every change after it.
-#[utoipa::path(tag = "queue", responses((status = 200, description = "Offers.", body = Offers)))]
+#[utoipa::path(
+    tag = "queue",
+    params(ListOffers),
+    responses((status = 200, description = "Offers.", body = Offers))
+)]
 #[get("/offers")]
-async fn list_offers(app: web::Data<App>, caller: Staff) -> Result<web::Json<Offers>> {
-    let data = service::offers(&app, caller.actor).await?;
+async fn list_offers(
+    app: web::Data<App>,
+    caller: Staff,
+    query: web::Query<ListOffers>,
+) -> Result<web::Json<Offers>> {
+    let data = service::offers(&app, caller.actor, query.into_inner().made.unwrap_or(false)).await?;
     Ok(web::Json(Offers { data }))
 }
 
 /// Accept an offer
 ///
-/// You serve the conversation that was offered to you. Accepting again changes nothing. When the offer was answered, ran out
+/// You serve the conversation that was offered to you, by routing or by the colleague who served it. Accepting again changes nothing. When the offer was answered, ran out
 /// or was withdrawn, the answer is `offer_ended`.
 #[utoipa::path(
     tag = "queue",
@@ -89,8 +97,8 @@ async fn accept_offer(
 
 /// Decline an offer
 ///
-/// The conversation keeps its place and is offered to somebody else; you are asked again only when everybody else has
-/// refused it too. Declining again changes nothing.
+/// What waits keeps its place and is offered to somebody else; you are asked again only when everybody else has refused it
+/// too. What a colleague offered stays with the colleague. Declining again changes nothing.
 #[utoipa::path(
     tag = "queue",
     params(("id" = ConversationId, Path, description = "The conversation that is offered."), IfMatch),

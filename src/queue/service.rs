@@ -139,10 +139,13 @@ pub async fn place(app: &App, actor: Actor, id: ConversationId) -> Result<QueueP
         .await
 }
 
-/// The offers that wait for the actor's answer. Errors: `forbidden`.
-pub async fn offers(app: &App, actor: Actor) -> Result<Vec<Offer>> {
+/// The offers that wait for the actor's answer or, of those `made`, for another's. Errors: `forbidden`.
+pub async fn offers(app: &App, actor: Actor, made: bool) -> Result<Vec<Offer>> {
     require(&actor, Operation::AnswerOffer)?;
-    let read = move |connection: &mut AnyConnection| store::offers_to(connection, actor.tenant, actor.member);
+    let read = move |connection: &mut AnyConnection| match made {
+        true => store::offers_by(connection, actor.tenant, actor.member),
+        false => store::offers_to(connection, actor.tenant, actor.member),
+    };
     Ok(app.db.read(read).await?.into_iter().map(Offer::from).collect())
 }
 
@@ -155,6 +158,9 @@ impl From<OfferRow> for Offer {
             state: row.state,
             offered_at: Millis(row.offered_at),
             expires_at: Millis(row.expires_at),
+            from_agent_id: row.from_agent_id,
+            reason: row.reason,
+            note: row.note,
         }
     }
 }

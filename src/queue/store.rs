@@ -105,6 +105,21 @@ pub fn offers_to(connection: &mut AnyConnection, tenant: TenantId, agent: Member
         .load(connection)?)
 }
 
+/// The transfers that wait for an answer and are offered by this member, or of what it serves.
+pub fn offers_by(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    member: MemberId,
+) -> Result<Vec<OfferRow>> {
+    Ok(offer::table
+        .filter(offer::state.eq(OfferState::Offered))
+        .filter(offer::tenant_id.eq(tenant))
+        .filter(offer::from_agent_id.eq(member).or(offer::offered_by.eq(member)))
+        .order(offer::id.asc())
+        .select(OfferRow::as_select())
+        .load(connection)?)
+}
+
 /// What a conversation asks of its agent, when it asks for anything.
 pub fn needs(
     connection: &mut AnyConnection,

@@ -88,6 +88,7 @@ mod tidy_layers;
 mod tidy_paths;
 mod transfer;
 mod transfer_groups;
+mod transfer_offers;
 mod unread;
 mod versions;
 mod visitors;

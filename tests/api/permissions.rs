@@ -51,6 +51,7 @@ const ROWS: &[Row] = &[
         |at| json!({"group_id": at.group}),
         [401, 403, 403, 200, 404, 200, 200],
     ),
+    ("DELETE", "/conversations/{id}/transfer", nothing, [401, 403, 403, 200, 404, 200, 200]),
     ("GET", "/conversations/{id}/transfers", nothing, [401, 403, 403, 403, 404, 200, 200]),
     (
         "POST",

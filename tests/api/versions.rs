@@ -29,6 +29,7 @@ const CONDITIONAL: [&str; 11] = [
     "take_over_conversation",
     "transfer_conversation",
     "update_conversation",
+    "withdraw_transfer",
 ];
 
 /// What is done to a conversation: the end of the path, and the body.

@@ -12,6 +12,7 @@ use crate::domain::group::GroupMemberType;
 use crate::domain::member::Role;
 use crate::domain::offer::OfferState;
 use crate::domain::presence::PresenceStatus;
+use crate::domain::transfer::TransferReason;
 use crate::kernel::{ConversationId, FieldError, GroupId, MemberId, Millis, OfferId};
 use crate::sync::model::InboxRow;
 use crate::text_enum;
@@ -167,7 +168,7 @@ pub struct QueuePlaceNotice {
     pub estimated_wait_seconds: Option<i64>,
 }
 
-/// A waiting conversation is offered to the member, or such an offer ended.
+/// A conversation is offered to the member, by routing or by the colleague who serves it, or such an offer ended.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct OfferNotice {
     /// The offer.
@@ -180,6 +181,18 @@ pub struct OfferNotice {
     pub offered_at: Millis,
     /// Until when it can be accepted.
     pub expires_at: Millis,
+    /// Who serves it and would hand it over; absent: it waits, and routing offers it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = MemberId, required = false)]
+    pub from_agent_id: Option<MemberId>,
+    /// Of a transfer: why, in one word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = TransferReason, required = false)]
+    pub reason: Option<TransferReason>,
+    /// Of a transfer: why; may be empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    pub note: Option<String>,
     /// The rev of the change.
     pub rev: i64,
 }

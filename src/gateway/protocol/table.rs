@@ -67,7 +67,7 @@ macro_rules! server_frames {
             RECEIPT "receipt" Receipt live "Read or delivered positions of a conversation moved; the highest wins.";
             TYPING "typing" TypingNotice live "A member types, or stopped.";
             PRESENCE "presence" PresenceNotice live "The staff: a colleague said what it is, came or went, or serves more or fewer conversations; the last rev of a member wins. Not durable: after connecting read the list over REST.";
-            OFFER "offer" OfferNotice live "Staff: a waiting conversation is offered to you, or an offer ended; the last rev of an offer wins. Not durable: after connecting read `GET /offers`.";
+            OFFER "offer" OfferNotice live "Staff: a conversation is offered to you, by routing or by the colleague who serves it, or an offer ended; the last rev of an offer wins. Not durable: after connecting read `GET /offers`.";
             QUEUE_PLACE "queue_place" QueuePlaceNotice live "A waiting conversation has another place, or another estimate: told to its customer and to who watches it, at most once a second. Not durable: after connecting read `GET /conversations/{id}/queue`.";
             QUEUE "queue" QueueNotice live "Watchers of the waiting: a conversation began or ceased to wait. Not durable: after connecting read the list over REST.";
             GROUP "group" GroupNotice live "The staff: one came into a group, left it, or is something else in it. What one sees of the waiting changed: read the list over REST again. When something may have gone out of sight, watches of conversations end with a `reset`. Not durable.";

@@ -51,10 +51,18 @@ impl JournalCommand for AnswerOffer {
         if offer.state != OfferState::Offered || offer.expires_at <= context.set.now {
             return Err(ended(context, front, Code::OfferEnded.meaning()));
         }
-        if row.status != Some(ConversationStatus::Open) {
-            return Err(ended(context, front, "the conversation does not wait any more"));
+        if offer.is_transfer() {
+            // Whom a colleague asks may take it, as who is given it gets it, whatever it sees by its groups.
+            context.allow(Operation::AnswerOffer)?;
+            if !context.is_still_given(&offer)? {
+                return Err(ended(context, front, "who offered the conversation does not serve it any more"));
+            }
+        } else {
+            if row.status != Some(ConversationStatus::Open) {
+                return Err(ended(context, front, "the conversation does not wait any more"));
+            }
+            context.require(front, Operation::Claim)?;
         }
-        context.require(front, Operation::Claim)?;
         match self.accept {
             true => context.accept_offer(&offer)?,
             false => context.decline_offer(&offer)?,

@@ -85,6 +85,8 @@ commands! {
     assign::Assign;
     /// Hand a conversation over to another agent.
     transfer::Transfer;
+    /// Take back the offer to hand a conversation over.
+    withdraw_transfer::WithdrawTransfer;
     /// Take a conversation from the agent who serves it.
     take_over::TakeOver;
     /// Let a whole group serve a conversation.

@@ -7,15 +7,16 @@ use crate::domain::conversation::{AssignmentEnd, AssignmentReason, ConversationS
 use crate::domain::member::Role;
 use crate::domain::permission::Operation;
 use crate::domain::presence::PresenceStatus;
-use crate::domain::transfer::{Receiver, TransferReason};
+use crate::domain::offer::{OfferRow, OfferState};
+use crate::domain::transfer::{Receiver, TransferMode, TransferReason};
 use crate::journal::command::Reply;
 use crate::journal::decide::log::Words;
 use crate::journal::decide::{CommandContext, wrong_state};
 use crate::journal::wants::Wants;
-use crate::kernel::{Code, ConversationId, Error, GroupId, MemberId, Result};
+use crate::kernel::{Code, ConversationId, Error, GroupId, MemberId, Millis, Result};
 
 /// Hand a conversation over: the serving agent may, and supervisors. To an agent who is there (supervisors: to anybody of
-/// the staff but themselves), who serves it from then on; or to a group, in whose queue it waits among those that came back
+/// the staff but themselves), who serves it from then on or is asked first; or to a group, in whose queue it waits among those that came back
 /// from an agent, and where routing passes the former agent over as long as there is somebody else. A full or closed queue
 /// refuses no transfer: the customer is being served already.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct Transfer {
     pub conversation: ConversationId,
     /// To whom.
     pub to: Receiver,
+    /// At once, or when the agent accepts; a group is never asked.
+    pub mode: TransferMode,
     /// Why, in one word.
     pub reason: Option<TransferReason>,
     /// Why, for the staff; may be empty.
@@ -39,6 +42,9 @@ impl JournalCommand for Transfer {
             Receiver::Agent(agent) => {
                 wants.members.insert(agent);
                 wants.agents.insert(agent);
+                if self.mode == TransferMode::Offer {
+                    wants.offered.insert(self.conversation);
+                }
             }
             Receiver::Group(group) => {
                 wants.groups.insert(group);
@@ -80,12 +86,14 @@ impl Transfer {
             return Err(Error::field("/agent_id", "invalid", "nobody hands a conversation over to itself"));
         }
         context.require_staff(agent, "/agent_id")?;
-        if done {
+        let asks = self.mode == TransferMode::Offer;
+        let standing = if asks { standing(context, front)? } else { None };
+        if done || standing.as_ref().is_some_and(|offer| offer.agent_id == agent) {
             return Ok(());
         }
         context.require_version(front)?;
         self.require_own(context)?;
-        if !context.oversees(Operation::Transfer) {
+        if asks || !context.oversees(Operation::Transfer) {
             let effective = context.agent(agent)?.effective();
             if !matches!(effective, PresenceStatus::Online | PresenceStatus::Busy) {
                 let error = Error::new(Code::AgentAbsent, "the agent is not there");
@@ -93,10 +101,30 @@ impl Transfer {
             }
         }
         context.require_no_circle(front, self.to)?;
+        if asks {
+            return self.ask(context, agent, standing);
+        }
         let row = context.transfer_row(front, self.to, self.words())?;
         context.hand_to(front, agent, AssignmentReason::Transfer, self.words())?;
         context.set.made_transfers.push(row);
         Ok(())
+    }
+
+    fn ask(&self, context: &mut CommandContext<'_>, agent: MemberId, standing: Option<OfferRow>) -> Result<()> {
+        let front = self.conversation;
+        let row = context.conversation(front)?;
+        if row.agent_id.is_none() {
+            return Err(wrong_state(row, "a whole group serves the conversation: there is nobody to ask for"));
+        }
+        context.require_capacity(agent, AssignmentReason::Transfer)?;
+        if let Some(offer) = standing {
+            let error = Error::new(Code::OfferPending, "the conversation is offered to another agent");
+            return Err(error.with("agent_id", offer.agent_id).with("expires_at", Millis(offer.expires_at)));
+        }
+        // Those that are left do not hold any more.
+        let left: Vec<OfferRow> = context.open_offers(front).cloned().collect();
+        left.iter().try_for_each(|offer| context.settle(offer))?;
+        context.offer_transfer(front, agent, self.words())
     }
 
     fn give_to_group(&self, context: &mut CommandContext<'_>, group: GroupId) -> Result<()> {
@@ -140,4 +168,15 @@ impl Transfer {
             false => Err(wrong_state(row, "only the serving agent or a supervisor can hand it over")),
         }
     }
+}
+
+/// The offer to hand this conversation over that holds and waits for its answer.
+fn standing(context: &CommandContext<'_>, front: ConversationId) -> Result<Option<OfferRow>> {
+    let mut standing = None;
+    for offer in context.open_offers(front).filter(|offer| offer.is_transfer()) {
+        if context.fate(offer)? == OfferState::Offered {
+            standing = Some(offer.clone());
+        }
+    }
+    Ok(standing)
 }

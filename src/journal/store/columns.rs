@@ -192,6 +192,10 @@ journal_table! {
         agent_id: BigInt as MemberId,
         offered_at: BigInt as i64,
         expires_at: BigInt as i64,
+        from_agent_id: Nullable<BigInt> as Option<MemberId>,
+        offered_by: Nullable<BigInt> as Option<MemberId>,
+        reason: Nullable<Text> as Option<TransferReason>,
+        note: Text as String,
     }
     seldom { state: Text as OfferState, rev: BigInt as i64 }
     often { ended_at: Nullable<BigInt> as Option<i64> }

@@ -105,6 +105,7 @@ impl RoutingSource for AnyConnection {
             on_list!(self, offer::conversation_id, conversations, |inner, among| offer::table
                 .filter(among)
                 .filter(offer::state.eq_any(&refused))
+                .filter(offer::from_agent_id.is_null())
                 .group_by((offer::conversation_id, offer::agent_id))
                 .select((offer::conversation_id, offer::agent_id, diesel::dsl::max(offer::ended_at)))
                 .load(inner))?;
@@ -125,6 +126,14 @@ impl RoutingSource for AnyConnection {
             .order(offer::id.asc())
             .select(OfferRow::as_select())
             .load(self)?)
+    }
+
+    fn open_offers(&mut self, conversations: &[ConversationId]) -> Result<Vec<OfferRow>> {
+        Ok(on_list!(self, offer::conversation_id, conversations, |inner, among| offer::table
+            .filter(among)
+            .filter(offer::state.eq(OfferState::Offered))
+            .select(OfferRow::as_select())
+            .load(inner))?)
     }
 
     fn last_offer(&mut self, conversation: ConversationId, agent: MemberId) -> Result<Option<OfferRow>> {

@@ -95,6 +95,8 @@ pub struct Wants {
     pub routed: BTreeSet<ConversationId>,
     /// Offers by conversation and agent: the last one of each.
     pub offers: BTreeSet<(ConversationId, MemberId)>,
+    /// Conversations of which it matters to whom they are offered.
+    pub offered: BTreeSet<ConversationId>,
     /// Conversations whose needs may change.
     pub needs: BTreeSet<ConversationId>,
     /// Customers whose last agent matters, where their tenant prefers it.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Wants;
 use super::routing_source::CANDIDATES_MAX;
+use crate::domain::offer::OfferRow;
 use crate::journal::working_set::WorkingSet;
 use crate::kernel::{ConversationId, MemberId, Result, TenantId};
 
@@ -26,6 +27,11 @@ pub(super) fn load(
         if let Some(offer) = source.last_offer(*conversation, *agent)? {
             set.offers.load(offer.id, offer);
         }
+    }
+    let offered: Vec<ConversationId> = wants.offered.iter().copied().collect();
+    if !offered.is_empty() {
+        let offers = source.open_offers(&offered)?;
+        keep_offers(source, set, offers)?;
     }
     let ids: Vec<ConversationId> = wants.needs.iter().copied().collect();
     load_needs(source, set, &ids)?;
@@ -63,6 +69,15 @@ pub(in crate::journal) fn load_outstanding(
     tenant: TenantId,
 ) -> Result<Vec<ConversationId>> {
     let offers = source.outstanding(tenant)?;
+    keep_offers(source, set, offers)
+}
+
+/// Keeps offers, with their agents. Gives what is offered.
+fn keep_offers(
+    source: &mut dyn super::Source,
+    set: &mut WorkingSet,
+    offers: Vec<OfferRow>,
+) -> Result<Vec<ConversationId>> {
     if offers.is_empty() {
         return Ok(Vec::new());
     }

@@ -41,6 +41,8 @@ pub trait RoutingSource {
     fn refusals(&mut self, conversations: &[ConversationId]) -> Result<Vec<(ConversationId, MemberId, i64)>>;
     /// The offers that wait for an answer.
     fn outstanding(&mut self, tenant: TenantId) -> Result<Vec<OfferRow>>;
+    /// The offers of these conversations that wait for an answer.
+    fn open_offers(&mut self, conversations: &[ConversationId]) -> Result<Vec<OfferRow>>;
     /// The last offer of a conversation to an agent.
     fn last_offer(&mut self, conversation: ConversationId, agent: MemberId) -> Result<Option<OfferRow>>;
     /// Who served the last closed conversation of these customers: (customer, agent).

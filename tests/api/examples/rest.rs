@@ -199,6 +199,9 @@ async fn serve(
     recorder.call("transfer_conversation", admin, &format!("POST {path}/transfer"), body).await;
     let body = Some(json!({"note": "I know this customer."}));
     recorder.call("take_over_conversation", admin, &format!("POST {path}/take_over"), body).await;
+    let asks = json!({"agent_id": agent_id, "mode": "offer", "reason": "customer_request"});
+    admin.post(&format!("{path}/transfer"), asks).await.ok();
+    recorder.call("withdraw_transfer", admin, &format!("DELETE {path}/transfer"), None).await;
     let body = Some(json!({"agent_id": agent_id}));
     recorder.call("transfer_conversation", admin, &format!("POST {path}/transfer"), body).await;
     let billing = string(&admin.post("/groups", json!({"name": "Billing"})).await.status(201)["id"]);

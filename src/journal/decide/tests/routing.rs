@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::SHOP;
+use super::checks::serving;
 use super::memory::Memory;
 use super::simulation::Simulation;
 use crate::domain::actor::Principal;
@@ -62,7 +63,7 @@ impl RoutingSource for Memory {
     }
 
     fn refusals(&mut self, conversations: &[ConversationId]) -> Result<Vec<(ConversationId, MemberId, i64)>> {
-        let refused = self.offers.values().filter(|row| row.state.is_refusal());
+        let refused = self.offers.values().filter(|row| row.state.is_refusal() && !row.is_transfer());
         let refused = refused.filter(|row| conversations.contains(&row.conversation_id));
         let given_back = self.assignments.iter().filter(|row| {
             let gave = |end| AssignmentEnd::GIVEN_BACK.contains(&end);
@@ -76,6 +77,13 @@ impl RoutingSource for Memory {
     fn outstanding(&mut self, tenant: TenantId) -> Result<Vec<OfferRow>> {
         let waits = |row: &&OfferRow| row.tenant_id == tenant && row.state == OfferState::Offered;
         Ok(self.offers.values().filter(waits).cloned().collect())
+    }
+
+    fn open_offers(&mut self, conversations: &[ConversationId]) -> Result<Vec<OfferRow>> {
+        let open = |row: &&OfferRow| {
+            row.state == OfferState::Offered && conversations.contains(&row.conversation_id)
+        };
+        Ok(self.offers.values().filter(open).cloned().collect())
     }
 
     fn last_offer(&mut self, conversation: ConversationId, agent: MemberId) -> Result<Option<OfferRow>> {
@@ -148,6 +156,11 @@ impl Simulation {
         let mut after = self.set.clone();
         self.store.load_all(&mut after);
         let settings = after.tenants.get(&SHOP).unwrap().settings.routing;
+        for offer in after.outstanding(SHOP).filter(|offer| offer.is_transfer()) {
+            let holder = after.conversations.get(&offer.conversation_id).and_then(serving);
+            assert_eq!(holder, offer.from_agent_id, "who offers it does not serve it: {offer:?}");
+            assert!(offer.expires_at > after.now, "it is overdue: {offer:?}");
+        }
         let candidates = after.candidates(SHOP);
         let all: Vec<ConversationId> = after.conversations.values().map(|row| row.id).collect();
         for waiting in after.queue(SHOP, &all) {
@@ -157,13 +170,14 @@ impl Simulation {
     }
 }
 
-/// An agent has at most one offer that waits, a conversation at most one, and what is offered waits.
+/// An agent has at most one offer of routing that waits, a conversation at most one of any kind.
 pub(super) fn check_offers<'a>(offers: impl Iterator<Item = &'a OfferRow>) {
     let (mut agents, mut conversations) = (BTreeSet::new(), BTreeSet::new());
     for offer in offers {
         assert_eq!(offer.ended_at.is_none(), offer.state == OfferState::Offered, "{offer:?}");
         if offer.state == OfferState::Offered {
-            assert!(agents.insert(offer.agent_id), "two offers wait for one agent: {offer:?}");
+            let first = offer.is_transfer() || agents.insert(offer.agent_id);
+            assert!(first, "two offers wait for one agent: {offer:?}");
             assert!(conversations.insert(offer.conversation_id), "offered twice at once: {offer:?}");
         }
     }

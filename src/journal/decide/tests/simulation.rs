@@ -15,6 +15,7 @@ use super::{LIMITED, PEOPLE, RIVAL, SHOP};
 use crate::domain::actor::{Actor, Principal};
 use crate::domain::conversation::{ConversationKind, ConversationRow, MemberType, ParticipantRow};
 use crate::domain::member::{MemberStatus, Role};
+use crate::domain::offer::OfferRow;
 use crate::domain::tenant::TenantSettings;
 use crate::journal::command::{Command, Reply};
 use crate::journal::commands::{Action, Open};
@@ -248,6 +249,12 @@ impl Simulation {
         let named = Wants::of(&[command]).conversations;
         let Some(row) = named.first().and_then(|id| before.conversations.get(id)) else { return };
         let (Principal::Member(actor), Some(group)) = (&command.actor, row.group_id) else { return };
+        // Whom a colleague asks may answer.
+        let asked = |offer: &&OfferRow| offer.is_transfer() && offer.agent_id == actor.member;
+        let answers = matches!(command.action, Action::AnswerOffer(_));
+        if answers && before.offers.values().filter(asked).any(|offer| offer.conversation_id == row.id) {
+            return;
+        }
         // A merged one is seen by who sees the one that goes on.
         if row.merged_into_id.is_some() {
             return;

@@ -7,12 +7,12 @@ use crate::domain::content::Body;
 use crate::domain::conversation::{CloseReason, Priority};
 use crate::domain::member::MemberStatus;
 use crate::domain::presence::{PresenceStatus, Sighting};
-use crate::domain::transfer::{Receiver, TransferReason};
+use crate::domain::transfer::{Receiver, TransferMode, TransferReason};
 use crate::journal::command::{Command, Draft, LogRef};
 use crate::journal::commands::{
     Action, AddMember, AnswerOffer, Assign, ChangeMember, Claim, Close, Delivered, Edit, MarkUnread, Merge,
     Open, Read, Recall, Release, RemoveMember, Reopen, RequeueAbsent, Send, SetConnected, SetPresence,
-    TakeOver, Transfer, Update,
+    TakeOver, Transfer, Update, WithdrawTransfer,
 };
 use crate::kernel::{ConversationId, MemberId};
 
@@ -61,6 +61,16 @@ pub(super) enum Step {
         who: usize,
         conversation: usize,
         agent: usize,
+    },
+    /// An agent is asked whether it takes a conversation over, or is not any more.
+    OfferTransfer {
+        who: usize,
+        conversation: usize,
+        agent: usize,
+    },
+    Withdraw {
+        who: usize,
+        conversation: usize,
     },
     /// A conversation is handed over to a group.
     TransferToGroup {
@@ -264,11 +274,18 @@ impl Simulation {
             }
             Step::Transfer { who, conversation, agent } => {
                 let conversation = self.conversation(conversation);
-                by(who, transfer(conversation, Receiver::Agent(member(agent)), agent))
+                by(who, transfer(conversation, Receiver::Agent(member(agent)), agent, TransferMode::Push))
+            }
+            Step::OfferTransfer { who, conversation, agent } => {
+                let conversation = self.conversation(conversation);
+                by(who, transfer(conversation, Receiver::Agent(member(agent)), agent, TransferMode::Offer))
+            }
+            Step::Withdraw { who, conversation } => {
+                by(who, WithdrawTransfer { conversation: self.conversation(conversation) }.into())
             }
             Step::TransferToGroup { who, conversation, group } => {
                 let conversation = self.conversation(conversation);
-                by(who, transfer(conversation, Receiver::Group(self.group(group)), group))
+                by(who, transfer(conversation, Receiver::Group(self.group(group)), group, TransferMode::Push))
             }
             Step::TakeOver { who, conversation } => {
                 let conversation = self.conversation(conversation);
@@ -343,9 +360,9 @@ impl Simulation {
     }
 }
 
-fn transfer(conversation: ConversationId, to: Receiver, number: usize) -> Action {
+fn transfer(conversation: ConversationId, to: Receiver, number: usize, mode: TransferMode) -> Action {
     let reason = TransferReason::ALL.get(number).copied();
-    Transfer { conversation, to, reason, note: SECRET.to_owned() }.into()
+    Transfer { conversation, to, mode, reason, note: SECRET.to_owned() }.into()
 }
 
 pub(super) fn draft(key: u8, text: u8, reply_to_seq: Option<i64>) -> Draft {

@@ -35,6 +35,9 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(who, conversation, agent)| Step::Assign { who, conversation, agent }),
         3 => (who.clone(), conversation.clone(), who.clone())
             .prop_map(|(who, conversation, agent)| Step::Transfer { who, conversation, agent }),
+        4 => (0..4usize, 0..6usize, 1..4usize)
+            .prop_map(|(who, conversation, agent)| Step::OfferTransfer { who, conversation, agent }),
+        1 => (0..4usize, 0..6usize).prop_map(|(who, conversation)| Step::Withdraw { who, conversation }),
         4 => (0..4usize, conversation.clone(), 0..4usize)
             .prop_map(|(who, conversation, group)| Step::TransferToGroup { who, conversation, group }),
         1 => (who.clone(), conversation.clone()).prop_map(|(who, conversation)| Step::TakeOver { who, conversation }),

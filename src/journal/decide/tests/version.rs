@@ -19,6 +19,7 @@ impl Simulation {
             Action::Claim(_)
                 | Action::Assign(_)
                 | Action::Transfer(_)
+                | Action::WithdrawTransfer(_)
                 | Action::TakeOver(_)
                 | Action::Release(_)
                 | Action::Close(_)
@@ -54,7 +55,8 @@ impl Simulation {
                 | Code::AgentFull
                 | Code::AgentAbsent
                 | Code::TransferLoop
-                | Code::GroupEmpty,
+                | Code::GroupEmpty
+                | Code::OfferPending,
             ) => {
                 assert_eq!(never, Err(Code::VersionMismatch), "{command:?}");
             }
