@@ -287,6 +287,10 @@ on_every_database! {
         desk.agent.post(&format!("/conversations/{room}/members"), json!({"member_id": desk.admin.id()})).await.ok();
         ask(&desk.agent, &room, &desk.second_agent).await.ok();
         answer(&desk.second_agent, &room, "accept").await.ok();
+        // Where a whole group serves, there is nobody who could hand it over when it is accepted.
+        put(&desk.admin, &billing, &desk.agent, "member").await;
+        desk.admin.post(&format!("/conversations/{room}/dock"), json!({"group_id": billing})).await.ok();
+        ask(&desk.admin, &room, &desk.second_agent).await.refused(409, "invalid_transition");
         let waiting = desk.second_visitor.open("hello").await;
         ask(&desk.admin, &waiting, &desk.second_agent).await.refused(409, "invalid_transition");
         exact(&app);

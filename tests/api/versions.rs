@@ -17,7 +17,7 @@ use crate::harness::personas::message;
 use crate::harness::{Answer, Client, Desk};
 
 /// The operations that take `If-Match`.
-const CONDITIONAL: [&str; 11] = [
+const CONDITIONAL: [&str; 12] = [
     "accept_offer",
     "assign_conversation",
     "claim_conversation",
