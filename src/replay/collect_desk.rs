@@ -51,6 +51,7 @@ async fn conversation(
             agent: row["agent"].get("id").and_then(id)?,
             reason: row["reason"].as_str()?.to_owned(),
             holds: row["ended_at"].is_null(),
+            times: (row["started_at"].to_string(), row["ended_at"].to_string()),
         })
     };
     Ok(ConversationEvidence {

@@ -113,6 +113,8 @@ pub struct AssignmentEvidence {
     pub reason: String,
     /// Whether it holds.
     pub holds: bool,
+    /// When it began and ended, as the server writes it.
+    pub times: (String, String),
 }
 
 impl DeskEvidence {

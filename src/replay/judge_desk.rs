@@ -204,6 +204,14 @@ fn assignments(evidence: &Evidence, id: Id, known: &ConversationEvidence, found:
             format!("{id} is {} with {expected:?}, and the assignments say {holding:?}", known.status),
         );
     }
+    // Who is handed a conversation has it from the moment that the other has it no more.
+    for pair in known.assignments.windows(2).filter(|pair| pair[1].reason == "transfer") {
+        if pair[0].times.1 != pair[1].times.0 {
+            let (left, came) = (&pair[0].times.1, &pair[1].times.0);
+            let what = format!("{id}: {} had it until {left}, {} since {came}", pair[0].agent, pair[1].agent);
+            broken(found, "P6", what);
+        }
+    }
     let given = evidence
         .logs
         .get(&id)

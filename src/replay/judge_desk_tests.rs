@@ -35,7 +35,7 @@ pub(in crate::replay) fn notice(rev: i64, kind: &str, about: Option<Id>) -> Fact
 }
 
 fn assignment(agent: Id, reason: &str, holds: bool) -> AssignmentEvidence {
-    AssignmentEvidence { agent, reason: reason.to_owned(), holds }
+    AssignmentEvidence { agent, reason: reason.to_owned(), holds, ..AssignmentEvidence::default() }
 }
 
 /// The first conversation was offered, declined, offered to the other and accepted, handed over and closed; the second
@@ -146,6 +146,9 @@ fn two_owners_are_found() {
     assert_eq!(judged(unwritten), ["P6"]);
     let kept = |evidence: &mut Evidence| conversation(evidence, FIRST).assignments[1].holds = true;
     assert_eq!(judged(kept), ["P6"]);
+    let overlapping =
+        |evidence: &mut Evidence| conversation(evidence, FIRST).assignments[0].times.1 = "later".to_owned();
+    assert_eq!(judged(overlapping), ["P6"]);
 }
 
 #[test]

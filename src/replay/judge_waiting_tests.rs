@@ -21,7 +21,7 @@ fn desk(log: Vec<Fact>, behind: Vec<Fact>, asked: Asked, offers: bool) -> Eviden
     let assignments = given.map(|fact| AssignmentEvidence {
         agent: fact.about.unwrap_or_default(),
         reason: "routing".to_owned(),
-        holds: false,
+        ..AssignmentEvidence::default()
     });
     let known = ConversationEvidence {
         asked,
