@@ -15,6 +15,7 @@ use crate::journal::feed::Feed;
 use crate::journal::follower::{Follower, Lags};
 use crate::kernel::tasks::Tasks;
 use crate::kernel::{Clock, IdGenerator, Result};
+use crate::lifecycle::Lifecycle;
 use crate::limits::Limiter;
 use crate::metrics::Metrics;
 use crate::security::Auth;
@@ -130,6 +131,10 @@ impl App {
         let (db, journal, shutdown) = (self.db.clone(), self.journal.clone(), self.tasks.shutdown().clone());
         self.tasks
             .spawn("docking", move || crate::docking::run(db.clone(), journal.clone(), shutdown.clone()));
+        let lifecycle =
+            Lifecycle { db: self.db.clone(), journal: self.journal.clone(), clock: self.clock.clone() };
+        let shutdown = self.tasks.shutdown().clone();
+        self.tasks.spawn("lifecycle", move || crate::lifecycle::run(lifecycle.clone(), shutdown.clone()));
         let app = self.clone();
         self.tasks.spawn("node_lease", move || app.clone().keep_lease());
         if self.settings.cleaning.cleaning_minutes > 0 {

@@ -26,6 +26,7 @@
 //! | | [`cluster`] | what other processes on the same store committed; repair of holes |
 //! | | [`assigning`] | has waiting conversations given to agents as soon as that may be possible |
 //! | | [`docking`] | has the conversations that a group serves follow who comes into it and who leaves it |
+//! | | [`lifecycle`] | has customers and agents reminded, and closes what customers left |
 //! | | [`cleaning`] | the first follower: idle visitors, dead sessions, old receipts |
 //! | | [`metrics`] | numbers for operators |
 //! | what handlers share | [`app`] | the handles of the layers below, built once |
@@ -150,6 +151,8 @@ pub mod cleaning;
 pub mod assigning;
 
 pub mod docking;
+
+pub mod lifecycle;
 
 pub mod queue;
 

@@ -16,6 +16,7 @@ use crate::db::Db;
 use crate::domain::actor::Principal;
 use crate::journal::commands::{Action, RequeueAbsent, SetConnected};
 use crate::journal::{Command, Journal};
+use crate::kernel::clock::jumped;
 use crate::kernel::{Clock, Code, MemberId, Result, TenantId};
 
 /// How often dead leases are looked for, and how soon a refused command is tried again.
@@ -26,8 +27,6 @@ const RENEW: Duration = Duration::from_millis(LEASE_MS.unsigned_abs() / 3);
 const REQUEUE: Duration = Duration::from_secs(5);
 /// How often everything is compared, for what was lost on the way.
 const COMPARE: Duration = Duration::from_secs(60);
-/// A database's clock that moved so much more or less than this process's jumped, in milliseconds.
-const JUMP_MS: i64 = 5_000;
 /// How long nobody is found silent after a jump: by then every process has renewed its leases by the new time.
 const CALM: Duration = Duration::from_millis(LEASE_MS.unsigned_abs() / 2);
 /// Commands under way at once: a small part of what a tenant may queue.
@@ -96,12 +95,6 @@ fn is_due(last: Option<Instant>, every: Duration) -> bool {
 
 fn chunks(members: &BTreeSet<Who>) -> Vec<Vec<Who>> {
     members.iter().copied().collect::<Vec<_>>().chunks(CHUNK).map(<[Who]>::to_vec).collect()
-}
-
-/// Whether a clock that moved so many milliseconds jumped, while this process counted at least and at most so much.
-fn jumped(moved: i64, least: Duration, most: Duration) -> bool {
-    let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-    !(ms(least) - JUMP_MS..=ms(most) + JUMP_MS).contains(&moved)
 }
 
 impl Work {
@@ -289,21 +282,5 @@ impl Work {
         self.unsettled.extend(self.keeper.db.read(leases::orphans).await?);
         self.settle().await;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_jump_is_told_from_a_slow_answer() {
-        let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
-        assert!(!jumped(1_000, second, second));
-        // The answer took a minute: what it says may be from any moment of it.
-        assert!(!jumped(1_000, second, minute) && !jumped(60_000, second, minute));
-        // The process was stopped for a minute, and its clock with the database's.
-        assert!(!jumped(60_000, minute, minute));
-        assert!(jumped(3_600_000, second, second) && jumped(-3_600_000, second, second));
     }
 }

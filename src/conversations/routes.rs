@@ -268,7 +268,9 @@ async fn close_conversation(
 
 /// Reopen a closed conversation
 ///
-/// It waits again. When the customer has another open one, the answer is `409 open_conversation_exists` with its id.
+/// It waits again, and where routing is automatic the agent who served it comes first. When the customer has another open
+/// one, the answer is `409 open_conversation_exists` with its id. Customers may only within the tenant's
+/// `reopen_window_seconds`, then they are told `409 reopen_expired`: open a new one.
 #[utoipa::path(
     tag = "conversations",
     params(("id" = ConversationId, Path, description = "The conversation."), IfMatch),

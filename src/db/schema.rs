@@ -336,6 +336,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    conversation_reminder (conversation_id) {
+        conversation_id -> BigInt,
+        tenant_id -> BigInt,
+        customer_seq -> BigInt,
+        agent_seq -> BigInt,
+        agent_id -> Nullable<BigInt>,
+        restart_seq -> BigInt,
+        restarted_at -> BigInt,
+    }
+}
+
+diesel::table! {
     offer (id) {
         id -> BigInt,
         tenant_id -> BigInt,

@@ -29,6 +29,7 @@ use crate::tenants::service::{
     GRACE_MAX_SECONDS, NAME_MAX as TENANT_NAME_MAX, REQUEUE_MAX_SECONDS, TRANSFER_LIMIT_MAX,
     WINDOW_MAX_SECONDS,
 };
+use crate::tenants::timers::{REOPEN_MAX_SECONDS, TIMER_MAX_SECONDS, TIMER_MIN_SECONDS};
 
 /// Longest token, cursor or other text of the server's own that comes back.
 const OPAQUE_MAX: usize = 8_192;
@@ -78,6 +79,11 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("UpdateTenantSettings", "edit_window_seconds" | "recall_window_seconds") => {
             range(0, WINDOW_MAX_SECONDS)
         }
+        ("UpdateTenantSettings", "reopen_window_seconds") => range(0, REOPEN_MAX_SECONDS),
+        (
+            "UpdateTimerSettings",
+            "customer_reminder_seconds" | "agent_reminder_seconds" | "auto_close_seconds",
+        ) => range(TIMER_MIN_SECONDS, TIMER_MAX_SECONDS),
         ("CreateGroup" | "UpdateGroup", "name") => text(1, GROUP_NAME_MAX),
         ("CreateGroup" | "UpdateGroup", "description") => text(0, DESCRIPTION_MAX),
         ("UpdateTenantSettings", "transfer_limit") => range(0, TRANSFER_LIMIT_MAX),

@@ -13,9 +13,9 @@ use crate::kernel::Code::{
     InvalidParameter, InvalidTransition, LastAdmin, LastManager, LimitReached, MalformedJson,
     MessageRecalled, NameTaken, NotAMember, NotAssignee, NotFound, OfferEnded, OfferPending,
     OpenConversationExists, OriginRefused, PayloadTooLarge, QueueClosed, QueueFull, RateLimited,
-    RequestTimeout, SessionRevoked, StaleEdit, StorageUnavailable, TenantBusy, TenantSuspended, TokenExpired,
-    TokenInvalid, TransferLoop, Unauthenticated, Unready, UnsupportedMediaType, ValidationFailed,
-    VersionMismatch, WindowExpired,
+    ReopenExpired, RequestTimeout, SessionRevoked, StaleEdit, StorageUnavailable, TenantBusy,
+    TenantSuspended, TokenExpired, TokenInvalid, TransferLoop, Unauthenticated, Unready,
+    UnsupportedMediaType, ValidationFailed, VersionMismatch, WindowExpired,
 };
 
 /// The codes that this operation answers beside the shared ones; `None` for an operation without a line.
@@ -95,9 +95,15 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "take_over_conversation" => &[Forbidden, NotFound, AgentFull, InvalidTransition, VersionMismatch],
         "release_conversation" => &[Forbidden, NotAMember, NotFound, InvalidTransition, VersionMismatch],
         "close_conversation" => &[Forbidden, NotAMember, NotFound, VersionMismatch],
-        "reopen_conversation" => {
-            &[Forbidden, NotAMember, NotFound, InvalidTransition, OpenConversationExists, VersionMismatch]
-        }
+        "reopen_conversation" => &[
+            Forbidden,
+            NotAMember,
+            NotFound,
+            InvalidTransition,
+            OpenConversationExists,
+            ReopenExpired,
+            VersionMismatch,
+        ],
         "add_conversation_member" => &[Forbidden, NotAMember, NotFound, LimitReached, InvalidTransition],
         "remove_conversation_member" => &[Forbidden, NotAMember, NotFound, InvalidTransition],
         "list_queue" | "list_offers" => &[Forbidden],

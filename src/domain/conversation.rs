@@ -68,13 +68,15 @@ text_enum! {
         Merged = "merged",
         /// The customer's account was deleted.
         CustomerDeleted = "customer_deleted",
+        /// The visitor did not answer for as long as the tenant waits: the service closed it.
+        TimedOut = "timed_out",
     }
 }
 
 impl CloseReason {
     /// Whether a member may give this reason; the others are the server's own.
     pub const fn may_be_given(self) -> bool {
-        !matches!(self, Self::Merged | Self::CustomerDeleted)
+        !matches!(self, Self::Merged | Self::CustomerDeleted | Self::TimedOut)
     }
 }
 
@@ -132,6 +134,8 @@ text_enum! {
         AgentAbsent = "agent_absent",
         /// The conversation was handed over to a group, in whose queue it waits.
         GroupTransfer = "group_transfer",
+        /// The service closed the conversation, since the customer did not answer for as long as the tenant waits.
+        TimedOut = "timed_out",
     }
 }
 

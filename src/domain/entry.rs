@@ -45,6 +45,8 @@ text_enum! {
         CustomerChanged = "customer_changed",
         /// The customer's other open conversation, `conversation_id`, was closed as merged: its log comes before.
         Merged = "merged",
+        /// The customer has not answered the message `ref_seq` for as long as the tenant's reminder waits.
+        CustomerIdle = "customer_idle",
         /// Backstage: priority changed.
         PriorityChanged = "priority_changed",
         /// Backstage: tags changed.
@@ -61,6 +63,8 @@ text_enum! {
         OfferMissed = "offer_missed",
         /// Backstage: an offer to take the conversation over was withdrawn, or holds no longer.
         OfferWithdrawn = "offer_withdrawn",
+        /// Backstage: the customer waits for the agent's answer for as long as the tenant's reminder waits.
+        AgentIdle = "agent_idle",
         /// Backstage: why an agent was assigned, asked or relieved, or the conversation closed.
         Remark = "remark",
     }

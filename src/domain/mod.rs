@@ -16,4 +16,5 @@ pub mod permission;
 pub mod presence;
 pub mod routing;
 pub mod tenant;
+pub mod timers;
 pub mod transfer;

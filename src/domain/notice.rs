@@ -18,11 +18,11 @@ use crate::kernel::{ConversationId, GroupId, MemberId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EmptyContent {}
 
-/// Content of `joined`, `left`, `assigned`, `released`, `offered`, `declined`, `offer_missed` and
-/// `offer_withdrawn`: whom it is about, as of that moment.
+/// Content of `joined`, `left`, `assigned`, `released`, `offered`, `declined`, `offer_missed`,
+/// `offer_withdrawn` and `agent_idle`: whom it is about, as of that moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AboutMember {
-    /// The member. Absent on `released` when nobody had served the conversation.
+    /// The member. Absent on `released` when nobody had served the conversation, and on `agent_idle` when a whole group serves it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = MemberId, required = false)]
     pub member_id: Option<MemberId>,
@@ -129,7 +129,8 @@ pub const fn content_schema(kind: EntryKind) -> &'static str {
         | EntryKind::Offered
         | EntryKind::Declined
         | EntryKind::OfferMissed
-        | EntryKind::OfferWithdrawn => "AboutMember",
+        | EntryKind::OfferWithdrawn
+        | EntryKind::AgentIdle => "AboutMember",
         EntryKind::Closed => "ClosedContent",
         EntryKind::CustomerChanged => "CustomerChangedContent",
         EntryKind::Merged => "MergedContent",
@@ -143,7 +144,8 @@ pub const fn content_schema(kind: EntryKind) -> &'static str {
         | EntryKind::Reopened
         | EntryKind::Edited
         | EntryKind::Recalled
-        | EntryKind::SubjectChanged => "EmptyContent",
+        | EntryKind::SubjectChanged
+        | EntryKind::CustomerIdle => "EmptyContent",
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::routing::RoutingSettings;
+use super::timers::TimerSettings;
 use crate::text_enum;
 
 text_enum! {
@@ -23,6 +24,9 @@ pub struct TenantSettings {
     pub edit_window_seconds: i64,
     /// How long a message may be recalled by its sender, in seconds; 0 means never.
     pub recall_window_seconds: i64,
+    /// How long after its end a customer may reopen a conversation, in seconds; 0 means never, `None` at any time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reopen_window_seconds: Option<i64>,
     /// Whether a member of the staff may claim more conversations than its `max_accept`.
     pub claim_above_max_accept: bool,
     /// Whether a member of the staff may be assigned more conversations than its `max_accept`.
@@ -42,6 +46,9 @@ pub struct TenantSettings {
     /// After how many seconds as away an agent loses the conversations that it serves; `None`: it keeps them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub away_requeue_seconds: Option<i64>,
+    /// After how much silence somebody is reminded, or a conversation closed.
+    #[serde(skip_serializing_if = "TimerSettings::are_off")]
+    pub timers: TimerSettings,
     /// How waiting conversations find their agents.
     pub routing: RoutingSettings,
     /// How many may wait.
@@ -69,6 +76,7 @@ impl Default for TenantSettings {
         Self {
             edit_window_seconds: 900,
             recall_window_seconds: 120,
+            reopen_window_seconds: None,
             claim_above_max_accept: false,
             assign_above_max_accept: false,
             transfer_above_max_accept: false,
@@ -77,6 +85,7 @@ impl Default for TenantSettings {
             presence_grace_seconds: 30,
             disconnect_requeue_seconds: None,
             away_requeue_seconds: None,
+            timers: TimerSettings::default(),
             routing: RoutingSettings::default(),
             queue: QueueSettings::default(),
         }

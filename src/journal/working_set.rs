@@ -20,6 +20,7 @@ use crate::domain::member::{MemberStatus, Role};
 use crate::domain::offer::{NeedsRow, OfferRow};
 use crate::domain::presence::{AgentStatusRow, PresenceChangeRow, Sighting};
 use crate::domain::tenant::TenantSettings;
+use crate::domain::timers::{ReminderRow, Spoken};
 use crate::domain::transfer::TransferRow;
 use crate::kernel::{
     AssignmentId, ConversationId, GroupId, IdGenerator, MemberId, OfferId, SessionId, TenantId,
@@ -165,6 +166,12 @@ pub struct WorkingSet {
     pub assignments: Table<AssignmentId, AssignmentRow>,
     /// What conversations ask of their agents. One without a row asks for nothing.
     pub needs: Table<ConversationId, NeedsRow>,
+    /// What messages do not say about turns. A conversation without a row was never reminded.
+    pub reminders: Table<ConversationId, ReminderRow>,
+    /// Whose rows were looked for.
+    pub known_reminders: BTreeSet<ConversationId>,
+    /// Who said what last before this batch, where that was asked for.
+    pub spoken: HashMap<ConversationId, Spoken>,
     /// Offers to agents.
     pub offers: Table<OfferId, OfferRow>,
     /// What was loaded for routing.
@@ -216,6 +223,9 @@ impl WorkingSet {
             made_transfers: Vec::new(),
             assignments: Table::default(),
             needs: Table::default(),
+            reminders: Table::default(),
+            known_reminders: BTreeSet::new(),
+            spoken: HashMap::new(),
             offers: Table::default(),
             routing: RoutingSet::default(),
             waiting_counts: HashMap::new(),

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -40,6 +40,43 @@ impl Clock {
 
 fn system() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
+}
+
+/// A clock that moved so much more or less than the process counted jumped, in milliseconds.
+const JUMP_MS: i64 = 5_000;
+
+/// Whether a clock that moved so many milliseconds jumped, while this process counted at least and at most so much.
+pub fn jumped(moved: i64, least: Duration, most: Duration) -> bool {
+    let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    !(ms(least) - JUMP_MS..=ms(most) + JUMP_MS).contains(&moved)
+}
+
+/// Since when a clock that may jump tells how long something took.
+#[derive(Debug, Clone, Copy)]
+pub struct Steady {
+    seen: Option<(i64, Instant)>,
+    since: i64,
+}
+
+impl Default for Steady {
+    /// A clock that has not jumped.
+    fn default() -> Self {
+        Self { seen: None, since: i64::MIN }
+    }
+}
+
+impl Steady {
+    /// Takes note of the clock (unix milliseconds) at this moment. Gives the time before which nothing can be told: that
+    /// of its last jump forward, until it goes back again.
+    pub fn look(&mut self, now: i64, at: Instant) -> i64 {
+        if let Some((then, before)) = self.seen.replace((now, at)) {
+            let (moved, counted) = (now.saturating_sub(then), at.saturating_duration_since(before));
+            if jumped(moved, counted, counted) {
+                self.since = if moved > 0 { now } else { i64::MIN };
+            }
+        }
+        self.since
+    }
 }
 
 /// 0000-01-01T00:00:00.000Z.
@@ -124,7 +161,32 @@ impl utoipa::ToSchema for Millis {}
 
 #[cfg(test)]
 mod tests {
-    use super::Millis;
+    use std::time::{Duration, Instant};
+
+    use super::{Millis, Steady, jumped};
+
+    #[test]
+    fn a_jump_is_told_from_a_slow_answer() {
+        let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+        assert!(!jumped(1_000, second, second));
+        // The answer took a minute: what it says may be from any moment of it.
+        assert!(!jumped(1_000, second, minute) && !jumped(60_000, second, minute));
+        // The process was stopped for a minute, and its clock with the database's.
+        assert!(!jumped(60_000, minute, minute));
+        assert!(jumped(3_600_000, second, second) && jumped(-3_600_000, second, second));
+    }
+
+    #[test]
+    fn time_counts_from_the_last_jump_forward() {
+        let (mut steady, start) = (Steady::default(), Instant::now());
+        let mut look = |now: i64, second: u64| steady.look(now, start + Duration::from_secs(second));
+        assert_eq!(look(1_000_000, 0), i64::MIN);
+        assert_eq!(look(1_060_000, 60), i64::MIN, "the process was stopped, the clock was not");
+        assert_eq!(look(4_660_000, 61), 4_660_000, "an hour within a second");
+        assert_eq!(look(4_720_000, 121), 4_720_000 - 60_000);
+        assert_eq!(look(1_121_000, 122), i64::MIN, "it was a mistake");
+        assert_eq!(look(1_122_000, 123), i64::MIN);
+    }
 
     #[test]
     fn an_instant_keeps_its_milliseconds_through_json() {

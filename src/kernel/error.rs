@@ -77,6 +77,7 @@ codes! {
     GroupEmpty "group_empty" 409 false "Nobody else is in the group who could serve the conversation: it has no member with a usable account but the one who serves it now.";
     OpenConversationExists "open_conversation_exists" 409 false "The customer has another open conversation; context.conversation_id says which.";
     ConversationClosed "conversation_closed" 409 false "The conversation is closed; context.open_conversation_id names the open one, if there is one.";
+    ReopenExpired "reopen_expired" 409 false "The customer may reopen this conversation no longer: open a new one; context.closed_at says when it ended.";
     WindowExpired "window_expired" 409 false "The time in which this message could be edited or recalled is over.";
     MessageRecalled "message_recalled" 409 false "The message was recalled and cannot be edited.";
     StaleEdit "stale_edit" 409 false "The message was edited after the version that this edit is based on; context.edited_at says when.";

@@ -8,6 +8,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::identity_keys::{self, IdentityKeyRow};
 use super::routing::{UpdateQueueSettings, UpdateRoutingSettings};
 use super::service::{self, NewTenant, Patch};
+use super::timers::UpdateTimerSettings;
 use super::view::Tenant;
 use crate::app::App;
 use crate::auth::extract::carries_key;
@@ -81,6 +82,11 @@ pub struct UpdateTenantSettings {
     #[serde(default, deserialize_with = "crate::members::api::present")]
     #[schema(value_type = i64, required = false)]
     recall_window_seconds: Option<i64>,
+    /// How long after its end a customer may reopen a conversation, in seconds; at most a year, 0 means never. The staff
+    /// may at any time. null: the customer may at any time.
+    #[serde(default, deserialize_with = "crate::kernel::json::given")]
+    #[schema(value_type = Option<i64>)]
+    reopen_window_seconds: Option<Option<i64>>,
     /// Whether a member of the staff may claim more conversations than its `max_accept`.
     #[serde(default, deserialize_with = "crate::members::api::present")]
     #[schema(value_type = bool, required = false)]
@@ -116,6 +122,9 @@ pub struct UpdateTenantSettings {
     #[serde(default, deserialize_with = "crate::kernel::json::given")]
     #[schema(value_type = Option<i64>)]
     away_requeue_seconds: Option<Option<i64>>,
+    /// After how much silence somebody is reminded, or a conversation closed.
+    #[serde(default)]
+    timers: UpdateTimerSettings,
     /// How waiting conversations find their agents.
     #[serde(default)]
     routing: UpdateRoutingSettings,
@@ -232,6 +241,7 @@ pub async fn update_tenant(
         name,
         edit_window_seconds: settings.edit_window_seconds,
         recall_window_seconds: settings.recall_window_seconds,
+        reopen_window_seconds: settings.reopen_window_seconds,
         claim_above_max_accept: settings.claim_above_max_accept,
         assign_above_max_accept: settings.assign_above_max_accept,
         transfer_above_max_accept: settings.transfer_above_max_accept,
@@ -240,6 +250,7 @@ pub async fn update_tenant(
         presence_grace_seconds: settings.presence_grace_seconds,
         disconnect_requeue_seconds: settings.disconnect_requeue_seconds,
         away_requeue_seconds: settings.away_requeue_seconds,
+        timers: settings.timers,
         routing: settings.routing,
         queue: settings.queue,
     };

@@ -9,6 +9,7 @@ pub mod identity_keys;
 pub mod routing;
 pub mod service;
 pub mod store;
+pub mod timers;
 pub mod view;
 
 pub use api::routes;

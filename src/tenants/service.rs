@@ -2,6 +2,7 @@
 
 use super::routing::{UpdateQueueSettings, UpdateRoutingSettings};
 use super::store::{self, TenantRow};
+use super::timers::{REOPEN_MAX_SECONDS, UpdateTimerSettings};
 use crate::app::App;
 use crate::auth::sessions::change_access;
 use crate::db::types::Json;
@@ -95,6 +96,8 @@ pub struct Patch {
     pub edit_window_seconds: Option<i64>,
     /// See [`TenantSettings::recall_window_seconds`].
     pub recall_window_seconds: Option<i64>,
+    /// See [`TenantSettings::reopen_window_seconds`].
+    pub reopen_window_seconds: Option<Option<i64>>,
     /// See [`TenantSettings::claim_above_max_accept`].
     pub claim_above_max_accept: Option<bool>,
     /// See [`TenantSettings::assign_above_max_accept`].
@@ -111,6 +114,8 @@ pub struct Patch {
     pub disconnect_requeue_seconds: Option<Option<i64>>,
     /// See [`TenantSettings::away_requeue_seconds`].
     pub away_requeue_seconds: Option<Option<i64>>,
+    /// See [`TenantSettings::timers`].
+    pub timers: UpdateTimerSettings,
     /// See [`TenantSettings::routing`].
     pub routing: UpdateRoutingSettings,
     /// See [`TenantSettings::queue`].
@@ -130,6 +135,7 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
     let numbers = [
         ("edit_window_seconds", patch.edit_window_seconds, WINDOW_MAX_SECONDS),
         ("recall_window_seconds", patch.recall_window_seconds, WINDOW_MAX_SECONDS),
+        ("reopen_window_seconds", patch.reopen_window_seconds.flatten(), REOPEN_MAX_SECONDS),
         ("transfer_limit", patch.transfer_limit, TRANSFER_LIMIT_MAX),
         ("presence_grace_seconds", patch.presence_grace_seconds, GRACE_MAX_SECONDS),
         ("disconnect_requeue_seconds", patch.disconnect_requeue_seconds.flatten(), REQUEUE_MAX_SECONDS),
@@ -140,6 +146,7 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
             check.wrong(&format!("/settings/{name}"), "out_of_range", format!("0 to {most}"));
         }
     }
+    patch.timers.check(&mut check);
     patch.routing.check(&mut check);
     patch.queue.check(&mut check);
     check.finish()?;
@@ -154,6 +161,9 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
             }
             if let Some(window) = patch.recall_window_seconds {
                 settings.recall_window_seconds = window;
+            }
+            if let Some(window) = patch.reopen_window_seconds {
+                settings.reopen_window_seconds = window;
             }
             if let Some(allowed) = patch.claim_above_max_accept {
                 settings.claim_above_max_accept = allowed;
@@ -179,6 +189,7 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
             if let Some(after) = patch.away_requeue_seconds {
                 settings.away_requeue_seconds = after;
             }
+            settings.timers = patch.timers.apply(settings.timers)?;
             settings.routing = patch.routing.apply(settings.routing);
             settings.queue = patch.queue.apply(settings.queue);
             let name = name.as_deref().unwrap_or(&present.name);

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::routing::{QueueView, RoutingView};
 use super::store::TenantRow;
+use super::timers::TimersView;
 use crate::domain::member::Role;
 use crate::domain::tenant::TenantStatus;
 use crate::kernel::{Millis, TenantId};
@@ -36,6 +37,9 @@ struct Settings {
     edit_window_seconds: i64,
     /// How long a message may be recalled by its sender, in seconds; 0 means never.
     recall_window_seconds: i64,
+    /// How long after its end a customer may reopen a conversation, in seconds; 0 means never, null at any time.
+    #[schema(required)]
+    reopen_window_seconds: Option<i64>,
     /// Whether a member of the staff may claim more conversations than its `max_accept`.
     #[serde(skip_serializing_if = "Option::is_none")]
     claim_above_max_accept: Option<bool>,
@@ -63,6 +67,9 @@ struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, required = false)]
     away_requeue_seconds: Option<Option<i64>>,
+    /// After how much silence somebody is reminded, or a conversation closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timers: Option<TimersView>,
     /// How waiting conversations find their agents.
     #[serde(skip_serializing_if = "Option::is_none")]
     routing: Option<RoutingView>,
@@ -85,6 +92,7 @@ impl Tenant {
             settings: Settings {
                 edit_window_seconds: settings.edit_window_seconds,
                 recall_window_seconds: settings.recall_window_seconds,
+                reopen_window_seconds: settings.reopen_window_seconds,
                 claim_above_max_accept: for_staff(settings.claim_above_max_accept),
                 assign_above_max_accept: for_staff(settings.assign_above_max_accept),
                 transfer_above_max_accept: for_staff(settings.transfer_above_max_accept),
@@ -93,6 +101,7 @@ impl Tenant {
                 presence_grace_seconds: is_staff.then_some(settings.presence_grace_seconds),
                 disconnect_requeue_seconds: is_staff.then_some(settings.disconnect_requeue_seconds),
                 away_requeue_seconds: is_staff.then_some(settings.away_requeue_seconds),
+                timers: is_staff.then(|| settings.timers.into()),
                 routing: is_staff.then(|| settings.routing.into()),
                 queue: is_staff.then(|| settings.queue.into()),
             },

@@ -89,6 +89,20 @@ fn nobody_migrates_beside_another_on_mysql() {
     nobody_migrates_beside_another(DatabaseKind::Mysql);
 }
 
+/// Diesel knows a migration by its number alone: of two with one number it would leave one out, silently.
+#[test]
+fn every_migration_has_a_number_of_its_own() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let names = |folder: &str| {
+        let entries = std::fs::read_dir(root.join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<BTreeSet<String>>()
+    };
+    let sqlite = names("sqlite");
+    let numbers: BTreeSet<&str> = sqlite.iter().filter_map(|name| name.split('_').next()).collect();
+    assert_eq!(numbers.len(), sqlite.len(), "two migrations have one number: {sqlite:?}");
+    assert_eq!((names("postgresql"), names("mysql")), (sqlite.clone(), sqlite));
+}
+
 /// Which error it is does not depend on the language in which the server tells it.
 #[cfg(feature = "mysql")]
 #[test]

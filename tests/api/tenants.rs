@@ -25,6 +25,9 @@ on_every_database! {
             "claim_above_max_accept": false, "assign_above_max_accept": false, "only_assignee_answers": false,
             "transfer_above_max_accept": false, "transfer_limit": 10,
             "presence_grace_seconds": 30, "disconnect_requeue_seconds": null, "away_requeue_seconds": null,
+            "reopen_window_seconds": null, "timers": {
+                "customer_reminder_seconds": null, "agent_reminder_seconds": null, "auto_close_seconds": null,
+            },
             "queue": {"open": true, "limit": null}, "routing": {
                 "strategy": "manual", "last_agent_first": true, "relax_after_seconds": null, "offer_seconds": null,
                 "misses_until_away": 3,
@@ -73,13 +76,18 @@ on_every_database! {
             "claim_above_max_accept": false, "assign_above_max_accept": false, "only_assignee_answers": false,
             "transfer_above_max_accept": false, "transfer_limit": 10,
             "presence_grace_seconds": 30, "disconnect_requeue_seconds": null, "away_requeue_seconds": null,
+            "reopen_window_seconds": null, "timers": {
+                "customer_reminder_seconds": null, "agent_reminder_seconds": null, "auto_close_seconds": null,
+            },
             "queue": {"open": true, "limit": null}, "routing": {
                 "strategy": "manual", "last_agent_first": true, "relax_after_seconds": null, "offer_seconds": null,
                 "misses_until_away": 3,
             },
         }));
         let seen = desk.visitor.get("/tenant").await.ok();
-        assert_eq!(seen["settings"], json!({"edit_window_seconds": 900, "recall_window_seconds": 0}));
+        assert_eq!(seen["settings"], json!({
+            "edit_window_seconds": 900, "recall_window_seconds": 0, "reopen_window_seconds": null,
+        }));
         let changed = desk.admin.patch("/tenant", json!({"name": " New name "})).await.ok();
         assert_eq!((&changed["name"], &changed["settings"]["recall_window_seconds"]), (&json!("New name"), &json!(0)));
         for wrong in [

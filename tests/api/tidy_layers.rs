@@ -21,6 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "connections",
             "assigning",
             "docking",
+            "lifecycle",
             "cleaning",
             "limits",
             "attendance",

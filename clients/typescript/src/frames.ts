@@ -3,7 +3,7 @@
 export type AboutMember = {
   /** The avatar's URL of that moment; may be empty. */
   avatar?: string;
-  /** The member. Absent on `released` when nobody had served the conversation. */
+  /** The member. Absent on `released` when nobody had served the conversation, and on `agent_idle` when a whole group serves it. */
   member_id?: MemberId;
   /** The name of that moment. */
   nickname?: string;
@@ -11,7 +11,7 @@ export type AboutMember = {
   role?: Role;
 };
 
-export type AssignmentEnd = ("release" | "reassign" | "close" | "agent_gone" | "docked" | "group_empty" | "agent_absent" | "group_transfer" | (string & {}));
+export type AssignmentEnd = ("release" | "reassign" | "close" | "agent_gone" | "docked" | "group_empty" | "agent_absent" | "group_transfer" | "timed_out" | (string & {}));
 
 export type Auth = {
   /** A fresh access token, from `POST /api/v1/auth/refresh`. */
@@ -89,7 +89,7 @@ export type CardContentInput = {
   url?: (string | null);
 };
 
-export type CloseReason = ("resolved" | "customer_left" | "inactive" | "spam" | "merged" | "customer_deleted" | (string & {}));
+export type CloseReason = ("resolved" | "customer_left" | "inactive" | "spam" | "merged" | "customer_deleted" | "timed_out" | (string & {}));
 
 export type ClosedContent = {
   /** Why the conversation ended. */
@@ -105,8 +105,8 @@ export type Conversation = {
   backstage_id?: (string | null);
   /** Direct rooms only: the two. */
   between?: (Card[] | null);
-  /** Why it was closed.  - `resolved`: The matter is settled. - `customer_left`: The visitor ended it. - `inactive`: The visitor no longer answered. - `spam`: Unwanted. - `merged`: The visitor was recognised and had another open conversation. - `customer_deleted`: The customer's account was deleted. */
-  close_reason: ("resolved" | "customer_left" | "inactive" | "spam" | "merged" | "customer_deleted" | (string & {}) | null);
+  /** Why it was closed.  - `resolved`: The matter is settled. - `customer_left`: The visitor ended it. - `inactive`: The visitor no longer answered. - `spam`: Unwanted. - `merged`: The visitor was recognised and had another open conversation. - `customer_deleted`: The customer's account was deleted. - `timed_out`: The visitor did not answer for as long as the tenant waits: the service closed it. */
+  close_reason: ("resolved" | "customer_left" | "inactive" | "spam" | "merged" | "customer_deleted" | "timed_out" | (string & {}) | null);
   /** When it was closed. */
   closed_at: (string | null);
   /** When it was made. */
@@ -213,13 +213,13 @@ export type Entry = {
   seq: number;
 };
 
-export type EntryKind = ("text" | "card" | "custom" | "opened" | "joined" | "left" | "assigned" | "docked" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "priority_changed" | "tags_changed" | "group_changed" | "skills_changed" | "offered" | "declined" | "offer_missed" | "offer_withdrawn" | "remark" | (string & {}));
+export type EntryKind = ("text" | "card" | "custom" | "opened" | "joined" | "left" | "assigned" | "docked" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "customer_idle" | "priority_changed" | "tags_changed" | "group_changed" | "skills_changed" | "offered" | "declined" | "offer_missed" | "offer_withdrawn" | "agent_idle" | "remark" | (string & {}));
 
 export type ErrorReply = {
   /** The key of the message that was not sent. */
   client_msg_id?: string;
   /** What went wrong, for programs; the table of codes says what it means. */
-  code: ("malformed_json" | "invalid_parameter" | "unauthenticated" | "token_invalid" | "token_expired" | "session_revoked" | "invalid_credentials" | "forbidden" | "not_a_member" | "not_assignee" | "account_locked" | "account_disabled" | "tenant_suspended" | "origin_refused" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_conflict" | "invalid_transition" | "already_assigned" | "agent_full" | "offer_ended" | "queue_full" | "queue_closed" | "agent_absent" | "transfer_loop" | "offer_pending" | "group_empty" | "open_conversation_exists" | "conversation_closed" | "window_expired" | "message_recalled" | "stale_edit" | "name_taken" | "limit_reached" | "last_admin" | "last_manager" | "cursor_reset" | "version_mismatch" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "tenant_busy" | "unsupported" | "not_ready" | "internal" | "busy" | "storage_unavailable" | "draining" | "unready" | (string & {}));
+  code: ("malformed_json" | "invalid_parameter" | "unauthenticated" | "token_invalid" | "token_expired" | "session_revoked" | "invalid_credentials" | "forbidden" | "not_a_member" | "not_assignee" | "account_locked" | "account_disabled" | "tenant_suspended" | "origin_refused" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_conflict" | "invalid_transition" | "already_assigned" | "agent_full" | "offer_ended" | "queue_full" | "queue_closed" | "agent_absent" | "transfer_loop" | "offer_pending" | "group_empty" | "open_conversation_exists" | "conversation_closed" | "reopen_expired" | "window_expired" | "message_recalled" | "stale_edit" | "name_taken" | "limit_reached" | "last_admin" | "last_manager" | "cursor_reset" | "version_mismatch" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "tenant_busy" | "unsupported" | "not_ready" | "internal" | "busy" | "storage_unavailable" | "draining" | "unready" | (string & {}));
   /** The present state that the client needs to go on. */
   context?: Record<string, unknown>;
   /** For people. */

@@ -64,6 +64,7 @@ pages! {
     "entry-kinds" "entry-kinds" "Entry kinds" "Reference" None;
     "identify" "identify" "Identifying visitors" "Guides" None;
     "routing" "routing" "Routing and the queue" "Guides" None;
+    "timers" "timers" "Reminders and endings" "Guides" None;
     "resuming" "resuming" "Resuming" "Guides" None;
     "proxies" "proxies" "Proxies and TLS" "Guides" None;
     "versioning" "versioning" "Changes and versions" "Guides" None;

@@ -28,6 +28,7 @@ impl JournalCommand for Dock {
         wants.groups.insert(self.group);
         wants.rosters.insert(self.group);
         wants.assignments = true;
+        wants.restarts = true;
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {

@@ -31,6 +31,7 @@ impl JournalCommand for Merge {
         wants.merges.insert((self.from, self.into));
         wants.openers.extend([self.from, self.into]);
         wants.assignments = true;
+        wants.restarts = true;
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
@@ -81,7 +82,9 @@ impl Merge {
             // The log of the one that goes on leads to the older log, which who sees the one may read from now on.
             context.end(front, CloseReason::Merged)?;
             context.conversation_mut(front)?.merged_into_id = Some(survivor);
-            context.append_notice(survivor, EntryKind::Merged, &MergedContent { conversation_id: front }, None)?;
+            let merged = MergedContent { conversation_id: front };
+            let merged = context.append_notice(survivor, EntryKind::Merged, &merged, None)?;
+            context.restart_turn(&merged)?;
         }
         let customer = context.public_card(into);
         context.append_notice(front, EntryKind::CustomerChanged, &CustomerChangedContent { customer }, None)?;

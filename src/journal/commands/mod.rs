@@ -131,6 +131,8 @@ commands! {
     set_connected::SetConnected;
     /// Let the conversations of an agent who is offline or away for too long wait again.
     requeue_absent::RequeueAbsent;
+    /// Remind whoever leaves the other side waiting, and close what was left.
+    run_timers::RunTimers;
     /// Give waiting conversations to agents, or offer them.
     route::Route;
     /// Accept or decline an offer.

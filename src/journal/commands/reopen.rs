@@ -1,15 +1,19 @@
 //! Letting a closed conversation wait again. The table of legal moves stands in `decide::serve`.
+//!
+//! The agent who served it is preferred where routing is automatic. Where it is manual, nobody is given anything: the
+//! conversation waits, and that agent, who is still in it, hears of it at once.
 
 use super::JournalCommand;
 use crate::domain::actor::Principal;
 use crate::domain::conversation::{ConversationStatus, MemberType, support_open_key};
 use crate::domain::entry::EntryKind;
+use crate::domain::member::Role;
 use crate::domain::notice::EmptyContent;
 use crate::domain::permission::Operation;
 use crate::journal::command::Reply;
 use crate::journal::decide::{CommandContext, wrong_state};
 use crate::journal::wants::Wants;
-use crate::kernel::{Code, ConversationId, Error, Result};
+use crate::kernel::{Code, ConversationId, Error, Millis, Result};
 
 /// Let a closed conversation wait again.
 #[derive(Debug, Clone)]
@@ -23,6 +27,7 @@ impl JournalCommand for Reopen {
         wants.conversations.insert(self.conversation);
         wants.groups_of_conversations = true;
         wants.needs.insert(self.conversation);
+        wants.restarts = true;
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
@@ -43,12 +48,20 @@ impl JournalCommand for Reopen {
                 Error::new(Code::OpenConversationExists, "the customer has another open conversation");
             return Err(error.with("conversation_id", open));
         }
+        let window = context.settings().reopen_window_seconds.map(|seconds| seconds.saturating_mul(1_000));
+        let ended = row.closed_at.unwrap_or(row.updated_at);
+        let late = window.is_some_and(|window| window == 0 || context.set.now.saturating_sub(ended) > window);
+        if late && context.actor.role() == Some(Role::Customer) {
+            let error = Error::new(Code::ReopenExpired, Code::ReopenExpired.meaning());
+            return Err(error.with("closed_at", Millis(ended)));
+        }
         // What was closed keeps the name of a group that ended since; what waits must be somebody's matter.
         let ended = row.group_id.is_some_and(|group| context.group(group).is_err());
         if ended {
             context.backstage(front)?;
         }
-        context.append_notice(front, EntryKind::Reopened, &EmptyContent {}, None)?;
+        let reopened = context.append_notice(front, EntryKind::Reopened, &EmptyContent {}, None)?;
+        context.restart_turn(&reopened)?;
         let (tenant, now) = (context.tenant, context.set.now);
         let row = context.conversation_mut(front)?;
         let previous = row.agent_id.take();

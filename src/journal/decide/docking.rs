@@ -15,7 +15,8 @@ impl CommandContext<'_> {
     pub(crate) fn dock(&mut self, front: ConversationId, group: GroupId, note: &str) -> Result<()> {
         let agent = self.serving(front)?;
         self.count_served(agent, None)?;
-        self.append_notice(front, EntryKind::Docked, &EmptyContent {}, None)?;
+        let docked = self.append_notice(front, EntryKind::Docked, &EmptyContent {}, None)?;
+        self.restart_turn(&docked)?;
         if self.conversation(front)?.group_id != Some(group) {
             self.move_to_group(front, Some(group))?;
         }

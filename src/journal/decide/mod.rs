@@ -20,6 +20,7 @@ mod rooms;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod transfer;
 mod version;
 

@@ -5,9 +5,10 @@
 //! | open (waits) | pending | pending | 409 | 409; who did it: stays | 409 | docked | stays | closed | stays |
 //! | pending (an agent serves it) | holder: stays; others: 409 already_assigned; who may not see it, soon after: 404 | pending with the other agent | pending with the other agent | open, the group's | pending with the actor | docked | open | closed | 409 |
 //! | docked (pending; a whole group serves it) | pending with the actor | pending with the agent | supervisors: pending with the agent | supervisors: open, the group's | pending with the actor | docked to the other group | open | closed | 409 |
-//! | closed | 409 | 409 | 409 | 409 | 409 | 409 | 409 | stays | open |
+//! | closed | 409 | 409 | 409 | 409 | 409 | 409 | 409 | stays | open; customers, after the tenant's window: 409 reopen_expired |
 //!
-//! 409 without another name is `invalid_transition` with the present state.
+//! 409 without another name is `invalid_transition` with the present state. The service itself closes what is pending when
+//! the customer does not answer (`decide::timers`).
 
 use super::CommandContext;
 use super::log::Words;
@@ -145,7 +146,13 @@ impl CommandContext<'_> {
         self.count_served(self.serving(front)?, None)?;
         self.append_notice(front, EntryKind::Closed, &ClosedContent { reason }, None)?;
         if self.conversation(front)?.status == Some(ConversationStatus::Pending) {
-            self.end_assignment(front, AssignmentEnd::Close);
+            self.end_assignment(
+                front,
+                match reason {
+                    CloseReason::TimedOut => AssignmentEnd::TimedOut,
+                    _ => AssignmentEnd::Close,
+                },
+            );
         }
         let tenant = self.tenant;
         let row = self.conversation_mut(front)?;

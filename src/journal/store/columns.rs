@@ -18,6 +18,7 @@ use crate::domain::group::{GroupMemberRow, GroupMemberType, GroupRow};
 use crate::domain::member::Role;
 use crate::domain::offer::{NeedsRow, OfferRow, OfferState};
 use crate::domain::presence::{AgentStatusRow, PresenceChangeRow, PresenceStatus};
+use crate::domain::timers::ReminderRow;
 use crate::domain::transfer::{TransferReason, TransferRow};
 use crate::kernel::{
     AssignmentId, ConversationId, GroupId, MemberId, OfferId, PresenceChangeId, TenantId, TransferId,
@@ -183,6 +184,21 @@ journal_table! {
 }
 
 journal_table! {
+    /// What messages do not say about the turns of conversations.
+    reminders of ReminderRow, "conversation_reminder",
+    key { conversation_id: BigInt as ConversationId }
+    once { tenant_id: BigInt as TenantId }
+    seldom { }
+    often {
+        customer_seq: BigInt as i64,
+        agent_seq: BigInt as i64,
+        agent_id: Nullable<BigInt> as Option<MemberId>,
+        restart_seq: BigInt as i64,
+        restarted_at: BigInt as i64,
+    }
+}
+
+journal_table! {
     /// Offers of conversations to agents.
     offers of OfferRow, "offer",
     key { id: BigInt as OfferId }
@@ -325,6 +341,7 @@ mod tests {
         assert_eq!(listed(super::presence_changes::COLUMNS), in_schema(schema::presence_change::table));
         assert_eq!(listed(super::transfers::COLUMNS), in_schema(schema::transfer::table));
         assert_eq!(listed(super::needs::COLUMNS), in_schema(schema::conversation_needs::table));
+        assert_eq!(listed(super::reminders::COLUMNS), in_schema(schema::conversation_reminder::table));
         assert_eq!(listed(super::offers::COLUMNS), in_schema(schema::offer::table));
         assert_eq!(listed(super::logs::COLUMNS), in_schema(schema::tenant_log::table));
     }

@@ -30,6 +30,8 @@ pub fn flush(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
     columns::transfers::insert(connection, &set.made_transfers.iter().collect::<Vec<_>>())?;
     columns::needs::update(connection, &changed(&set.needs))?;
     columns::needs::insert(connection, &created(&set.needs))?;
+    columns::reminders::update(connection, &changed(&set.reminders))?;
+    columns::reminders::insert(connection, &created(&set.reminders))?;
     columns::offers::update(connection, &changed(&set.offers))?;
     columns::offers::insert(connection, &created(&set.offers))?;
     flush_access(connection, set)?;

@@ -64,6 +64,71 @@ pub fn entries_at(
     }
 }
 
+/// When an entry was written, and when it was recalled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable, QueryableByName, Selectable)]
+#[diesel(table_name = group_message)]
+pub struct EntryTimes {
+    /// The log.
+    pub conversation_id: ConversationId,
+    /// The position.
+    pub seq: i64,
+    /// Unix milliseconds.
+    pub created_at: i64,
+    /// Unix milliseconds.
+    pub recalled_at: Option<i64>,
+}
+
+/// The times of the entries at these positions, without their words; those that do not exist are absent.
+pub fn times_at(
+    connection: &mut AnyConnection,
+    places: &[(ConversationId, i64)],
+) -> QueryResult<Vec<EntryTimes>> {
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(inner) => {
+            let mut found = Vec::with_capacity(places.len());
+            for (conversation, seq) in places {
+                let one = group_message::table
+                    .filter(group_message::conversation_id.eq(conversation))
+                    .filter(group_message::seq.eq(seq))
+                    .select(EntryTimes::as_select());
+                found.extend(one.get_result(inner).optional()?);
+            }
+            Ok(found)
+        }
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgresql(inner) => {
+            use diesel::sql_types::{Array, BigInt};
+            let sql = "SELECT m.conversation_id, m.seq, m.created_at, m.recalled_at \
+                 FROM unnest($1, $2) AS k (conversation, seq) \
+                 JOIN group_message m ON m.conversation_id = k.conversation AND m.seq = k.seq";
+            let (conversations, seqs): (Vec<i64>, Vec<i64>) =
+                places.iter().map(|(conversation, seq)| (conversation.0, *seq)).unzip();
+            diesel::sql_query(sql)
+                .bind::<Array<BigInt>, _>(conversations)
+                .bind::<Array<BigInt>, _>(seqs)
+                .load(inner)
+        }
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(inner) => {
+            use diesel::sql_types::BigInt;
+            let marks = vec!["(?, ?)"; places.len()].join(", ");
+            let sql = format!(
+                "SELECT m.conversation_id, m.seq, m.created_at, m.recalled_at FROM group_message m \
+                 WHERE (m.conversation_id, m.seq) IN ({marks})"
+            );
+            let mut query = diesel::sql_query(sql).into_boxed();
+            for (conversation, seq) in places {
+                query = query.bind::<BigInt, _>(conversation.0).bind::<BigInt, _>(*seq);
+            }
+            query.load(inner)
+        }
+    }
+}
+
 /// The messages under these keys; those that do not exist are absent.
 pub fn entries_by_key(connection: &mut AnyConnection, keys: &[MessageKey]) -> QueryResult<Vec<EntryRow>> {
     if keys.is_empty() {

@@ -5,11 +5,14 @@
 //! Owns the order of the questions and what follows from what (a backstage log from its conversation, all the
 //! participants from a conversation). Invariant: nothing else is loaded than what follows from the wants.
 
+mod entries;
 mod groups;
 pub(in crate::journal) mod routing;
 pub mod routing_source;
 mod source;
 mod staff;
+pub mod timer_source;
+pub(in crate::journal) mod timers;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -101,6 +104,10 @@ pub struct Wants {
     pub needs: BTreeSet<ConversationId>,
     /// Customers whose last agent matters, where their tenant prefers it.
     pub last_agents: BTreeSet<MemberId>,
+    /// Conversations whose turns matter.
+    pub turns: BTreeSet<ConversationId>,
+    /// Whether a turn of what is loaded may begin anew.
+    pub restarts: bool,
     /// Whether it matters how many conversations wait, where the tenant has a limit.
     pub queue_length: bool,
 }
@@ -138,9 +145,10 @@ pub fn load(
     load_conversations(source, set, &tenants, &wants, whole)?;
     routing::load_for_openings(source, set, &wants)?;
     staff::load(source, set, &wants)?;
+    timers::load(source, set, &wants)?;
     groups::load(source, set, &wants, commands)?;
-    load_participants(source, set)?;
-    load_entries(source, set, &wants)
+    entries::load_participants(source, set)?;
+    entries::load(source, set, &wants)
 }
 
 fn listed<T: Copy>(ids: &BTreeSet<T>) -> Vec<T> {
@@ -352,43 +360,5 @@ fn load_open(
         .filter_map(|row| row.open_key.clone().map(|key| ((row.tenant_id, key), row.id)))
         .collect();
     set.open.extend(open);
-    Ok(())
-}
-
-fn load_participants(source: &mut dyn Source, set: &mut WorkingSet) -> Result<()> {
-    let fronts: Vec<ConversationId> =
-        set.conversations.values().filter(|row| row.parent_id.is_none()).map(|row| row.id).collect();
-    if fronts.is_empty() {
-        return Ok(());
-    }
-    for row in source.participants(&fronts)? {
-        set.participants.load((row.conversation_id, row.member_id), row);
-    }
-    Ok(())
-}
-
-fn load_entries(source: &mut dyn Source, set: &mut WorkingSet, wants: &Wants) -> Result<()> {
-    let mut keys: BTreeSet<MessageKey> = BTreeSet::new();
-    for (at, sender, key) in &wants.keys {
-        let log = match at {
-            LogRef::Log(log) => Some(*log),
-            LogRef::BackstageOf(front) => set.conversations.get(front).and_then(|row| row.backstage_id),
-        };
-        if let Some(log) = log.filter(|log| set.conversations.contains(log)) {
-            keys.extend(senders_of(set, *sender).map(|sender| (log, sender, key.clone())));
-        }
-    }
-    if !keys.is_empty() {
-        for row in source.entries_by_key(&keys.into_iter().collect::<Vec<_>>())? {
-            keep_entry(set, row);
-        }
-    }
-    let places: Vec<_> =
-        wants.entries.iter().copied().filter(|place| set.conversations.contains(&place.0)).collect();
-    if !places.is_empty() {
-        for row in source.entries_at(&places)? {
-            set.entries.load((row.conversation_id, row.seq), row);
-        }
-    }
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::domain::entry::{EntryKind, EntryRow, MESSAGE};
 use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::offer::{NeedsRow, OfferRow};
 use crate::domain::presence::{AgentStatusRow, PresenceChangeRow};
+use crate::domain::timers::ReminderRow;
 use crate::journal::table::Table;
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::kernel::{ConversationId, GroupId, MemberId, OfferId, TenantId};
@@ -30,7 +31,8 @@ pub(super) struct Picture {
     pub(super) group_members: BTreeMap<(GroupId, MemberId), GroupMemberRow>,
     pub(super) needs: BTreeMap<ConversationId, NeedsRow>,
     pub(super) offers: BTreeMap<OfferId, OfferRow>,
-    pub(super) marks: [usize; 24],
+    pub(super) reminders: BTreeMap<ConversationId, ReminderRow>,
+    pub(super) marks: [usize; 26],
 }
 
 /// What stands in the store and the batch under way together.
@@ -66,6 +68,7 @@ pub(super) fn picture(store: &Memory, set: &WorkingSet) -> Picture {
         group_members: overlay(&store.group_members, &set.group_members),
         needs: overlay(&store.needs, &set.needs),
         offers: overlay(&store.offers, &set.offers),
+        reminders: overlay(&store.reminders, &set.reminders),
         marks: marks(set),
     }
 }
@@ -80,7 +83,7 @@ fn overlay<K: Ord + Clone, R: Clone + PartialEq>(
 }
 
 /// How much a batch is about to write.
-pub(super) fn marks(set: &WorkingSet) -> [usize; 24] {
+pub(super) fn marks(set: &WorkingSet) -> [usize; 26] {
     [
         set.entries.created().count(),
         set.entries.changed().count(),
@@ -106,6 +109,8 @@ pub(super) fn marks(set: &WorkingSet) -> [usize; 24] {
         set.offers.created().count(),
         set.offers.changed().count(),
         set.made_transfers.len(),
+        set.reminders.created().count(),
+        set.reminders.changed().count(),
     ]
 }
 

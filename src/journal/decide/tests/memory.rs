@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::routing;
+use super::{routing, timers};
 use crate::domain::conversation::{
     AssignmentRow, ConversationRow, ConversationStatus, MemberType, ParticipantRow,
 };
@@ -12,6 +12,7 @@ use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::member::Role;
 use crate::domain::offer::{NeedsRow, OfferRow};
 use crate::domain::presence::{AgentStatusRow, Sighting};
+use crate::domain::timers::ReminderRow;
 use crate::domain::transfer::TransferRow;
 use crate::journal::follows::Loaded;
 use crate::journal::wants::{MessageKey, OpeningKey, Source, TRANSFERS_MS};
@@ -36,6 +37,7 @@ pub(super) struct Memory {
     pub(super) needs: BTreeMap<ConversationId, NeedsRow>,
     pub(super) offers: BTreeMap<OfferId, OfferRow>,
     pub(super) follows: BTreeSet<(GroupId, MemberId)>,
+    pub(super) reminders: BTreeMap<ConversationId, ReminderRow>,
 }
 
 fn key_of(row: &EntryRow) -> Option<MessageKey> {
@@ -50,6 +52,7 @@ impl Memory {
     /// Everything, as if every command had wanted it.
     pub(super) fn load_all(&mut self, set: &mut WorkingSet) {
         routing::load_all(self, set);
+        timers::load_all(self, set);
         for (id, facts) in &self.tenants {
             set.tenants.load(*id, facts.clone());
         }
@@ -133,6 +136,7 @@ impl Memory {
         }
         self.follows.extend(set.follows.begun().map(|(_, group, member)| (group, member)));
         self.needs.extend(set.needs.written().map(|row| (row.conversation_id, row.clone())));
+        self.reminders.extend(set.reminders.written().map(|row| (row.conversation_id, row.clone())));
         self.offers.extend(set.offers.written().map(|row| (row.id, row.clone())));
         for ended in &set.ended_assignments {
             let holds = |row: &&mut AssignmentRow| {

@@ -12,6 +12,7 @@ mod simulation;
 mod step;
 mod step_staff;
 mod strategy;
+mod timers;
 mod version;
 
 use proptest::prelude::*;

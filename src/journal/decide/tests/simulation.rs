@@ -11,6 +11,7 @@ use super::checks_staff::{check_docking, check_groups, check_rooms};
 use super::memory::Memory;
 use super::routing::check_offers;
 use super::step::Step;
+use super::timers::{REOPEN_SECONDS, TIMERS, check_reopening, check_timers};
 use super::{LIMITED, PEOPLE, RIVAL, SHOP};
 use crate::domain::actor::{Actor, Principal};
 use crate::domain::conversation::{ConversationKind, ConversationRow, MemberType, ParticipantRow};
@@ -49,6 +50,8 @@ impl Simulation {
             let settings = TenantSettings {
                 disconnect_requeue_seconds: Some(90),
                 away_requeue_seconds: Some(150),
+                timers: TIMERS,
+                reopen_window_seconds: Some(REOPEN_SECONDS),
                 ..TenantSettings::default()
             };
             let facts = TenantFacts { rev: 0, suspended: false, state_rev: 0, settings };
@@ -123,6 +126,7 @@ impl Simulation {
             Step::Commit => self.commit(),
             Step::Routing { mode } => self.set_routing(*mode),
             Step::Route => self.give_away(),
+            Step::Timers => self.run_timers(),
             Step::Wait { minutes } => self.set.now += minutes * 60_000,
             Step::Retry { which } => self.retry(*which),
             _ => {
@@ -181,7 +185,10 @@ impl Simulation {
             Err(error) => {
                 assert_eq!(before, after, "a rejected command changed something: {command:?}: {error}");
             }
-            Ok(reply) => self.accepted(command, reply, &before, &after),
+            Ok(reply) => {
+                check_reopening(command, &before, self.set.now);
+                self.accepted(command, reply, &before, &after);
+            }
         }
         self.check_rights(command, &result, &before);
         self.check_sight(command, &result, &before);
@@ -195,6 +202,7 @@ impl Simulation {
         check_queue(&after);
         check_rooms(&after, self.set.now);
         check_docking(&after, &self.follows());
+        check_timers(&before, &after, self.set.now);
         self.check_assignments(&after);
         Self::check_merged(&after);
         self.check_changes(&after);

@@ -11,8 +11,8 @@ use crate::domain::transfer::{Receiver, TransferMode, TransferReason};
 use crate::journal::command::{Command, Draft, LogRef};
 use crate::journal::commands::{
     Action, AddMember, AnswerOffer, Assign, ChangeMember, Claim, Close, Delivered, Edit, MarkUnread, Merge,
-    Open, Read, Recall, Release, RemoveMember, Reopen, RequeueAbsent, Send, SetConnected, SetPresence,
-    TakeOver, Transfer, Update, WithdrawTransfer,
+    Open, Read, Recall, Release, RemoveMember, Reopen, RequeueAbsent, RunTimers, Send, SetConnected,
+    SetPresence, TakeOver, Transfer, Update, WithdrawTransfer,
 };
 use crate::kernel::{ConversationId, MemberId};
 
@@ -217,6 +217,12 @@ pub(super) enum Step {
     },
     /// The service gives waiting conversations away.
     Route,
+    /// The service looks at what is served.
+    Timers,
+    /// Some process believes that something is due there.
+    Suspect {
+        conversation: usize,
+    },
     /// The batch ends: what was decided is stored.
     Commit,
     /// Time passes.
@@ -351,6 +357,10 @@ impl Simulation {
             Step::Requeue { who } => {
                 let agent = member(who);
                 Some(Command::new(Principal::System(PEOPLE[who].0), RequeueAbsent { agent }))
+            }
+            Step::Suspect { conversation } => {
+                let conversations = [self.conversation(conversation)].into();
+                Some(Command::new(Principal::System(SHOP), RunTimers { conversations }))
             }
             Step::Answer { who, conversation, accept } => {
                 by(who, AnswerOffer { conversation: self.front(conversation), accept }.into())
