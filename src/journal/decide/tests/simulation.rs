@@ -11,6 +11,7 @@ use super::checks_staff::{check_docking, check_groups, check_rooms};
 use super::memory::Memory;
 use super::routing::check_offers;
 use super::step::Step;
+use super::step_staff::seed_group;
 use super::timers::{REOPEN_SECONDS, TIMERS, check_reopening, check_timers};
 use super::{LIMITED, PEOPLE, RIVAL, SHOP};
 use crate::domain::actor::{Actor, Principal};
@@ -57,6 +58,7 @@ impl Simulation {
             let facts = TenantFacts { rev: 0, suspended: false, state_rev: 0, settings };
             store.tenants.insert(tenant, facts);
         }
+        seed_group(&mut store);
         let mut people = Vec::new();
         for (index, (tenant, role)) in PEOPLE.into_iter().enumerate() {
             let id = MemberId(index as i64 + 1);

@@ -1,16 +1,17 @@
 //! What steps about groups and rooms of the staff mean.
 
+use super::memory::Memory;
 use super::simulation::Simulation;
 use super::step::Step;
-use super::{PEOPLE, SECRET};
+use super::{LIMITED, PEOPLE, SECRET, SHOP};
 use crate::domain::actor::Principal;
-use crate::domain::group::GroupMemberType;
+use crate::domain::group::{GroupMemberRow, GroupMemberType, GroupRow};
 use crate::journal::command::Command;
 use crate::journal::commands::{
     Action, CreateGroup, DeleteGroup, Dock, FollowGroup, MakeRoom, OpenDirect, RemoveGroupMember,
     SetGroupMember, UpdateGroup,
 };
-use crate::kernel::MemberId;
+use crate::kernel::{GroupId, MemberId};
 
 impl Simulation {
     /// The command of a step about groups and rooms; none of one that is no command.
@@ -51,4 +52,32 @@ impl Simulation {
             _ => None,
         }
     }
+}
+
+/// A group with one of the agents, so that steps about groups find one from the beginning.
+pub(super) fn seed_group(store: &mut Memory) {
+    let (group, agent) = (GroupId(7), MemberId(LIMITED as i64 + 1));
+    let row = GroupRow {
+        id: group,
+        tenant_id: SHOP,
+        name: "Seeded".to_owned(),
+        name_key: Some("seeded".to_owned()),
+        description: String::new(),
+        room_id: None,
+        rev: 0,
+        created_at: 0,
+        updated_at: 0,
+        deleted_at: None,
+    };
+    store.groups.insert(group, row);
+    let place = GroupMemberRow {
+        group_id: group,
+        member_id: agent,
+        tenant_id: SHOP,
+        member_type: GroupMemberType::Member,
+        rev: 0,
+        created_at: 0,
+        left_at: None,
+    };
+    store.group_members.insert((group, agent), place);
 }
