@@ -162,7 +162,10 @@ pub fn due(
             }
         }
         None => {
-            let reminded = row.agent_seq > staff.max(row.restart_seq) && row.agent_id == served.agent;
+            // An agent's reminder is an entry behind the conversation and does not move its head, which the turn's first
+            // entry may still be.
+            let this_turn = row.agent_seq > 0 && row.agent_seq >= staff.max(row.restart_seq);
+            let reminded = this_turn && row.agent_id == served.agent;
             let began = spoken.asked.map_or(row.restarted_at, |asked| asked.at);
             let reminds = !reminded && past(settings.agent_reminder_seconds, began);
             reminds.then_some(Due::RemindAgent)
@@ -239,6 +242,8 @@ mod tests {
         };
         assert_eq!(at(&answered, &reopened, 69_999), None);
         assert_eq!(at(&answered, &reopened, 70_000), Some(Due::RemindAgent));
+        let reminded = ReminderRow { agent_seq: 6, ..reopened.clone() };
+        assert_eq!(at(&answered, &reminded, i64::MAX), None, "nothing was said since the turn began");
         let spoke = answered.after(Said { seq: 8, at: 60_000 }, false);
         assert_eq!(at(&spoke, &reopened, 70_000), Some(Due::RemindCustomer), "and then a new turn");
     }
