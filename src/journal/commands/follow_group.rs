@@ -34,8 +34,12 @@ impl JournalCommand for FollowGroup {
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
         context.require_system()?;
         let (group, member) = (self.group, self.member);
-        let loaded = context.set.follows.loaded(group, member);
         let inside = context.stands_as(group, member).is_some();
+        // What was loaded for the place that it had before this batch says nothing about this one.
+        let loaded = context.set.follows.loaded(group, member).filter(|loaded| loaded.inside == inside);
+        let Some(loaded) = loaded else {
+            return Ok(Reply { group: Some(group), more: true, ..Reply::default() });
+        };
         match inside {
             true => self.come(context)?,
             false => self.go(context)?,
@@ -45,12 +49,10 @@ impl JournalCommand for FollowGroup {
                 context.free(front, AssignmentEnd::GroupEmpty, "")?;
             }
         }
-        // What was loaded for another place says nothing about this one.
-        let done = loaded.is_some_and(|loaded| loaded.inside == inside && !loaded.more);
-        if done {
+        if !loaded.more {
             context.set.follows.finish(group, member);
         }
-        Ok(Reply { group: Some(group), more: !done, ..Reply::default() })
+        Ok(Reply { group: Some(group), more: loaded.more, ..Reply::default() })
     }
 }
 
