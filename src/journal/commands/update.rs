@@ -101,6 +101,8 @@ impl JournalCommand for Update {
             context.conversation_mut(front)?.tags = tags;
         }
         if let Some(group) = group {
+            // Who was in a closed one by the group that had served it sees it no more.
+            context.undock(front, None)?;
             context.move_to_group(front, group)?;
         }
         if let (Some(needs), Some(log)) = (needs, backstage) {
