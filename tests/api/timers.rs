@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 
 use deskwire::domain::actor::Principal;
 use deskwire::journal::Command;
-use deskwire::journal::commands::RunTimers;
+use deskwire::journal::commands::{Recall, RunTimers};
 use deskwire::kernel::{Code, ConversationId, TenantId};
 use deskwire::sync::verify::recompute_all;
 use serde_json::{Value, json};
 
+use crate::groups::{make, put};
 use crate::harness::commands::send;
 use crate::harness::{Client, Desk, TestApp};
 
@@ -286,6 +287,18 @@ on_every_database! {
         assert_eq!(answers[1].as_ref().unwrap_err().code, Code::ConversationClosed);
         assert_eq!(of_kind(&desk.visitor, &room, "closed").await.len(), 1);
         assert!(!run(&app, &desk, &room).await, "somebody closed it already");
+        // The agent takes its last words back at that moment: the customer waits, whether one batch does both or two.
+        let room = desk.second_visitor.open("hello").await;
+        desk.agent.claim(&room).await;
+        let (conversation, seq) = (room.parse().unwrap(), desk.agent.send(&room, "slip").await["seq"].as_i64().unwrap());
+        app.advance(60_000).await;
+        let back = Command::new(seed.agent, Recall { conversation, seq });
+        for answer in app.submit_all(vec![back, timers(desk.tenant, &[&room])]).await {
+            answer.unwrap();
+        }
+        assert_eq!(status(&desk, &room).await, "pending");
+        run(&app, &desk, &room).await;
+        assert_eq!(reminded(&desk, &room).await, [desk.agent.id()]);
         // A retry of what was said in time still gets its first answer.
         assert!(app.submit(send(seed.visitor, id, "last moment", "wait!")).await.duplicate);
         no_drift(&app).await;
@@ -314,6 +327,31 @@ on_every_database! {
         assert_eq!(status(&desk, &room).await, "pending");
         assert!(app.submit(timers(desk.tenant, &[&behind, "1", &room])).await.rev > 0);
         assert_eq!(status(&desk, &room).await, "closed");
+    }
+
+    /// Who docks a conversation gives the group the turn: it is reminded, about nobody, once; then it is as with an agent.
+    async fn a_docked_conversation_is_the_groups_turn(app: TestApp) {
+        let desk = app.desk().await;
+        decide(&desk, json!({"agent_reminder_seconds": 60, "auto_close_seconds": 60})).await;
+        let group = make(&desk, "Parcels").await;
+        put(&desk.admin, &group, &desk.second_agent, "member").await;
+        let room = desk.open_and_claim("hello").await;
+        desk.agent.send(&room, "good morning").await;
+        app.advance(59_000).await;
+        desk.agent.post(&format!("/conversations/{room}/dock"), json!({"group_id": group})).await.ok();
+        app.advance(59_000).await;
+        assert!(!run(&app, &desk, &room).await, "the group has just got it");
+        app.advance(1_000).await;
+        assert!(run(&app, &desk, &room).await && !run(&app, &desk, &room).await, "once");
+        let behind = view(&desk, &room).await["backstage_id"].as_str().unwrap().to_owned();
+        let told = of_kind(&desk.second_agent, &behind, "agent_idle").await;
+        assert_eq!((told.len(), &told[0]["content"]), (1, &json!({})));
+        assert_eq!(status(&desk, &room).await, "pending");
+        desk.second_agent.send(&room, "here I am").await;
+        app.advance(60_000).await;
+        assert!(run(&app, &desk, &room).await);
+        assert_eq!(view(&desk, &room).await["close_reason"], "timed_out");
+        no_drift(&app).await;
     }
 
     /// A merge brings the customer's words: it is the agent's turn, whatever was said in the conversation that goes on.
