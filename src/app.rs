@@ -100,8 +100,8 @@ impl App {
     }
 
     /// Starts what runs beside the requests: the tail of other processes' commits, the repair of what readers missed,
-    /// the revocations, who of the staff is connected, the renewal of the node number and cleaning. Ends by `shutdown`. Must be called on a tokio
-    /// runtime.
+    /// the revocations, who of the staff is connected, routing, what follows groups and silence, the renewal of the node
+    /// number and cleaning. Ends by `shutdown`. Must be called on a tokio runtime.
     pub fn spawn_tasks(self: &Arc<Self>) {
         let (db, feed, shutdown) = (self.db.clone(), self.feed.clone(), self.tasks.shutdown().clone());
         self.tasks

@@ -108,7 +108,7 @@ pub struct ListConversations {
     pub customer_id: Option<MemberId>,
     /// Only those of this group. Ignored for customers.
     pub group_id: Option<GroupId>,
-    /// `true`: only those that nobody serves.
+    /// `true`: only those that no agent has, and no group serves.
     pub unassigned: Option<bool>,
     /// Only of this urgency. Ignored for customers.
     pub priority: Option<Priority>,

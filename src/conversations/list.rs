@@ -18,7 +18,7 @@ pub struct Filter {
     pub agent_id: Option<MemberId>,
     /// Only those of this customer.
     pub customer_id: Option<MemberId>,
-    /// Only those that nobody serves.
+    /// Only those that no agent has, and no group serves.
     pub unassigned: bool,
     /// Only of this urgency.
     pub priority: Option<Priority>,
@@ -152,7 +152,9 @@ macro_rules! filtered {
             $query = $query.filter(conversation::customer_id.eq(customer));
         }
         if $filter.unassigned {
-            $query = $query.filter(conversation::agent_id.is_null());
+            // What a whole group serves has no agent, and is served.
+            let unserved = conversation::status.ne(ConversationStatus::Pending);
+            $query = $query.filter(conversation::agent_id.is_null()).filter(unserved);
         }
         if let Some(priority) = $filter.priority {
             $query = $query.filter(conversation::priority.eq(priority));

@@ -75,6 +75,40 @@ impl EntryKind {
     pub const fn is_message(self) -> bool {
         matches!(self, Self::Text | Self::Card | Self::Custom)
     }
+
+    /// Whether an entry of this kind may change which conversations wait, or their order. Every kind has to decide, so
+    /// that none is forgotten where the queue is told.
+    pub const fn moves_queue(self) -> bool {
+        match self {
+            Self::Opened
+            | Self::Assigned
+            | Self::Docked
+            | Self::Released
+            | Self::Closed
+            | Self::Reopened
+            | Self::PriorityChanged
+            | Self::GroupChanged => true,
+            Self::Text
+            | Self::Card
+            | Self::Custom
+            | Self::Joined
+            | Self::Left
+            | Self::Edited
+            | Self::Recalled
+            | Self::SubjectChanged
+            | Self::CustomerChanged
+            | Self::Merged
+            | Self::TagsChanged
+            | Self::SkillsChanged
+            | Self::Offered
+            | Self::Declined
+            | Self::OfferMissed
+            | Self::OfferWithdrawn
+            | Self::CustomerIdle
+            | Self::AgentIdle
+            | Self::Remark => false,
+        }
+    }
 }
 
 /// The sources' number for a message in `group_message.message_type`.

@@ -228,15 +228,10 @@ pub fn tell_receipts(tenant: &Tenant, receipts: &[ReceiptNotice], to: &dyn Fn(Me
 
 /// The conversations of which these changes may change whether they wait.
 fn queue_moves(changes: &Changes) -> impl Iterator<Item = &ConversationState> {
-    let moves =
-        [EntryKind::Opened, EntryKind::Assigned, EntryKind::Released, EntryKind::Closed, EntryKind::Reopened];
     changes.conversations.values().filter(move |state| {
         let id = state.conversation.id;
         state.conversation.kind == ConversationKind::Support
-            && (changes
-                .entries
-                .iter()
-                .any(|entry| entry.conversation_id == id && moves.contains(&entry.kind))
+            && (changes.entries.iter().any(|entry| entry.conversation_id == id && entry.kind.moves_queue())
                 || group_changes(changes, &state.conversation).next().is_some())
     })
 }

@@ -74,7 +74,7 @@ codes! {
     AgentAbsent "agent_absent" 409 false "The agent is not there: context.effective_status says what it is. Supervisors may transfer all the same, but not offer.";
     TransferLoop "transfer_loop" 409 false "The conversation goes in circles: it was transferred too often within an hour, or would go straight back without a message between. Supervisors may assign it or take it over.";
     OfferPending "offer_pending" 409 false "The conversation is offered to another agent; context.agent_id and context.expires_at say to whom and until when. Withdraw that offer first.";
-    GroupEmpty "group_empty" 409 false "Nobody else is in the group who could serve the conversation: it has no member with a usable account but the one who serves it now.";
+    GroupEmpty "group_empty" 409 false "Nobody in the group could serve the conversation: it has no member with a usable account, or, for a transfer, none but the one who serves it now.";
     OpenConversationExists "open_conversation_exists" 409 false "The customer has another open conversation; context.conversation_id says which.";
     ConversationClosed "conversation_closed" 409 false "The conversation is closed; context.open_conversation_id names the open one, if there is one.";
     ReopenExpired "reopen_expired" 409 false "The customer may reopen this conversation no longer: open a new one; context.closed_at says when it ended.";

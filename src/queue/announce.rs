@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 use super::service;
 use crate::app::App;
 use crate::db::Db;
-use crate::domain::entry::EntryKind;
 use crate::journal::feed::{Ephemeral, FeedItem, PlaceInQueue};
 use crate::journal::{Changes, Feed};
 use crate::kernel::{Clock, ConversationId, Result, TenantId};
@@ -63,18 +62,7 @@ async fn run(db: Db, feed: Feed, clock: Clock, shutdown: CancellationToken) {
 }
 
 fn moves_queue(changes: &Changes) -> bool {
-    changes.entries.iter().any(|entry| {
-        matches!(
-            entry.kind,
-            EntryKind::Opened
-                | EntryKind::Assigned
-                | EntryKind::Released
-                | EntryKind::Closed
-                | EntryKind::Reopened
-                | EntryKind::PriorityChanged
-                | EntryKind::GroupChanged
-        )
-    })
+    changes.entries.iter().any(|entry| entry.kind.moves_queue())
 }
 
 /// Tells the places that differ from what was told.

@@ -5,7 +5,7 @@ use deskwire::domain::member::Role;
 use deskwire::journal::Command;
 use deskwire::journal::commands::{FollowGroup, RemoveGroupMember, SetGroupMember};
 use deskwire::journal::wants::PIECE;
-use deskwire::kernel::{Code, GroupId};
+use deskwire::kernel::{Code, GroupId, Millis};
 use deskwire::queue::stranded;
 use diesel::RunQueryDsl;
 use futures_util::future::join_all;
@@ -217,6 +217,33 @@ on_every_database! {
         assert!(staff_in(&desk, &room).await.is_empty());
     }
 
+    /// What a group serves waits no more: who watches the queue is told, the others move up, and no list shows it as
+    /// served by nobody.
+    async fn what_is_docked_leaves_the_queue(app: TestApp) {
+        let desk = app.desk().await;
+        let (group, room) = two(&desk).await;
+        let mut behind = desk.second_visitor.socket().await;
+        let second = desk.second_visitor.open("hello").await;
+        let place = |position: i64| move |frame: &Value| {
+            frame["type"] == "queue_place" && frame["data"]["position"] == position
+        };
+        behind.wait("the second place", place(2)).await;
+        let mut watching = desk.supervisor.socket().await;
+        watching.ask("watch", json!({"waiting": true})).await;
+        let unserved = || async {
+            let page = desk.supervisor.get("/conversations?unassigned=true").await.ok();
+            page["data"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(unserved().await, [second.clone(), room.clone()]);
+        dock(&desk.agent, &room, &group).await.ok();
+        let gone = |frame: &Value| frame["type"] == "queue" && frame["data"]["conversation_id"] == room.as_str();
+        assert_eq!(watching.wait("it waits no more", gone).await["data"]["waiting"], false);
+        behind.wait("the first place", place(1)).await;
+        assert_eq!(unserved().await, [second]);
+        desk.agent.post(&format!("/conversations/{room}/release"), json!({})).await.ok();
+        assert_eq!(watching.wait("it waits again", gone).await["data"]["waiting"], true);
+    }
+
     /// Twice in a row, several at once, and by whoever may not.
     async fn docking_is_refused_and_repeated(app: TestApp) {
         let (desk, foreign) = (app.desk().await, app.desk().await);
@@ -228,6 +255,14 @@ on_every_database! {
         }
         let problem = dock(&desk.agent, &room, &empty).await.refused(409, "group_empty");
         assert_eq!(problem["context"]["group_id"], empty.as_str());
+        // An account that came to its end serves nobody, also before the group has noticed.
+        let soon = app.clock.now().0 + 60_000;
+        let ends = app.client_of(app.seed_member(desk.tenant, Role::Agent).await);
+        let end = json!({"expires_at": Millis(soon)});
+        desk.admin.patch(&format!("/members/{}", ends.id()), end).await.ok();
+        put(&desk.admin, &empty, &ends, "member").await;
+        app.advance(61_000).await;
+        dock(&desk.agent, &room, &empty).await.refused(409, "group_empty");
         for body in [json!({}), json!({"group_id": 7}), json!({"group_id": group, "why": "x"})] {
             desk.agent.post(&format!("/conversations/{room}/dock"), body).await.refused(422, "validation_failed");
         }

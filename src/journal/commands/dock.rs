@@ -8,7 +8,7 @@ use crate::domain::permission::{Operation, Relation};
 use crate::journal::command::Reply;
 use crate::journal::decide::{CommandContext, wrong_state};
 use crate::journal::wants::Wants;
-use crate::kernel::{Code, ConversationId, Error, GroupId, Result};
+use crate::kernel::{ConversationId, GroupId, Result};
 
 /// Let a whole group serve a conversation: the serving agent may, who is in it by the group that serves it, everybody
 /// who may claim it while it waits, and supervisors. Errors: `group_empty`, `invalid_transition`.
@@ -26,7 +26,7 @@ impl JournalCommand for Dock {
     fn wants(&self, _: &Principal, wants: &mut Wants) {
         wants.conversations.insert(self.conversation);
         wants.groups.insert(self.group);
-        wants.rosters.insert(self.group);
+        wants.staffed.insert(self.group);
         wants.assignments = true;
         wants.restarts = true;
     }
@@ -58,9 +58,7 @@ impl JournalCommand for Dock {
         if !own && !context.oversees(Operation::Dock) {
             return Err(wrong_state(row, "only who serves it or a supervisor can dock it"));
         }
-        if context.roster(group).next().is_none() {
-            return Err(Error::new(Code::GroupEmpty, Code::GroupEmpty.meaning()).with("group_id", group));
-        }
+        context.require_somebody(group, None)?;
         context.dock(front, group, &self.note)?;
         Ok(Reply::about(front))
     }

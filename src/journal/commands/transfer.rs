@@ -146,7 +146,8 @@ impl Transfer {
         }
         context.require_version(front)?;
         self.require_own(context)?;
-        context.require_somebody_else(front, group)?;
+        // Who serves it gives it away.
+        context.require_somebody(group, context.serving(front)?)?;
         context.require_no_circle(front, self.to)?;
         let row = context.transfer_row(front, self.to, self.words())?;
         if context.conversation(front)?.group_id != Some(group) {

@@ -71,6 +71,16 @@ impl CommandContext<'_> {
         self.set.group_members.range(range).filter(|row| row.left_at.is_none())
     }
 
+    /// Fails with `group_empty` unless somebody in the group, but for this one, could serve a conversation.
+    pub(crate) fn require_somebody(&self, group: GroupId, but: Option<MemberId>) -> Result<()> {
+        let now = self.set.now;
+        let usable = |member| self.facts(member).is_some_and(|one| one.role.is_staff() && one.is_usable(now));
+        match self.roster(group).any(|row| Some(row.member_id) != but && usable(row.member_id)) {
+            true => Ok(()),
+            false => Err(Error::new(Code::GroupEmpty, Code::GroupEmpty.meaning()).with("group_id", group)),
+        }
+    }
+
     /// As what a member is in a group now.
     pub(crate) fn stands_as(&self, group: GroupId, member: MemberId) -> Option<GroupMemberType> {
         self.set.group_members.get(&(group, member)).and_then(GroupMemberRow::stands_as)

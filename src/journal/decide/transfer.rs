@@ -7,7 +7,7 @@ use super::CommandContext;
 use super::log::Words;
 use crate::domain::transfer::{Receiver, TransferRow};
 use crate::journal::wants::TRANSFERS_MS;
-use crate::kernel::{Code, ConversationId, Error, GroupId, Result, TransferId};
+use crate::kernel::{Code, ConversationId, Error, Result, TransferId};
 
 /// For so long a conversation does not go straight back to whom it came from, unless somebody wrote.
 const BACK_MS: i64 = 60_000;
@@ -50,16 +50,6 @@ impl CommandContext<'_> {
                 Err(Error::new(Code::TransferLoop, "it came from there a moment ago, and nobody wrote since"))
             }
             false => Ok(()),
-        }
-    }
-
-    /// Fails with `group_empty` unless somebody in the group other than who serves the conversation could serve it.
-    pub(crate) fn require_somebody_else(&self, front: ConversationId, group: GroupId) -> Result<()> {
-        let (serving, now) = (self.serving(front)?, self.set.now);
-        let usable = |member| self.facts(member).is_some_and(|one| one.role.is_staff() && one.is_usable(now));
-        match self.roster(group).any(|row| Some(row.member_id) != serving && usable(row.member_id)) {
-            true => Ok(()),
-            false => Err(Error::new(Code::GroupEmpty, Code::GroupEmpty.meaning()).with("group_id", group)),
         }
     }
 

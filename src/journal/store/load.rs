@@ -306,18 +306,14 @@ impl Source for AnyConnection {
         Ok(found)
     }
 
-    fn docked(&mut self, tenants: &[TenantId], group: GroupId, limit: usize) -> Result<Vec<ConversationId>> {
-        load_docked::of_group(self, tenants, group, limit)
-    }
-
-    fn docked_without(
+    fn docked(
         &mut self,
         tenants: &[TenantId],
         group: GroupId,
-        member: MemberId,
+        without: Option<MemberId>,
         limit: usize,
     ) -> Result<Vec<ConversationId>> {
-        load_docked::without(self, tenants, group, member, limit)
+        load_docked::of_group(self, tenants, group, without, limit)
     }
 
     fn inside_by(

@@ -8,14 +8,16 @@ use crate::db::schema::{conversation, conversation_member};
 use crate::domain::conversation::ConversationStatus;
 use crate::kernel::{ConversationId, GroupId, MemberId, Result, TenantId};
 
-/// The oldest conversations that are docked to a group, at most `limit`.
+/// The oldest conversations that are docked to a group, at most `limit`; only those in which this member is not, when one
+/// is given.
 pub(super) fn of_group(
     connection: &mut AnyConnection,
     tenants: &[TenantId],
     group: GroupId,
+    without: Option<MemberId>,
     limit: usize,
 ) -> Result<Vec<ConversationId>> {
-    Ok(conversation::table
+    let mut query = conversation::table
         .filter(conversation::tenant_id.eq_any(tenants.to_vec()))
         .filter(conversation::group_id.eq(group))
         .filter(conversation::status.eq(ConversationStatus::Pending))
@@ -23,31 +25,15 @@ pub(super) fn of_group(
         .order(conversation::id.asc())
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .select(conversation::id)
-        .load(connection)?)
-}
-
-/// The oldest of them in which this member is not, at most `limit`.
-pub(super) fn without(
-    connection: &mut AnyConnection,
-    tenants: &[TenantId],
-    group: GroupId,
-    member: MemberId,
-    limit: usize,
-) -> Result<Vec<ConversationId>> {
-    let is_in = conversation_member::table
-        .filter(conversation_member::conversation_id.eq(conversation::id))
-        .filter(conversation_member::member_id.eq(member))
-        .filter(conversation_member::left_seq.is_null());
-    Ok(conversation::table
-        .filter(conversation::tenant_id.eq_any(tenants.to_vec()))
-        .filter(conversation::group_id.eq(group))
-        .filter(conversation::status.eq(ConversationStatus::Pending))
-        .filter(conversation::agent_id.is_null())
-        .filter(not(exists(is_in)))
-        .order(conversation::id.asc())
-        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
-        .select(conversation::id)
-        .load(connection)?)
+        .into_boxed();
+    if let Some(member) = without {
+        let is_in = conversation_member::table
+            .filter(conversation_member::conversation_id.eq(conversation::id))
+            .filter(conversation_member::member_id.eq(member))
+            .filter(conversation_member::left_seq.is_null());
+        query = query.filter(not(exists(is_in)));
+    }
+    Ok(query.load(connection)?)
 }
 
 /// Conversations, also closed ones, in which a member is by this group, at most `limit`.

@@ -94,11 +94,11 @@ pub(super) fn conversations(
         let place = source.places(&[*group], &[*member])?;
         let inside = place.iter().any(|row| row.left_at.is_none());
         let of_member = match inside {
-            true => source.docked_without(tenants, *group, *member, PIECE + 1)?,
+            true => source.docked(tenants, *group, Some(*member), PIECE + 1)?,
             false => source.inside_by(tenants, *group, *member, PIECE + 1)?,
         };
         let left_alone = match source.rosters(&[*group])?.is_empty() {
-            true => source.docked(tenants, *group, PIECE + 1)?,
+            true => source.docked(tenants, *group, None, PIECE + 1)?,
             false => Vec::new(),
         };
         let more = of_member.len() > PIECE || left_alone.len() > PIECE;

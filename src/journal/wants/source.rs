@@ -54,14 +54,13 @@ pub trait Source: super::routing_source::RoutingSource + super::timer_source::Ti
     /// Conversations of a group that are not closed, at most `limit`.
     fn of_group(&mut self, tenants: &[TenantId], group: GroupId, limit: usize)
     -> Result<Vec<ConversationId>>;
-    /// Conversations that are docked to a group, at most `limit`.
-    fn docked(&mut self, tenants: &[TenantId], group: GroupId, limit: usize) -> Result<Vec<ConversationId>>;
-    /// Conversations that are docked to a group and in which this member is not, at most `limit`.
-    fn docked_without(
+    /// The oldest conversations that are docked to a group, at most `limit`; only those in which this member is not, when
+    /// one is given.
+    fn docked(
         &mut self,
         tenants: &[TenantId],
         group: GroupId,
-        member: MemberId,
+        without: Option<MemberId>,
         limit: usize,
     ) -> Result<Vec<ConversationId>>;
     /// Conversations, also closed ones, in which a member is by this group, at most `limit`.

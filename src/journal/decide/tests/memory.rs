@@ -265,21 +265,17 @@ impl Source for Memory {
         Ok(self.conversations.values().filter(runs).map(|row| row.id).take(limit).collect())
     }
 
-    fn docked(&mut self, _: &[TenantId], group: GroupId, limit: usize) -> Result<Vec<ConversationId>> {
-        let docked = self.conversations.values().filter(|row| row.docked_to() == Some(group));
-        Ok(docked.map(|row| row.id).take(limit).collect())
-    }
-
-    fn docked_without(
+    fn docked(
         &mut self,
-        tenants: &[TenantId],
+        _: &[TenantId],
         group: GroupId,
-        member: MemberId,
+        without: Option<MemberId>,
         limit: usize,
     ) -> Result<Vec<ConversationId>> {
-        let mut docked = self.docked(tenants, group, limit)?;
-        docked.retain(|front| !self.participants.get(&(*front, member)).is_some_and(ParticipantRow::is_in));
-        Ok(docked)
+        let docked = self.conversations.values().filter(|row| row.docked_to() == Some(group));
+        let is_in = |id, member| self.participants.get(&(id, member)).is_some_and(ParticipantRow::is_in);
+        let fits = |id: &ConversationId| without.is_none_or(|member| !is_in(*id, member));
+        Ok(docked.map(|row| row.id).filter(fits).take(limit).collect())
     }
 
     fn inside_by(
