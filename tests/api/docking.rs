@@ -221,9 +221,19 @@ on_every_database! {
     /// served by nobody.
     async fn what_is_docked_leaves_the_queue(app: TestApp) {
         let desk = app.desk().await;
-        let (group, room) = two(&desk).await;
+        let group = make(&desk, "Parcels").await;
+        put(&desk.admin, &group, &desk.agent, "member").await;
+        // Both are the group's already, so that docking is all that happens.
+        let open = |who: Client| {
+            let body = json!({"group_id": group, "message": message("hello")});
+            async move {
+                let opened = who.post("/conversations", body).await.status(201);
+                opened["conversation"]["id"].as_str().unwrap().to_owned()
+            }
+        };
+        let room = open(desk.visitor.clone()).await;
         let mut behind = desk.second_visitor.socket().await;
-        let second = desk.second_visitor.open("hello").await;
+        let second = open(desk.second_visitor.clone()).await;
         let place = |position: i64| move |frame: &Value| {
             frame["type"] == "queue_place" && frame["data"]["position"] == position
         };
