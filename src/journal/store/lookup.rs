@@ -13,55 +13,62 @@ const COLUMNS: &str = "m.conversation_id, m.seq, m.tenant_id, m.rev, m.message_t
      m.sender_role, m.sender_name, m.sender_avatar, m.client_msg_id, m.body_hash, m.content, m.ref_seq, \
      m.msg_count, m.recall_count, m.created_at, m.edited_at, m.recalled_at";
 
+/// Reads these columns of the entries at these positions, as rows of this type.
+macro_rules! at_places {
+    ($connection:ident, $places:ident, $columns:expr, $row:ty) => {
+        match $connection {
+            _ if $places.is_empty() => Ok(Vec::new()),
+            #[cfg(feature = "sqlite")]
+            AnyConnection::Sqlite(inner) => {
+                let mut found = Vec::with_capacity($places.len());
+                for (conversation, seq) in $places {
+                    let one = group_message::table
+                        .filter(group_message::conversation_id.eq(conversation))
+                        .filter(group_message::seq.eq(seq))
+                        .select(<$row>::as_select());
+                    found.extend(one.get_result(inner).optional()?);
+                }
+                Ok(found)
+            }
+            #[cfg(feature = "postgres")]
+            AnyConnection::Postgresql(inner) => {
+                use diesel::sql_types::{Array, BigInt};
+                let sql = format!(
+                    "SELECT {} FROM unnest($1, $2) AS k (conversation, seq) \
+                     JOIN group_message m ON m.conversation_id = k.conversation AND m.seq = k.seq",
+                    $columns
+                );
+                let (conversations, seqs): (Vec<i64>, Vec<i64>) =
+                    $places.iter().map(|(conversation, seq)| (conversation.0, *seq)).unzip();
+                diesel::sql_query(sql)
+                    .bind::<Array<BigInt>, _>(conversations)
+                    .bind::<Array<BigInt>, _>(seqs)
+                    .load(inner)
+            }
+            #[cfg(feature = "mysql")]
+            AnyConnection::Mysql(inner) => {
+                use diesel::sql_types::BigInt;
+                let marks = vec!["(?, ?)"; $places.len()].join(", ");
+                let sql = format!(
+                    "SELECT {} FROM group_message m WHERE (m.conversation_id, m.seq) IN ({marks})",
+                    $columns
+                );
+                let mut query = diesel::sql_query(sql).into_boxed();
+                for (conversation, seq) in $places {
+                    query = query.bind::<BigInt, _>(conversation.0).bind::<BigInt, _>(*seq);
+                }
+                query.load(inner)
+            }
+        }
+    };
+}
+
 /// The entries at these positions; those that do not exist are absent.
 pub fn entries_at(
     connection: &mut AnyConnection,
     places: &[(ConversationId, i64)],
 ) -> QueryResult<Vec<EntryRow>> {
-    if places.is_empty() {
-        return Ok(Vec::new());
-    }
-    match connection {
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(inner) => {
-            let mut found = Vec::with_capacity(places.len());
-            for (conversation, seq) in places {
-                let one = group_message::table
-                    .filter(group_message::conversation_id.eq(conversation))
-                    .filter(group_message::seq.eq(seq))
-                    .select(EntryRow::as_select());
-                found.extend(one.get_result(inner).optional()?);
-            }
-            Ok(found)
-        }
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgresql(inner) => {
-            use diesel::sql_types::{Array, BigInt};
-            let sql = format!(
-                "SELECT {COLUMNS} FROM unnest($1, $2) AS k (conversation, seq) \
-                 JOIN group_message m ON m.conversation_id = k.conversation AND m.seq = k.seq"
-            );
-            let (conversations, seqs): (Vec<i64>, Vec<i64>) =
-                places.iter().map(|(conversation, seq)| (conversation.0, *seq)).unzip();
-            diesel::sql_query(sql)
-                .bind::<Array<BigInt>, _>(conversations)
-                .bind::<Array<BigInt>, _>(seqs)
-                .load(inner)
-        }
-        #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(inner) => {
-            use diesel::sql_types::BigInt;
-            let marks = vec!["(?, ?)"; places.len()].join(", ");
-            let sql = format!(
-                "SELECT {COLUMNS} FROM group_message m WHERE (m.conversation_id, m.seq) IN ({marks})"
-            );
-            let mut query = diesel::sql_query(sql).into_boxed();
-            for (conversation, seq) in places {
-                query = query.bind::<BigInt, _>(conversation.0).bind::<BigInt, _>(*seq);
-            }
-            query.load(inner)
-        }
-    }
+    at_places!(connection, places, COLUMNS, EntryRow)
 }
 
 /// When an entry was written, and when it was recalled.
@@ -83,50 +90,7 @@ pub fn times_at(
     connection: &mut AnyConnection,
     places: &[(ConversationId, i64)],
 ) -> QueryResult<Vec<EntryTimes>> {
-    if places.is_empty() {
-        return Ok(Vec::new());
-    }
-    match connection {
-        #[cfg(feature = "sqlite")]
-        AnyConnection::Sqlite(inner) => {
-            let mut found = Vec::with_capacity(places.len());
-            for (conversation, seq) in places {
-                let one = group_message::table
-                    .filter(group_message::conversation_id.eq(conversation))
-                    .filter(group_message::seq.eq(seq))
-                    .select(EntryTimes::as_select());
-                found.extend(one.get_result(inner).optional()?);
-            }
-            Ok(found)
-        }
-        #[cfg(feature = "postgres")]
-        AnyConnection::Postgresql(inner) => {
-            use diesel::sql_types::{Array, BigInt};
-            let sql = "SELECT m.conversation_id, m.seq, m.created_at, m.recalled_at \
-                 FROM unnest($1, $2) AS k (conversation, seq) \
-                 JOIN group_message m ON m.conversation_id = k.conversation AND m.seq = k.seq";
-            let (conversations, seqs): (Vec<i64>, Vec<i64>) =
-                places.iter().map(|(conversation, seq)| (conversation.0, *seq)).unzip();
-            diesel::sql_query(sql)
-                .bind::<Array<BigInt>, _>(conversations)
-                .bind::<Array<BigInt>, _>(seqs)
-                .load(inner)
-        }
-        #[cfg(feature = "mysql")]
-        AnyConnection::Mysql(inner) => {
-            use diesel::sql_types::BigInt;
-            let marks = vec!["(?, ?)"; places.len()].join(", ");
-            let sql = format!(
-                "SELECT m.conversation_id, m.seq, m.created_at, m.recalled_at FROM group_message m \
-                 WHERE (m.conversation_id, m.seq) IN ({marks})"
-            );
-            let mut query = diesel::sql_query(sql).into_boxed();
-            for (conversation, seq) in places {
-                query = query.bind::<BigInt, _>(conversation.0).bind::<BigInt, _>(*seq);
-            }
-            query.load(inner)
-        }
-    }
+    at_places!(connection, places, "m.conversation_id, m.seq, m.created_at, m.recalled_at", EntryTimes)
 }
 
 /// The messages under these keys; those that do not exist are absent.
