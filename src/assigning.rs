@@ -21,13 +21,14 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::db::schema::{agent_status, conversation, member, offer, tenant};
+use crate::db::schema::{agent_status, chat_group, conversation, member, offer, tenant};
 use crate::db::types::Json;
 use crate::db::{AnyConnection, Db};
 use crate::domain::actor::Principal;
 use crate::domain::entry::EntryKind;
 use crate::domain::offer::OfferState;
 use crate::domain::presence::PresenceStatus;
+use crate::domain::routing::RoutingStrategy;
 use crate::domain::tenant::TenantSettings;
 use crate::journal::commands::Route;
 use crate::journal::feed::FeedItem;
@@ -158,6 +159,7 @@ fn may_assign(changes: &Changes) -> bool {
                 | EntryKind::Reopened
                 | EntryKind::Closed
                 | EntryKind::SkillsChanged
+                | EntryKind::GroupChanged
         )
     };
     !changes.agents.is_empty()
@@ -218,15 +220,20 @@ fn due(connection: &mut AnyConnection, now: i64) -> Result<Vec<TenantId>> {
         .filter(agent_status::status.eq(PresenceStatus::Online))
         .filter(agent_status::connected.eq(true))
         .filter(agent_status::current_accept.lt(member::max_accept.cast::<diesel::sql_types::BigInt>()));
-    let rows: Vec<(TenantId, Json<TenantSettings>)> = tenant::table
+    let of_its_own = chat_group::table
+        .filter(chat_group::tenant_id.eq(tenant::id))
+        .filter(chat_group::deleted_at.is_null())
+        .filter(chat_group::routing_strategy.ne(RoutingStrategy::Manual).assume_not_null());
+    let rows: Vec<(TenantId, Json<TenantSettings>, bool)> = tenant::table
         .filter(exists(waits))
         .filter(exists(has_room))
         .order(tenant::id.asc())
         .limit(SWEPT)
-        .select((tenant::id, tenant::settings))
+        .select((tenant::id, tenant::settings, exists(of_its_own)))
         .load(connection)?;
-    let automatic = rows.into_iter().filter(|(_, settings)| settings.0.routing.is_automatic());
-    let mut tenants: Vec<TenantId> = automatic.map(|(id, _)| id).collect();
+    // A tenant whose agents claim may have a group that is routed.
+    let automatic = rows.into_iter().filter(|(_, settings, own)| *own || settings.0.routing.is_automatic());
+    let mut tenants: Vec<TenantId> = automatic.map(|(id, _, _)| id).collect();
     let overdue: Vec<TenantId> = offer::table
         .filter(offer::state.eq(OfferState::Offered))
         .filter(offer::expires_at.le(now))

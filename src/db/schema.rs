@@ -188,6 +188,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         deleted_at -> Nullable<BigInt>,
+        routing_strategy -> Nullable<Text>,
     }
 }
 

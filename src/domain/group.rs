@@ -6,6 +6,7 @@ use diesel::prelude::*;
 
 use crate::db::schema::{chat_group, group_member};
 use crate::domain::member::Role;
+use crate::domain::routing::RoutingStrategy;
 use crate::kernel::{ConversationId, GroupId, MemberId, TenantId};
 use crate::text_enum;
 
@@ -54,6 +55,8 @@ pub struct GroupRow {
     pub updated_at: i64,
     /// When it was deleted, unix milliseconds.
     pub deleted_at: Option<i64>,
+    /// How what waits for it finds its agents; `None`: as the tenant says.
+    pub routing_strategy: Option<RoutingStrategy>,
 }
 
 /// A row of `group_member`. The row of who has left stays, so that its rev tells other processes of the leaving.

@@ -10,8 +10,10 @@ use crate::app::App;
 use crate::auth::{Admin, Staff};
 use crate::conversations::view::Card;
 use crate::domain::group::{GroupMemberType, GroupRow};
+use crate::domain::routing::RoutingStrategy;
 use crate::http::json::Body;
 use crate::http::page::{Page, PageQuery};
+use crate::journal::commands;
 use crate::kernel::json::given;
 use crate::kernel::{ConversationId, GroupId, MemberId, Millis, Result};
 
@@ -40,20 +42,24 @@ pub struct Group {
     /// Its room, in which its members are; null until somebody is in the group.
     #[schema(required)]
     room_id: Option<ConversationId>,
+    /// How what waits for it finds its agents; null: by the tenant's `routing.strategy`.
+    #[schema(required)]
+    routing_strategy: Option<RoutingStrategy>,
     /// When it was made.
     created_at: Millis,
-    /// When its name or description last changed.
+    /// When its name, its description or a setting last changed.
     updated_at: Millis,
 }
 
 impl From<GroupRow> for Group {
     fn from(row: GroupRow) -> Self {
-        let GroupRow { id, name, description, room_id, created_at, updated_at, .. } = row;
+        let GroupRow { id, name, description, room_id, routing_strategy, created_at, updated_at, .. } = row;
         Self {
             id,
             name,
             description,
             room_id,
+            routing_strategy,
             created_at: Millis(created_at),
             updated_at: Millis(updated_at),
         }
@@ -69,9 +75,13 @@ pub struct CreateGroup {
     /// What it is for, at most 500 characters. Absent: empty.
     #[serde(default)]
     description: String,
+    /// How what waits for it finds its agents, `manual`: they claim. null or absent: by the tenant's `routing.strategy`. The
+    /// other settings of routing are the tenant's.
+    #[serde(default)]
+    routing_strategy: Option<RoutingStrategy>,
 }
 
-/// A change of a group. An absent field stays; null empties the description.
+/// A change of a group. An absent field stays; null empties the description, and takes the own strategy away.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateGroup {
@@ -82,6 +92,11 @@ pub struct UpdateGroup {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     description: Option<Option<String>>,
+    /// How what waits for it finds its agents from now on, `manual`: they claim. null: by the tenant's `routing.strategy`.
+    /// The other settings of routing are the tenant's.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<RoutingStrategy>)]
+    routing_strategy: Option<Option<RoutingStrategy>>,
 }
 
 /// Somebody who is in a group.
@@ -154,8 +169,9 @@ pub async fn create_group(
     caller: Admin,
     input: Body<CreateGroup>,
 ) -> Result<HttpResponse> {
-    let CreateGroup { name, description } = input.into_inner();
-    let row = service::create(&app, caller.actor, &name, &description).await?;
+    let CreateGroup { name, description, routing_strategy } = input.into_inner();
+    let group = commands::CreateGroup { name, description, routing_strategy };
+    let row = service::create(&app, caller.actor, group).await?;
     Ok(HttpResponse::Created().json(Group::from(row)))
 }
 
@@ -176,7 +192,7 @@ pub async fn get_group(
 
 /// Update a group
 ///
-/// An absent field stays.
+/// An absent field stays. What waits for the group is routed by another strategy at once.
 #[utoipa::path(
     tag = "groups", params(("id" = GroupId, Path, description = "The group.")), request_body = UpdateGroup,
     responses((status = 200, description = "The group as it is now.", body = Group)),
@@ -188,9 +204,10 @@ pub async fn update_group(
     id: web::Path<GroupId>,
     input: Body<UpdateGroup>,
 ) -> Result<web::Json<Group>> {
-    let UpdateGroup { name, description } = input.into_inner();
-    let description = description.map(Option::unwrap_or_default);
-    let row = service::update(&app, caller.actor, id.into_inner(), name, description).await?;
+    let UpdateGroup { name, description, routing_strategy } = input.into_inner();
+    let (group, description) = (id.into_inner(), description.map(Option::unwrap_or_default));
+    let change = commands::UpdateGroup { group, name, description, routing_strategy };
+    let row = service::update(&app, caller.actor, change).await?;
     Ok(web::Json(row.into()))
 }
 

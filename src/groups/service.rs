@@ -48,31 +48,30 @@ fn found(connection: &mut AnyConnection, actor: Actor, id: GroupId) -> Result<Gr
 }
 
 /// Makes a group. Errors: `forbidden`, `name_taken`, `limit_reached`, `validation_failed`.
-pub async fn create(app: &App, actor: Actor, name: &str, description: &str) -> Result<GroupRow> {
+pub async fn create(app: &App, actor: Actor, group: CreateGroup) -> Result<GroupRow> {
     require(&actor, Operation::ManageGroups)?;
     let mut check = Checker::default();
-    let name = check.required_line("/name", name, GROUP_NAME_MAX);
-    let description = check.line("/description", description, DESCRIPTION_MAX);
+    let name = check.required_line("/name", &group.name, GROUP_NAME_MAX);
+    let description = check.line("/description", &group.description, DESCRIPTION_MAX);
     check.finish()?;
-    let reply = submit(app, actor, CreateGroup { name, description }).await?;
+    let reply = submit(app, actor, CreateGroup { name, description, ..group }).await?;
     let id = reply.group.ok_or_else(|| Error::internal("a group was made without an id"))?;
     get(app, actor, id).await
 }
 
-/// Changes a group's name or description. Errors: `forbidden`, `not_found`, `name_taken`, `validation_failed`.
-pub async fn update(
-    app: &App,
-    actor: Actor,
-    group: GroupId,
-    name: Option<String>,
-    description: Option<String>,
-) -> Result<GroupRow> {
+/// Changes a group's name, description or settings. Errors: `forbidden`, `not_found`, `name_taken`, `validation_failed`.
+pub async fn update(app: &App, actor: Actor, change: UpdateGroup) -> Result<GroupRow> {
     require(&actor, Operation::ManageGroups)?;
+    let (group, routes) = (change.group, change.routing_strategy.is_some());
     let mut check = Checker::default();
-    let name = name.map(|name| check.required_line("/name", &name, GROUP_NAME_MAX));
-    let description = description.map(|text| check.line("/description", &text, DESCRIPTION_MAX));
+    let name = change.name.as_ref().map(|name| check.required_line("/name", name, GROUP_NAME_MAX));
+    let description = change.description.as_ref();
+    let description = description.map(|text| check.line("/description", text, DESCRIPTION_MAX));
     check.finish()?;
-    submit(app, actor, UpdateGroup { group, name, description }).await?;
+    submit(app, actor, UpdateGroup { name, description, ..change }).await?;
+    if routes {
+        app.nudges.nudge(actor.tenant);
+    }
     get(app, actor, group).await
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::wants::routing::{load_candidates, load_outstanding, load_queued};
+use super::wants::routing::{load_candidates, load_outstanding, load_queued, load_strategies};
 use super::wants::{PIECE, Source};
 use super::working_set::WorkingSet;
 use crate::domain::routing::{Candidate, plan};
@@ -36,12 +36,14 @@ pub fn find(source: &mut dyn Source, ids: Arc<IdGenerator>, tenant: TenantId, no
     let Some(settings) = set.tenants.get(&tenant).map(|facts| facts.settings.routing) else {
         return Ok(found);
     };
+    load_strategies(source, &mut set, tenant)?;
     load_candidates(source, &mut set, tenant)?;
+    let among = set.automatic(tenant);
     let mut candidates = set.candidates(tenant);
     candidates.retain(|one| one.usable && has_room(one));
     let mut after = None;
     while found.conversations.len() < PIECE && candidates.iter().any(has_room) {
-        let rows = source.queue(tenant, after, PAGE)?;
+        let rows = source.queue(tenant, &among, after, PAGE)?;
         let ids: Vec<ConversationId> = rows.iter().map(|row| row.place.1).collect();
         load_queued(source, &mut set, &ids)?;
         let free = rows.iter().filter(|row| !offered.contains(&row.place.1));

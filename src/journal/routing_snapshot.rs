@@ -4,14 +4,37 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::wants::routing_source::Automatic;
 use super::working_set::WorkingSet;
 use crate::domain::conversation::ConversationStatus;
-use crate::domain::group::Sight;
+use crate::domain::group::{GroupRow, Sight};
 use crate::domain::offer::{NeedsRow, OfferRow, OfferState};
-use crate::domain::routing::{Candidate, Waiting};
+use crate::domain::routing::{Candidate, RoutingSettings, RoutingStrategy, Waiting};
 use crate::kernel::{ConversationId, GroupId, MemberId, TenantId};
 
 impl WorkingSet {
+    /// The own strategy of this group, as far as it is loaded; `None`: the tenant's counts.
+    fn own_strategy(&self, group: Option<GroupId>) -> Option<RoutingStrategy> {
+        self.groups.get(&group?).filter(|row| row.deleted_at.is_none())?.routing_strategy
+    }
+
+    /// How what waits for this group, or for none, is routed, as far as the groups with a strategy are loaded.
+    pub fn routing_of(&self, tenant: TenantId, group: Option<GroupId>) -> RoutingSettings {
+        let settings = self.tenants.get(&tenant).map(|facts| facts.settings.routing).unwrap_or_default();
+        settings.with(self.own_strategy(group))
+    }
+
+    /// For what the service chooses agents in a tenant, as far as the groups with a strategy are loaded.
+    pub fn automatic(&self, tenant: TenantId) -> Automatic {
+        let by_default = self.routing_of(tenant, None).is_automatic();
+        let own = |row: &&GroupRow| row.tenant_id == tenant && row.deleted_at.is_none();
+        let differs = |row: &&GroupRow| {
+            row.routing_strategy.is_some_and(|strategy| strategy.is_automatic() != by_default)
+        };
+        let exceptions = self.groups.values().filter(own).filter(differs).map(|row| row.id).collect();
+        Automatic { by_default, exceptions }
+    }
+
     /// The candidates of a tenant, in the order of their ids.
     pub fn candidates(&self, tenant: TenantId) -> Vec<Candidate> {
         let mut groups: HashMap<MemberId, Vec<GroupId>> = HashMap::new();
@@ -67,6 +90,7 @@ impl WorkingSet {
         let needs = self.needs.get(&conversation).map(NeedsRow::needs).unwrap_or_default();
         let refusals = self.routing.refusals.get(&conversation).into_iter().flatten();
         let passed_over = refusals.filter(|(_, at)| *at >= since).copied().collect();
-        Waiting { conversation, since, group, needs, passed_over }
+        let strategy = self.own_strategy(group);
+        Waiting { conversation, since, group, strategy, needs, passed_over }
     }
 }

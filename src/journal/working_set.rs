@@ -141,8 +141,8 @@ pub struct WorkingSet {
     pub agents: Table<MemberId, AgentStatusRow>,
     /// Whose rows were looked for.
     pub known_agents: BTreeSet<MemberId>,
-    /// Groups that commands name, those of conversations that are opened again, and, where one is made or named
-    /// anew, all that live.
+    /// Groups that commands name, those of conversations that are opened again, for routing those with a strategy of
+    /// their own, and, where one is made or named anew, all that live.
     pub groups: Table<GroupId, GroupRow>,
     /// Who is in which group, as far as commands ask.
     pub group_members: Table<(GroupId, MemberId), GroupMemberRow>,

@@ -10,6 +10,7 @@ use crate::domain::presence::PresenceStatus;
 use crate::domain::routing::{Obstacle, RoutingStrategy, Skill};
 use crate::domain::transfer::TransferReason;
 use crate::kernel::{ConversationId, MemberId, Millis, OfferId};
+use crate::text_enum;
 
 /// A waiting conversation with its place in the queue.
 #[derive(Debug, Serialize, ToSchema)]
@@ -87,8 +88,20 @@ pub struct Offers {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ExplainRouting {
-    /// Explain as if the tenant had this strategy; absent: the one that it has.
+    /// Explain as if this were the strategy; absent: the one by which the conversation is routed.
     pub strategy: Option<RoutingStrategy>,
+}
+
+text_enum! {
+    /// Where a strategy comes from.
+    StrategySource {
+        /// The tenant's setting.
+        Tenant = "tenant",
+        /// The conversation's group has one of its own.
+        Group = "group",
+        /// It was named in the request.
+        Request = "request",
+    }
 }
 
 /// What routing thinks of a conversation.
@@ -100,6 +113,8 @@ pub struct RoutingExplanation {
     pub waiting: bool,
     /// The strategy by which it is explained.
     pub strategy: RoutingStrategy,
+    /// Where that strategy comes from.
+    pub strategy_from: StrategySource,
     /// Without these skills nobody is chosen.
     #[schema(value_type = Vec<String>)]
     pub required_skills: Vec<Skill>,

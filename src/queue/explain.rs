@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::api::{RoutingCandidate, RoutingExplanation};
+use super::api::{RoutingCandidate, RoutingExplanation, StrategySource};
 use super::store::{self, StaffRow};
 use crate::app::App;
 use crate::conversations::access;
@@ -17,7 +17,7 @@ use crate::domain::presence::{AgentStatusRow, PresenceStatus};
 use crate::domain::routing::{Candidate, RoutingSettings, RoutingStrategy, Skill, Waiting, choose};
 use crate::journal::wants::routing_source::{CANDIDATES_MAX, RoutingSource};
 use crate::kernel::{ConversationId, Millis, Result};
-use crate::tenants;
+use crate::{groups, tenants};
 
 /// What routing thinks of this conversation now. Errors: `not_found`, `forbidden`.
 pub async fn explain(
@@ -31,9 +31,18 @@ pub async fn explain(
         .read(move |connection| {
             let access = access::load(connection, &actor, id)?;
             access.check(&actor, Operation::ExplainRouting)?;
-            let mut settings = tenants::store::find(connection, actor.tenant)?.settings.0.routing;
-            settings.strategy = strategy.unwrap_or(settings.strategy);
-            read(connection, &actor, access.front(), &settings, now)
+            let settings = tenants::store::find(connection, actor.tenant)?.settings.0.routing;
+            let own = match access.front().group_id {
+                Some(group) => groups::store::find(connection, actor.tenant, group)?,
+                None => None,
+            };
+            let own = own.and_then(|group| group.routing_strategy);
+            let from = match (strategy, own) {
+                (Some(_), _) => StrategySource::Request,
+                (None, Some(_)) => StrategySource::Group,
+                (None, None) => StrategySource::Tenant,
+            };
+            read(connection, &actor, access.front(), (settings.with(strategy.or(own)), from), now)
         })
         .await
 }
@@ -42,7 +51,7 @@ fn read(
     connection: &mut AnyConnection,
     actor: &Actor,
     row: &ConversationRow,
-    settings: &RoutingSettings,
+    (settings, strategy_from): (RoutingSettings, StrategySource),
     now: i64,
 ) -> Result<RoutingExplanation> {
     let needs = store::needs(connection, actor.tenant, row.id)?;
@@ -52,6 +61,8 @@ fn read(
         conversation: row.id,
         since,
         group: row.group_id,
+        // It stands in the settings already.
+        strategy: None,
         needs: needs.as_ref().map(NeedsRow::needs).unwrap_or_default(),
         passed_over: refusals
             .into_iter()
@@ -71,7 +82,7 @@ fn read(
         .iter()
         .map(|row| Candidate { has_offer: offered.contains_key(&row.id), ..candidate(row, now) })
         .collect();
-    let (chosen, verdicts) = choose(settings, now, &waiting, &candidates);
+    let (chosen, verdicts) = choose(&settings, now, &waiting, &candidates);
     let cards = Cards::load(connection, actor.tenant, staff.iter().map(|row| row.id))?;
     let shown =
         staff.iter().zip(&candidates).zip(verdicts).map(|((row, candidate), verdict)| RoutingCandidate {
@@ -92,6 +103,7 @@ fn read(
         conversation_id: row.id,
         waiting: row.waiting_since.is_some(),
         strategy: settings.strategy,
+        strategy_from,
         relaxed_at: relaxed_at.filter(|_| !waiting.needs.required.is_empty()),
         chosen: chosen.and_then(|index| candidates.get(index)).map(|candidate| candidate.member),
         candidates: shown.collect(),

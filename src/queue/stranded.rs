@@ -3,6 +3,8 @@
 //! Owns the judgement: of those that wait by the rules of routing with everybody at the desk and without work, of those
 //! that a group serves by who is in it. Changes nothing.
 
+use std::collections::HashMap;
+
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 
@@ -14,10 +16,10 @@ use crate::domain::conversation::ConversationStatus;
 use crate::domain::group::Sight;
 use crate::domain::offer::NeedsRow;
 use crate::domain::presence::PresenceStatus;
-use crate::domain::routing::{Candidate, Needs, RoutingSettings, Waiting, judge};
+use crate::domain::routing::{Candidate, Needs, RoutingSettings, RoutingStrategy, Waiting, judge};
 use crate::domain::tenant::TenantSettings;
 use crate::journal::wants::routing_source::{CANDIDATES_MAX, RoutingSource};
-use crate::kernel::{ConversationId, Result, TenantId};
+use crate::kernel::{ConversationId, GroupId, Result, TenantId};
 
 /// Waiting conversations that are judged at once.
 const PAGE: i64 = 500;
@@ -49,6 +51,9 @@ pub fn find(connection: &mut AnyConnection, now: i64) -> Result<Vec<Stranded>> {
     for (id, slug, settings) in tenants {
         let staff = store::staff(connection, id, i64::try_from(CANDIDATES_MAX).unwrap_or(i64::MAX))?;
         let candidates: Vec<Candidate> = staff.iter().map(|row| at_its_desk(row, now)).collect();
+        let groups = connection.groups_with_strategy(id)?.into_iter();
+        let strategies: HashMap<GroupId, RoutingStrategy> =
+            groups.filter_map(|row| Some((row.id, row.routing_strategy?))).collect();
         let mut after = None;
         loop {
             let rows = store::waiting(connection, id, &Sight::whole(), after, PAGE)?;
@@ -58,7 +63,9 @@ pub fn find(connection: &mut AnyConnection, now: i64) -> Result<Vec<Stranded>> {
                 let own = needs.iter().find(|needs| needs.conversation_id == row.id);
                 let needs = own.map(NeedsRow::needs).unwrap_or_default();
                 let (conversation, group) = (row.id, row.group_id);
-                let waiting = Waiting { conversation, since: now, group, needs, passed_over: Vec::new() };
+                let strategy = group.and_then(|group| strategies.get(&group).copied());
+                let waiting =
+                    Waiting { conversation, since: now, group, strategy, needs, passed_over: Vec::new() };
                 if !served(&settings.0.routing, now, &waiting, &candidates) {
                     let (tenant, needs) = (slug.clone(), waiting.needs);
                     found.push(Stranded { tenant, conversation, needs, docked: false });
@@ -98,8 +105,9 @@ fn left_alone(connection: &mut AnyConnection) -> Result<Vec<Stranded>> {
 
 /// Whether somebody could be given it: chosen by routing, or by a claim, for which skills do not count.
 fn served(settings: &RoutingSettings, now: i64, waiting: &Waiting, candidates: &[Candidate]) -> bool {
+    let settings = settings.with(waiting.strategy);
     let binding = settings.is_automatic() && settings.relax_after_seconds.is_none();
-    let settings = RoutingSettings { relax_after_seconds: (!binding).then_some(0), ..*settings };
+    let settings = RoutingSettings { relax_after_seconds: (!binding).then_some(0), ..settings };
     candidates.iter().any(|candidate| judge(&settings, now, waiting, candidate).fits())
 }
 

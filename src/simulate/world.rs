@@ -61,7 +61,14 @@ impl World {
                 let draw: f64 = chance.random_range(f64::EPSILON..1.0);
                 let handle_ms = (-draw.ln() * arguments.handle_seconds * 1_000.0) as i64 + 1_000;
                 let conversation = ConversationId(number);
-                let waiting = Waiting { conversation, since, group: None, needs, passed_over: Vec::new() };
+                let waiting = Waiting {
+                    conversation,
+                    since,
+                    group: None,
+                    strategy: None,
+                    needs,
+                    passed_over: Vec::new(),
+                };
                 Arrival { waiting, handle_ms }
             })
             .collect();

@@ -11,6 +11,7 @@ use deskwire::domain::conversation::{AssignmentRow, CloseReason, Priority};
 use deskwire::domain::entry::{EntryKind, RevisionRow};
 use deskwire::domain::group::{GroupMemberRow, GroupMemberType, GroupRow};
 use deskwire::domain::member::Role;
+use deskwire::domain::routing::RoutingStrategy;
 use deskwire::journal::{Action, Command, Draft, LogRef, commands};
 use deskwire::kernel::{ConversationId, GroupId};
 use diesel::prelude::*;
@@ -200,8 +201,17 @@ fn command(
             ..commands::Update::of(conversation)
         }),
         22 => Action::MarkUnread(commands::MarkUnread { conversation, seq }),
-        23 => Action::CreateGroup(commands::CreateGroup { name, description: note }),
-        24 => Action::UpdateGroup(commands::UpdateGroup { group, name: Some(name), description: Some(note) }),
+        23 => Action::CreateGroup(commands::CreateGroup {
+            description: note,
+            routing_strategy: strategy(random),
+            ..commands::CreateGroup::named(name)
+        }),
+        24 => Action::UpdateGroup(commands::UpdateGroup {
+            name: Some(name),
+            description: Some(note),
+            routing_strategy: (random.below(2) == 0).then(|| strategy(random)),
+            ..commands::UpdateGroup::of(group)
+        }),
         25 => Action::DeleteGroup(commands::DeleteGroup { group }),
         26 | 27 => {
             let member_type =
@@ -219,6 +229,11 @@ fn command(
         _ => Action::Read(commands::Read { conversation, seq, read_ver: None }),
     };
     Command::new(actor, action)
+}
+
+/// How a group is routed; none: as its tenant.
+fn strategy(random: &mut Random) -> Option<RoutingStrategy> {
+    (random.below(2) == 0).then(|| *random.pick(RoutingStrategy::ALL))
 }
 
 /// Keys that some databases would fold together, and new ones.

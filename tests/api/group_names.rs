@@ -13,11 +13,14 @@ use crate::harness::TestApp;
 const ROUNDS: usize = 12;
 
 fn create(by: Actor, name: &str) -> Command {
-    Command::new(by, commands::CreateGroup { name: name.to_owned(), description: String::new() })
+    Command::new(by, commands::CreateGroup::named(name.to_owned()))
 }
 
 fn rename(by: Actor, group: GroupId, name: &str) -> Command {
-    Command::new(by, commands::UpdateGroup { group, name: Some(name.to_owned()), description: None })
+    Command::new(
+        by,
+        commands::UpdateGroup { name: Some(name.to_owned()), ..commands::UpdateGroup::of(group) },
+    )
 }
 
 /// The name as it is stored, unless the group is deleted.

@@ -41,6 +41,7 @@ mod flood;
 mod followers;
 mod frozen_database;
 mod group_names;
+mod group_routing;
 mod group_sight;
 mod groups;
 mod hub;

@@ -10,6 +10,7 @@
 
 mod judge;
 mod plan;
+mod settings;
 mod skill;
 mod strategy;
 #[cfg(test)]
@@ -20,60 +21,11 @@ use serde::{Deserialize, Serialize};
 use super::group::Sight;
 use super::presence::PresenceStatus;
 use crate::kernel::{ConversationId, GroupId, MemberId};
-use crate::text_enum;
 
 pub use judge::{Obstacle, Verdict, judge};
 pub use plan::{Choice, Plan, choose, plan};
+pub use settings::{RoutingSettings, RoutingStrategy};
 pub use skill::{LEVEL_MAX, Skill};
-
-text_enum! {
-    /// How an agent is chosen for a waiting conversation.
-    RoutingStrategy {
-        /// Nobody is chosen: agents claim.
-        Manual = "manual",
-        /// The one whose last conversation was given the longest ago.
-        RoundRobin = "round_robin",
-        /// The one with the smallest share of its `max_accept` in use.
-        LeastLoaded = "least_loaded",
-        /// The one for whom it is the longest ago that a conversation began or ended, or that it came online.
-        LongestIdle = "longest_idle",
-    }
-}
-
-/// How a tenant's waiting conversations find their agents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RoutingSettings {
-    /// How an agent is chosen among those who fit.
-    pub strategy: RoutingStrategy,
-    /// Whether the agent who served the customer last is preferred, when it fits.
-    pub last_agent_first: bool,
-    /// After so many seconds of waiting the required skills are only preferred; absent means never.
-    pub relax_after_seconds: Option<i64>,
-    /// An agent has so many seconds to accept; absent means that conversations are assigned without asking.
-    pub offer_seconds: Option<i64>,
-    /// After so many offers in a row that an agent let pass, it is set to away; 0 means never.
-    pub misses_until_away: i64,
-}
-
-impl Default for RoutingSettings {
-    fn default() -> Self {
-        Self {
-            strategy: RoutingStrategy::Manual,
-            last_agent_first: true,
-            relax_after_seconds: None,
-            offer_seconds: None,
-            misses_until_away: 3,
-        }
-    }
-}
-
-impl RoutingSettings {
-    /// Whether the service chooses agents by itself.
-    pub fn is_automatic(&self) -> bool {
-        self.strategy != RoutingStrategy::Manual
-    }
-}
 
 /// What a conversation asks of its agent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +48,8 @@ pub struct Waiting {
     pub since: i64,
     /// The group whose matter it is.
     pub group: Option<GroupId>,
+    /// That group's own strategy; `None`: the tenant's.
+    pub strategy: Option<RoutingStrategy>,
     /// What it asks of its agent.
     pub needs: Needs,
     /// Who let an offer of it pass or gave it back since it waits, and when, unix milliseconds.

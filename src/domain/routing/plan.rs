@@ -28,7 +28,7 @@ pub struct Plan {
     pub choices: Vec<Choice>,
 }
 
-/// Who gets this conversation now, and what is thought of every candidate, in their order.
+/// Who gets this conversation now by the strategy of its group, and what is thought of every candidate, in their order.
 ///
 /// Of those who fit, who served the customer last comes first, then who has more of the preferred skills, then the
 /// strategy decides. When everybody who would fit has refused the conversation, whose refusal is older than the time of an
@@ -39,6 +39,7 @@ pub fn choose(
     waiting: &Waiting,
     candidates: &[Candidate],
 ) -> (Option<usize>, Vec<Verdict>) {
+    let settings = &settings.with(waiting.strategy);
     let mut verdicts: Vec<Verdict> =
         candidates.iter().map(|candidate| judge(settings, now, waiting, candidate)).collect();
     if !settings.is_automatic() {
@@ -90,6 +91,10 @@ pub fn plan(
     for waiting in queue {
         if plan.choices.len() >= limit || !candidates.iter().any(has_room) {
             break;
+        }
+        // Where agents claim nobody needs to be judged.
+        if !settings.with(waiting.strategy).is_automatic() {
+            continue;
         }
         let (Some(index), verdicts) = choose(settings, now, waiting, candidates) else { continue };
         let relaxed = verdicts.get(index).is_some_and(|verdict| verdict.relaxed);

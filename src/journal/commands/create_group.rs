@@ -4,6 +4,7 @@ use super::JournalCommand;
 use crate::domain::actor::Principal;
 use crate::domain::group::{GROUPS_MAX, GroupRow};
 use crate::domain::permission::Operation;
+use crate::domain::routing::RoutingStrategy;
 use crate::journal::command::Reply;
 use crate::journal::decide::CommandContext;
 use crate::journal::wants::Wants;
@@ -16,6 +17,15 @@ pub struct CreateGroup {
     pub name: String,
     /// What it is for; may be empty.
     pub description: String,
+    /// How what waits for it finds its agents; `None`: as the tenant says.
+    pub routing_strategy: Option<RoutingStrategy>,
+}
+
+impl CreateGroup {
+    /// A group of this name without anything of its own.
+    pub const fn named(name: String) -> Self {
+        Self { name, description: String::new(), routing_strategy: None }
+    }
 }
 
 impl JournalCommand for CreateGroup {
@@ -46,6 +56,7 @@ impl JournalCommand for CreateGroup {
             created_at: now,
             updated_at: now,
             deleted_at: None,
+            routing_strategy: self.routing_strategy,
         };
         context.set.groups.create(id, row);
         Ok(Reply { group: Some(id), created: true, ..Reply::default() })

@@ -153,10 +153,11 @@ impl Open {
         row.wait(context.set.now, false);
         context.set.conversations.create(id, row);
         context.count_waiting();
+        let prefers = context.prefers_last_agent(self.group);
         let needs = Needs {
             required: Skill::list(&self.required_skills),
             preferred: Skill::list(&self.preferred_skills),
-            last_agent: context.set.last_agents.get(&self.customer).copied(),
+            last_agent: context.set.last_agents.get(&self.customer).copied().filter(|_| prefers),
         };
         if needs != Needs::default() {
             context.keep_needs(id, &needs);

@@ -1,14 +1,15 @@
-//! Changing what a group is called and said to be for.
+//! Changing what a group is called and said to be for, and how what waits for it is routed.
 
 use super::JournalCommand;
 use crate::domain::actor::Principal;
 use crate::domain::permission::Operation;
+use crate::domain::routing::RoutingStrategy;
 use crate::journal::command::Reply;
 use crate::journal::decide::CommandContext;
 use crate::journal::wants::Wants;
 use crate::kernel::{GroupId, Result, text};
 
-/// Change a group's name or description. Errors: `not_found`, `name_taken`.
+/// Change a group's name, description or settings. Errors: `not_found`, `name_taken`.
 #[derive(Debug, Clone)]
 pub struct UpdateGroup {
     /// Which.
@@ -17,6 +18,15 @@ pub struct UpdateGroup {
     pub name: Option<String>,
     /// The new description.
     pub description: Option<String>,
+    /// How what waits for it finds its agents from now on; `Some(None)`: as the tenant says.
+    pub routing_strategy: Option<Option<RoutingStrategy>>,
+}
+
+impl UpdateGroup {
+    /// A change of this group that changes nothing yet.
+    pub const fn of(group: GroupId) -> Self {
+        Self { group, name: None, description: None, routing_strategy: None }
+    }
 }
 
 impl JournalCommand for UpdateGroup {
@@ -41,7 +51,8 @@ impl JournalCommand for UpdateGroup {
         if let Some(name) = name {
             context.require_free_name(name, Some(self.group))?;
         }
-        if name.is_some() || description.is_some() {
+        let strategy = self.routing_strategy.filter(|strategy| *strategy != row.routing_strategy);
+        if name.is_some() || description.is_some() || strategy.is_some() {
             let (rev, now) = (context.rev(), context.set.now);
             let row = context.group_mut(self.group)?;
             if let Some(name) = name {
@@ -50,6 +61,9 @@ impl JournalCommand for UpdateGroup {
             }
             if let Some(description) = description {
                 row.description.clone_from(description);
+            }
+            if let Some(strategy) = strategy {
+                row.routing_strategy = strategy;
             }
             row.rev = rev;
             row.updated_at = now;

@@ -138,9 +138,9 @@ impl CommandContext<'_> {
         let holds = match offer.is_transfer() {
             true => self.is_still_given(offer)? && self.may_receive(offer.agent_id)?,
             false => {
-                let routing = self.settings().routing;
-                let asks = routing.is_automatic() && routing.offer_seconds.is_some();
                 let row = self.conversation(offer.conversation_id)?;
+                let routing = self.set.routing_of(self.tenant, row.group_id);
+                let asks = routing.is_automatic() && routing.offer_seconds.is_some();
                 asks && row.status == Some(ConversationStatus::Open) && self.may_answer(offer.agent_id)?
             }
         };

@@ -3,7 +3,7 @@
 use super::CommandContext;
 use crate::domain::offer::NeedsRow;
 use crate::domain::routing::Needs;
-use crate::kernel::{Code, ConversationId, Error, MemberId, Result};
+use crate::kernel::{Code, ConversationId, Error, GroupId, MemberId, Result};
 
 impl CommandContext<'_> {
     /// What a conversation asks of its agent.
@@ -20,11 +20,16 @@ impl CommandContext<'_> {
         }
     }
 
+    /// Whether what waits for this group, or for none, is given to who served its customer last. The group was loaded.
+    pub(crate) fn prefers_last_agent(&self, group: Option<GroupId>) -> bool {
+        let routing = self.set.routing_of(self.tenant, group);
+        routing.is_automatic() && routing.last_agent_first
+    }
+
     /// Prefers the agent who served it before, where the tenant wants that.
     pub(crate) fn prefer_agent(&mut self, front: ConversationId, agent: Option<MemberId>) {
-        let settings = self.set.tenants.get(&self.tenant).map(|facts| facts.settings.routing);
-        let wanted = settings.is_some_and(|routing| routing.is_automatic() && routing.last_agent_first);
-        if wanted && agent.is_some() {
+        let group = self.conversation(front).ok().and_then(|row| row.group_id);
+        if agent.is_some() && self.prefers_last_agent(group) {
             let needs = Needs { last_agent: agent, ..self.needs(front) };
             self.keep_needs(front, &needs);
         }

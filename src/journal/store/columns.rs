@@ -18,6 +18,7 @@ use crate::domain::group::{GroupMemberRow, GroupMemberType, GroupRow};
 use crate::domain::member::Role;
 use crate::domain::offer::{NeedsRow, OfferRow, OfferState};
 use crate::domain::presence::{AgentStatusRow, PresenceChangeRow, PresenceStatus};
+use crate::domain::routing::RoutingStrategy;
 use crate::domain::timers::ReminderRow;
 use crate::domain::transfer::{TransferReason, TransferRow};
 use crate::kernel::{
@@ -228,6 +229,7 @@ journal_table! {
         description: Text as String,
         room_id: Nullable<BigInt> as Option<ConversationId>,
         deleted_at: Nullable<BigInt> as Option<i64>,
+        routing_strategy: Nullable<Text> as Option<RoutingStrategy>,
     }
     often { rev: BigInt as i64, updated_at: BigInt as i64 }
 }

@@ -6,14 +6,17 @@ use diesel::prelude::*;
 
 use super::one_of::on_list;
 use crate::db::AnyConnection;
-use crate::db::schema::{agent_status, assignment, conversation, conversation_needs, member, offer};
+use crate::db::schema::{
+    agent_status, assignment, chat_group, conversation, conversation_needs, member, offer,
+};
 use crate::db::types::Json;
 use crate::domain::conversation::{AssignmentEnd, ConversationStatus};
+use crate::domain::group::GroupRow;
 use crate::domain::offer::{NeedsRow, OfferRow, OfferState};
 use crate::domain::presence::{AgentStatusRow, PresenceStatus};
 use crate::domain::routing::Skill;
 use crate::journal::wants::Source;
-use crate::journal::wants::routing_source::{Place, Queued, RoutingSource};
+use crate::journal::wants::routing_source::{Automatic, Place, Queued, RoutingSource};
 use crate::journal::working_set::MemberFacts;
 use crate::kernel::{ConversationId, GroupId, MemberId, Result, TenantId};
 
@@ -58,7 +61,22 @@ impl RoutingSource for AnyConnection {
         Ok(whole.collect())
     }
 
-    fn queue(&mut self, tenant: TenantId, after: Option<Place>, limit: usize) -> Result<Vec<Queued>> {
+    fn groups_with_strategy(&mut self, tenant: TenantId) -> Result<Vec<GroupRow>> {
+        Ok(chat_group::table
+            .filter(chat_group::tenant_id.eq(tenant))
+            .filter(chat_group::routing_strategy.is_not_null())
+            .filter(chat_group::deleted_at.is_null())
+            .select(GroupRow::as_select())
+            .load(self)?)
+    }
+
+    fn queue(
+        &mut self,
+        tenant: TenantId,
+        among: &Automatic,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Vec<Queued>> {
         let mut query = conversation::table
             .filter(conversation::tenant_id.eq(tenant))
             .filter(conversation::queue_key.is_not_null())
@@ -77,6 +95,15 @@ impl RoutingSource for AnyConnection {
                 .filter(conversation::queue_key.ge(key))
                 .filter(conversation::queue_key.gt(key).or(conversation::id.gt(id)));
         }
+        let groups = among.exceptions.iter().copied();
+        query = match among.by_default {
+            true if among.exceptions.is_empty() => query,
+            true => {
+                let other = conversation::group_id.ne_all(groups).assume_not_null();
+                query.filter(conversation::group_id.is_null().or(other))
+            }
+            false => query.filter(conversation::group_id.eq_any(groups).assume_not_null()),
+        };
         let rows: Vec<QueueColumns> = query.load(self)?;
         let queued =
             |(key, id, since, group): QueueColumns| Some(Queued { place: (key?, id), since: since?, group });

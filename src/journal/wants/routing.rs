@@ -18,6 +18,7 @@ pub(super) fn load(
     let mut whole = BTreeSet::new();
     for tenant in &wants.routing {
         whole.extend(load_outstanding(source, set, *tenant)?);
+        load_strategies(source, set, *tenant)?;
         load_candidates(source, set, *tenant)?;
     }
     let routed: Vec<ConversationId> = wants.routed.iter().copied().collect();
@@ -54,7 +55,8 @@ pub(super) fn load_for_openings(
             facts.is_some_and(|facts| facts.tenant == tenant) && !set.last_agents.contains_key(id)
         });
         let customers: Vec<MemberId> = customers.copied().collect();
-        if settings.routing.is_automatic() && settings.routing.last_agent_first && !customers.is_empty() {
+        let chooses = !set.automatic(tenant).is_nowhere();
+        if chooses && settings.routing.last_agent_first && !customers.is_empty() {
             let found = source.last_agents(tenant, &customers)?;
             set.last_agents.extend(found);
         }
@@ -96,14 +98,25 @@ fn keep_offers(
     Ok(offered)
 }
 
-/// Loads the staff who may be chosen, where the service chooses.
+/// Loads the groups that have a strategy of their own.
+pub(in crate::journal) fn load_strategies(
+    source: &mut dyn super::Source,
+    set: &mut WorkingSet,
+    tenant: TenantId,
+) -> Result<()> {
+    for row in source.groups_with_strategy(tenant)? {
+        set.groups.load(row.id, row);
+    }
+    Ok(())
+}
+
+/// Loads the staff who may be chosen, where the service chooses for anything that waits.
 pub(in crate::journal) fn load_candidates(
     source: &mut dyn super::Source,
     set: &mut WorkingSet,
     tenant: TenantId,
 ) -> Result<()> {
-    let chooses = set.tenants.get(&tenant).is_some_and(|facts| facts.settings.routing.is_automatic());
-    if !chooses {
+    if set.automatic(tenant).is_nowhere() {
         return Ok(());
     }
     for (facts, status, skills) in source.online(tenant, CANDIDATES_MAX)? {

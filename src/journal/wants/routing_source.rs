@@ -1,5 +1,8 @@
 //! What routing asks of the store. No I/O.
 
+use std::collections::BTreeSet;
+
+use crate::domain::group::GroupRow;
 use crate::domain::offer::{NeedsRow, OfferRow};
 use crate::domain::presence::AgentStatusRow;
 use crate::domain::routing::Skill;
@@ -23,6 +26,28 @@ pub struct Queued {
     pub group: Option<GroupId>,
 }
 
+/// For which waiting conversations of a tenant the service chooses agents: those of groups whose own strategy differs from
+/// the tenant's are the exceptions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Automatic {
+    /// Whether it does where no group says otherwise, also for what is no group's.
+    pub by_default: bool,
+    /// The groups where it is the other way round.
+    pub exceptions: BTreeSet<GroupId>,
+}
+
+impl Automatic {
+    /// Whether it does so nowhere.
+    pub fn is_nowhere(&self) -> bool {
+        !self.by_default && self.exceptions.is_empty()
+    }
+
+    /// Whether it does so for what waits for this group, or for none.
+    pub fn reaches(&self, group: Option<GroupId>) -> bool {
+        self.by_default != group.is_some_and(|group| self.exceptions.contains(&group))
+    }
+}
+
 /// What routing asks of a [`super::Source`].
 #[allow(missing_docs, reason = "each question is its signature")]
 pub trait RoutingSource {
@@ -32,8 +57,16 @@ pub trait RoutingSource {
         tenant: TenantId,
         limit: usize,
     ) -> Result<Vec<(MemberFacts, AgentStatusRow, Vec<Skill>)>>;
-    /// The waiting conversations behind this place, at most `limit`.
-    fn queue(&mut self, tenant: TenantId, after: Option<Place>, limit: usize) -> Result<Vec<Queued>>;
+    /// The groups of a tenant that are not deleted and have a strategy of their own.
+    fn groups_with_strategy(&mut self, tenant: TenantId) -> Result<Vec<GroupRow>>;
+    /// Of these waiting conversations those behind this place, at most `limit`.
+    fn queue(
+        &mut self,
+        tenant: TenantId,
+        among: &Automatic,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Vec<Queued>>;
     /// How many conversations wait.
     fn waiting_count(&mut self, tenant: TenantId) -> Result<i64>;
     fn needs(&mut self, conversations: &[ConversationId]) -> Result<Vec<NeedsRow>>;

@@ -8,13 +8,14 @@ use super::memory::Memory;
 use super::simulation::Simulation;
 use crate::domain::actor::Principal;
 use crate::domain::conversation::{AssignmentEnd, ConversationStatus};
+use crate::domain::group::GroupRow;
 use crate::domain::offer::{NeedsRow, OfferRow, OfferState};
 use crate::domain::presence::{AgentStatusRow, PresenceStatus};
 use crate::domain::routing::{RoutingSettings, RoutingStrategy, Skill, choose};
 use crate::journal::command::Command;
 use crate::journal::commands::Route;
 use crate::journal::routable;
-use crate::journal::wants::routing_source::{CANDIDATES_MAX, Place, Queued, RoutingSource};
+use crate::journal::wants::routing_source::{Automatic, CANDIDATES_MAX, Place, Queued, RoutingSource};
 use crate::journal::working_set::{MemberFacts, WorkingSet};
 use crate::kernel::{ConversationId, MemberId, Result, TenantId};
 
@@ -37,8 +38,22 @@ impl RoutingSource for Memory {
         Ok(whole.collect())
     }
 
-    fn queue(&mut self, tenant: TenantId, after: Option<Place>, limit: usize) -> Result<Vec<Queued>> {
+    fn groups_with_strategy(&mut self, tenant: TenantId) -> Result<Vec<GroupRow>> {
+        let fits = |row: &&GroupRow| {
+            row.tenant_id == tenant && row.deleted_at.is_none() && row.routing_strategy.is_some()
+        };
+        Ok(self.groups.values().filter(fits).cloned().collect())
+    }
+
+    fn queue(
+        &mut self,
+        tenant: TenantId,
+        among: &Automatic,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Vec<Queued>> {
         let rows = self.conversations.values().filter(|row| row.tenant_id == tenant);
+        let rows = rows.filter(|row| among.reaches(row.group_id));
         let mut queue: Vec<_> = rows
             .filter_map(|row| {
                 Some(Queued {
@@ -55,7 +70,7 @@ impl RoutingSource for Memory {
     }
 
     fn waiting_count(&mut self, tenant: TenantId) -> Result<i64> {
-        self.queue(tenant, None, usize::MAX).map(|queue| i64::try_from(queue.len()).unwrap())
+        self.queue(tenant, &everything(), None, usize::MAX).map(|queue| i64::try_from(queue.len()).unwrap())
     }
 
     fn needs(&mut self, conversations: &[ConversationId]) -> Result<Vec<NeedsRow>> {
@@ -105,6 +120,11 @@ impl RoutingSource for Memory {
     }
 }
 
+/// What waits, whoever chooses.
+fn everything() -> Automatic {
+    Automatic { by_default: true, ..Automatic::default() }
+}
+
 /// Everything that routing could want.
 pub(super) fn load_all(store: &mut Memory, set: &mut WorkingSet) {
     for row in store.needs.values() {
@@ -114,10 +134,8 @@ pub(super) fn load_all(store: &mut Memory, set: &mut WorkingSet) {
         set.offers.load(row.id, row.clone());
     }
     let customers: Vec<MemberId> = store.members.keys().copied().collect();
-    for (tenant, settings) in
-        store.tenants.iter().map(|(id, facts)| (*id, facts.settings.routing)).collect::<Vec<_>>()
-    {
-        let queue = store.queue(tenant, None, usize::MAX).unwrap();
+    for tenant in store.tenants.keys().copied().collect::<Vec<_>>() {
+        let queue = store.queue(tenant, &everything(), None, usize::MAX).unwrap();
         let ids: Vec<ConversationId> = queue.iter().map(|row| row.place.1).collect();
         for (conversation, agent, at) in store.refusals(&ids).unwrap() {
             set.routing.refusals.entry(conversation).or_default().push((agent, at));
@@ -126,9 +144,7 @@ pub(super) fn load_all(store: &mut Memory, set: &mut WorkingSet) {
         let online: BTreeSet<MemberId> = online.collect();
         set.routing.skills.extend(online.iter().map(|id| (*id, skills_of(*id))));
         set.routing.candidates.insert(tenant, online);
-        if settings.is_automatic() {
-            set.last_agents.extend(store.last_agents(tenant, &customers).unwrap());
-        }
+        set.last_agents.extend(store.last_agents(tenant, &customers).unwrap());
     }
 }
 

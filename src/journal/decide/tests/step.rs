@@ -149,6 +149,12 @@ pub(super) enum Step {
         group: usize,
         name: u8,
     },
+    /// A group has its own way of routing, or the tenant's again.
+    RouteGroup {
+        who: usize,
+        group: usize,
+        strategy: Option<usize>,
+    },
     EndGroup {
         who: usize,
         group: usize,

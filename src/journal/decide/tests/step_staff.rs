@@ -6,6 +6,7 @@ use super::step::Step;
 use super::{LIMITED, PEOPLE, SECRET, SHOP};
 use crate::domain::actor::Principal;
 use crate::domain::group::{GroupMemberRow, GroupMemberType, GroupRow};
+use crate::domain::routing::RoutingStrategy;
 use crate::journal::command::Command;
 use crate::journal::commands::{
     Action, CreateGroup, DeleteGroup, Dock, FollowGroup, MakeRoom, OpenDirect, RemoveGroupMember,
@@ -24,12 +25,14 @@ impl Simulation {
                 by(who, MakeRoom { subject: "Room".to_owned(), members }.into())
             }
             Step::Direct { who, member: one } => by(who, OpenDirect { member: member(one) }.into()),
-            Step::MakeGroup { who, name } => {
-                by(who, CreateGroup { name: format!("Group {name}"), description: String::new() }.into())
-            }
+            Step::MakeGroup { who, name } => by(who, CreateGroup::named(format!("Group {name}")).into()),
             Step::NameGroup { who, group, name } => {
                 let name = Some(format!("GROUP {name}"));
-                by(who, UpdateGroup { group: self.group(group), name, description: None }.into())
+                by(who, UpdateGroup { name, ..UpdateGroup::of(self.group(group)) }.into())
+            }
+            Step::RouteGroup { who, group, strategy } => {
+                let routing_strategy = Some(strategy.map(|strategy| RoutingStrategy::ALL[strategy]));
+                by(who, UpdateGroup { routing_strategy, ..UpdateGroup::of(self.group(group)) }.into())
             }
             Step::EndGroup { who, group } => by(who, DeleteGroup { group: self.group(group) }.into()),
             Step::Place { who, group, member: one, manages } => {
@@ -68,6 +71,7 @@ pub(super) fn seed_group(store: &mut Memory) {
         created_at: 0,
         updated_at: 0,
         deleted_at: None,
+        routing_strategy: None,
     };
     store.groups.insert(group, row);
     let place = GroupMemberRow {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::PEOPLE;
 use super::step::Step;
 use crate::domain::presence::Sighting;
+use crate::domain::routing::RoutingStrategy;
 
 /// One step.
 pub(super) fn step() -> impl Strategy<Value = Step> {
@@ -58,6 +59,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         3 => (0..64usize).prop_map(|which| Step::Retry { which }),
         2 => (0..2usize, 0..3u8).prop_map(|(who, name)| Step::MakeGroup { who, name }),
         1 => (0..2usize, 0..4usize, 0..3u8).prop_map(|(who, group, name)| Step::NameGroup { who, group, name }),
+        2 => (0..2usize, 0..4usize, proptest::option::weighted(0.7, 0..RoutingStrategy::ALL.len()))
+            .prop_map(|(who, group, strategy)| Step::RouteGroup { who, group, strategy }),
         1 => (0..2usize, 0..4usize).prop_map(|(who, group)| Step::EndGroup { who, group }),
         5 => (0..4usize, 0..4usize, who.clone(), proptest::option::of(proptest::bool::ANY))
             .prop_map(|(who, group, member, manages)| Step::Place { who, group, member, manages }),
