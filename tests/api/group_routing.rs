@@ -105,7 +105,8 @@ on_every_database! {
         strategy(&desk, &group, json!("round_robin")).await;
         online(&desk, &desk.agent, 20).await;
         let offers = || async { desk.agent.get("/offers").await.ok()["data"].as_array().unwrap().len() };
-        for _ in 0..2 {
+        for tenant in ["manual", "round_robin"] {
+            route(&desk, json!({"strategy": tenant})).await;
             let (_, room) = waits(&app, &desk, json!({"group_id": group})).await;
             eventually("it is offered", || async { (offers().await == 1).then_some(()) }).await;
             strategy(&desk, &group, json!("manual")).await;
