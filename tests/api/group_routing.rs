@@ -151,6 +151,8 @@ on_every_database! {
         let group = group_of(&desk, "Refunds", &[&desk.agent]).await;
         online(&desk, &desk.agent, 3).await;
         let (_, room) = waits(&app, &desk, json!({"group_id": group})).await;
+        // What was committed until now is looked at before the strategy is there.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         let set = format!("UPDATE chat_group SET routing_strategy = 'round_robin' WHERE id = {group}");
         diesel::sql_query(set).execute(&mut app.database().connect()).unwrap();
         served_by(&desk, &room, &desk.agent).await;
