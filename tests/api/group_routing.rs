@@ -188,12 +188,12 @@ on_every_database! {
             let found = stranded::find(&mut app.database().connect(), app.clock.now().0).unwrap();
             found.iter().map(|one| one.conversation.to_string()).collect::<Vec<_>>()
         };
-        assert_eq!(found(), [String::new(); 0], "agents claim");
+        assert_eq!(found(), Vec::<String>::new(), "agents claim");
         strategy(&desk, &group, json!("round_robin")).await;
         assert_eq!(found(), [room]);
         route(&desk, json!({"strategy": "round_robin"})).await;
         strategy(&desk, &group, json!("manual")).await;
-        assert_eq!(found(), [String::new(); 0], "the group's agents claim");
+        assert_eq!(found(), Vec::<String>::new(), "the group's agents claim");
     }
 
     /// What is no strategy is refused; absent and null are not the same; another tenant has no say.
