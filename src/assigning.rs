@@ -26,6 +26,7 @@ use crate::db::types::Json;
 use crate::db::{AnyConnection, Db};
 use crate::domain::actor::Principal;
 use crate::domain::entry::EntryKind;
+use crate::domain::group::Serving;
 use crate::domain::offer::OfferState;
 use crate::domain::presence::PresenceStatus;
 use crate::domain::routing::RoutingStrategy;
@@ -223,6 +224,7 @@ fn due(connection: &mut AnyConnection, now: i64) -> Result<Vec<TenantId>> {
     let of_its_own = chat_group::table
         .filter(chat_group::tenant_id.eq(tenant::id))
         .filter(chat_group::deleted_at.is_null())
+        .filter(chat_group::serving.eq(Serving::Agent))
         .filter(chat_group::routing_strategy.ne(RoutingStrategy::Manual).assume_not_null());
     let rows: Vec<(TenantId, Json<TenantSettings>, bool)> = tenant::table
         .filter(exists(waits))

@@ -1,21 +1,24 @@
-//! Docking: has the conversations that a group serves follow who comes into the group and who leaves it.
+//! Docking: has the conversations that a group serves follow who comes into the group and who leaves it, and docks what
+//! waits for a group that serves as a whole.
 //!
-//! Owns when [`FollowGroup`] is submitted: at once by who changes a group, and by a look at the store for what was left
-//! over, because a process died, the journal was busy, or an account came to its end. Does not own what follows (the
-//! journal) nor the list of it (`journal::follows`).
+//! Owns when [`FollowGroup`] and [`DockWaiting`] are submitted: at once by who changes a group, and by a look at the store
+//! for what was left over, because a process died, the journal was busy, an account came to its end, or a conversation
+//! came back to its group. Does not own what follows (the journal) nor the list of it (`journal::follows`).
 //!
 //! Invariants: nothing is remembered that the store does not know, so that the task can be started again at any time;
 //! processes do each other no harm, because the command decides with the present state.
 
 use std::time::Duration;
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use tokio_util::sync::CancellationToken;
 
-use crate::db::schema::group_follow;
+use crate::db::schema::{chat_group, conversation, group_follow, group_member};
 use crate::db::{AnyConnection, Db};
 use crate::domain::actor::Principal;
-use crate::journal::commands::FollowGroup;
+use crate::domain::group::Serving;
+use crate::journal::commands::{DockWaiting, FollowGroup};
 use crate::journal::{Command, Journal};
 use crate::kernel::{GroupId, MemberId, Result, TenantId};
 
@@ -41,6 +44,18 @@ pub async fn follow(journal: &Journal, tenant: TenantId, group: GroupId, member:
     Ok(())
 }
 
+/// Docks what waits for a group, if the whole group serves, as far as [`PIECES`] commands reach; the task does the rest.
+/// Errors are the journal's.
+pub async fn dock_waiting(journal: &Journal, tenant: TenantId, group: GroupId) -> Result<()> {
+    for _ in 0..PIECES {
+        let command = Command::new(Principal::System(tenant), DockWaiting { group });
+        if !journal.submit(command).await?.more {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Runs until shutdown. One supervised task in each process.
 pub async fn run(db: Db, journal: Journal, shutdown: CancellationToken) {
     loop {
@@ -50,6 +65,9 @@ pub async fn run(db: Db, journal: Journal, shutdown: CancellationToken) {
         }
         if let Err(error) = look(&db, &journal, &shutdown).await {
             log::debug!(target: "deskwire::docking", "what follows its group could not be read: {error}");
+        }
+        if let Err(error) = look_for_waiting(&db, &journal, &shutdown).await {
+            log::debug!(target: "deskwire::docking", "what waits for whole groups could not be read: {error}");
         }
     }
 }
@@ -72,6 +90,50 @@ async fn look(db: &Db, journal: &Journal, shutdown: &CancellationToken) -> Resul
             return Ok(());
         }
     }
+}
+
+/// Docks what waits, group by group; one that fails does not keep the others waiting.
+async fn look_for_waiting(db: &Db, journal: &Journal, shutdown: &CancellationToken) -> Result<()> {
+    let mut after = None;
+    loop {
+        let groups = db.read(move |connection| waited_for(connection, after)).await?;
+        for (tenant, group) in groups.iter().copied() {
+            tokio::select! {
+                done = dock_waiting(journal, tenant, group) => if let Err(error) = done {
+                    log::debug!(target: "deskwire::docking", "what waits for group {group} is docked later: {error}");
+                },
+                () = shutdown.cancelled() => return Ok(()),
+            }
+        }
+        after = groups.last().map(|(_, group)| *group);
+        if groups.len() < usize::try_from(PAGE).unwrap_or_default() {
+            return Ok(());
+        }
+    }
+}
+
+/// The groups behind this one that serve as a whole and have members, and for which something waits.
+fn waited_for(connection: &mut AnyConnection, after: Option<GroupId>) -> Result<Vec<(TenantId, GroupId)>> {
+    let waits = conversation::table
+        .filter(conversation::tenant_id.eq(chat_group::tenant_id))
+        .filter(conversation::group_id.eq(chat_group::id.nullable()))
+        .filter(conversation::waiting_since.is_not_null());
+    let somebody = group_member::table
+        .filter(group_member::group_id.eq(chat_group::id))
+        .filter(group_member::left_at.is_null());
+    let mut query = chat_group::table
+        .filter(chat_group::serving.eq(Serving::Group))
+        .filter(chat_group::deleted_at.is_null())
+        .filter(exists(waits))
+        .filter(exists(somebody))
+        .order(chat_group::id.asc())
+        .limit(PAGE)
+        .select((chat_group::tenant_id, chat_group::id))
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(chat_group::id.gt(after));
+    }
+    Ok(query.load(connection)?)
 }
 
 fn places(connection: &mut AnyConnection, after: Option<(GroupId, MemberId)>) -> Result<Vec<Place>> {

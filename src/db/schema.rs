@@ -189,6 +189,7 @@ diesel::table! {
         updated_at -> BigInt,
         deleted_at -> Nullable<BigInt>,
         routing_strategy -> Nullable<Text>,
+        serving -> Text,
     }
 }
 

@@ -31,6 +31,16 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// Who serves what comes to a group.
+    Serving {
+        /// One agent each, whom routing chooses or who claims.
+        Agent = "agent",
+        /// The whole group at once: what comes to it is docked to it as long as somebody is there who can serve.
+        Group = "group",
+    }
+}
+
 /// A row of `chat_group`.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = chat_group)]
@@ -57,6 +67,19 @@ pub struct GroupRow {
     pub deleted_at: Option<i64>,
     /// How what waits for it finds its agents; `None`: as the tenant says.
     pub routing_strategy: Option<RoutingStrategy>,
+    /// Who serves what comes to it.
+    pub serving: Serving,
+}
+
+impl GroupRow {
+    /// The strategy that counts for what waits for it instead of the tenant's. Nobody is chosen for what the whole group
+    /// is to serve.
+    pub const fn strategy(&self) -> Option<RoutingStrategy> {
+        match self.serving {
+            Serving::Agent => self.routing_strategy,
+            Serving::Group => Some(RoutingStrategy::Manual),
+        }
+    }
 }
 
 /// A row of `group_member`. The row of who has left stays, so that its rev tells other processes of the leaving.

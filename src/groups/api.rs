@@ -9,7 +9,7 @@ use super::service::{self, Placed};
 use crate::app::App;
 use crate::auth::{Admin, Staff};
 use crate::conversations::view::Card;
-use crate::domain::group::{GroupMemberType, GroupRow};
+use crate::domain::group::{GroupMemberType, GroupRow, Serving};
 use crate::domain::routing::RoutingStrategy;
 use crate::http::json::Body;
 use crate::http::page::{Page, PageQuery};
@@ -45,6 +45,8 @@ pub struct Group {
     /// How what waits for it finds its agents; null: by the tenant's `routing.strategy`.
     #[schema(required)]
     routing_strategy: Option<RoutingStrategy>,
+    /// Who serves what comes to it.
+    serving: Serving,
     /// When it was made.
     created_at: Millis,
     /// When its name, its description or a setting last changed.
@@ -53,13 +55,24 @@ pub struct Group {
 
 impl From<GroupRow> for Group {
     fn from(row: GroupRow) -> Self {
-        let GroupRow { id, name, description, room_id, routing_strategy, created_at, updated_at, .. } = row;
+        let GroupRow {
+            id,
+            name,
+            description,
+            room_id,
+            routing_strategy,
+            serving,
+            created_at,
+            updated_at,
+            ..
+        } = row;
         Self {
             id,
             name,
             description,
             room_id,
             routing_strategy,
+            serving,
             created_at: Millis(created_at),
             updated_at: Millis(updated_at),
         }
@@ -79,6 +92,11 @@ pub struct CreateGroup {
     /// other settings of routing are the tenant's.
     #[serde(default)]
     routing_strategy: Option<RoutingStrategy>,
+    /// Who serves what comes to it; `group`: whatever is opened for it, moved or transferred to it is docked to it, while
+    /// somebody in it can serve, and `routing_strategy` does not count. Absent: `agent`.
+    #[serde(default, deserialize_with = "crate::members::api::present")]
+    #[schema(value_type = Serving, required = false)]
+    serving: Option<Serving>,
 }
 
 /// A change of a group. An absent field stays; null empties the description, and takes the own strategy away.
@@ -97,6 +115,11 @@ pub struct UpdateGroup {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<RoutingStrategy>)]
     routing_strategy: Option<Option<RoutingStrategy>>,
+    /// Who serves what comes to it from now on; `group`: whatever is opened for it, moved or transferred to it is docked to
+    /// it, while somebody in it can serve, and `routing_strategy` does not count.
+    #[serde(default, deserialize_with = "crate::members::api::present")]
+    #[schema(value_type = Serving, required = false)]
+    serving: Option<Serving>,
 }
 
 /// Somebody who is in a group.
@@ -169,8 +192,9 @@ pub async fn create_group(
     caller: Admin,
     input: Body<CreateGroup>,
 ) -> Result<HttpResponse> {
-    let CreateGroup { name, description, routing_strategy } = input.into_inner();
-    let group = commands::CreateGroup { name, description, routing_strategy };
+    let CreateGroup { name, description, routing_strategy, serving } = input.into_inner();
+    let serving = serving.unwrap_or(Serving::Agent);
+    let group = commands::CreateGroup { name, description, routing_strategy, serving };
     let row = service::create(&app, caller.actor, group).await?;
     Ok(HttpResponse::Created().json(Group::from(row)))
 }
@@ -192,7 +216,8 @@ pub async fn get_group(
 
 /// Update a group
 ///
-/// An absent field stays. What waits for the group is routed by another strategy at once.
+/// An absent field stays. What waits for the group is routed by another strategy at once, or docked when the whole group
+/// serves from now on; what is docked to it stays so when it does not any more.
 #[utoipa::path(
     tag = "groups", params(("id" = GroupId, Path, description = "The group.")), request_body = UpdateGroup,
     responses((status = 200, description = "The group as it is now.", body = Group)),
@@ -204,9 +229,9 @@ pub async fn update_group(
     id: web::Path<GroupId>,
     input: Body<UpdateGroup>,
 ) -> Result<web::Json<Group>> {
-    let UpdateGroup { name, description, routing_strategy } = input.into_inner();
+    let UpdateGroup { name, description, routing_strategy, serving } = input.into_inner();
     let (group, description) = (id.into_inner(), description.map(Option::unwrap_or_default));
-    let change = commands::UpdateGroup { group, name, description, routing_strategy };
+    let change = commands::UpdateGroup { group, name, description, routing_strategy, serving };
     let row = service::update(&app, caller.actor, change).await?;
     Ok(web::Json(row.into()))
 }

@@ -62,15 +62,19 @@ pub async fn create(app: &App, actor: Actor, group: CreateGroup) -> Result<Group
 /// Changes a group's name, description or settings. Errors: `forbidden`, `not_found`, `name_taken`, `validation_failed`.
 pub async fn update(app: &App, actor: Actor, change: UpdateGroup) -> Result<GroupRow> {
     require(&actor, Operation::ManageGroups)?;
-    let (group, routes) = (change.group, change.routing_strategy.is_some());
+    let group = change.group;
+    let (routes, serving) = (change.routing_strategy.is_some(), change.serving.is_some());
     let mut check = Checker::default();
     let name = change.name.as_ref().map(|name| check.required_line("/name", name, GROUP_NAME_MAX));
     let description = change.description.as_ref();
     let description = description.map(|text| check.line("/description", text, DESCRIPTION_MAX));
     check.finish()?;
     submit(app, actor, UpdateGroup { name, description, ..change }).await?;
-    if routes {
+    if routes || serving {
         app.nudges.nudge(actor.tenant);
+    }
+    if serving {
+        dock_waiting(app, actor.tenant, group).await;
     }
     get(app, actor, group).await
 }
@@ -120,6 +124,7 @@ pub async fn set_member(
     require(&actor, Operation::ManageGroupMembers)?;
     submit(app, actor, SetGroupMember { group, member: who, member_type }).await?;
     follow(app, actor.tenant, group, who).await;
+    dock_waiting(app, actor.tenant, group).await;
     member(app, actor, group, who).await
 }
 
@@ -136,6 +141,13 @@ pub async fn remove_member(app: &App, actor: Actor, group: GroupId, member: Memb
 async fn follow(app: &App, tenant: TenantId, group: GroupId, member: MemberId) {
     if let Err(error) = docking::follow(&app.journal, tenant, group, member).await {
         log::debug!(target: "deskwire::groups", "the conversations of group {group} follow later: {error}");
+    }
+}
+
+/// Docks what waits for the group, where the whole group serves. What fails here is done by the same task.
+async fn dock_waiting(app: &App, tenant: TenantId, group: GroupId) {
+    if let Err(error) = docking::dock_waiting(&app.journal, tenant, group).await {
+        log::debug!(target: "deskwire::groups", "what waits for group {group} is docked later: {error}");
     }
 }
 

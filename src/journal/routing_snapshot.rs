@@ -15,7 +15,7 @@ use crate::kernel::{ConversationId, GroupId, MemberId, TenantId};
 impl WorkingSet {
     /// The own strategy of this group, as far as it is loaded; `None`: the tenant's counts.
     fn own_strategy(&self, group: Option<GroupId>) -> Option<RoutingStrategy> {
-        self.groups.get(&group?).filter(|row| row.deleted_at.is_none())?.routing_strategy
+        self.groups.get(&group?).filter(|row| row.deleted_at.is_none())?.strategy()
     }
 
     /// How what waits for this group, or for none, is routed, as far as the groups with a strategy are loaded.
@@ -28,9 +28,8 @@ impl WorkingSet {
     pub fn automatic(&self, tenant: TenantId) -> Automatic {
         let by_default = self.routing_of(tenant, None).is_automatic();
         let own = |row: &&GroupRow| row.tenant_id == tenant && row.deleted_at.is_none();
-        let differs = |row: &&GroupRow| {
-            row.routing_strategy.is_some_and(|strategy| strategy.is_automatic() != by_default)
-        };
+        let differs =
+            |row: &&GroupRow| row.strategy().is_some_and(|strategy| strategy.is_automatic() != by_default);
         let exceptions = self.groups.values().filter(own).filter(differs).map(|row| row.id).collect();
         Automatic { by_default, exceptions }
     }

@@ -148,6 +148,10 @@ pub struct WorkingSet {
     pub group_members: Table<(GroupId, MemberId), GroupMemberRow>,
     /// Whose groups were looked for.
     pub known_sights: BTreeSet<MemberId>,
+    /// Groups of which it is known who is in them, and what these are.
+    pub staffed: BTreeSet<GroupId>,
+    /// Groups for which more waits than one command docks.
+    pub more_waits_for: BTreeSet<GroupId>,
     /// Whose comings and goings the conversations of their groups follow.
     pub follows: Follows,
     /// The conversations, not closed, of a group that ends; at most `PIECE` + 1.
@@ -214,6 +218,8 @@ impl WorkingSet {
             groups: Table::default(),
             group_members: Table::default(),
             known_sights: BTreeSet::new(),
+            staffed: BTreeSet::new(),
+            more_waits_for: BTreeSet::new(),
             follows: Follows::default(),
             of_groups: HashMap::new(),
             sightings: HashMap::new(),

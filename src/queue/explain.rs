@@ -36,7 +36,7 @@ pub async fn explain(
                 Some(group) => groups::store::find(connection, actor.tenant, group)?,
                 None => None,
             };
-            let own = own.and_then(|group| group.routing_strategy);
+            let own = own.and_then(|group| group.strategy());
             let from = match (strategy, own) {
                 (Some(_), _) => StrategySource::Request,
                 (None, Some(_)) => StrategySource::Group,

@@ -53,7 +53,7 @@ pub fn find(connection: &mut AnyConnection, now: i64) -> Result<Vec<Stranded>> {
         let candidates: Vec<Candidate> = staff.iter().map(|row| at_its_desk(row, now)).collect();
         let groups = connection.groups_with_strategy(id)?.into_iter();
         let strategies: HashMap<GroupId, RoutingStrategy> =
-            groups.filter_map(|row| Some((row.id, row.routing_strategy?))).collect();
+            groups.filter_map(|row| Some((row.id, row.strategy()?))).collect();
         let mut after = None;
         loop {
             let rows = store::waiting(connection, id, &Sight::whole(), after, PAGE)?;

@@ -9,7 +9,7 @@ use deskwire::domain::actor::Actor;
 use deskwire::domain::content::Body;
 use deskwire::domain::conversation::{AssignmentRow, CloseReason, Priority};
 use deskwire::domain::entry::{EntryKind, RevisionRow};
-use deskwire::domain::group::{GroupMemberRow, GroupMemberType, GroupRow};
+use deskwire::domain::group::{GroupMemberRow, GroupMemberType, GroupRow, Serving};
 use deskwire::domain::member::Role;
 use deskwire::domain::routing::RoutingStrategy;
 use deskwire::journal::{Action, Command, Draft, LogRef, commands};
@@ -204,12 +204,14 @@ fn command(
         23 => Action::CreateGroup(commands::CreateGroup {
             description: note,
             routing_strategy: strategy(random),
+            serving: *random.pick(Serving::ALL),
             ..commands::CreateGroup::named(name)
         }),
         24 => Action::UpdateGroup(commands::UpdateGroup {
             name: Some(name),
             description: Some(note),
             routing_strategy: (random.below(2) == 0).then(|| strategy(random)),
+            serving: (random.below(2) == 0).then(|| *random.pick(Serving::ALL)),
             ..commands::UpdateGroup::of(group)
         }),
         25 => Action::DeleteGroup(commands::DeleteGroup { group }),

@@ -19,18 +19,18 @@ async fn dock(by: &Client, room: &str, group: &str) -> Answer {
     by.post(&format!("/conversations/{room}/dock"), json!({"group_id": group})).await
 }
 
-async fn view(by: &Client, room: &str) -> Value {
+pub async fn view(by: &Client, room: &str) -> Value {
     by.get(&format!("/conversations/{room}")).await.ok()
 }
 
 /// Status, whether a group serves it, and who of the staff does.
-fn stands(view: &Value) -> (String, bool, Option<String>) {
+pub fn stands(view: &Value) -> (String, bool, Option<String>) {
     let agent = view["agent"]["id"].as_str().map(str::to_owned);
     (view["status"].as_str().unwrap().to_owned(), view["docked"].as_bool().unwrap(), agent)
 }
 
 /// Who of the staff is in it, as the administrator sees it.
-async fn staff_in(desk: &Desk, room: &str) -> Vec<String> {
+pub async fn staff_in(desk: &Desk, room: &str) -> Vec<String> {
     let list = desk.admin.get(&format!("/conversations/{room}/members")).await.ok();
     let rows = list["data"].as_array().unwrap().iter().filter(|row| row["member_type"] != "customer");
     let mut ids: Vec<String> = rows.map(|row| row["member"]["id"].as_str().unwrap().to_owned()).collect();
@@ -38,7 +38,7 @@ async fn staff_in(desk: &Desk, room: &str) -> Vec<String> {
     ids
 }
 
-fn ids(people: &[&Client]) -> Vec<String> {
+pub fn ids(people: &[&Client]) -> Vec<String> {
     let mut ids: Vec<String> = people.iter().map(|one| one.id()).collect();
     ids.sort_by_key(|id| id.parse::<i64>().unwrap());
     ids
@@ -50,17 +50,17 @@ async fn row(who: &Client, room: &str) -> Option<Value> {
     inbox["data"].as_array().unwrap().iter().find(|row| row["conversation_id"] == *room).cloned()
 }
 
-async fn unread(who: &Client, room: &str) -> i64 {
+pub async fn unread(who: &Client, room: &str) -> i64 {
     row(who, room).await.expect("an inbox row")["unread"].as_i64().unwrap()
 }
 
-async fn serves(desk: &Desk, who: &Client) -> i64 {
+pub async fn serves(desk: &Desk, who: &Client) -> i64 {
     let page = desk.supervisor.get("/presence?limit=200").await.ok();
     let rows = page["data"].as_array().unwrap();
     rows.iter().find(|row| row["member"]["id"] == who.id()).unwrap()["current_accept"].as_i64().unwrap()
 }
 
-async fn kinds(who: &Client, room: &str) -> Vec<String> {
+pub async fn kinds(who: &Client, room: &str) -> Vec<String> {
     who.log(room).await.iter().map(|entry| entry["kind"].as_str().unwrap().to_owned()).collect()
 }
 

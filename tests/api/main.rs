@@ -42,6 +42,7 @@ mod followers;
 mod frozen_database;
 mod group_names;
 mod group_routing;
+mod group_serving;
 mod group_sight;
 mod groups;
 mod hub;

@@ -2,7 +2,7 @@
 
 use super::JournalCommand;
 use crate::domain::actor::Principal;
-use crate::domain::group::{GROUPS_MAX, GroupRow};
+use crate::domain::group::{GROUPS_MAX, GroupRow, Serving};
 use crate::domain::permission::Operation;
 use crate::domain::routing::RoutingStrategy;
 use crate::journal::command::Reply;
@@ -19,12 +19,14 @@ pub struct CreateGroup {
     pub description: String,
     /// How what waits for it finds its agents; `None`: as the tenant says.
     pub routing_strategy: Option<RoutingStrategy>,
+    /// Who serves what comes to it.
+    pub serving: Serving,
 }
 
 impl CreateGroup {
     /// A group of this name without anything of its own.
     pub const fn named(name: String) -> Self {
-        Self { name, description: String::new(), routing_strategy: None }
+        Self { name, description: String::new(), routing_strategy: None, serving: Serving::Agent }
     }
 }
 
@@ -57,6 +59,7 @@ impl JournalCommand for CreateGroup {
             updated_at: now,
             deleted_at: None,
             routing_strategy: self.routing_strategy,
+            serving: self.serving,
         };
         context.set.groups.create(id, row);
         Ok(Reply { group: Some(id), created: true, ..Reply::default() })

@@ -91,6 +91,8 @@ commands! {
     take_over::TakeOver;
     /// Let a whole group serve a conversation.
     dock::Dock;
+    /// Dock what waits for a group that serves as a whole.
+    dock_waiting::DockWaiting;
     /// Let a conversation wait again.
     release::Release;
     /// End a conversation.

@@ -52,6 +52,7 @@ impl JournalCommand for Open {
         wants.members.insert(self.customer);
         wants.openers.insert(self.customer);
         wants.groups.extend(self.group);
+        wants.dockers.extend(self.group);
         wants.last_agents.insert(self.customer);
         wants.queue_length = true;
         if let (Some(draft), Some(sender)) = (&self.message, actor.member()) {
@@ -139,7 +140,8 @@ impl Open {
         open_key: String,
     ) -> Result<ConversationId> {
         if self.customer == actor {
-            context.require_queue()?;
+            let waits = !self.group.is_some_and(|group| context.docks(group));
+            context.require_queue(waits)?;
         }
         let id = ConversationId(context.set.ids.next()?);
         let mut row = ConversationRow {
@@ -152,7 +154,6 @@ impl Open {
         };
         row.wait(context.set.now, false);
         context.set.conversations.create(id, row);
-        context.count_waiting();
         let prefers = context.prefers_last_agent(self.group);
         let needs = Needs {
             required: Skill::list(&self.required_skills),
@@ -167,6 +168,10 @@ impl Open {
         context.enter(id, self.customer, MemberType::Customer)?;
         if self.customer != actor {
             context.enter(id, actor, MemberType::Member)?;
+        }
+        context.dock_if_whole(id)?;
+        if context.conversation(id)?.waiting_since.is_some() {
+            context.count_waiting();
         }
         Ok(id)
     }

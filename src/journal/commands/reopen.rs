@@ -89,6 +89,7 @@ impl JournalCommand for Reopen {
         if ended {
             context.move_to_group(front, None)?;
         }
+        context.dock_if_whole(front)?;
         Ok(Reply::about(front))
     }
 }

@@ -16,8 +16,8 @@ use crate::journal::wants::Wants;
 use crate::kernel::{Code, ConversationId, Error, GroupId, MemberId, Millis, Result};
 
 /// Hand a conversation over: the serving agent may, and supervisors. To an agent who is there (supervisors: to anybody of
-/// the staff but themselves), who serves it from then on or is asked first; or to a group, in whose queue it waits among those that came back
-/// from an agent, and where routing passes the former agent over as long as there is somebody else. A full or closed queue
+/// the staff but themselves), who serves it from then on or is asked first; or to a group, to which it is docked where the whole group serves, or in
+/// whose queue it waits among those that came back from an agent, and where routing passes the former agent over as long as there is somebody else. A full or closed queue
 /// refuses no transfer: the customer is being served already.
 #[derive(Debug, Clone)]
 pub struct Transfer {
@@ -49,6 +49,7 @@ impl JournalCommand for Transfer {
             Receiver::Group(group) => {
                 wants.groups.insert(group);
                 wants.staffed.insert(group);
+                wants.restarts = true;
             }
         }
     }
@@ -135,7 +136,12 @@ impl Transfer {
         let last = context.last_transfer(front)?.filter(|last| {
             waits && last.went_to(self.to) && Some(last.at) == row.waiting_since
         });
-        let (done, own) = (last.is_some(), last.is_some_and(|last| last.transferred_by == Some(actor)));
+        // Where the whole group serves it is docked at once, and stays so.
+        let docked = context.conversation(front)?.docked_to() == Some(group) && context.docks(group);
+        let before = context.last_transfer(front)?.filter(|last| docked && last.went_to(self.to));
+        let last = last.or(before);
+        let own = last.is_some_and(|last| last.transferred_by == Some(actor));
+        let done = docked || last.is_some();
         if own && context.actor.role().is_some_and(Role::is_staff) {
             return Ok(());
         }
@@ -155,6 +161,7 @@ impl Transfer {
         }
         context.free(front, AssignmentEnd::GroupTransfer, self.words())?;
         context.set.made_transfers.push(row);
+        context.dock_if_whole(front)?;
         Ok(())
     }
 

@@ -51,7 +51,11 @@ impl Update {
 impl JournalCommand for Update {
     fn wants(&self, _: &Principal, wants: &mut Wants) {
         wants.conversations.insert(self.conversation);
-        wants.groups.extend(self.group.flatten());
+        if let Some(group) = self.group.flatten() {
+            wants.groups.insert(group);
+            wants.dockers.insert(group);
+            wants.restarts = true;
+        }
         if self.required_skills.is_some() || self.preferred_skills.is_some() {
             wants.needs.insert(self.conversation);
         }
@@ -114,6 +118,9 @@ impl JournalCommand for Update {
             context.keep_needs(front, &needs);
         }
         context.bump_version(front)?;
+        if group.is_some() {
+            context.dock_if_whole(front)?;
+        }
         Ok(Reply::about(front))
     }
 }

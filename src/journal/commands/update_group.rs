@@ -1,7 +1,8 @@
-//! Changing what a group is called and said to be for, and how what waits for it is routed.
+//! Changing what a group is called and said to be for, and how what comes to it is served.
 
 use super::JournalCommand;
 use crate::domain::actor::Principal;
+use crate::domain::group::Serving;
 use crate::domain::permission::Operation;
 use crate::domain::routing::RoutingStrategy;
 use crate::journal::command::Reply;
@@ -20,12 +21,14 @@ pub struct UpdateGroup {
     pub description: Option<String>,
     /// How what waits for it finds its agents from now on; `Some(None)`: as the tenant says.
     pub routing_strategy: Option<Option<RoutingStrategy>>,
+    /// Who serves what comes to it from now on. What waits for it already is docked by [`super::DockWaiting`].
+    pub serving: Option<Serving>,
 }
 
 impl UpdateGroup {
     /// A change of this group that changes nothing yet.
     pub const fn of(group: GroupId) -> Self {
-        Self { group, name: None, description: None, routing_strategy: None }
+        Self { group, name: None, description: None, routing_strategy: None, serving: None }
     }
 }
 
@@ -52,7 +55,9 @@ impl JournalCommand for UpdateGroup {
             context.require_free_name(name, Some(self.group))?;
         }
         let strategy = self.routing_strategy.filter(|strategy| *strategy != row.routing_strategy);
-        if name.is_some() || description.is_some() || strategy.is_some() {
+        let serving = self.serving.filter(|serving| *serving != row.serving);
+        let settings = strategy.is_some() || serving.is_some();
+        if name.is_some() || description.is_some() || settings {
             let (rev, now) = (context.rev(), context.set.now);
             let row = context.group_mut(self.group)?;
             if let Some(name) = name {
@@ -65,6 +70,7 @@ impl JournalCommand for UpdateGroup {
             if let Some(strategy) = strategy {
                 row.routing_strategy = strategy;
             }
+            row.serving = serving.unwrap_or(row.serving);
             row.rev = rev;
             row.updated_at = now;
             let room = row.room_id;

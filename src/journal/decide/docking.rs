@@ -5,8 +5,10 @@
 //! row of `group_follow` says that it is about to leave; only a docked or closed conversation has members by a group.
 
 use super::CommandContext;
+use crate::domain::actor::Principal;
 use crate::domain::conversation::{AssignmentEnd, ConversationStatus, MemberType, ParticipantRow};
 use crate::domain::entry::EntryKind;
+use crate::domain::group::Serving;
 use crate::domain::notice::EmptyContent;
 use crate::kernel::{ConversationId, GroupId, MemberId, Result};
 
@@ -44,6 +46,26 @@ impl CommandContext<'_> {
             }
         }
         self.remark(front, EntryKind::Docked, note)
+    }
+
+    /// Whether what comes to this group is docked to it: the whole group serves, and somebody in it can. Not, when the
+    /// group was changed to that in this batch: then what waits is found a moment later.
+    pub(crate) fn docks(&self, group: GroupId) -> bool {
+        let whole = self.group(group).is_ok_and(|row| row.serving == Serving::Group);
+        whole && self.set.staffed.contains(&group) && self.require_somebody(group, None).is_ok()
+    }
+
+    /// Docks a conversation that waits to its group, if that docks what comes to it. It is the service that does so,
+    /// whoever made the conversation wait.
+    pub(crate) fn dock_if_whole(&mut self, front: ConversationId) -> Result<()> {
+        let row = self.conversation(front)?;
+        let waits = row.status == Some(ConversationStatus::Open);
+        let Some(group) = row.group_id.filter(|group| waits && self.docks(*group)) else { return Ok(()) };
+        let service = Principal::System(self.tenant);
+        let actor = std::mem::replace(&mut self.actor, service);
+        let docked = self.dock(front, group, "");
+        self.actor = actor;
+        docked
     }
 
     /// Lets a member into a conversation that its group serves.

@@ -35,15 +35,15 @@ impl CommandContext<'_> {
         }
     }
 
-    /// Fails with `queue_closed` or `queue_full` when no visitor may open a conversation now.
-    pub(crate) fn require_queue(&self) -> Result<()> {
+    /// Fails with `queue_closed` or `queue_full` when no visitor may open a conversation now that waits, or does not.
+    pub(crate) fn require_queue(&self, waits: bool) -> Result<()> {
         let settings = self.set.tenants.get(&self.tenant).map(|facts| facts.settings.queue);
         let Some(queue) = settings else { return Ok(()) };
         if !queue.open {
             return Err(Error::new(Code::QueueClosed, Code::QueueClosed.meaning()));
         }
         let waiting = self.set.waiting_counts.get(&self.tenant).copied().unwrap_or_default();
-        if let Some(limit) = queue.limit.filter(|limit| waiting >= *limit) {
+        if let Some(limit) = queue.limit.filter(|limit| waits && waiting >= *limit) {
             let error = Error::new(Code::QueueFull, Code::QueueFull.meaning());
             return Err(error.with("waiting", waiting).with("limit", limit));
         }

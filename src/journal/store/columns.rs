@@ -14,7 +14,7 @@ use crate::domain::conversation::{
     ConversationStatus, MemberType, ParticipantRow, Priority,
 };
 use crate::domain::entry::{EntryKind, EntryRow, RevisionRow};
-use crate::domain::group::{GroupMemberRow, GroupMemberType, GroupRow};
+use crate::domain::group::{GroupMemberRow, GroupMemberType, GroupRow, Serving};
 use crate::domain::member::Role;
 use crate::domain::offer::{NeedsRow, OfferRow, OfferState};
 use crate::domain::presence::{AgentStatusRow, PresenceChangeRow, PresenceStatus};
@@ -230,6 +230,7 @@ journal_table! {
         room_id: Nullable<BigInt> as Option<ConversationId>,
         deleted_at: Nullable<BigInt> as Option<i64>,
         routing_strategy: Nullable<Text> as Option<RoutingStrategy>,
+        serving: Text as Serving,
     }
     often { rev: BigInt as i64, updated_at: BigInt as i64 }
 }

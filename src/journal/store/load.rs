@@ -316,6 +316,15 @@ impl Source for AnyConnection {
         load_docked::of_group(self, tenants, group, without, limit)
     }
 
+    fn waiting_for(
+        &mut self,
+        tenants: &[TenantId],
+        group: GroupId,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>> {
+        load_docked::waiting_for(self, tenants, group, limit)
+    }
+
     fn inside_by(
         &mut self,
         tenants: &[TenantId],

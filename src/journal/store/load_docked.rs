@@ -1,4 +1,4 @@
-//! Finding the conversations that a group serves, and those that follow their group.
+//! Finding the conversations that a group serves, those that wait for it, and those that follow their group.
 
 use diesel::dsl::{exists, not};
 use diesel::prelude::*;
@@ -34,6 +34,23 @@ pub(super) fn of_group(
         query = query.filter(not(exists(is_in)));
     }
     Ok(query.load(connection)?)
+}
+
+/// The conversations that wait for a group, the longest waiting first, at most `limit`.
+pub(super) fn waiting_for(
+    connection: &mut AnyConnection,
+    tenants: &[TenantId],
+    group: GroupId,
+    limit: usize,
+) -> Result<Vec<ConversationId>> {
+    Ok(conversation::table
+        .filter(conversation::tenant_id.eq_any(tenants.to_vec()))
+        .filter(conversation::group_id.eq(group))
+        .filter(conversation::waiting_since.is_not_null())
+        .order((conversation::waiting_since.asc(), conversation::id.asc()))
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .select(conversation::id)
+        .load(connection)?)
 }
 
 /// Conversations, also closed ones, in which a member is by this group, at most `limit`.

@@ -11,7 +11,7 @@ use crate::db::schema::{
 };
 use crate::db::types::Json;
 use crate::domain::conversation::{AssignmentEnd, ConversationStatus};
-use crate::domain::group::GroupRow;
+use crate::domain::group::{GroupRow, Serving};
 use crate::domain::offer::{NeedsRow, OfferRow, OfferState};
 use crate::domain::presence::{AgentStatusRow, PresenceStatus};
 use crate::domain::routing::Skill;
@@ -64,7 +64,7 @@ impl RoutingSource for AnyConnection {
     fn groups_with_strategy(&mut self, tenant: TenantId) -> Result<Vec<GroupRow>> {
         Ok(chat_group::table
             .filter(chat_group::tenant_id.eq(tenant))
-            .filter(chat_group::routing_strategy.is_not_null())
+            .filter(chat_group::routing_strategy.is_not_null().or(chat_group::serving.eq(Serving::Group)))
             .filter(chat_group::deleted_at.is_null())
             .select(GroupRow::as_select())
             .load(self)?)

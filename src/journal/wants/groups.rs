@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{PIECE, Source, Wants, listed};
+use super::{PIECE, Source, Wants, docked_at_once, listed};
+use crate::domain::group::Serving;
 use crate::journal::command::Command;
 use crate::journal::follows::Loaded;
 use crate::journal::working_set::WorkingSet;
@@ -42,6 +43,7 @@ pub(super) fn load(
         let groups = grouped().collect();
         load_rows(source, set, groups)?;
     }
+    let staffed = staffed(set, wants);
     let mut found = Vec::new();
     let followed = || wants.follows.iter().copied();
     let rosters: BTreeSet<GroupId> =
@@ -49,8 +51,8 @@ pub(super) fn load(
     if !rosters.is_empty() {
         found.extend(source.rosters(&listed(&rosters))?);
     }
-    if !wants.staffed.is_empty() {
-        let places = source.rosters(&listed(&wants.staffed))?;
+    if !staffed.is_empty() {
+        let places = source.rosters(&listed(&staffed))?;
         let members: Vec<MemberId> = places.iter().map(|row| row.member_id).collect();
         if !members.is_empty() {
             for facts in source.members(&members)? {
@@ -78,7 +80,21 @@ pub(super) fn load(
         set.group_members.load((row.group_id, row.member_id), row);
     }
     set.known_sights.extend(sights);
+    set.staffed.extend(staffed);
     Ok(())
+}
+
+/// The groups of which it matters who could serve.
+fn staffed(set: &WorkingSet, wants: &Wants) -> BTreeSet<GroupId> {
+    let of_conversations = set.conversations.values().filter_map(|row| row.group_id);
+    let of_conversations = of_conversations.filter(|_| wants.groups_of_conversations);
+    let dockers = wants.dockers.iter().copied().chain(of_conversations).filter(|group| is_whole(set, *group));
+    wants.staffed.iter().copied().chain(dockers).collect()
+}
+
+/// Whether the whole group serves.
+fn is_whole(set: &WorkingSet, group: GroupId) -> bool {
+    set.groups.get(&group).is_some_and(|row| row.serving == Serving::Group && row.deleted_at.is_none())
 }
 
 /// The rooms that follow their groups, and what a group that ends gives back.
@@ -104,6 +120,15 @@ pub(super) fn conversations(
         let more = of_member.len() > PIECE || left_alone.len() > PIECE;
         ids.extend(of_member.into_iter().chain(left_alone));
         set.follows.load(*group, *member, Loaded { inside, more });
+    }
+    for group in wants.waiting_for.iter().filter(|group| is_whole(set, **group)).copied().collect::<Vec<_>>()
+    {
+        let most = docked_at_once(source.rosters(&[group])?.len());
+        let waiting = source.waiting_for(tenants, group, most + 1)?;
+        if waiting.len() > most {
+            set.more_waits_for.insert(group);
+        }
+        ids.extend(waiting);
     }
     for group in &wants.ending_groups {
         let of_group = source.of_group(tenants, *group, PIECE + 1)?;

@@ -26,6 +26,14 @@ pub use source::Source;
 /// Most conversations that one command moves, frees or closes; what is left is done when it is repeated.
 pub const PIECE: usize = 100;
 
+/// Most members that one command brings into conversations by docking them.
+const DOCKED_ROWS: usize = 2_000;
+
+/// How many conversations one command docks to a group of so many members: the fewer, the larger the group.
+pub fn docked_at_once(members: usize) -> usize {
+    DOCKED_ROWS.checked_div(members).unwrap_or(PIECE).clamp(1, PIECE)
+}
+
 /// Most administrators of a tenant and sub-accounts of a member that are loaded: more than one batch can change, so
 /// that one of them is left when there are more.
 pub const KIN: usize = 300;
@@ -72,6 +80,10 @@ pub struct Wants {
     pub rosters: BTreeSet<GroupId>,
     /// Groups of which it matters whether anybody in them could serve: who is in them, and what is known of those.
     pub staffed: BTreeSet<GroupId>,
+    /// Groups to which something comes: as `staffed`, where the whole group serves.
+    pub dockers: BTreeSet<GroupId>,
+    /// Groups of which it matters what waits for them, where the whole group serves.
+    pub waiting_for: BTreeSet<GroupId>,
     /// Places in groups that may change, by group and member: also the rows of those who left.
     pub places: BTreeSet<(GroupId, MemberId)>,
     /// Members whose groups matter, all of them.
@@ -82,7 +94,7 @@ pub struct Wants {
     pub ending_groups: BTreeSet<GroupId>,
     /// Places in groups that conversations are to follow.
     pub follows: BTreeSet<(GroupId, MemberId)>,
-    /// Whether the groups of the conversations that are loaded matter.
+    /// Whether the groups of the conversations that are loaded matter, and to which of them they are docked.
     pub groups_of_conversations: bool,
     /// Staff whose sockets on all processes matter.
     pub sightings: BTreeSet<MemberId>,

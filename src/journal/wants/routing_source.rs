@@ -57,7 +57,7 @@ pub trait RoutingSource {
         tenant: TenantId,
         limit: usize,
     ) -> Result<Vec<(MemberFacts, AgentStatusRow, Vec<Skill>)>>;
-    /// The groups of a tenant that are not deleted and have a strategy of their own.
+    /// The groups of a tenant that are not deleted and for which another strategy than the tenant's may count.
     fn groups_with_strategy(&mut self, tenant: TenantId) -> Result<Vec<GroupRow>>;
     /// Of these waiting conversations those behind this place, at most `limit`.
     fn queue(

@@ -63,6 +63,13 @@ pub trait Source: super::routing_source::RoutingSource + super::timer_source::Ti
         without: Option<MemberId>,
         limit: usize,
     ) -> Result<Vec<ConversationId>>;
+    /// The conversations that wait for a group, the longest waiting first, at most `limit`.
+    fn waiting_for(
+        &mut self,
+        tenants: &[TenantId],
+        group: GroupId,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>>;
     /// Conversations, also closed ones, in which a member is by this group, at most `limit`.
     fn inside_by(
         &mut self,

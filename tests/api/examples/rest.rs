@@ -114,8 +114,7 @@ async fn groups(recorder: &mut Recorder<'_>, admin: &Client, agent: &Client, age
     recorder.call("list_group_members", agent, &format!("GET {path}/members"), None).await;
     recorder.call("list_groups", agent, &format!("GET /groups?member_id={agent_id}"), None).await;
     recorder.call("get_group", agent, &format!("GET {path}"), None).await;
-    let change =
-        json!({"description": "Parcels that come back, and refunds", "routing_strategy": "longest_idle"});
+    let change = json!({"description": "Parcels that come back, and refunds", "routing_strategy": "longest_idle", "serving": "agent"});
     let change = Some(change);
     recorder.call("update_group", admin, &format!("PATCH {path}"), change).await;
     let admin_id = string(&admin.get("/me").await.ok()["id"]);

@@ -4,9 +4,11 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::checks::Picture;
 use crate::domain::conversation::{
-    ConversationKind, ConversationStatus, MemberType, ParticipantRow, direct_between,
+    ConversationKind, ConversationRow, ConversationStatus, MemberType, ParticipantRow, direct_between,
 };
-use crate::domain::group::GroupMemberType;
+use crate::domain::group::{GroupMemberType, Serving};
+use crate::journal::command::Command;
+use crate::journal::commands::Action;
 use crate::kernel::{GroupId, MemberId};
 
 /// What must hold of groups: see `decide::groups`.
@@ -62,6 +64,37 @@ pub(super) fn check_docking(after: &Picture, follows: &BTreeSet<(GroupId, Member
         let served = places().any(|row| row.left_at.is_none());
         let follows = places().any(|row| follows.contains(&(group, row.member_id)));
         assert!(served || follows, "nobody serves {conversation:?}");
+    }
+}
+
+/// Whether the whole group serves, and somebody in it can.
+fn docks(after: &Picture, group: GroupId, now: i64) -> bool {
+    let places = after.group_members.values().filter(|row| row.group_id == group && row.left_at.is_none());
+    let somebody = places.map(|row| &after.members[&row.member_id.0]).any(|member| member.is_usable(now));
+    after.groups.get(&group).is_some_and(|row| row.serving == Serving::Group) && somebody
+}
+
+/// Once the service has looked nothing waits for a group that serves as a whole.
+pub(super) fn check_nothing_waits_for(after: &Picture, group: GroupId, now: i64) {
+    let waits =
+        |row: &&ConversationRow| row.group_id == Some(group) && row.status == Some(ConversationStatus::Open);
+    let waiting = after.conversations.values().find(waits);
+    assert!(waiting.is_none() || !docks(after, group, now), "{waiting:?} waits for a whole group");
+}
+
+/// What is opened for such a group, or comes to it, never waits.
+pub(super) fn check_docked_at_once(command: &Command, before: &Picture, after: &Picture, now: i64) {
+    for (id, row) in &after.conversations {
+        let old = before.conversations.get(id);
+        let comes = match &command.action {
+            Action::Open(_) => old.is_none(),
+            Action::Update(_) => old.is_some_and(|old| old.group_id != row.group_id),
+            Action::Transfer(_) | Action::Reopen(_) => old.is_some_and(|old| old.status != row.status),
+            _ => false,
+        };
+        let waits = row.status == Some(ConversationStatus::Open);
+        let group = row.group_id.filter(|_| comes && waits);
+        assert!(!group.is_some_and(|group| docks(after, group, now)), "{row:?} waits for a whole group");
     }
 }
 

@@ -87,6 +87,7 @@ impl Memory {
         for (key, row) in &self.group_members {
             set.group_members.load(*key, row.clone());
         }
+        set.staffed.extend(set.groups.iter().map(|(id, _)| *id).collect::<Vec<_>>());
         for id in self.members.keys() {
             if set.known_sightings.insert(*id) {
                 set.sightings.extend(self.sightings.get(id).map(|sighting| (*id, *sighting)));
@@ -276,6 +277,11 @@ impl Source for Memory {
         let is_in = |id, member| self.participants.get(&(id, member)).is_some_and(ParticipantRow::is_in);
         let fits = |id: &ConversationId| without.is_none_or(|member| !is_in(*id, member));
         Ok(docked.map(|row| row.id).filter(fits).take(limit).collect())
+    }
+
+    fn waiting_for(&mut self, _: &[TenantId], group: GroupId, limit: usize) -> Result<Vec<ConversationId>> {
+        let rows = self.conversations.values().filter(|row| row.group_id == Some(group));
+        Ok(rows.filter(|row| row.waiting_since.is_some()).map(|row| row.id).take(limit).collect())
     }
 
     fn inside_by(

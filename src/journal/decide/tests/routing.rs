@@ -39,9 +39,8 @@ impl RoutingSource for Memory {
     }
 
     fn groups_with_strategy(&mut self, tenant: TenantId) -> Result<Vec<GroupRow>> {
-        let fits = |row: &&GroupRow| {
-            row.tenant_id == tenant && row.deleted_at.is_none() && row.routing_strategy.is_some()
-        };
+        let fits =
+            |row: &&GroupRow| row.tenant_id == tenant && row.deleted_at.is_none() && row.strategy().is_some();
         Ok(self.groups.values().filter(fits).cloned().collect())
     }
 

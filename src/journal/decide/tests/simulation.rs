@@ -7,7 +7,9 @@ use super::checks::{
     Held, Picture, check_capacity, check_logs, check_moves, check_owners, check_presences, check_queue,
     marks, picture, serving, sync,
 };
-use super::checks_staff::{check_docking, check_groups, check_rooms};
+use super::checks_staff::{
+    check_docked_at_once, check_docking, check_groups, check_nothing_waits_for, check_rooms,
+};
 use super::memory::Memory;
 use super::routing::check_offers;
 use super::step::Step;
@@ -131,6 +133,11 @@ impl Simulation {
             Step::Timers => self.run_timers(),
             Step::Wait { minutes } => self.set.now += minutes * 60_000,
             Step::Retry { which } => self.retry(*which),
+            Step::DockWaiting(group) => {
+                let group = self.group(*group);
+                self.submit(&self.command(step).expect("a command"));
+                check_nothing_waits_for(&self.picture(), group, self.set.now);
+            }
             _ => {
                 if let Step::Look { who, seen } = step {
                     let member = self.people[*who].member;
@@ -189,6 +196,7 @@ impl Simulation {
             }
             Ok(reply) => {
                 check_reopening(command, &before, self.set.now);
+                check_docked_at_once(command, &before, &after, self.set.now);
                 self.accepted(command, reply, &before, &after);
             }
         }

@@ -155,6 +155,14 @@ pub(super) enum Step {
         group: usize,
         strategy: Option<usize>,
     },
+    /// The whole group serves what comes to it, or one agent each.
+    Serving {
+        who: usize,
+        group: usize,
+        whole: bool,
+    },
+    /// The service docks what waits for a group.
+    DockWaiting(usize),
     EndGroup {
         who: usize,
         group: usize,

@@ -5,12 +5,12 @@ use super::simulation::Simulation;
 use super::step::Step;
 use super::{LIMITED, PEOPLE, SECRET, SHOP};
 use crate::domain::actor::Principal;
-use crate::domain::group::{GroupMemberRow, GroupMemberType, GroupRow};
+use crate::domain::group::{GroupMemberRow, GroupMemberType, GroupRow, Serving};
 use crate::domain::routing::RoutingStrategy;
 use crate::journal::command::Command;
 use crate::journal::commands::{
-    Action, CreateGroup, DeleteGroup, Dock, FollowGroup, MakeRoom, OpenDirect, RemoveGroupMember,
-    SetGroupMember, UpdateGroup,
+    Action, CreateGroup, DeleteGroup, Dock, DockWaiting, FollowGroup, MakeRoom, OpenDirect,
+    RemoveGroupMember, SetGroupMember, UpdateGroup,
 };
 use crate::kernel::{GroupId, MemberId};
 
@@ -33,6 +33,14 @@ impl Simulation {
             Step::RouteGroup { who, group, strategy } => {
                 let routing_strategy = Some(strategy.map(|strategy| RoutingStrategy::ALL[strategy]));
                 by(who, UpdateGroup { routing_strategy, ..UpdateGroup::of(self.group(group)) }.into())
+            }
+            Step::Serving { who, group, whole } => {
+                let serving = Some(if whole { Serving::Group } else { Serving::Agent });
+                by(who, UpdateGroup { serving, ..UpdateGroup::of(self.group(group)) }.into())
+            }
+            Step::DockWaiting(group) => {
+                let command = DockWaiting { group: self.group(group) };
+                Some(Command::new(Principal::System(SHOP), command))
             }
             Step::EndGroup { who, group } => by(who, DeleteGroup { group: self.group(group) }.into()),
             Step::Place { who, group, member: one, manages } => {
@@ -72,6 +80,7 @@ pub(super) fn seed_group(store: &mut Memory) {
         updated_at: 0,
         deleted_at: None,
         routing_strategy: None,
+        serving: Serving::Agent,
     };
     store.groups.insert(group, row);
     let place = GroupMemberRow {

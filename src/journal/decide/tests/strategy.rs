@@ -61,6 +61,9 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => (0..2usize, 0..4usize, 0..3u8).prop_map(|(who, group, name)| Step::NameGroup { who, group, name }),
         2 => (0..2usize, 0..4usize, proptest::option::weighted(0.7, 0..RoutingStrategy::ALL.len()))
             .prop_map(|(who, group, strategy)| Step::RouteGroup { who, group, strategy }),
+        3 => (0..2usize, 0..4usize, proptest::bool::weighted(0.7))
+            .prop_map(|(who, group, whole)| Step::Serving { who, group, whole }),
+        3 => (0..4usize).prop_map(Step::DockWaiting),
         1 => (0..2usize, 0..4usize).prop_map(|(who, group)| Step::EndGroup { who, group }),
         5 => (0..4usize, 0..4usize, who.clone(), proptest::option::of(proptest::bool::ANY))
             .prop_map(|(who, group, member, manages)| Step::Place { who, group, member, manages }),

@@ -1,0 +1,2 @@
+DROP INDEX chat_group_serving;
+ALTER TABLE chat_group DROP COLUMN serving;

@@ -1,0 +1,6 @@
+-- Who serves what comes to a group: one agent each ('agent'), or the whole group at once ('group').
+ALTER TABLE chat_group ADD COLUMN serving TEXT NOT NULL DEFAULT 'agent';
+CREATE INDEX chat_group_serving ON chat_group (serving, id);
+
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('chat_group', 'chat_group_serving', '1000 500 1 noskipscan');
