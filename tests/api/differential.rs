@@ -9,7 +9,7 @@ use deskwire::domain::actor::Actor;
 use deskwire::domain::content::Body;
 use deskwire::domain::conversation::{AssignmentRow, CloseReason, Priority};
 use deskwire::domain::entry::{EntryKind, RevisionRow};
-use deskwire::domain::group::{GroupMemberRow, GroupMemberType, GroupRow, Serving};
+use deskwire::domain::group::{GroupMemberRow, GroupMemberType, GroupRow};
 use deskwire::domain::member::Role;
 use deskwire::domain::routing::RoutingStrategy;
 use deskwire::journal::{Action, Command, Draft, LogRef, commands};
@@ -204,14 +204,12 @@ fn command(
         23 => Action::CreateGroup(commands::CreateGroup {
             description: note,
             routing_strategy: strategy(random),
-            serving: *random.pick(Serving::ALL),
             ..commands::CreateGroup::named(name)
         }),
         24 => Action::UpdateGroup(commands::UpdateGroup {
             name: Some(name),
             description: Some(note),
             routing_strategy: (random.below(2) == 0).then(|| strategy(random)),
-            serving: (random.below(2) == 0).then(|| *random.pick(Serving::ALL)),
             ..commands::UpdateGroup::of(group)
         }),
         25 => Action::DeleteGroup(commands::DeleteGroup { group }),
@@ -233,7 +231,8 @@ fn command(
     Command::new(actor, action)
 }
 
-/// How a group is routed; none: as its tenant.
+/// How a group is routed; none: as its tenant. None serves as a whole: what waits for it would be docked by a task, at a time
+/// of its own on each database.
 fn strategy(random: &mut Random) -> Option<RoutingStrategy> {
     (random.below(2) == 0).then(|| *random.pick(RoutingStrategy::ALL))
 }
