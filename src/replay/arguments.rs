@@ -66,10 +66,16 @@ pub struct Arguments {
     pub pid: Vec<u32>,
 
     /// How waiting conversations find their agents. With `auto` the tenants have groups, skills, strategies and offers;
-    /// agents come and go, accept, decline or miss offers, hand over and give back; and it is judged that no
-    /// conversation ever had two agents, no agent more than it accepts, and nobody waited whom somebody could have served.
+    /// agents come and go, accept, decline or miss offers, hand over to each other and to groups, ask each other, give
+    /// back, and serve as whole groups, while a supervisor steps in; and it is judged that no conversation ever had two
+    /// agents, no agent more than it accepts, nobody waited whom somebody could have served, and reminders came as set.
     #[arg(long, value_enum, default_value_t = Routing::Manual)]
     pub routing: Routing,
+
+    /// With `--routing auto`: what a customer has left for so many seconds is closed, and both sides are reminded after
+    /// one. Some customers go away in the middle. 0: no timers, and nobody goes away.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    pub silence: u32,
 
     /// How many dialogues to play; the file is repeated or cut as needed. The default plays each once.
     #[arg(long)]

@@ -10,16 +10,16 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::client::fact::{Fact, id};
 use super::client::view::{Row, View};
 use super::client::{Device, Failure, Rest};
-use super::collect_desk;
 use super::evidence::{DeviceView, Evidence, ServerLog, Violation};
 use super::history::Id;
 use super::judge::judge;
-use super::judge_waiting::{self, RoutingFigures};
 use super::member::Member;
 use super::play::Run;
 use super::requests::{AT_ONCE, get, pages};
+use super::routing_figures::{RoutingFigures, figures};
 use super::setup::Tenant;
 use super::visitor::read_for_good;
+use super::{collect_desk, judge_events};
 
 /// A member of the run, as the judge has to take it.
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ pub async fn verdict(
         let evidence = collect(run, tenants, players).await?;
         let found = judge(&evidence);
         if found.is_empty() || begin.elapsed() > CONVERGE_WITHIN {
-            return Ok((found, judge_waiting::figures(&evidence)));
+            return Ok((found, figures(&evidence)));
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
@@ -124,6 +124,8 @@ async fn collect(run: &Run, tenants: &[Tenant], players: &[Player]) -> Result<Ev
                 .collect();
             let desk = collect_desk::desk(run, (place, tenant, desk), &rows, told).await?;
             evidence.served.extend(desk.served());
+            let docked = judge_events::docked_members(&evidence, &desk);
+            evidence.served.extend(docked);
             evidence.desks.push(desk);
         }
     }

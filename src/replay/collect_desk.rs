@@ -1,4 +1,4 @@
-//! Reads what is known of a tenant that routes: assignments, presences, and what agents heard of each other.
+//! Reads what is known of a tenant that routes: assignments, transfers, presences, and what agents heard of each other.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::client::Failure;
 use super::client::fact::id;
 use super::client::signal::Presence;
 use super::desk::Desk;
-use super::evidence::{AgentEvidence, AssignmentEvidence, ConversationEvidence, DeskEvidence};
+use super::evidence::{AgentEvidence, AssignmentEvidence, ConversationEvidence, DeskEvidence, Receiver};
 use super::history::Id;
 use super::play::Run;
 use super::requests::{AT_ONCE, get, pages};
@@ -33,6 +33,7 @@ pub async fn desk(
         tenant: place,
         offer_seconds: desk.offer_seconds,
         transfer_above: desk.transfer_above,
+        timers: desk.timers,
         agents: agents(run, tenant, desk).await?,
         conversations,
         told,
@@ -50,17 +51,28 @@ async fn conversation(
         Some(AssignmentEvidence {
             agent: row["agent"].get("id").and_then(id)?,
             reason: row["reason"].as_str()?.to_owned(),
+            from: row["from_agent"].get("id").and_then(id),
+            ended: row["end_reason"].as_str().map(str::to_owned),
             holds: row["ended_at"].is_null(),
             times: (row["started_at"].to_string(), row["ended_at"].to_string()),
         })
+    };
+    let transfers = get(run, &tenant.admin, &format!("/conversations/{conversation}/transfers")).await?;
+    let transfer = |row: &Value| {
+        let agent = row["to_agent"].get("id").and_then(id).map(Receiver::Agent);
+        let group = row.get("to_group_id").and_then(id).map(Receiver::Group);
+        Some((row["from_agent"].get("id").and_then(id), agent.or(group)?))
     };
     Ok(ConversationEvidence {
         asked: run.history.asked(conversation),
         status: row["status"].as_str().unwrap_or_default().to_owned(),
         agent: row["agent"].get("id").and_then(id),
+        docked: row["docked"] == true,
+        group: row.get("group_id").and_then(id),
         backstage: row.get("backstage_id").and_then(id),
         merged_into: row.get("merged_into_id").and_then(id),
         assignments: page["data"].as_array().into_iter().flatten().filter_map(assignment).collect(),
+        transfers: transfers["data"].as_array().into_iter().flatten().filter_map(transfer).collect(),
     })
 }
 

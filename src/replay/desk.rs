@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::client::fact::id;
 use super::client::{Failure, Rest};
+use super::evidence::Timers;
 use super::history::{Asked, Id};
 use super::play::Run;
 use super::requests::{get, insist, insist_on};
@@ -18,6 +19,8 @@ pub struct Desk {
     pub offer_seconds: Option<i64>,
     /// Whether a transfer may take an agent above what it accepts.
     pub transfer_above: bool,
+    /// When customers and agents are reminded, and what customers left is closed.
+    pub timers: Timers,
     groups: Vec<Id>,
     seated: Mutex<Vec<Seated>>,
 }
@@ -41,18 +44,25 @@ pub const RELAX_SECONDS: i64 = 2;
 const OFFER_SECONDS: i64 = 5;
 /// An absent agent loses its conversations after so many seconds.
 const REQUEUE_SECONDS: i64 = 2;
+/// The shortest time after which somebody is reminded.
+const REMINDER_SECONDS: i64 = 1;
 const STRATEGIES: [&str; 3] = ["round_robin", "least_loaded", "longest_idle"];
 const GROUPS: [&str; 2] = ["Orders", "Returns"];
 /// What agents can, in turn.
 const SKILLS: [&[(&str, u8)]; 3] = [&[("refunds", 3)], &[("refunds", 1), ("de", 1)], &[]];
 
 impl Desk {
-    /// Sets a tenant up.
-    pub async fn make(run: &Run, admin: &Rest, number: usize) -> Result<Self, Failure> {
+    /// Sets a tenant up. It closes what customers left for so many seconds; 0: it has no timers.
+    pub async fn make(run: &Run, admin: &Rest, number: usize, silence: u32) -> Result<Self, Failure> {
         // Two of three ask their agents.
         let offer_seconds = (number % 3 < 2).then_some(OFFER_SECONDS);
         let transfer_above = number % 2 == 1;
+        let timers = timers(i64::from(silence));
         let settings = json!({ "settings": {
+            "timers": {
+                "customer_reminder_seconds": timers.customer, "agent_reminder_seconds": timers.agent,
+                "auto_close_seconds": timers.close,
+            },
             "transfer_above_max_accept": transfer_above,
             "presence_grace_seconds": 1,
             "disconnect_requeue_seconds": REQUEUE_SECONDS,
@@ -73,7 +83,7 @@ impl Desk {
         if groups.len() != GROUPS.len() {
             return Err(Failure::Over(format!("the groups are not in the list: {page}")));
         }
-        Ok(Self { offer_seconds, transfer_above, groups, seated: Mutex::default() })
+        Ok(Self { offer_seconds, transfer_above, timers, groups, seated: Mutex::default() })
     }
 
     /// What the account of an agent begins with.
@@ -106,20 +116,38 @@ impl Desk {
         self.seated.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Everybody else who has a seat, from anybody on.
+    pub fn colleagues(&self, run: &Run, of: Id) -> Vec<Id> {
+        let mut others: Vec<Id> =
+            self.seated().iter().map(|one| one.member).filter(|member| *member != of).collect();
+        let first = run.below(i64::try_from(others.len()).unwrap_or_default());
+        let first = usize::try_from(first).unwrap_or_default().min(others.len());
+        others.rotate_left(first);
+        others
+    }
+
     /// Somebody else who has a seat.
     pub fn colleague(&self, run: &Run, of: Id) -> Option<Id> {
-        let others: Vec<Id> =
-            self.seated().iter().map(|one| one.member).filter(|member| *member != of).collect();
-        let place = usize::try_from(run.below(i64::try_from(others.len()).unwrap_or_default())).ok()?;
-        others.get(place).copied()
+        self.colleagues(run, of).first().copied()
+    }
+
+    /// Any of the groups.
+    pub fn any_group(&self, run: &Run) -> Option<Id> {
+        let most = i64::try_from(self.groups.len()).unwrap_or_default();
+        usize::try_from(run.below(most)).ok().and_then(|place| self.groups.get(place)).copied()
+    }
+
+    /// Whether a member is in this group.
+    pub fn is_in(&self, member: Id, group: Id) -> bool {
+        let seated = self.seated.lock().unwrap_or_else(PoisonError::into_inner);
+        seated.iter().any(|one| one.member == member && one.groups.contains(&group))
     }
 
     /// Adds to the request to open a conversation what it asks for.
     pub fn ask(&self, run: &Run, request: &mut Value) -> Asked {
         let mut asked = Asked::default();
         if run.chance(0.6) {
-            asked.group =
-                usize::try_from(run.below(2)).ok().and_then(|place| self.groups.get(place)).copied();
+            asked.group = self.any_group(run);
         }
         if let Some(group) = asked.group {
             request["group_id"] = group.to_string().into();
@@ -144,12 +172,22 @@ fn skills(number: usize) -> &'static [(&'static str, u8)] {
     SKILLS[number % SKILLS.len()]
 }
 
-/// The groups of an agent: every group has somebody, and one in four is in none.
+/// The groups of an agent: every group has somebody, of three agents each has two, and one in four is in none.
 fn places(number: usize, agents: usize) -> &'static [usize] {
     match (agents, number % 4) {
-        (1, _) | (_, 3) => &[0, 1],
+        (1, _) | (_, 2) => &[0, 1],
         (_, 0) => &[0],
         (_, 1) => &[1],
         (_, _) => &[],
+    }
+}
+
+/// Reminders as short as a tenant can have them; a customer is reminded before it is given up.
+fn timers(silence: i64) -> Timers {
+    let on = silence > 0;
+    Timers {
+        customer: (silence > REMINDER_SECONDS).then_some(REMINDER_SECONDS),
+        agent: on.then_some(REMINDER_SECONDS),
+        close: on.then_some(silence),
     }
 }

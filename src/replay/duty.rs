@@ -1,5 +1,6 @@
-//! What an agent does where routing is automatic: it comes and goes, answers offers (mostly), serves what it was given,
-//! hands some of it over, gives some back, and chats in the rooms of its groups. What is acknowledged is recorded.
+//! What an agent does where routing is automatic: it comes and goes, answers offers (mostly), serves what it was given or
+//! what its group serves, and chats in the rooms of its groups. What is acknowledged is recorded. Does not own how it gives
+//! conversations away (`moves`).
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,22 +19,40 @@ use super::desk::Desk;
 use super::dialogue::{Speaker, Turn};
 use super::history::{Action, Id, count};
 use super::play::{Outgoing, Run, Transport, send_message};
+use super::requests::insist_unless;
 
 /// How often the lists are read: offers that the socket did not tell, and what the agent sees of the queue.
 const LIST_EVERY: Duration = Duration::from_secs(1);
-/// How likely each is at a turn.
-const TRANSFERS: f64 = 0.06;
-const RELEASES: f64 = 0.04;
+/// How likely it is at a turn that an agent says something in a room.
 const CHATS: f64 = 0.1;
+/// How likely it is at a turn that an agent leaves the customer waiting, where somebody reminds it.
+const DAWDLES: f64 = 0.05;
+/// How long an agent waits for a customer before it looks whether the customer waits for a word.
+const QUIET: Duration = Duration::from_millis(1_500);
 /// How often a refusal is taken by an agent who serves the conversation all the same.
 const REFUSALS: u32 = 20;
 
-/// Whether this member serves the conversation, as far as its device knows.
+/// Whether this member serves the conversation, alone or with its group, as far as its device knows.
 fn serves(view: &View, conversation: Id, member: Id) -> bool {
     view.rows.get(&conversation).is_some_and(|row| {
         let shows = |field: &str, value: String| row.shown.get(field).is_some_and(|shown| *shown == value);
-        row.active && shows("status", "\"pending\"".to_owned()) && shows("agent", format!("\"{member}\""))
+        let alone = shows("agent", format!("\"{member}\""));
+        row.active
+            && shows("status", "\"pending\"".to_owned())
+            && (alone || shows("agent", "null".to_owned()))
     })
+}
+
+/// Whether the staff are to speak: after the customer, or since the conversation began anew.
+fn staff_are_to_speak(view: &View, conversation: Id) -> bool {
+    let Some(log) = view.logs.get(&conversation) else { return false };
+    let begins = |kind: &str| matches!(kind, "docked" | "reopened" | "merged");
+    let last = log
+        .entries
+        .iter()
+        .rev()
+        .find(|fact| begins(&fact.kind) || (fact.message && (fact.by_customer || !fact.recalled)));
+    last.is_some_and(|fact| !fact.message || fact.by_customer)
 }
 
 impl Agent {
@@ -90,7 +109,8 @@ impl Agent {
         if let Ok(offers) = self.member.rest().get("/offers").await {
             let mut view = self.member.first().shared.view();
             let rows = offers["data"].as_array().map(Vec::as_slice).unwrap_or_default();
-            if rows.len() > 1 {
+            let by_routing = rows.iter().filter(|row| row["from_agent_id"].is_null());
+            if by_routing.count() > 1 {
                 view.contradictions.push(format!("several offers wait for one answer each: {offers}"));
             }
             for (offer, what) in rows.iter().filter_map(Offer::parse) {
@@ -141,23 +161,14 @@ impl Agent {
     }
 
     /// Posts until there is an answer; none when it is a refusal with one of these codes.
-    async fn insist(
+    pub(super) async fn insist(
         &self,
         run: &Run,
         path: &str,
         body: &Value,
         refusals: &[&str],
     ) -> Result<Option<Value>, Failure> {
-        let mut backoff = Backoff::new(run.patience);
-        loop {
-            match self.member.rest().post(path, body).await {
-                Ok(answer) => return Ok(Some(answer)),
-                Err(failure) if failure.code().is_some_and(|code| refusals.contains(&code)) => {
-                    return Ok(None);
-                }
-                Err(failure) => backoff.after(failure).await?,
-            }
-        }
+        insist_unless(run, self.member.rest(), (reqwest::Method::POST, path), Some(body), refusals).await
     }
 
     /// Serves a conversation until it is closed or lost. A refusal is right only when the agent does not serve it.
@@ -169,7 +180,7 @@ impl Agent {
                 done => return done,
             };
             refusals += 1;
-            if !self.holds(run, conversation).await? {
+            if !self.holds(run, desk, conversation).await? {
                 count(&run.history.counters.lost);
                 return Ok(());
             }
@@ -180,14 +191,16 @@ impl Agent {
         }
     }
 
-    /// Whether the server says that the agent serves the conversation.
-    async fn holds(&self, run: &Run, conversation: Id) -> Result<bool, Failure> {
+    /// Whether the server says that the agent serves the conversation, alone or with its group.
+    async fn holds(&self, run: &Run, desk: &Desk, conversation: Id) -> Result<bool, Failure> {
         let mut backoff = Backoff::new(run.patience);
         loop {
             match self.member.rest().get(&format!("/conversations/{conversation}")).await {
                 Ok(view) => {
-                    let agent = view["agent"].get("id").and_then(id);
-                    return Ok(agent == Some(self.member.id()) && view["status"] == "pending");
+                    let (me, agent) = (self.member.id(), view["agent"].get("id").and_then(id));
+                    let group = view.get("group_id").and_then(id).filter(|_| view["docked"] == true);
+                    let served = group.map_or(agent == Some(me), |group| desk.is_in(me, group));
+                    return Ok(served && view["status"] == "pending");
                 }
                 Err(failure) if failure.code() == Some("not_found") => return Ok(false),
                 Err(failure) => backoff.after(failure).await?,
@@ -214,19 +227,16 @@ impl Agent {
                 continue;
             }
             let what = format!("turn {} of dialogue {number}", index - 1);
-            if self.wait(run, conversation, &what, said(index - 1)).await?.is_none() {
+            if self.listen(run, conversation, (number, &what), said(index - 1)).await?.is_none() {
                 return Ok(());
+            }
+            if run.chance(DAWDLES) && desk.timers.agent.is_some() {
+                tokio::time::sleep(Duration::from_millis(1_200 + run.below(1_200).unsigned_abs())).await;
             }
             if said(index)(&self.member.first().shared.view()).is_some() {
                 continue;
             }
-            if run.chance(TRANSFERS) && self.transfer(run, desk, conversation).await? {
-                return Ok(());
-            }
-            // Without offers a lone agent would rest for a minute from what it gave back.
-            if run.chance(RELEASES) && desk.offer_seconds.is_some() {
-                self.insist(run, &format!("/conversations/{conversation}/release"), &json!({}), &[]).await?;
-                count(&run.history.counters.releases);
+            if self.moves_on(run, desk, conversation).await? {
                 return Ok(());
             }
             // Each agent has keys of its own: two may say the same turn.
@@ -237,7 +247,7 @@ impl Agent {
             }
         }
         let what = format!("the last turn of dialogue {number}");
-        match self.wait(run, conversation, &what, said(dialogue.turns.len() - 1)).await? {
+        match self.listen(run, conversation, (number, &what), said(dialogue.turns.len() - 1)).await? {
             Some(()) => self.finish(run, conversation).await,
             None => Ok(()),
         }
@@ -264,17 +274,35 @@ impl Agent {
         Ok(found)
     }
 
-    /// Hands the conversation over to somebody; tells whether that was done.
-    async fn transfer(&self, run: &Run, desk: &Desk, conversation: Id) -> Result<bool, Failure> {
-        let Some(colleague) = desk.colleague(run, self.member.id()) else { return Ok(false) };
-        let path = format!("/conversations/{conversation}/transfer");
-        let note = if run.chance(0.5) { "please take over" } else { "" };
-        let body = json!({ "agent_id": colleague.to_string(), "note": note });
-        let refusals = ["agent_absent", "agent_full", "transfer_loop"];
-        let done = self.insist(run, &path, &body, &refusals).await?.is_some();
-        let counters = &run.history.counters;
-        count(if done { &counters.transfers } else { &counters.transfers_refused });
-        Ok(done)
+    /// Waits for the customer as [`Self::wait`] does. When nothing is said for a while and the staff are to speak, it asks
+    /// whether the customer is still there: one who has gone would wait for that for ever.
+    async fn listen(
+        &self,
+        run: &Run,
+        conversation: Id,
+        (number, what): (usize, &str),
+        look: impl Fn(&View) -> Option<()>,
+    ) -> Result<Option<()>, Failure> {
+        let begin = tokio::time::Instant::now();
+        loop {
+            let waits = self.wait(run, conversation, what, &look);
+            if let Ok(found) = tokio::time::timeout(QUIET, waits).await {
+                return found;
+            }
+            if begin.elapsed() > run.stall() {
+                return self.wait(run, conversation, what, &look).await;
+            }
+            if !staff_are_to_speak(&self.member.first().shared.view(), conversation) {
+                continue;
+            }
+            count(&run.history.counters.nudges);
+            let turn = Turn { role: Speaker::Agent, text: "are you still there?".into() };
+            let key = run.aside(number, self.place.0);
+            let device = self.member.any();
+            let transport = Transport::Socket;
+            let message = Outgoing { tenant: self.tenant, conversation, key, turn: &turn, transport };
+            send_message(run, device, message).await?;
+        }
     }
 
     /// Says something in a room of its groups.

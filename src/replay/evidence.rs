@@ -11,7 +11,7 @@ use super::history::{Asked, Done, Id, Sending};
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Violation {
     /// P1 durable, P2 once, P3 ordered, P4 complete, P5 exact unread, P6 one owner, P7 isolated; `rows`, `receipts`
-    /// and `typing` for what clients show beside the logs.
+    /// and `typing` for what clients show beside the logs; `timers` for reminders and automatic ends.
     pub promise: &'static str,
     /// What was found, and where.
     pub what: String,
@@ -55,6 +55,17 @@ pub struct DeviceView {
     pub inbox: HashMap<Id, Row>,
 }
 
+/// After how many seconds of silence something happens by itself in a tenant; none: never.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timers {
+    /// The customer is reminded.
+    pub customer: Option<i64>,
+    /// The agent is reminded.
+    pub agent: Option<i64>,
+    /// What the customer left is closed.
+    pub close: Option<i64>,
+}
+
 /// What is known of a tenant that routes.
 #[derive(Debug, Clone, Default)]
 pub struct DeskEvidence {
@@ -64,6 +75,8 @@ pub struct DeskEvidence {
     pub offer_seconds: Option<i64>,
     /// Whether a transfer may take an agent above what it accepts.
     pub transfer_above: bool,
+    /// Its timers.
+    pub timers: Timers,
     /// The agents.
     pub agents: HashMap<Id, AgentEvidence>,
     /// The support conversations.
@@ -96,12 +109,27 @@ pub struct ConversationEvidence {
     pub status: String,
     /// Who serves it, or did last.
     pub agent: Option<Id>,
+    /// Whether a whole group serves it.
+    pub docked: bool,
+    /// The group whose matter it is.
+    pub group: Option<Id>,
     /// The log behind it.
     pub backstage: Option<Id>,
     /// The conversation in which its customer goes on.
     pub merged_into: Option<Id>,
     /// Its assignments, the oldest first.
     pub assignments: Vec<AssignmentEvidence>,
+    /// Its transfers, the oldest first: who had it until then, and who got it.
+    pub transfers: Vec<(Option<Id>, Receiver)>,
+}
+
+/// To whom a conversation was handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receiver {
+    /// An agent.
+    Agent(Id),
+    /// A group, in whose queue it waited.
+    Group(Id),
 }
 
 /// An assignment as the server tells it.
@@ -111,6 +139,10 @@ pub struct AssignmentEvidence {
     pub agent: Id,
     /// How it came about.
     pub reason: String,
+    /// From which agent; none when it had waited or a group served it.
+    pub from: Option<Id>,
+    /// How it ended.
+    pub ended: Option<String>,
     /// Whether it holds.
     pub holds: bool,
     /// When it began and ended, as the server writes it.

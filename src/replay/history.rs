@@ -4,9 +4,10 @@
 //! Invariants: an operation is noted before its first byte leaves; it is never taken back, only added to.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+pub use super::counters::{Counters, count};
 
 /// An identifier of the server, parsed from its string of digits.
 pub type Id = i64;
@@ -55,6 +56,21 @@ pub enum Action {
     Accepted,
     /// The agent was told that it declined an offer of the conversation.
     Declined,
+    /// The agent was told that the conversation is offered to another agent.
+    Asked {
+        /// To whom.
+        agent: Id,
+    },
+    /// The agent was told that the whole group serves the conversation.
+    Docked {
+        /// Which group.
+        group: Id,
+    },
+    /// The agent was told that the conversation waits for the group.
+    GivenToGroup {
+        /// Which group.
+        group: Id,
+    },
     /// The member was told that the log is closed.
     Closed,
     /// The member was told that its read position is at least here, in this version of it.
@@ -80,92 +96,6 @@ pub struct Done {
     pub conversation: Id,
     /// What.
     pub action: Action,
-}
-
-macro_rules! counters {
-    ($($(#[$meta:meta])* $name:ident),+ $(,)?) => {
-        /// What happened how often.
-        #[derive(Debug, Default)]
-        pub struct Counters { $($(#[$meta])* pub $name: AtomicU64,)+ }
-
-        impl Counters {
-            /// Every counter with its name.
-            pub fn all(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($name), self.$name.load(Ordering::Relaxed)),)+]
-            }
-        }
-    };
-}
-
-counters! {
-    /// Messages that were acknowledged.
-    messages,
-    /// Of them, those that were first acknowledged over a socket.
-    over_socket,
-    /// Dialogues that were played to their end.
-    dialogues,
-    /// Sockets that went live, the first time included.
-    connections,
-    /// Sockets cut on purpose.
-    cuts,
-    /// Sockets that ended because an agent left its desk.
-    absences,
-    /// Sockets that ended by themselves.
-    drops,
-    /// Connections that a client gave up because the server was silent for longer than it announces.
-    silences,
-    /// Sends repeated on purpose through another transport.
-    repeats,
-    /// Attempts that ended without an answer.
-    unknown,
-    /// Answers that said: try again later.
-    deferred,
-    /// Entries that a server sent again.
-    resent,
-    /// Access tokens renewed on a live socket.
-    renewals,
-    /// Holes that a client closed by pulling.
-    pulls,
-    /// Times that a server announced dropped frames.
-    lags,
-    /// Times that a server told a client to forget.
-    resets,
-    /// Claims that another agent had won.
-    claims_lost,
-    /// Offers that were accepted.
-    offers_accepted,
-    /// Offers that were declined.
-    offers_declined,
-    /// Offers that were left without an answer on purpose.
-    offers_ignored,
-    /// Answers to offers that came too late.
-    offers_late,
-    /// Conversations that an agent handed over to another one.
-    transfers,
-    /// Transfers that were refused: the other one is absent or full, or it would go in circles.
-    transfers_refused,
-    /// Conversations that an agent let wait again.
-    releases,
-    /// Conversations that an agent found to be no longer its own.
-    lost,
-    /// Times that somebody said to be typing.
-    typings,
-    /// Delivered positions that were reported.
-    delivered_reports,
-    /// Messages that were edited.
-    edits,
-    /// Messages that were recalled.
-    recalls,
-    /// Edits and recalls that were refused: the conversation was closed, or the time was over.
-    changes_refused,
-    /// Notes that were written.
-    notes,
-    /// Conversations that were marked as unread.
-    marked_unread,
-    /// Visitors who identified and kept their account.
-    identified,
-    /// Visitors who turned out to be a known customer.
-    merged,
 }
 
 /// What a visitor asked for when it opened a conversation.
@@ -339,11 +269,6 @@ impl History {
     pub fn error_kind(&self) -> Vec<String> {
         lock(&self.error_kind).clone()
     }
-}
-
-/// Adds one.
-pub fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! The judgement: what the clients did and saw, against the server's own logs. Pure: it gets all the evidence and
-//! returns every violation of a promise. What tenants that route promise beside stands in `judge_desk` and
+//! returns every violation of a promise. What tenants that route promise beside stands in `judge_desk`, `judge_turns` and
 //! `judge_waiting`.
 
 use std::collections::{HashMap, HashSet};
@@ -8,7 +8,7 @@ use super::client::fact::Fact;
 use super::client::view::Row;
 use super::evidence::{DeviceView, Evidence, Violation, broken};
 use super::history::{Action, Done, Id};
-use super::{judge_desk, judge_live, judge_waiting};
+use super::{judge_desk, judge_live, judge_turns, judge_waiting};
 
 /// Unread is told exactly up to here; beyond, "at least this" is enough.
 const UNREAD_CAP: i64 = 100;
@@ -22,6 +22,7 @@ pub fn judge(evidence: &Evidence) -> Vec<Violation> {
     strangers(evidence, &mut found);
     for desk in &evidence.desks {
         judge_desk::desk(evidence, desk, &mut found);
+        judge_turns::turns(evidence, desk, &mut found);
         judge_waiting::waiting(evidence, desk, &mut found);
     }
     for device in &evidence.devices {
@@ -149,6 +150,8 @@ fn actions(evidence: &Evidence, found: &mut Vec<Violation>) {
             device.inbox.iter().map(|(conversation, row)| ((device.member, *conversation), row))
         })
         .collect();
+    let routed =
+        |conversation: &Id| evidence.desks.iter().any(|desk| desk.conversations.contains_key(conversation));
     for done in &evidence.done {
         let conversation = done.conversation;
         let kinds = |kind: &str| {
@@ -157,6 +160,8 @@ fn actions(evidence: &Evidence, found: &mut Vec<Violation>) {
             entries.iter().filter(|fact| &*fact.kind == kind).count()
         };
         match done.action {
+            // Tenants that route: see `judge_kept`.
+            Action::Claimed if routed(&conversation) => {}
             Action::Claimed => {
                 if kinds("assigned") == 0 {
                     broken(
@@ -178,8 +183,11 @@ fn actions(evidence: &Evidence, found: &mut Vec<Violation>) {
                     );
                 }
             }
-            // Tenants that route: see `judge_desk`.
-            Action::Accepted | Action::Declined => {}
+            Action::Accepted
+            | Action::Declined
+            | Action::Asked { .. }
+            | Action::Docked { .. }
+            | Action::GivenToGroup { .. } => {}
             Action::Closed if kinds("closed") == 0 => {
                 broken(found, "P1", format!("{conversation}: closed for {} and not in the log", done.member));
             }
@@ -196,8 +204,6 @@ fn actions(evidence: &Evidence, found: &mut Vec<Violation>) {
             broken(found, "P1", format!("{conversation}: {told}, the row says {now_version} {now}"));
         }
     }
-    let routed =
-        |conversation: &Id| evidence.desks.iter().any(|desk| desk.conversations.contains_key(conversation));
     for (conversation, log) in evidence.logs.iter().filter(|(conversation, _)| !routed(conversation)) {
         let assigned = log.entries.iter().filter(|fact| &*fact.kind == "assigned").count();
         let released =
@@ -215,7 +221,7 @@ fn positions(done: &[Done]) -> HashMap<(Id, Id), (i64, i64)> {
         let told = match done.action {
             Action::Read { seq, version } => (version, seq),
             Action::MarkedUnread { version } => (version, 0),
-            Action::Claimed | Action::Accepted | Action::Declined | Action::Closed => continue,
+            _ => continue,
         };
         let known = positions.entry((done.member, done.conversation)).or_insert(told);
         *known = (*known).max(told);

@@ -1,162 +1,167 @@
-//! P6, and sight by groups, of a tenant that routes. Pure, as `judge` is.
+//! P6 of a tenant that routes: who served what, and how many. Pure, as `judge` is.
 //!
 //! The logs of the tenant are played again in the order of its revs, which is the order of commits whatever the clocks
-//! said: who held what, and how many each agent served, is known at every rev, and everything that the server said of it
-//! is held against that.
+//! said: who held what, what a whole group served, and how many each agent had, is known at every rev, and everything that
+//! the server said of it is held against that. Does not own offers (`judge_offers`), what the server's lists keep
+//! (`judge_kept`), and who saw what (`judge_sight`).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::client::fact::Fact;
-use super::evidence::{
-    AssignmentEvidence, ConversationEvidence, DeskEvidence, DeviceView, Evidence, Violation, broken,
-};
-use super::history::{Action, Id};
-
-/// What an entry means for the desk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Event<'a> {
-    /// It waits from now on: opened or opened again.
-    Waits,
-    /// Its agent (if known) lost it: it waits again.
-    Freed(Option<Id>),
-    /// Somebody serves it, by this assignment.
-    Given(Id, Option<&'a AssignmentEvidence>),
-    /// It is over.
-    Closed,
-    /// It was offered.
-    Offered(Id),
-    /// The agent said no.
-    Declined(Id),
-    /// The agent did not answer.
-    Missed(Id),
-}
-
-/// An entry that means something for the desk.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Step<'a> {
-    /// The tenant's rev.
-    pub rev: i64,
-    /// By the server's clock, unix milliseconds.
-    pub at: i64,
-    /// Of which conversation.
-    pub conversation: Id,
-    /// What.
-    pub event: Event<'a>,
-}
-
-/// Everything that happened at the desk, in the order of revs.
-pub(super) fn steps<'a>(evidence: &'a Evidence, desk: &'a DeskEvidence) -> Vec<Step<'a>> {
-    let mut steps = Vec::new();
-    for (conversation, known) in &desk.conversations {
-        let log = |id: Option<Id>| {
-            id.and_then(|id| evidence.logs.get(&id)).map(|log| log.entries.as_slice()).unwrap_or_default()
-        };
-        let mut assignments = known.assignments.iter();
-        for fact in log(Some(*conversation)).iter().chain(log(known.backstage)) {
-            let event = match (&*fact.kind, fact.about) {
-                ("opened" | "reopened", _) => Event::Waits,
-                ("released", agent) => Event::Freed(agent),
-                ("assigned", Some(agent)) => Event::Given(agent, assignments.next()),
-                ("closed", _) => Event::Closed,
-                ("offered", Some(agent)) => Event::Offered(agent),
-                ("declined", Some(agent)) => Event::Declined(agent),
-                ("offer_missed", Some(agent)) => Event::Missed(agent),
-                _ => continue,
-            };
-            steps.push(Step { rev: fact.rev, at: fact.at, conversation: *conversation, event });
-        }
-    }
-    steps.sort_by_key(|step| step.rev);
-    steps
-}
+use super::evidence::{AssignmentEvidence, DeskEvidence, Evidence, Violation, broken};
+use super::history::Id;
+use super::judge_events::{Event, Step, steps};
+use super::{judge_kept, judge_offers, judge_sight};
 
 /// Finds every violation at one desk.
 pub fn desk(evidence: &Evidence, desk: &DeskEvidence, found: &mut Vec<Violation>) {
     let steps = steps(evidence, desk);
     let loads = play(desk, &steps, found);
     told(desk, &steps, &loads, found);
-    for (conversation, known) in &desk.conversations {
-        assignments(evidence, *conversation, known, found);
-        answers(evidence, *conversation, known, found);
-    }
-    let places = evidence.devices.iter().filter(|device| device.tenant == desk.tenant);
-    places.for_each(|device| sight(evidence, desk, device, found));
+    judge_offers::offers(desk, &steps, found);
+    judge_kept::kept(evidence, desk, &steps, found);
+    judge_sight::sight(evidence, desk, &steps, found);
 }
 
 /// How many conversations an agent served from a rev on.
 type Loads = HashMap<Id, BTreeMap<i64, i64>>;
 
-/// Plays the history again: one owner, the limit, and offers that are answered once.
-fn play(desk: &DeskEvidence, steps: &[Step<'_>], found: &mut Vec<Violation>) -> Loads {
-    let mut holders: HashMap<Id, Id> = HashMap::new();
-    let mut offered: HashMap<Id, Id> = HashMap::new();
-    let mut load: HashMap<Id, i64> = HashMap::new();
-    let mut loads = Loads::new();
+/// What is known at a rev.
+#[derive(Default)]
+struct Play<'a> {
+    /// Who has what, by which assignment.
+    holders: HashMap<Id, (Id, Option<&'a AssignmentEvidence>)>,
+    /// What a whole group serves.
+    docked: HashSet<Id>,
+    load: HashMap<Id, i64>,
+    loads: Loads,
+    wrong: Vec<String>,
+}
+
+/// Plays the history again: one owner, the limit, and who answers is who serves.
+fn play<'a>(desk: &DeskEvidence, steps: &[Step<'a>], found: &mut Vec<Violation>) -> Loads {
+    let mut play = Play::default();
     // What one command did counts together.
     for command in steps.chunk_by(|one, other| one.rev == other.rev) {
         let mut bound: BTreeSet<Id> = BTreeSet::new();
         for step in command {
-            let conversation = step.conversation;
-            let mut change = |agent: Option<Id>, by: i64| {
-                let Some(agent) = agent else { return };
-                *load.entry(agent).or_default() += by;
-                loads.entry(agent).or_default().insert(step.rev, load[&agent]);
-            };
-            match step.event {
-                Event::Waits => {}
-                Event::Freed(_) | Event::Closed => {
-                    offered.remove(&conversation);
-                    change(holders.remove(&conversation), -1);
-                }
-                Event::Given(agent, assignment) => {
-                    let why = assignment.map_or("", |one| one.reason.as_str());
-                    if assignment.is_none_or(|one| one.agent != agent) {
-                        let what = format!("{conversation}: given to {agent}, and no assignment says so");
-                        broken(found, "P6", what);
-                    }
-                    let before = holders.insert(conversation, agent);
-                    let handed_over = matches!(why, "transfer" | "assign" | "take_over");
-                    if let (Some(before), false) = (before, handed_over) {
-                        let what =
-                            format!("{conversation}: given to {agent} by {why} while {before} held it");
-                        broken(found, "P6", what);
-                    }
-                    if why == "offer" && offered.get(&conversation) != Some(&agent) {
-                        broken(
-                            found,
-                            "P6",
-                            format!("{conversation}: {agent} accepted what was not offered to it"),
-                        );
-                    }
-                    offered.remove(&conversation);
-                    change(before, -1);
-                    change(Some(agent), 1);
-                    if why != "transfer" || !desk.transfer_above {
-                        bound.insert(agent);
-                    }
-                }
-                Event::Offered(agent) => drop(offered.insert(conversation, agent)),
-                Event::Declined(agent) | Event::Missed(agent) => {
-                    if offered.remove(&conversation) != Some(agent) {
-                        let what = format!("{conversation}: {agent} answered an offer that did not wait");
-                        broken(found, "P6", what);
-                    }
-                }
-            }
+            bound.extend(play.take(desk, step));
         }
         for agent in bound {
-            let (serves, known) = (load[&agent], desk.agents.get(&agent));
+            let (serves, known) = (play.load[&agent], desk.agents.get(&agent));
             if known.is_none_or(|known| serves > known.max_accept) {
                 let most = known.map_or(0, |known| known.max_accept);
-                broken(
-                    found,
-                    "P6",
-                    format!("{agent} was given its conversation {serves} of {most}, rev {}", command[0].rev),
-                );
+                let rev = command[0].rev;
+                play.wrong.push(format!("{agent} was given its conversation {serves} of {most}, rev {rev}"));
             }
         }
     }
-    loads
+    for (conversation, known) in &desk.conversations {
+        if known.docked != play.docked.contains(conversation) {
+            let (log, told) = (play.docked.contains(conversation), known.docked);
+            play.wrong.push(format!("{conversation}: docked by the log: {log}, as it is told: {told}"));
+        }
+    }
+    play.wrong.into_iter().for_each(|what| broken(found, "P6", what));
+    play.loads
+}
+
+impl<'a> Play<'a> {
+    /// Takes a step; names the agent whom the limit binds.
+    fn take(&mut self, desk: &DeskEvidence, step: &Step<'a>) -> Option<Id> {
+        let conversation = step.conversation;
+        match step.event {
+            Event::Waits
+            | Event::Offered(..)
+            | Event::Declined(..)
+            | Event::Missed(..)
+            | Event::Withdrawn(..) => None,
+            Event::Freed(_, why) => {
+                self.lose(step, why.unwrap_or("release"));
+                self.docked.remove(&conversation);
+                None
+            }
+            Event::Closed(why) => {
+                self.lose(step, if why == Some("timed_out") { "timed_out" } else { "close" });
+                self.docked.remove(&conversation);
+                None
+            }
+            Event::Docked => {
+                self.lose(step, "docked");
+                self.docked.insert(conversation);
+                None
+            }
+            Event::Given(agent, assignment, _) => self.give(desk, step, agent, assignment),
+            Event::Said(who) => {
+                let in_group =
+                    |group| desk.agents.get(&who).is_some_and(|known| known.groups.contains(&group));
+                let serves = match self.docked.contains(&conversation) {
+                    true => step.group.is_some_and(in_group),
+                    false => self.holders.get(&conversation).is_some_and(|(holder, _)| *holder == who),
+                };
+                if !serves {
+                    let rev = step.rev;
+                    self.wrong
+                        .push(format!("{conversation}: {who} answered at rev {rev} and does not serve it"));
+                }
+                None
+            }
+        }
+    }
+
+    fn give(
+        &mut self,
+        desk: &DeskEvidence,
+        step: &Step<'a>,
+        agent: Id,
+        assignment: Option<&'a AssignmentEvidence>,
+    ) -> Option<Id> {
+        let conversation = step.conversation;
+        let why = assignment.map_or("", |one| one.reason.as_str());
+        if assignment.is_none_or(|one| one.agent != agent) {
+            self.wrong.push(format!("{conversation}: given to {agent}, and no assignment says so"));
+        }
+        let was_docked = self.docked.remove(&conversation);
+        let before = self.holders.get(&conversation).map(|(before, _)| *before);
+        if let (Some(before), false) = (before, matches!(why, "transfer" | "assign" | "take_over")) {
+            self.wrong.push(format!("{conversation}: given to {agent} by {why} while {before} held it"));
+        }
+        if was_docked && matches!(why, "routing" | "offer") {
+            self.wrong.push(format!("{conversation}: given to {agent} by {why} while a group served it"));
+        }
+        let in_group = |group| desk.agents.get(&agent).is_some_and(|known| known.groups.contains(&group));
+        if was_docked && why == "claim" && !step.group.is_some_and(in_group) {
+            self.wrong.push(format!("{conversation}: {agent} claimed what another group serves"));
+        }
+        if assignment.is_some_and(|one| one.from != before) {
+            let said = assignment.and_then(|one| one.from);
+            let what =
+                format!("{conversation}: {before:?} had it before {agent}, the assignment says {said:?}");
+            self.wrong.push(what);
+        }
+        self.lose(step, "reassign");
+        self.holders.insert(conversation, (agent, assignment));
+        self.change(agent, 1, step.rev);
+        (why != "transfer" || !desk.transfer_above).then_some(agent)
+    }
+
+    /// Whoever holds it has it no more, and its assignment says why.
+    fn lose(&mut self, step: &Step<'a>, why: &str) {
+        let Some((agent, assignment)) = self.holders.remove(&step.conversation) else { return };
+        self.change(agent, -1, step.rev);
+        if let Some(one) = assignment
+            && one.ended.as_deref() != Some(why)
+        {
+            let (conversation, said) = (step.conversation, &one.ended);
+            self.wrong
+                .push(format!("{conversation}: {agent} lost it by {why}, the assignment says {said:?}"));
+        }
+    }
+
+    fn change(&mut self, agent: Id, by: i64, rev: i64) {
+        let load = self.load.entry(agent).or_default();
+        *load += by;
+        self.loads.entry(agent).or_default().insert(rev, *load);
+    }
 }
 
 /// What presences said of the numbers, on the way and at the end.
@@ -189,80 +194,6 @@ fn told(desk: &DeskEvidence, steps: &[Step<'_>], loads: &Loads, found: &mut Vec<
             let what =
                 format!("{agent} serves {counted} by the logs, {pending} by the list, {said} by presence");
             broken(found, "P6", what);
-        }
-    }
-}
-
-/// One assignment holds of a conversation that is served, and none of any other.
-fn assignments(evidence: &Evidence, id: Id, known: &ConversationEvidence, found: &mut Vec<Violation>) {
-    let holding: Vec<Id> = known.assignments.iter().filter(|one| one.holds).map(|one| one.agent).collect();
-    let expected: Vec<Id> = known.agent.filter(|_| known.status == "pending").into_iter().collect();
-    if holding != expected {
-        broken(
-            found,
-            "P6",
-            format!("{id} is {} with {expected:?}, and the assignments say {holding:?}", known.status),
-        );
-    }
-    // Who is handed a conversation has it from the moment that the other has it no more.
-    for pair in known.assignments.windows(2).filter(|pair| pair[1].reason == "transfer") {
-        if pair[0].times.1 != pair[1].times.0 {
-            let (left, came) = (&pair[0].times.1, &pair[1].times.0);
-            let what = format!("{id}: {} had it until {left}, {} since {came}", pair[0].agent, pair[1].agent);
-            broken(found, "P6", what);
-        }
-    }
-    let given = evidence
-        .logs
-        .get(&id)
-        .map_or(0, |log| log.entries.iter().filter(|fact| &*fact.kind == "assigned").count());
-    if given != known.assignments.len() {
-        let rows = known.assignments.len();
-        broken(found, "P6", format!("{id}: {given} times given in the log, {rows} assignments"));
-    }
-}
-
-/// P1 for answers to offers: what was acknowledged was done, and as often.
-fn answers(evidence: &Evidence, id: Id, known: &ConversationEvidence, found: &mut Vec<Violation>) {
-    let count = |log: Option<Id>, kind: &str, agent: Id| {
-        let entries = log.and_then(|log| evidence.logs.get(&log)).map(|log| log.entries.as_slice());
-        let is = |fact: &&Fact| &*fact.kind == kind && fact.about == Some(agent);
-        entries.unwrap_or_default().iter().filter(is).count()
-    };
-    for done in evidence.done.iter().filter(|done| done.conversation == id) {
-        let missing = match done.action {
-            Action::Accepted => count(Some(id), "assigned", done.member) == 0,
-            Action::Declined => count(known.backstage, "declined", done.member) == 0,
-            _ => false,
-        };
-        if missing {
-            let what = format!("{id}: {:?} for {}, and the log does not say so", done.action, done.member);
-            broken(found, "P1", what);
-        }
-    }
-}
-
-/// Nobody of the staff saw a conversation of another group that it never served, nor what stands behind it.
-fn sight(evidence: &Evidence, desk: &DeskEvidence, device: &DeviceView, found: &mut Vec<Violation>) {
-    let Some(agent) = desk.agents.get(&device.member).filter(|agent| !agent.groups.is_empty()) else {
-        return;
-    };
-    let reaches = |id: Id| {
-        let known = desk.conversations.get(&id);
-        known.is_none_or(|known| {
-            known.asked.group.is_none_or(|group| agent.groups.contains(&group))
-                || known.assignments.iter().any(|one| one.agent == device.member)
-        })
-    };
-    for id in &device.ids {
-        let front = evidence.backstages.get(id).copied().unwrap_or(*id);
-        // Who sees the conversation in which a customer goes on may read the older one, and learns of the newer.
-        let related = desk.conversations.iter().filter(|(other, known)| {
-            known.merged_into == Some(front)
-                || desk.conversations.get(&front).is_some_and(|one| one.merged_into == Some(**other))
-        });
-        if !reaches(front) && !related.into_iter().any(|(other, _)| reaches(*other)) {
-            broken(found, "P7", format!("{} saw {id}, which is another group's", device.member));
         }
     }
 }

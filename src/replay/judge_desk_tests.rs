@@ -1,17 +1,18 @@
 //! Every kind of violation at a desk is fabricated once and must be found; an honest desk must not be accused.
 
 use super::*;
+use crate::replay::client::fact::Fact;
 use crate::replay::client::signal::Presence;
-use crate::replay::evidence::{AgentEvidence, ServerLog};
-use crate::replay::history::{Asked, Done};
+use crate::replay::evidence::{AgentEvidence, ConversationEvidence, DeviceView, Receiver, ServerLog};
+use crate::replay::history::{Action, Asked, Done};
 
 pub(in crate::replay) const LI: Id = 11;
 pub(in crate::replay) const WU: Id = 12;
 pub(in crate::replay) const FIRST: Id = 21;
 pub(in crate::replay) const SECOND: Id = 22;
-const BEHIND: Id = 31;
-const ORDERS: Id = 41;
-const RETURNS: Id = 42;
+pub(in crate::replay) const BEHIND: Id = 31;
+pub(in crate::replay) const ORDERS: Id = 41;
+pub(in crate::replay) const RETURNS: Id = 42;
 
 /// A notice of a front log or of the log behind it: the rev is its time, in milliseconds, too.
 pub(in crate::replay) fn notice(rev: i64, kind: &str, about: Option<Id>) -> Fact {
@@ -26,6 +27,10 @@ pub(in crate::replay) fn notice(rev: i64, kind: &str, about: Option<Id>) -> Fact
         ref_seq: None,
         about,
         at: rev,
+        by_customer: false,
+        reason: None,
+        explains: None,
+        groups: None,
         msg_count: 0,
         words: 0,
         digest: 0,
@@ -34,12 +39,35 @@ pub(in crate::replay) fn notice(rev: i64, kind: &str, about: Option<Id>) -> Fact
     }
 }
 
-fn assignment(agent: Id, reason: &str, holds: bool) -> AssignmentEvidence {
-    AssignmentEvidence { agent, reason: reason.to_owned(), holds, ..AssignmentEvidence::default() }
+/// An assignment that ended so; none: it holds.
+pub(in crate::replay) fn assignment(
+    agent: Id,
+    reason: &str,
+    from: Option<Id>,
+    ended: Option<&str>,
+) -> AssignmentEvidence {
+    AssignmentEvidence {
+        agent,
+        reason: reason.to_owned(),
+        from,
+        ended: ended.map(str::to_owned),
+        holds: ended.is_none(),
+        ..AssignmentEvidence::default()
+    }
 }
 
-/// The first conversation was offered, declined, offered to the other and accepted, handed over and closed; the second
-/// is Wu's now.
+/// A remark that explains why a conversation waits again.
+pub(in crate::replay) fn remark(rev: i64, reason: &str) -> Fact {
+    Fact { reason: Some(reason.into()), explains: Some("released".into()), ..notice(rev, "remark", None) }
+}
+
+/// A message of one of the staff.
+pub(in crate::replay) fn said(rev: i64, sender: Id) -> Fact {
+    Fact { sender: Some(sender), message: true, ..notice(rev, "text", None) }
+}
+
+/// The first conversation was offered, declined, offered to the other and accepted, handed over by the one who had it and
+/// closed; the second is Wu's now.
 pub(in crate::replay) fn honest() -> Evidence {
     let agent = |group, current_accept| AgentEvidence {
         max_accept: 1,
@@ -52,20 +80,25 @@ pub(in crate::replay) fn honest() -> Evidence {
         status: "closed".to_owned(),
         agent: Some(WU),
         backstage: Some(BEHIND),
-        assignments: vec![assignment(LI, "offer", false), assignment(WU, "transfer", false)],
+        assignments: vec![
+            assignment(LI, "offer", None, Some("reassign")),
+            assignment(WU, "transfer", Some(LI), Some("close")),
+        ],
+        transfers: vec![(Some(LI), Receiver::Agent(WU))],
         ..ConversationEvidence::default()
     };
     let second = ConversationEvidence {
         asked: Asked { group: Some(RETURNS), required: None },
+        group: Some(RETURNS),
         status: "pending".to_owned(),
         agent: Some(WU),
-        assignments: vec![assignment(WU, "routing", true)],
+        assignments: vec![assignment(WU, "routing", None, None)],
         ..ConversationEvidence::default()
     };
     let front = vec![
         notice(1, "opened", None),
         notice(5, "assigned", Some(LI)),
-        notice(6, "assigned", Some(WU)),
+        Fact { sender: Some(LI), ..notice(6, "assigned", Some(WU)) },
         notice(8, "closed", None),
     ];
     let behind =
@@ -90,7 +123,7 @@ pub(in crate::replay) fn honest() -> Evidence {
     evidence
 }
 
-fn judged(change: impl FnOnce(&mut Evidence)) -> Vec<&'static str> {
+pub(in crate::replay) fn judged(change: impl FnOnce(&mut Evidence)) -> Vec<&'static str> {
     let mut evidence = honest();
     change(&mut evidence);
     let mut found = Vec::new();
@@ -100,19 +133,19 @@ fn judged(change: impl FnOnce(&mut Evidence)) -> Vec<&'static str> {
     promises
 }
 
-fn conversation(evidence: &mut Evidence, id: Id) -> &mut ConversationEvidence {
+pub(in crate::replay) fn conversation(evidence: &mut Evidence, id: Id) -> &mut ConversationEvidence {
     evidence.desks[0].conversations.entry(id).or_default()
 }
 
-fn log(evidence: &mut Evidence, id: Id) -> &mut Vec<Fact> {
+pub(in crate::replay) fn log(evidence: &mut Evidence, id: Id) -> &mut Vec<Fact> {
     &mut evidence.logs.entry(id).or_insert(ServerLog { tenant: 0, entries: Vec::new() }).entries
 }
 
-/// A device of Li, which is in the orders' group, with these ids.
-fn seen(evidence: &mut Evidence, ids: &[Id]) {
+/// A device of this member with these ids.
+pub(in crate::replay) fn seen(evidence: &mut Evidence, member: Id, ids: &[Id]) {
     evidence.devices.push(DeviceView {
         tenant: 0,
-        member: LI,
+        member,
         customer: false,
         retired: false,
         logs: HashMap::new(),
@@ -139,16 +172,11 @@ fn two_owners_are_found() {
     };
     assert_eq!(judged(stolen), ["P6"]);
     let both = |evidence: &mut Evidence| {
-        conversation(evidence, SECOND).assignments.push(assignment(LI, "claim", true))
+        conversation(evidence, SECOND).assignments.push(assignment(LI, "claim", None, None))
     };
     assert_eq!(judged(both), ["P6"]);
     let unwritten = |evidence: &mut Evidence| conversation(evidence, SECOND).assignments.clear();
     assert_eq!(judged(unwritten), ["P6"]);
-    let kept = |evidence: &mut Evidence| conversation(evidence, FIRST).assignments[1].holds = true;
-    assert_eq!(judged(kept), ["P6"]);
-    let overlapping =
-        |evidence: &mut Evidence| conversation(evidence, FIRST).assignments[0].times.1 = "later".to_owned();
-    assert_eq!(judged(overlapping), ["P6"]);
 }
 
 #[test]
@@ -156,7 +184,11 @@ fn above_the_limit_is_found_unless_the_tenant_allows_it() {
     // The first is closed later than the second is given: two of one.
     let late = |evidence: &mut Evidence, reason: &str| {
         log(evidence, FIRST)[3] = notice(12, "closed", None);
-        conversation(evidence, SECOND).assignments[0].reason = reason.to_owned();
+        let second = conversation(evidence, SECOND);
+        second.assignments[0].reason = reason.to_owned();
+        if reason == "transfer" {
+            second.transfers = vec![(None, Receiver::Agent(WU))];
+        }
         evidence.desks[0].told.clear();
     };
     assert_eq!(judged(|evidence| late(evidence, "routing")), ["P6"]);
@@ -179,38 +211,89 @@ fn numbers_that_are_not_true_are_found() {
     assert_eq!(judged(end), ["P6"]);
 }
 
-#[test]
-fn offers_are_answered_once_and_by_whom_they_were_made_to() {
-    let twice = |evidence: &mut Evidence| log(evidence, BEHIND).push(notice(4, "declined", Some(LI)));
-    assert_eq!(judged(twice), ["P6"]);
-    let late = |evidence: &mut Evidence| log(evidence, BEHIND).push(notice(7, "offer_missed", Some(LI)));
-    assert_eq!(judged(late), ["P6"]);
-    let other = |evidence: &mut Evidence| log(evidence, BEHIND)[2].about = Some(WU);
-    assert_eq!(judged(other), ["P6"]);
-    let unsaid = |evidence: &mut Evidence| drop(log(evidence, BEHIND).drain(..2));
-    assert_eq!(judged(unsaid), ["P1"]);
+/// The second conversation, docked at the end: Wu had it and its group has it now.
+pub(in crate::replay) fn docked(evidence: &mut Evidence) {
+    let second = conversation(evidence, SECOND);
+    (second.agent, second.docked) = (None, true);
+    second.assignments = vec![assignment(WU, "routing", None, Some("docked"))];
+    log(evidence, SECOND).push(notice(10, "docked", None));
+    if let Some(wu) = evidence.desks[0].agents.get_mut(&WU) {
+        wu.current_accept = 0;
+    }
+    evidence.desks[0].told.push(Presence { member: WU, current_accept: 0, rev: 10 });
 }
 
 #[test]
-fn what_another_group_has_is_not_seen() {
-    assert_eq!(judged(|evidence| seen(evidence, &[FIRST, BEHIND, LI, WU])), Vec::<&str>::new());
-    assert_eq!(judged(|evidence| seen(evidence, &[SECOND])), ["P7"]);
-    let behind = |evidence: &mut Evidence| {
-        evidence.backstages.insert(39, SECOND);
-        seen(evidence, &[39]);
+fn what_a_group_serves_has_no_agent_and_counts_for_nobody() {
+    assert_eq!(judged(docked), Vec::<&str>::new());
+    let counted = |evidence: &mut Evidence| {
+        docked(evidence);
+        if let Some(wu) = evidence.desks[0].agents.get_mut(&WU) {
+            wu.current_accept = 1;
+        }
     };
-    assert_eq!(judged(behind), ["P7"]);
-    let served = |evidence: &mut Evidence| {
-        conversation(evidence, SECOND).assignments.insert(0, assignment(LI, "transfer", false));
-        log(evidence, SECOND).insert(1, notice(8, "assigned", Some(LI)));
-        conversation(evidence, SECOND).assignments[1].reason = "transfer".to_owned();
-        evidence.desks[0].told.clear();
-        seen(evidence, &[SECOND]);
+    assert_eq!(judged(counted), ["P6"]);
+    let told = |evidence: &mut Evidence| {
+        docked(evidence);
+        evidence.desks[0].told[5].current_accept = 1;
     };
-    assert_eq!(judged(served), Vec::<&str>::new());
-    let merged = |evidence: &mut Evidence| {
-        conversation(evidence, SECOND).merged_into = Some(FIRST);
-        seen(evidence, &[SECOND]);
+    assert_eq!(judged(told), ["P6"]);
+    let owned = |evidence: &mut Evidence| {
+        docked(evidence);
+        conversation(evidence, SECOND).agent = Some(WU);
     };
-    assert_eq!(judged(merged), Vec::<&str>::new());
+    assert_eq!(judged(owned), ["P6"]);
+    let untold = |evidence: &mut Evidence| {
+        docked(evidence);
+        conversation(evidence, SECOND).docked = false;
+    };
+    assert_eq!(judged(untold), ["P6"]);
+    let unended = |evidence: &mut Evidence| {
+        docked(evidence);
+        conversation(evidence, SECOND).assignments[0].ended = Some("close".to_owned());
+    };
+    assert_eq!(judged(unended), ["P6"]);
+}
+
+#[test]
+fn a_docked_conversation_is_taken_out_by_who_may() {
+    let taken = |evidence: &mut Evidence, by: Id, why: &str| {
+        docked(evidence);
+        let second = conversation(evidence, SECOND);
+        (second.agent, second.docked) = (Some(by), false);
+        second.assignments.push(assignment(by, why, None, None));
+        log(evidence, SECOND).push(notice(11, "assigned", Some(by)));
+        for (member, agent) in &mut evidence.desks[0].agents {
+            agent.current_accept = i64::from(*member == by);
+        }
+    };
+    assert_eq!(judged(|evidence| taken(evidence, WU, "claim")), Vec::<&str>::new());
+    assert_eq!(judged(|evidence| taken(evidence, LI, "assign")), Vec::<&str>::new());
+    assert_eq!(judged(|evidence| taken(evidence, LI, "claim")), ["P6"], "it is another group's");
+    assert_eq!(judged(|evidence| taken(evidence, WU, "routing")), ["P6"], "it does not wait");
+    let from = |evidence: &mut Evidence| {
+        taken(evidence, WU, "claim");
+        conversation(evidence, SECOND).assignments[1].from = Some(WU);
+    };
+    assert_eq!(judged(from), ["P6"], "nobody had it");
+}
+
+#[test]
+fn who_answers_is_who_serves() {
+    let speaks = |evidence: &mut Evidence, rev: i64, who: Id| {
+        docked(evidence);
+        log(evidence, SECOND).push(said(rev, who));
+    };
+    assert_eq!(judged(|evidence| speaks(evidence, 9, WU)), Vec::<&str>::new());
+    assert_eq!(judged(|evidence| speaks(evidence, 10, WU)), Vec::<&str>::new());
+    assert_eq!(judged(|evidence| speaks(evidence, 9, LI)), ["P6"], "it is not its own");
+    assert_eq!(judged(|evidence| speaks(evidence, 8, WU)), ["P6"], "it waited");
+    let group = |evidence: &mut Evidence, groups: Vec<Id>| {
+        speaks(evidence, 12, LI);
+        if let Some(li) = evidence.desks[0].agents.get_mut(&LI) {
+            li.groups = groups;
+        }
+    };
+    assert_eq!(judged(|evidence| group(evidence, vec![ORDERS])), ["P6"], "it is not in the group");
+    assert_eq!(judged(|evidence| group(evidence, vec![ORDERS, RETURNS])), Vec::<&str>::new());
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::replay::client::fact::Fact;
 use crate::replay::evidence::{AssignmentEvidence, ConversationEvidence, ServerLog};
 use crate::replay::history::Asked;
-use crate::replay::judge_desk::tests::{FIRST, LI, SECOND, WU, notice};
+use crate::replay::judge_desk::tests::{FIRST, LI, SECOND, WU, notice, remark};
 
 const BEHIND: Id = 31;
 
@@ -24,6 +24,7 @@ fn desk(log: Vec<Fact>, behind: Vec<Fact>, asked: Asked, offers: bool) -> Eviden
         ..AssignmentEvidence::default()
     });
     let known = ConversationEvidence {
+        group: asked.group,
         asked,
         backstage: Some(BEHIND),
         assignments: assignments.collect(),
@@ -69,7 +70,7 @@ fn who_waits_longer_than_two_seconds_is_found() {
     assert!(accused(&evidence(3_001)));
     let slow = Evidence { slowest_ms: 500, ..evidence(3_400) };
     assert!(!accused(&slow), "the machine was slow");
-    let gaps = replay(&evidence(1_020), &evidence(1_020).desks[0]);
+    let (gaps, _) = replay(&evidence(1_020), &evidence(1_020).desks[0]);
     assert_eq!(gaps[0], Gap { conversation: FIRST, ms: 20, taken: true });
     let never = desk(vec![notice(1_000, "opened", None)], Vec::new(), Asked::default(), false);
     assert!(accused(&never));
@@ -122,4 +123,55 @@ fn an_offer_is_no_waiting_and_a_refusal_holds_for_a_while() {
     assert!(!accused(&offered(two)));
     let unanswered = vec![notice(4_600, "offered", Some(WU))];
     assert!(accused(&offered(unanswered)), "it was not asked for three seconds and a half");
+}
+
+/// What is wrong with the order: the second conversation waits, too, from `opened` on, and is given by routing to Wu.
+fn order(log: Vec<Fact>, behind: Vec<Fact>, opened: i64, given: i64, asked: Asked) -> usize {
+    let mut evidence = desk(log, behind, asked, false);
+    let end = vec![
+        notice(opened, "opened", None),
+        notice(given, "assigned", Some(WU)),
+        notice(given + 1, "closed", None),
+    ];
+    evidence.logs.insert(SECOND, ServerLog { tenant: 0, entries: end });
+    let assignment =
+        AssignmentEvidence { agent: WU, reason: "routing".to_owned(), ..AssignmentEvidence::default() };
+    if let Some(second) = evidence.desks[0].conversations.get_mut(&SECOND) {
+        second.assignments = vec![assignment];
+    }
+    replay(&evidence, &evidence.desks[0]).1.len()
+}
+
+#[test]
+fn what_waited_longer_is_given_first() {
+    let waits = || vec![notice(100, "opened", None)];
+    let any = Asked::default;
+    assert_eq!(order(waits(), Vec::new(), 200, 5_000, any()), 1, "the first waits longer");
+    assert_eq!(order(waits(), Vec::new(), 50, 5_000, any()), 0);
+    assert_eq!(order(waits(), Vec::new(), 200, 1_099, any()), 0, "routing may have looked before");
+    let skilled = Asked { group: None, required: Some(("refunds", 2)) };
+    assert_eq!(order(waits(), Vec::new(), 200, 3_000, skilled.clone()), 0, "Wu lacks the skill");
+    assert_eq!(order(waits(), Vec::new(), 200, 5_000, skilled), 1, "which is no longer required");
+}
+
+#[test]
+fn what_came_back_goes_to_the_head_of_the_queue_and_not_to_who_gave_it_away() {
+    // Li has the first from 300 on, and loses it at 1,000; the second waits since 200.
+    let back = |again: Option<(i64, Id)>| {
+        let mut log = vec![
+            notice(100, "opened", None),
+            notice(300, "assigned", Some(LI)),
+            notice(1_000, "released", Some(LI)),
+        ];
+        log.extend(again.map(|(at, agent)| notice(at, "assigned", Some(agent))));
+        log
+    };
+    let given = || vec![remark(1_000, "group_transfer")];
+    let any = Asked::default;
+    assert_eq!(order(back(None), given(), 200, 5_000, any()), 1, "it came back before");
+    assert_eq!(order(back(Some((4_000, WU))), given(), 200, 5_000, any()), 0);
+    assert_eq!(order(back(Some((1_500, LI))), given(), 200, 5_000, any()), 1, "Li had given it away");
+    assert_eq!(order(back(Some((1_500, LI))), Vec::new(), 200, 5_000, any()), 1, "or back");
+    let absent = vec![remark(1_000, "agent_absent")];
+    assert_eq!(order(back(Some((1_500, LI))), absent, 200, 5_000, any()), 0, "Li had only been away");
 }

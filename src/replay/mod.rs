@@ -3,11 +3,12 @@
 //! judge in one.
 //!
 //! Reading order: `dialogue` (what is played), `setup` (tenants and members), `desk` (how a tenant routes), `member` (its
-//! devices), `visitor`, `agent`, `duty`, `actions` and `identify` (what they do), `play` (how a turn is sent), `client`
-//! and `requests` (how a device behaves), `history` (what is recorded), `collect` and `collect_desk`, `judge`,
-//! `judge_live`, `judge_desk` and `judge_waiting` (the end), `round` (all of that once), `soak` and `usage` (for hours),
-//! `report`. Owns no table and calls no service: only HTTP and WebSocket, except that `own_server` and `own_processes`
-//! start servers.
+//! devices), `visitor`, `agent`, `duty`, `moves`, `supervisor`, `actions` and `identify` (what they do), `play` (how a
+//! turn is sent), `client` and `requests` (how a device behaves), `history` and `counters` (what is recorded), `collect` and
+//! `collect_desk`, `judge` and `judge_live`, for tenants that route `judge_events`, `judge_desk`, `judge_offers`,
+//! `judge_kept`, `judge_sight`, `judge_turns` and `judge_waiting` (the end), `round` (all of that once), `soak` and `usage`
+//! (for hours), `routing_figures` and `report`. Owns no table and calls no service: only HTTP and WebSocket, except that
+//! `own_server` and `own_processes` start servers.
 
 mod actions;
 mod agent;
@@ -16,6 +17,7 @@ mod client;
 mod collect;
 mod collect_desk;
 pub mod conform_client;
+mod counters;
 mod desk;
 mod dialogue;
 mod duty;
@@ -24,9 +26,15 @@ mod history;
 mod identify;
 mod judge;
 mod judge_desk;
+mod judge_events;
+mod judge_kept;
 mod judge_live;
+mod judge_offers;
+mod judge_sight;
+mod judge_turns;
 mod judge_waiting;
 mod member;
+mod moves;
 mod own_processes;
 mod own_server;
 mod pace;
@@ -34,8 +42,10 @@ mod play;
 mod report;
 mod requests;
 mod round;
+mod routing_figures;
 mod setup;
 mod soak;
+mod supervisor;
 mod usage;
 mod visitor;
 

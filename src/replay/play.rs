@@ -83,6 +83,11 @@ impl Run {
         format!("{}.{number}.{turn}", self.name).into()
     }
 
+    /// A key of words that are no turn of a dialogue and belong to it all the same.
+    pub fn aside(&self, number: usize, place: usize) -> Key {
+        format!("{}.{number}.aside.{place}.{}", self.name, self.below(i64::MAX)).into()
+    }
+
     /// The number of the dialogue that a key belongs to.
     pub fn number(&self, key: &str) -> Option<usize> {
         let (number, _) = key.strip_prefix(self.name.as_str())?.strip_prefix('.')?.split_once('.')?;
@@ -237,6 +242,7 @@ mod tests {
             history: Arc::default(),
         };
         assert_eq!(run.number(&run.key(17, 3)), Some(17));
+        assert_eq!(run.number(&run.aside(17, 3)), Some(17));
         assert_eq!(run.number("r1.99.0"), None);
         assert_eq!(run.number("r2.17.0"), None);
         assert_eq!((run.take(), run.take()), (Some(19), None));

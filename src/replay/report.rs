@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::Arguments;
 use super::evidence::Violation;
 use super::history::History;
-use super::judge_waiting::RoutingFigures;
 use super::round::Outcome;
+use super::routing_figures::RoutingFigures;
 use super::usage::Usage;
 
 /// The result of a run.
@@ -53,8 +53,16 @@ pub struct Report {
 pub struct Routing {
     /// Assignments by their reason.
     pub assignments: BTreeMap<String, u64>,
-    /// Offers by what became of them.
+    /// Offers of routing by what became of them.
     pub offers: BTreeMap<&'static str, u64>,
+    /// Offers from one agent to another by what became of them.
+    pub transfer_offers: BTreeMap<&'static str, u64>,
+    /// How often a whole group began to serve a conversation.
+    pub docked: u64,
+    /// Conversations that went back to the queue by why they did.
+    pub freed: BTreeMap<String, u64>,
+    /// Reminders and automatic ends.
+    pub timers: BTreeMap<&'static str, u64>,
     /// From the moment that an agent could be given a waiting conversation to the assignment or the offer, by the
     /// server's clock.
     pub freed_to_given: Percentiles,
@@ -133,6 +141,10 @@ impl Totals {
         let routing = (arguments.routing == super::Routing::Auto).then(|| Routing {
             assignments: self.routing.assignments,
             offers: self.routing.offers,
+            transfer_offers: self.routing.transfer_offers,
+            docked: self.routing.docked,
+            freed: self.routing.freed,
+            timers: self.routing.timers,
             freed_to_given: Percentiles::of(&self.routing.taken),
         });
         let seconds = self.took.as_secs_f64();
@@ -255,9 +267,21 @@ impl Report {
             rows.map(|(name, count)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
         };
         let assignments = list(&mut routing.assignments.iter().map(|(name, count)| (name.as_str(), *count)));
-        let offers = list(&mut routing.offers.iter().map(|(name, count)| (*name, *count)));
+        let named =
+            |rows: &BTreeMap<&'static str, u64>| list(&mut rows.iter().map(|(name, count)| (*name, *count)));
+        let freed = list(&mut routing.freed.iter().map(|(name, count)| (name.as_str(), *count)));
         writeln!(out, "assignments      {assignments}")?;
-        writeln!(out, "offers           {offers}")?;
+        writeln!(out, "offers           {}", named(&routing.offers))?;
+        writeln!(out, "between agents   {}", named(&routing.transfer_offers))?;
+        writeln!(out, "back in queue    {freed}")?;
+        writeln!(out, "docked           {} times, {} taken out", routing.docked, count("taken_out"))?;
+        writeln!(
+            out,
+            "timers           {}; {} customers went away, {} nudges",
+            named(&routing.timers),
+            count("left"),
+            count("nudges")
+        )?;
         let one = &routing.freed_to_given;
         writeln!(
             out,
@@ -266,10 +290,16 @@ impl Report {
         )?;
         writeln!(
             out,
-            "desk             {} transfers, {} refused, {} released, {} lost, {} absences",
+            "desk             {} transfers, {} to a group, {} offered, {} taken back, {} refused, {} docks, {} released, \
+             {} by a supervisor, {} lost, {} absences",
             count("transfers"),
+            count("group_transfers"),
+            count("transfers_offered"),
+            count("transfers_withdrawn"),
             count("transfers_refused"),
+            count("docks"),
             count("releases"),
+            count("supervised"),
             count("lost"),
             count("absences")
         )

@@ -42,6 +42,24 @@ pub async fn insist_on(
     }
 }
 
+/// Repeats a request until there is an answer; none when it is a refusal with one of these codes.
+pub async fn insist_unless(
+    run: &Run,
+    rest: &Rest,
+    (method, path): (reqwest::Method, &str),
+    body: Option<&Value>,
+    refusals: &[&str],
+) -> Result<Option<Value>, Failure> {
+    let mut backoff = Backoff::new(run.patience);
+    loop {
+        match rest.call(method.clone(), path, body).await {
+            Ok(answer) => return Ok(Some(answer)),
+            Err(failure) if failure.code().is_some_and(|code| refusals.contains(&code)) => return Ok(None),
+            Err(failure) => backoff.after(failure).await?,
+        }
+    }
+}
+
 /// Reads until there is an answer.
 pub async fn get(run: &Run, rest: &Rest, path: &str) -> Result<Value, Failure> {
     let mut backoff = Backoff::new(run.patience);

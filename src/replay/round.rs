@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use super::client::{Failure, Site};
 use super::collect::{self, Player};
 use super::evidence::Violation;
-use super::judge_waiting::RoutingFigures;
 use super::play::Run;
+use super::routing_figures::RoutingFigures;
 use super::visitor::Visitor;
 use super::{Arguments, setup};
 
@@ -37,10 +37,9 @@ pub async fn play(
 ) -> Result<Outcome, Failure> {
     let many = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     let site = Site::new(urls, arguments.sources).map_err(Failure::Over)?;
-    let key = arguments.platform_key.as_ref().map(|key| key.expose());
     let (mut tenants, mut agents) = (Vec::new(), Vec::new());
     for number in 0..many(arguments.tenants) {
-        let tenant = setup::tenant(run, &site, number, key, arguments.routing).await?;
+        let tenant = setup::tenant(run, &site, number, arguments).await?;
         agents.extend(setup::agents(run, &site, (number, &tenant), many(arguments.agents)).await?);
         tenants.push(tenant);
     }
@@ -60,6 +59,11 @@ pub async fn play(
             }
             None => working.spawn(agent.work(run.clone(), waiting)),
         };
+    }
+    for tenant in &tenants {
+        if let (Some(supervisor), Some(desk)) = (&tenant.supervisor, &tenant.desk) {
+            shifts.spawn(supervisor.clone().watch(run.clone(), desk.clone()));
+        }
     }
     visitors.known.into_iter().for_each(|(tenant, member)| player(tenant, Arc::new(member), true, false));
     let visitors: Vec<Arc<Visitor>> = visitors.visitors.into_iter().map(Arc::new).collect();

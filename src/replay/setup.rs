@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::agent::Agent;
-use super::arguments::Routing;
+use super::arguments::{Arguments, Routing};
 use super::client::fact::id;
 use super::client::{Failure, Rest, Site};
 use super::desk::Desk;
@@ -17,6 +17,7 @@ use super::identify::{Identity, IdentityKey, anonymous, identify};
 use super::member::Member;
 use super::play::Run;
 use super::requests::{AT_ONCE, insist, insist_on};
+use super::supervisor::Supervisor;
 use super::visitor::Visitor;
 
 /// A tenant of the run.
@@ -34,8 +35,12 @@ pub struct Tenant {
     pub identity_key: Arc<IdentityKey>,
     /// How it routes; none where agents claim.
     pub desk: Option<Arc<Desk>>,
+    /// Who steps in there.
+    pub supervisor: Option<Arc<Supervisor>>,
 }
 
+/// The login name of the supervisor of a tenant that routes.
+const SUPERVISOR: &str = "supervisor";
 /// Hints of waiting conversations that an agent can have in hand.
 const HINTS: usize = 1_024;
 
@@ -49,13 +54,8 @@ fn password(run: &Run) -> String {
 }
 
 /// Makes a tenant and signs its administrator in.
-pub async fn tenant(
-    run: &Run,
-    site: &Site,
-    number: usize,
-    platform_key: Option<&str>,
-    routing: Routing,
-) -> Result<Tenant, Failure> {
+pub async fn tenant(run: &Run, site: &Site, number: usize, arguments: &Arguments) -> Result<Tenant, Failure> {
+    let platform_key = arguments.platform_key.as_ref().map(|key| key.expose());
     let slug = format!("replay-{}-{number}", run.name);
     let rest = Rest::anonymous(site.clone(), number, platform_key);
     let body = json!({
@@ -65,13 +65,21 @@ pub async fn tenant(
     let made = insist(run, &rest, "/tenants", &body).await?;
     let tenant = made.get("tenant").unwrap_or(&made).get("id").and_then(id);
     let (admin_id, admin) = login(run, site, number, &slug, "admin").await?;
-    let desk = match routing {
-        Routing::Auto => Some(Arc::new(Desk::make(run, &admin, number).await?)),
+    let (desk, supervisor) = match arguments.routing {
+        Routing::Auto => {
+            let desk = Desk::make(run, &admin, number, arguments.silence).await?;
+            let body = json!({
+                "login_name": SUPERVISOR, "password": password(run), "nickname": "Supervisor", "role": "supervisor",
+            });
+            insist(run, &admin, "/members", &body).await?;
+            let (_, rest) = login(run, site, number, &slug, SUPERVISOR).await?;
+            (Some(Arc::new(desk)), Some(Arc::new(Supervisor::new(rest))))
+        }
         Routing::Manual => {
             // Each agent takes whatever waits for it.
             let settings = json!({ "settings": { "claim_above_max_accept": true } });
             insist_on(run, &admin, reqwest::Method::PATCH, "/tenant", &settings).await?;
-            None
+            (None, None)
         }
     };
     let key = insist(run, &admin, "/identity-keys", &json!({})).await?;
@@ -81,7 +89,7 @@ pub async fn tenant(
     };
     let identity_key =
         Arc::new(IdentityKey { slug: slug.clone(), kid: text("kid")?, secret: text("secret")? });
-    Ok(Tenant { id: tenant, slug, admin, admin_id, identity_key, desk })
+    Ok(Tenant { id: tenant, slug, admin, admin_id, identity_key, desk, supervisor })
 }
 
 async fn login(run: &Run, site: &Site, number: usize, slug: &str, name: &str) -> Result<(Id, Rest), Failure> {

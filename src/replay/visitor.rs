@@ -1,9 +1,10 @@
 //! A visitor: opens a conversation, sends its turns once the turn before was seen, says on the way who it is, reads,
-//! waits for the end, and begins the next dialogue.
+//! waits for the end, and begins the next dialogue. Some take their time, and some go away without a word.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::actions;
 use super::client::fact::id;
@@ -32,6 +33,10 @@ pub struct Visitor {
 
 /// How likely it is at a turn that a visitor says who it is.
 const IDENTIFIES: f64 = 0.4;
+/// How likely it is at a turn that a visitor takes its time, where somebody reminds it.
+const THINKS: f64 = 0.06;
+/// Of so many dialogues one visitor goes away in the middle, where what it left is closed.
+const LEAVES: usize = 10;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -75,10 +80,46 @@ impl Visitor {
     }
 
     async fn dialogue(&self, run: &Run, number: usize) -> Result<(), Failure> {
-        let dialogue = run.dialogue(number);
         let with_message = run.chance(0.5);
         let first = run.key(number, 0);
         let conversation = self.open(run, number, with_message.then_some(&first)).await?;
+        match self.talk(run, number, conversation, with_message).await {
+            // The server may have ended it, where customers who are silent are given up.
+            Err(failure) if failure.code() == Some("conversation_closed") && self.gives_up().is_some() => {
+                match self.end(run, conversation).await?.as_deref() {
+                    Some("timed_out") => {
+                        count(&run.history.counters.timed_out);
+                        Ok(())
+                    }
+                    _ => Err(failure),
+                }
+            }
+            done => done,
+        }
+    }
+
+    /// After how many seconds the tenant gives a silent customer up.
+    fn gives_up(&self) -> Option<i64> {
+        self.desk.as_ref().and_then(|desk| desk.timers.close)
+    }
+
+    /// Waits for the end, and returns why it came.
+    async fn end(&self, run: &Run, conversation: Id) -> Result<Option<Box<str>>, Failure> {
+        let closed = |view: &View| {
+            let entries = &view.logs.get(&conversation)?.entries;
+            entries.iter().find(|fact| &*fact.kind == "closed").map(|fact| fact.reason.clone())
+        };
+        self.member().first().until(run.stall(), &format!("the end of {conversation}"), closed).await
+    }
+
+    async fn talk(
+        &self,
+        run: &Run,
+        number: usize,
+        conversation: Id,
+        with_message: bool,
+    ) -> Result<(), Failure> {
+        let dialogue = run.dialogue(number);
         for (index, turn) in dialogue.turns.iter().enumerate() {
             if turn.role != Speaker::Customer || (index == 0 && with_message) {
                 continue;
@@ -88,6 +129,16 @@ impl Visitor {
             }
             if index > 0 {
                 self.maybe_identify(run).await?;
+            }
+            if index > 1 && self.gives_up().is_some() {
+                if number % LEAVES == LEAVES - 1 {
+                    count(&run.history.counters.left);
+                    return Err(closed());
+                }
+                if run.chance(THINKS) {
+                    let long = 1_200 + run.below(1_200).unsigned_abs();
+                    tokio::time::sleep(Duration::from_millis(long)).await;
+                }
             }
             let member = self.member();
             let device = member.any();
@@ -110,8 +161,7 @@ impl Visitor {
             read(member.any(), conversation);
         }
         actions::mark_unread(run, member.any(), conversation).await?;
-        let closed = |view: &View| view.logs.get(&conversation)?.has_kind("closed").then_some(());
-        member.first().until(run.stall(), &format!("the end of {conversation}"), closed).await
+        self.end(run, conversation).await.map(drop)
     }
 
     /// Opens over REST, with the first message or without; repeated until it is answered.
@@ -152,10 +202,14 @@ impl Visitor {
         }
     }
 
-    /// Waits until a message is on this visitor's screen.
+    /// Waits until a message is on this visitor's screen, or the end.
     async fn see(&self, run: &Run, conversation: Id, key: &Key) -> Result<(), Failure> {
-        let shown = |view: &View| view.logs.get(&conversation)?.has_turn(key).then_some(());
-        self.member().first().until(run.stall(), &format!("{key} in {conversation}"), shown).await
+        let shown = |view: &View| {
+            let log = view.logs.get(&conversation)?;
+            let ended = || log.has_kind("closed").then(|| Err(closed()));
+            log.has_turn(key).then_some(Ok(())).or_else(ended)
+        };
+        self.member().first().until(run.stall(), &format!("{key} in {conversation}"), shown).await?
     }
 
     /// Now and then, once, says who it is.
@@ -170,6 +224,12 @@ impl Visitor {
         }
         Ok(())
     }
+}
+
+/// What is to be said is not said any more.
+fn closed() -> Failure {
+    let detail = Value::Null;
+    Failure::Refused { code: "conversation_closed".to_owned(), retryable: false, retry_after: None, detail }
 }
 
 /// Reads everything that is on the screen of this device.

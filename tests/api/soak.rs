@@ -14,8 +14,9 @@ use crate::harness::{TestDatabase, servers};
 
 const LOAD: [&str; 5] = ["--rate=40", "--reconnects=0.05", "--patience=60", "--quiet", "--devices=2"];
 const CAST: [&str; 3] = ["--visitors=8", "--agents=2", "--tenants=1"];
-/// Every strategy, with offers and without, and enough visitors that some wait.
-const ROUTED: [&str; 4] = ["--routing=auto", "--visitors=12", "--agents=3", "--tenants=3"];
+/// Every strategy, with offers and without, groups of several agents and one who is in none, and enough visitors that some
+/// wait.
+const ROUTED: [&str; 4] = ["--routing=auto", "--visitors=12", "--agents=4", "--tenants=3"];
 
 /// Runs a soak with these arguments and returns its report.
 fn soak(database: &TestDatabase, cast: &[&str], arguments: &[&str]) -> Value {
@@ -65,9 +66,16 @@ fn check_routing(report: &Value) {
     assert!(routing["assignments"]["offer"].as_u64() > Some(0), "{routing}");
     assert!(routing["freed_to_given"]["count"].as_u64() > Some(0), "{routing}");
     assert!(report["counts"]["absences"].as_u64() > Some(0), "{report}");
+    assert!(routing["docked"].as_u64() > Some(0), "{routing}");
+    assert!(routing["freed"]["group_transfer"].as_u64() > Some(0), "{routing}");
+    assert!(report["counts"]["transfers_offered"].as_u64() > Some(0), "{report}");
+    for name in ["customer_reminded", "agent_reminded", "closed"] {
+        assert!(routing["timers"][name].as_u64() > Some(0), "{name}: {routing}");
+    }
 }
 
-/// Plays with routing: agents come and go, answer offers and hand over; judged by P1 to P7.
+/// Plays with routing: agents come and go, answer offers, hand over to each other and to groups, and serve as groups, and
+/// customers go away; judged by P1 to P7 and by the timers.
 fn routed(kind: DatabaseKind, arguments: &[&str]) {
     if kind.is_server() && !servers::available(kind) {
         return;

@@ -32,6 +32,14 @@ pub struct Fact {
     pub about: Option<Id>,
     /// When it was written, unix milliseconds by the server's clock.
     pub at: i64,
+    /// Whether a customer wrote it.
+    pub by_customer: bool,
+    /// Notice: why, in one word.
+    pub reason: Option<Box<str>>,
+    /// Remark: the kind of the notice that it explains.
+    pub explains: Option<Box<str>>,
+    /// Notice of another group: the group before and the group now.
+    pub groups: Option<(Option<Id>, Option<Id>)>,
     /// The digest of the content.
     pub words: u64,
     /// The digest of the whole object.
@@ -58,25 +66,38 @@ impl Fact {
             let text = entry.get(name).and_then(Value::as_str)?;
             text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
         };
+        let content = entry.get("content")?;
+        let kind = entry.get("kind")?.as_str()?;
+        // The words of a message are its sender's own: only what notices say is taken by its name.
+        let notice = entry.get("message_type")?.as_str()? == "notice";
+        let word = |name: &str| content.get(name).filter(|_| notice).and_then(Value::as_str).map(Into::into);
         let fact = Self {
             seq: entry.get("seq")?.as_i64()?,
             rev: entry.get("rev")?.as_i64()?,
             sender,
             key: entry.get("client_msg_id").and_then(Value::as_str).map(Into::into),
-            message: entry.get("message_type")?.as_str()? == "message",
+            message: !notice,
             recalled: entry.get("recalled_at").is_some_and(|at| !at.is_null()),
-            kind: entry.get("kind")?.as_str()?.into(),
+            kind: kind.into(),
             ref_seq: entry.get("ref_seq").and_then(Value::as_i64),
             msg_count: entry.get("msg_count")?.as_i64()?,
-            about: entry["content"].get("member_id").and_then(id),
+            about: content.get("member_id").and_then(id),
             at: time("created_at")?,
-            words: digest(entry.get("content")?),
+            by_customer: entry["sender"]["role"] == "customer",
+            reason: word("reason"),
+            explains: word("about"),
+            groups: (kind == "group_changed").then(|| (group(content, "from"), group(content, "to"))),
+            words: digest(content),
             digest: digest(entry),
             fixed: fixed(entry),
             changed: time("edited_at").into_iter().chain(time("recalled_at")).max().unwrap_or_default(),
         };
         Some((conversation, fact))
     }
+}
+
+fn group(content: &Value, name: &str) -> Option<Id> {
+    content.get(name).and_then(id)
 }
 
 fn fixed(entry: &Value) -> u64 {
