@@ -19,8 +19,9 @@ pub struct Supervisor {
     rest: Rest,
 }
 
-/// How likely it steps in where an agent serves.
-const MEDDLES: f64 = 0.3;
+/// How likely it steps in where a group serves, and where an agent does; each begins the customer's silence anew.
+const RELIEVES_GROUPS: f64 = 0.4;
+const RELIEVES_AGENTS: f64 = 0.2;
 /// It is full or gone, it went in circles, or it is over: another time.
 const REFUSALS: [&str; 7] = [
     "agent_absent",
@@ -41,7 +42,7 @@ impl Supervisor {
     /// Steps in until the task is ended.
     pub async fn watch(self: Arc<Self>, run: Arc<Run>, desk: Arc<Desk>) {
         loop {
-            tokio::time::sleep(Duration::from_millis(500 + run.below(1_000).unsigned_abs())).await;
+            tokio::time::sleep(Duration::from_millis(1_000 + run.below(1_500).unsigned_abs())).await;
             let Ok(page) = self.rest.get("/conversations?status=pending&limit=100").await else { continue };
             let rows = page["data"].as_array().map(Vec::as_slice).unwrap_or_default();
             let (docked, served): (Vec<&Value>, Vec<&Value>) =
@@ -51,10 +52,10 @@ impl Supervisor {
                 place.ok().and_then(|place| rows.get(place)?.get("id").and_then(id))
             };
             let done = match (of(&docked), of(&served)) {
-                (Some(conversation), _) if run.chance(0.5) => {
+                (Some(conversation), _) if run.chance(RELIEVES_GROUPS) => {
                     self.relieve_group(&run, &desk, &conversation.to_string()).await
                 }
-                (_, Some(conversation)) if run.chance(MEDDLES) => {
+                (_, Some(conversation)) if run.chance(RELIEVES_AGENTS) => {
                     self.relieve_agent(&run, &desk, &conversation.to_string()).await
                 }
                 _ => continue,
