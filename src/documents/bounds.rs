@@ -17,6 +17,7 @@ use crate::domain::content::{
 use crate::domain::group::{DESCRIPTION_MAX, GROUP_NAME_MAX};
 use crate::domain::presence::REASON_MAX;
 use crate::gateway::protocol::limits::{COLLECTED, HELLO_CONVERSATIONS, PULL_ENTRIES, SYNC_ROWS, WATCHES};
+use crate::groups::dock::DOCKED_MAX;
 use crate::journal::decide::MEMBERS_MAX;
 use crate::kernel::text::KEY_MAX;
 use crate::members::profile::{
@@ -101,6 +102,9 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         }
         (_, "subject") => text(0, SUBJECT_MAX),
         (_, "note") => text(0, NOTE_MAX),
+        ("DockConversations", "conversation_ids") => {
+            json!({"minItems": 1, "maxItems": DOCKED_MAX})
+        }
         ("MakeRoom", "member_ids") => list(MEMBERS_MAX, Value::Null),
         ("SetPresence", "reason") => text(0, REASON_MAX),
         ("UpdateMember", "nickname") => text(1, NICKNAME_MAX),

@@ -55,7 +55,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "get_group" | "list_group_members" | "get_group_member" => &[Forbidden, NotFound],
         "create_group" => &[Forbidden, NameTaken, LimitReached],
         "update_group" => &[Forbidden, NotFound, NameTaken],
-        "delete_group" => &[Forbidden, NotFound],
+        "delete_group" | "dock_conversations" => &[Forbidden, NotFound],
         "set_group_member" => &[Forbidden, NotFound, LimitReached],
         "remove_group_member" => &[Forbidden, NotFound, LastManager],
 

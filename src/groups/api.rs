@@ -28,6 +28,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(get_group_member);
     config.service(set_group_member);
     config.service(remove_group_member);
+    config.service(super::dock::dock_conversations);
 }
 
 /// A standing group of the staff.

@@ -1,7 +1,7 @@
 //! Groups: standing groups of the staff, and who is in them.
 //!
 //! Owns the routes `/groups` and the reading of `chat_group` and `group_member`, with what a member sees of
-//! conversations by its groups ([`store::sight`]). Does not own their writing: every change of a group is a command of
+//! conversations by its groups ([`store::sight`]). Also docking many conversations to a group at once ([`dock`]). Does not own their writing: every change of a group is a command of
 //! the journal, because access follows membership at once on every process (so each takes a rev), and because under
 //! the tenant's lock the limits and the names hold however many change at once. Nor does it own whose matter a
 //! conversation is (`conversations`).
@@ -15,6 +15,7 @@
 //! Invariant: customers see nothing of it.
 
 pub mod api;
+pub mod dock;
 pub mod service;
 pub mod store;
 

@@ -40,6 +40,7 @@ mod feed;
 mod flood;
 mod followers;
 mod frozen_database;
+mod group_docks;
 mod group_names;
 mod group_routing;
 mod group_serving;

@@ -59,6 +59,12 @@ const ROWS: &[Row] = &[
         |at| json!({"group_id": at.group}),
         [401, 403, 403, 200, 404, 200, 200],
     ),
+    (
+        "POST",
+        "/groups/{group}/dock",
+        |at| json!({"conversation_ids": [at.group]}),
+        [401, 403, 403, 403, 403, 200, 200],
+    ),
     ("POST", "/conversations/{id}/take_over", |_| json!({}), [401, 403, 403, 403, 404, 200, 200]),
     ("POST", "/conversations/{id}/release", |_| json!({}), [401, 403, 403, 200, 404, 200, 200]),
     ("POST", "/conversations/{id}/close", |_| json!({}), [401, 200, 404, 200, 404, 200, 200]),
@@ -169,6 +175,7 @@ on_every_database! {
                     .replace("{id}", &room)
                     .replace("{member_id}", &place.agent)
                     .replace("{agent}", &target)
+                    .replace("{group}", &place.group)
                     .replace("{seq}", "2");
                 let body = Some(body(&place)).filter(|body| !body.is_null());
                 *status = client.call(method.parse::<Method>().unwrap(), &filled, body).await.status;

@@ -216,6 +216,8 @@ async fn serve(
     admin.put(&format!("/groups/{group}/members/{agent_id}"), json!({})).await.ok();
     let body = Some(json!({"group_id": group, "note": "Whoever is here answers."}));
     recorder.call("dock_conversation", agent, &format!("POST {path}/dock"), body).await;
+    let body = Some(json!({"conversation_ids": [id], "note": "The van broke down."}));
+    recorder.call("dock_conversations", admin, &format!("POST /groups/{group}/dock"), body).await;
     recorder.call("list_assignments", admin, &format!("GET {path}/assignments"), None).await;
     let body = Some(json!({"reason": "resolved", "note": "Delivered."}));
     recorder.call("close_conversation", agent, &format!("POST {path}/close"), body).await;
