@@ -228,10 +228,10 @@ on_every_database! {
         let group = whole(&desk, "Parcels", &[&desk.agent]).await;
         let empty = whole(&desk, "Letters", &[]).await;
         desk.admin.patch("/tenant", json!({"settings": {"queue": {"limit": 1}}})).await.ok();
+        many(&app, &desk, &empty, 1).await;
         for _ in 0..3 {
             many(&app, &desk, &group, 1).await;
         }
-        many(&app, &desk, &empty, 1).await;
         desk.visitor.post("/conversations", json!({"group_id": empty})).await.refused(409, "queue_full");
         desk.visitor.post("/conversations", json!({})).await.refused(409, "queue_full");
         desk.admin.patch("/tenant", json!({"settings": {"queue": {"open": false}}})).await.ok();
