@@ -25,7 +25,7 @@
 //! | | [`attendance`] | who of the staff is connected to any process; whose conversations wait again for that |
 //! | | [`cluster`] | what other processes on the same store committed; repair of holes |
 //! | | [`assigning`] | has waiting conversations given to agents as soon as that may be possible |
-//! | | [`docking`] | has the conversations that a group serves follow who comes into it and who leaves it |
+//! | | [`docking`] | has the conversations that a group serves follow who comes into it and who leaves it; docks what waits for a group that serves as a whole |
 //! | | [`lifecycle`] | has customers and agents reminded, and closes what customers left |
 //! | | [`cleaning`] | the first follower: idle visitors, dead sessions, old receipts |
 //! | | [`metrics`] | numbers for operators |

@@ -61,7 +61,7 @@ const ROWS: &[Row] = &[
     ),
     (
         "POST",
-        "/groups/{group}/dock",
+        "/groups/{id}/dock",
         |at| json!({"conversation_ids": [at.group]}),
         [401, 403, 403, 403, 403, 200, 200],
     ),
@@ -172,10 +172,10 @@ on_every_database! {
                 let (room, client) = served(&app, &desk, column).await;
                 let target = app.seed_member(desk.tenant, Role::Agent).await.member.to_string();
                 let filled = path
+                    .replace("/groups/{id}", &format!("/groups/{}", place.group))
                     .replace("{id}", &room)
                     .replace("{member_id}", &place.agent)
                     .replace("{agent}", &target)
-                    .replace("{group}", &place.group)
                     .replace("{seq}", "2");
                 let body = Some(body(&place)).filter(|body| !body.is_null());
                 *status = client.call(method.parse::<Method>().unwrap(), &filled, body).await.status;

@@ -16,9 +16,9 @@ use crate::journal::wants::Wants;
 use crate::kernel::{Code, ConversationId, Error, GroupId, MemberId, Millis, Result};
 
 /// Hand a conversation over: the serving agent may, and supervisors. To an agent who is there (supervisors: to anybody of
-/// the staff but themselves), who serves it from then on or is asked first; or to a group, to which it is docked where the whole group serves, or in
-/// whose queue it waits among those that came back from an agent, and where routing passes the former agent over as long as there is somebody else. A full or closed queue
-/// refuses no transfer: the customer is being served already.
+/// the staff but themselves), who serves it from then on or is asked first; or to a group. To one that serves as a whole it
+/// is docked; in another one's queue it waits among those that came back from an agent, and routing passes the former agent
+/// over as long as there is somebody else. A full or closed queue refuses no transfer: the customer is being served already.
 #[derive(Debug, Clone)]
 pub struct Transfer {
     /// Which.

@@ -7,6 +7,10 @@
 //! | docked (pending; a whole group serves it) | pending with the actor | pending with the agent | supervisors: pending with the agent | supervisors: open, the group's | pending with the actor | docked to the other group | open | closed | 409 |
 //! | closed | 409 | 409 | 409 | 409 | 409 | 409 | 409 | stays | open; customers, after the tenant's window: 409 reopen_expired |
 //!
+//! Where the whole group serves (`GroupRow::serving`) and somebody in it can, what is opened for the group, moved to it while
+//! it waits, transferred to it or reopened is docked to it in the same command; what is freed otherwise waits until
+//! `DockWaiting` finds it, a moment later.
+//!
 //! 409 without another name is `invalid_transition` with the present state. The service itself closes what is pending when
 //! the customer does not answer (`decide::timers`).
 
