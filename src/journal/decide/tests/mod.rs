@@ -19,6 +19,7 @@ use proptest::prelude::*;
 
 use crate::domain::conversation::CloseReason;
 use crate::domain::member::Role;
+use crate::domain::presence::Sighting;
 use crate::journal::command::Command;
 use crate::journal::commands::{Close, Open};
 use crate::kernel::{Code, TenantId};
@@ -102,6 +103,21 @@ fn an_opening_is_found_in_what_a_merge_of_the_same_batch_brings() {
         Step::Merge { from: 5, into: 4 },
         Step::Open { who: 0, customer: 4, key: Some(3) },
     ]);
+}
+
+/// A group that is routed where agents claim: the strategy is read for the look and for the command.
+#[test]
+fn a_groups_own_strategy_is_wanted() {
+    let mut simulation = Simulation::new();
+    simulation.play(&[
+        Step::Presence { who: 2, what: 0 },
+        Step::Look { who: 2, seen: Some(Sighting::Live) },
+        Step::Open { who: 4, customer: 4, key: None },
+        Step::RouteGroup { who: 0, group: 0, strategy: Some(1) },
+        Step::Route,
+    ]);
+    let served = simulation.store.conversations.values().filter_map(checks::serving);
+    assert_eq!(served.collect::<Vec<_>>(), [simulation.people[2].member]);
 }
 
 /// An opening whose answer was lost is sent again, also after somebody closed what it made.
