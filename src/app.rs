@@ -4,6 +4,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::assigning::{Assigning, Nudges};
 use crate::attendance::{Attendance, Keeper};
 use crate::cleaning::Cleaning;
@@ -51,6 +53,10 @@ pub struct App {
     pub tasks: Tasks,
     /// Has a tenant's waiting conversations looked at.
     pub nudges: Nudges,
+    /// Says that message events were stored, whose rules are to be applied.
+    pub message_events: Arc<Notify>,
+    /// Says that messages wait to be sent.
+    pub message_sends: Arc<Notify>,
     /// How far the followers of the log are behind.
     pub lags: Lags,
     lease: Mutex<Lease>,
@@ -94,6 +100,8 @@ impl App {
             epoch,
             tasks,
             nudges: Nudges::default(),
+            message_events: Arc::default(),
+            message_sends: Arc::default(),
             lags,
             lease,
         })

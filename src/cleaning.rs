@@ -12,16 +12,20 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 
 use crate::db::schema::{
-    auth_session, conversation, conversation_member, lane_batch, member, presence_change,
+    auth_session, conversation, conversation_member, idempotency_key, lane_batch, member, message_attempt,
+    message_dedupe, message_event, message_send, presence_change,
 };
 use crate::db::{AnyConnection, Db};
 use crate::domain::actor::Principal;
+use crate::domain::centre::send::SendStatus;
 use crate::domain::member::{MemberStatus, Role};
 use crate::journal::commands::ChangeMember;
 use crate::journal::follower::{Follower, Progress, Schedule, Slice, Start, WHOLE_STORE};
 use crate::journal::{Command, Journal};
 use crate::kernel::id::first_id_at;
-use crate::kernel::{Clock, MemberId, PresenceChangeId, Result, SessionId, TenantId};
+use crate::kernel::{
+    Clock, MemberId, MessageEventId, MessageSendId, PresenceChangeId, Result, SessionId, TenantId,
+};
 use crate::on;
 use crate::settings::CleaningSettings;
 
@@ -31,6 +35,10 @@ const ROWS: i64 = 500;
 const VISITORS: i64 = 50;
 /// Members of the staff that one piece takes out of their conversations.
 const STAFF: i64 = 20;
+/// Events of the message centre that one piece removes, each with its messages and their attempts.
+const EVENTS: i64 = 100;
+/// How long idempotency keys are kept, in milliseconds: longer than the day that is promised.
+const IDEMPOTENCY_MS: i64 = 2 * DAY_MS;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
@@ -66,13 +74,18 @@ impl Follower for Cleaning {
     fn work<'a>(&'a self, slice: &'a Slice) -> BoxFuture<'a, Result<Progress>> {
         async move {
             let more = match slice.tenant {
-                WHOLE_STORE => self.receipts().await?,
+                WHOLE_STORE => {
+                    let receipts = self.receipts().await?;
+                    let keys = self.keys().await?;
+                    receipts || keys
+                }
                 tenant => {
                     let sessions = self.sessions(tenant).await?;
                     let visitors = self.visitors(tenant).await?;
                     let gone = self.gone_staff(tenant).await?;
                     let history = self.presence_history(tenant).await?;
-                    sessions || visitors || gone || history
+                    let messages = self.messages(tenant).await?;
+                    sessions || visitors || gone || history || messages
                 }
             };
             Ok(Progress { rev: slice.head, more })
@@ -87,6 +100,21 @@ impl Cleaning {
         let before = first_id_at(self.clock.now().0 - self.settings.receipt_hours * HOUR_MS);
         let removed = self.db.write(move |connection| remove_receipts(connection, before)).await?;
         Ok(full(removed, ROWS))
+    }
+
+    /// Removes idempotency keys and dedupe keys whose time is over. Tells whether there may be more.
+    async fn keys(&self) -> Result<bool> {
+        let now = self.clock.now().0;
+        let removed = self.db.write(move |connection| remove_keys(connection, now)).await?;
+        Ok(full(removed, ROWS))
+    }
+
+    /// Removes old events of the message centre with their messages. Tells whether there may be more.
+    async fn messages(&self, tenant: TenantId) -> Result<bool> {
+        let before = self.clock.now().0 - self.settings.message_history_days * DAY_MS;
+        let before = MessageEventId(first_id_at(before));
+        let removed = self.db.write(move |connection| remove_messages(connection, tenant, before)).await?;
+        Ok(full(removed, EVENTS))
     }
 
     /// Removes sessions that ended long ago. Tells whether there may be more.
@@ -148,6 +176,60 @@ fn remove_receipts(connection: &mut AnyConnection, before: i64) -> Result<usize>
     let ids: Vec<i64> = old.order(lane_batch::id.asc()).limit(ROWS).load(connection)?;
     let Some(last) = ids.last() else { return Ok(0) };
     Ok(diesel::delete(lane_batch::table.filter(lane_batch::id.le(last))).execute(connection)?)
+}
+
+/// The larger of the two counts.
+fn remove_keys(connection: &mut AnyConnection, now: i64) -> Result<usize> {
+    let last: Option<i64> = idempotency_key::table
+        .filter(idempotency_key::created_at.lt(now - IDEMPOTENCY_MS))
+        .order(idempotency_key::created_at.asc())
+        .select(idempotency_key::created_at)
+        .offset(ROWS - 1)
+        .first(connection)
+        .optional()?;
+    let before = last.unwrap_or(now - IDEMPOTENCY_MS);
+    let keys = diesel::delete(idempotency_key::table.filter(idempotency_key::created_at.lt(before)))
+        .execute(connection)?;
+    let last: Option<i64> = message_dedupe::table
+        .filter(message_dedupe::until.lt(now))
+        .order(message_dedupe::until.asc())
+        .select(message_dedupe::until)
+        .offset(ROWS - 1)
+        .first(connection)
+        .optional()?;
+    let over = diesel::delete(message_dedupe::table.filter(message_dedupe::until.lt(last.unwrap_or(now))))
+        .execute(connection)?;
+    Ok(keys.max(over))
+}
+
+/// Events whose rules were applied and none of whose messages waits, is on its way, or is uncertain.
+fn remove_messages(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    before: MessageEventId,
+) -> Result<usize> {
+    let live = [SendStatus::Unsent, SendStatus::Sending, SendStatus::Uncertain].map(SendStatus::as_str);
+    let events: Vec<MessageEventId> = on!(connection, inner => message_event::table
+        .filter(message_event::tenant_id.eq(tenant))
+        .filter(message_event::id.lt(before))
+        .filter(message_event::expanded_at.is_not_null())
+        .filter(not(exists(message_send::table
+            .filter(message_send::event_id.eq(message_event::id))
+            .filter(message_send::status.eq_any(live)))))
+        .select(message_event::id)
+        .order(message_event::id.asc())
+        .limit(EVENTS)
+        .load(inner))?;
+    on!(connection, inner => {
+        let sends = message_send::table
+            .filter(message_send::event_id.eq_any(&events))
+            .select(message_send::id)
+            .load::<MessageSendId>(inner)?;
+        diesel::delete(message_attempt::table.filter(message_attempt::send_id.eq_any(&sends))).execute(inner)?;
+        diesel::delete(message_send::table.filter(message_send::id.eq_any(&sends))).execute(inner)?;
+        diesel::delete(message_event::table.filter(message_event::id.eq_any(&events))).execute(inner)?;
+    });
+    Ok(events.len())
 }
 
 fn remove_sessions(connection: &mut AnyConnection, tenant: TenantId, before: i64) -> Result<usize> {

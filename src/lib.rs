@@ -39,6 +39,7 @@
 //! | | [`queue`] | the waiting conversations, offers to agents, why routing chose or would choose |
 //! | | [`conversations`], [`messages`] | their routes, views and reads |
 //! | | [`sync`] | reading positions, exact unread, inbox, deltas, the tenant's feed |
+//! | | [`centre`] | the message centre: events, rules, templates, channel accounts, sends and the dispatcher |
 //! | gateway | [`gateway`] | the socket: frames, sessions, fan-out, resume, drain |
 //! | documents | [`documents`], [`health`] | OpenAPI and AsyncAPI, generated from the same types; the portal that shows them ([`documents::portal`]); probes |
 //! | server | [`routes`], [`server`] | where every route is mounted; start and stop |
@@ -137,6 +138,8 @@ pub mod messages;
 pub mod journal;
 
 pub mod sync;
+
+pub mod centre;
 
 pub mod attendance;
 

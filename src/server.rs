@@ -110,6 +110,7 @@ pub fn start_on(app: Arc<App>, listener: TcpListener) -> Result<Running> {
     };
 
     app.spawn_tasks();
+    crate::centre::spawn_tasks(&app)?;
     crate::queue::announce::spawn(&app);
     let documents = web::Data::new(Documents::new(crate::routes::configure)?);
     let portal = documents.portal();

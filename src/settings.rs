@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::builder::{BoolishValueParser, RangedU64ValueParser};
 
 use crate::db::Durability;
+use crate::kernel::outbound::Allowed;
 use crate::kernel::secret::Secret;
 
 /// Where the data is.
@@ -77,6 +78,10 @@ pub struct CleaningSettings {
     /// After how many days a change of a presence is removed from the history of its member.
     #[arg(long, env = "DESKWIRE_PRESENCE_HISTORY_DAYS", default_value_t = 400, value_parser = clap::value_parser!(i64).range(1..=3_650))]
     pub presence_history_days: i64,
+
+    /// After how many days events of the message centre are removed, with their messages, when none of these waits.
+    #[arg(long, env = "DESKWIRE_MESSAGE_HISTORY_DAYS", default_value_t = 90, value_parser = clap::value_parser!(i64).range(1..=3_650))]
+    pub message_history_days: i64,
 
     /// After how many hours the receipt of a committed batch is removed.
     #[arg(long, env = "DESKWIRE_RECEIPT_HOURS", default_value_t = 24, value_parser = clap::value_parser!(i64).range(1..=720))]
@@ -225,6 +230,11 @@ pub struct Settings {
     /// New conversations an hour of one customer (at once: half of them); 0 means no limit.
     #[arg(long, env = "DESKWIRE_NEW_CONVERSATIONS_PER_HOUR", default_value_t = 20)]
     pub new_conversations_per_hour: u32,
+
+    /// Hosts that messages may be sent to although they are not public, also without TLS, separated by commas: relays and
+    /// test servers of your own.
+    #[arg(long, env = "DESKWIRE_OUTBOUND_ALLOW", default_value = "")]
+    pub outbound_allow: Allowed,
 
     /// How often a socket is pinged, in seconds.
     #[arg(long, env = "DESKWIRE_PING_SECONDS", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=300))]

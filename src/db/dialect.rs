@@ -25,6 +25,29 @@ macro_rules! on {
     };
 }
 
+/// Loads the rows of a query and holds them until the end of the transaction: `holding!(connection, query)` waits for who
+/// holds them, `holding!(connection, query, skip)` passes over what others hold. On SQLite a transaction that writes is
+/// alone.
+#[macro_export]
+macro_rules! holding {
+    ($connection:expr, $query:expr) => {
+        $crate::holding!(@ $connection, $query, for_update)
+    };
+    ($connection:expr, $query:expr, skip) => {
+        $crate::holding!(@ $connection, $query, for_update skip_locked)
+    };
+    (@ $connection:expr, $query:expr, $($lock:ident)+) => {
+        match $connection {
+            #[cfg(feature = "sqlite")]
+            $crate::db::AnyConnection::Sqlite(inner) => $query.load(inner),
+            #[cfg(feature = "postgres")]
+            $crate::db::AnyConnection::Postgresql(inner) => $query$(.$lock())+.load(inner),
+            #[cfg(feature = "mysql")]
+            $crate::db::AnyConnection::Mysql(inner) => $query$(.$lock())+.load(inner),
+        }
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::rows_in_statement;

@@ -2,6 +2,10 @@
 //! used because the three would differ in widths only; a test compares this file with the migrated stores.
 #![allow(missing_docs)]
 
+mod centre;
+
+pub use centre::*;
+
 diesel::table! {
     instance (id) {
         id -> BigInt,

@@ -9,7 +9,17 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::schemas::INPUT;
+use crate::centre::accounts::service::{LIMIT_COUNT_MAX, LIMIT_SECONDS_MAX};
 use crate::conversations::service::{NOTE_MAX, SUBJECT_MAX, TAG_MAX, TAGS_MAX};
+use crate::domain::centre::account::{NAME_MAX as CENTRE_NAME_MAX, SECRET_MAX, URL_MAX as CHANNEL_URL_MAX};
+use crate::domain::centre::event::{BATCH_MAX, PAYLOAD_MAX};
+use crate::domain::centre::rule::{
+    CONDITIONS_MAX, DEDUPE_KEY_MAX, DEDUPE_MAX, DELAY_MAX, PATH_MAX, TTL_MAX, VALUE_MAX,
+};
+use crate::domain::centre::template::{
+    DATA_MAX, SAMPLE_MAX, TEXT_MAX as ROBOT_TEXT_MAX, TITLE_MAX as ROBOT_TITLE_MAX, TYPE_MAX,
+    VARIABLE_NAME_MAX, VARIABLES_MAX,
+};
 use crate::domain::content::{
     BUTTON_LABEL_MAX, BUTTON_VALUE_MAX, BUTTONS_MAX, CARD_TEXT_MAX, CARD_TITLE_MAX, CUSTOM_MAX, TEXT_MAX,
     URL_MAX, URL_MIN,
@@ -76,6 +86,40 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("CardButton", "label") => text(1, BUTTON_LABEL_MAX),
         ("CardButton", "value") => text(1, BUTTON_VALUE_MAX),
         ("CustomContent", "data") => json!({"x-max-bytes": CUSTOM_MAX}),
+        ("CreateChannelAccount" | "UpdateChannelAccount", "url") => text(1, CHANNEL_URL_MAX),
+        ("CreateChannelAccount" | "UpdateChannelAccount", "secret") => text(0, SECRET_MAX),
+        ("AccountLimit", "count") => range(1, LIMIT_COUNT_MAX),
+        ("AccountLimit", "seconds") => range(1, LIMIT_SECONDS_MAX),
+        (
+            "CreateChannelAccount"
+            | "UpdateChannelAccount"
+            | "CreateMessageTemplate"
+            | "UpdateMessageTemplate",
+            "name",
+        ) => text(1, CENTRE_NAME_MAX),
+        ("CreateMessageRule" | "UpdateMessageRule", "title") => text(1, CENTRE_NAME_MAX),
+        ("CreateMessageTemplate" | "UpdateMessageTemplate", "variables") => list(VARIABLES_MAX, Value::Null),
+        ("Variable", "name") => {
+            json!({"minLength": 1, "maxLength": VARIABLE_NAME_MAX, "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"})
+        }
+        ("Variable", "sample") => json!({"x-max-bytes": SAMPLE_MAX}),
+        ("WebhookContent", "type") => text(1, TYPE_MAX),
+        ("WebhookContent", "data") => json!({"x-max-bytes": DATA_MAX}),
+        ("RobotContent", "title") => text(0, ROBOT_TITLE_MAX),
+        ("RobotContent", "text") => text(1, ROBOT_TEXT_MAX),
+        ("Condition", "path") => json!({"maxLength": PATH_MAX, "pattern": "^(/.*)?$"}),
+        ("Condition", "value") => json!({"x-max-bytes": VALUE_MAX}),
+        ("CreateMessageRule" | "UpdateMessageRule", "conditions") => list(CONDITIONS_MAX, Value::Null),
+        ("CreateMessageRule" | "UpdateMessageRule", "delay_seconds") => range(0, DELAY_MAX),
+        ("CreateMessageRule" | "UpdateMessageRule", "ttl_seconds") => range(0, TTL_MAX),
+        ("CreateMessageRule" | "UpdateMessageRule", "dedupe_seconds") => range(0, DEDUPE_MAX),
+        ("CreateMessageRule" | "UpdateMessageRule", "dedupe_key") => text(0, DEDUPE_KEY_MAX),
+        (
+            "CreateMessageRule" | "UpdateMessageRule" | "SimulateMessageRules" | "CreateMessageEvent",
+            "key",
+        ) => key(),
+        ("CreateMessageEvent", "payload") => json!({"x-max-bytes": PAYLOAD_MAX}),
+        ("CreateMessageEvents", "events") => json!({"minItems": 1, "maxItems": BATCH_MAX}),
         ("CreateTenant" | "UpdateTenant", "name") => text(0, TENANT_NAME_MAX),
         ("UpdateTenantSettings", "edit_window_seconds" | "recall_window_seconds") => {
             range(0, WINDOW_MAX_SECONDS)

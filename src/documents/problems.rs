@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::kernel::Code;
 use crate::kernel::Code::{
     AccountDisabled, AccountLocked, AgentAbsent, AgentFull, AlreadyAssigned, Busy, ConversationClosed,
-    CursorReset, Draining, Forbidden, GroupEmpty, IdempotencyConflict, Internal, InvalidCredentials,
+    CursorReset, Draining, Forbidden, GroupEmpty, IdempotencyConflict, InUse, Internal, InvalidCredentials,
     InvalidParameter, InvalidTransition, LastAdmin, LastManager, LimitReached, MalformedJson,
     MessageRecalled, NameTaken, NotAMember, NotAssignee, NotFound, OfferEnded, OfferPending,
     OpenConversationExists, OriginRefused, PayloadTooLarge, QueueClosed, QueueFull, RateLimited,
@@ -58,6 +58,34 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "delete_group" | "dock_conversations" => &[Forbidden, NotFound],
         "set_group_member" => &[Forbidden, NotFound, LimitReached],
         "remove_group_member" => &[Forbidden, NotFound, LastManager],
+
+        "list_channel_accounts"
+        | "list_message_templates"
+        | "list_message_rules"
+        | "simulate_message_rules"
+        | "list_message_events"
+        | "list_message_sends" => &[Forbidden],
+        "create_channel_account" | "create_message_template" | "create_message_rule" => {
+            &[Forbidden, LimitReached]
+        }
+        "get_channel_account"
+        | "update_channel_account"
+        | "get_message_template"
+        | "update_message_template"
+        | "publish_message_template"
+        | "list_message_template_versions"
+        | "preview_message_template"
+        | "get_message_rule"
+        | "delete_message_rule"
+        | "get_message_event"
+        | "get_message_send" => &[Forbidden, NotFound],
+        "rotate_channel_account_secret" => &[Forbidden, NotFound, ValidationFailed],
+        "delete_channel_account" | "delete_message_template" => &[Forbidden, NotFound, InUse],
+        "update_message_rule" => &[Forbidden, NotFound, LimitReached],
+        "create_message_event" | "create_message_events" => &[Forbidden, IdempotencyConflict],
+        "cancel_message_send" | "retry_message_send" | "resolve_message_send" => {
+            &[Forbidden, NotFound, InvalidTransition]
+        }
 
         "open_conversation" => &[
             Forbidden,

@@ -114,6 +114,12 @@ rights! {
     AnswerOffer "answer_offer":                                    Never Own Own Own;
     /// See what routing thinks of a conversation.
     ExplainRouting "explain_routing":                              Never Visible Tenant Tenant;
+    /// Read the message centre: accounts, templates, rules, events and sends.
+    ReadMessageCentre "read_message_centre":                       Never Never Tenant Tenant;
+    /// Change channel accounts, templates and rules of the message centre.
+    ManageMessageCentre "manage_message_centre":                   Never Never Never Tenant;
+    /// Tell the message centre what happened; cancel, repeat and resolve sends.
+    SendMessages "send_messages":                                  Never Never Never Tenant;
     /// Change the tenant's name and settings; manage identity keys.
     ManageTenant "manage_tenant":                                  Never Never Never Tenant;
     /// Read the whole tenant's entries as a feed.

@@ -8,6 +8,7 @@ pub mod connection;
 pub mod cors;
 pub mod etag;
 pub mod fallback;
+pub mod idempotency;
 pub mod json;
 pub mod middleware;
 pub mod page;

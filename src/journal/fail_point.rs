@@ -20,6 +20,12 @@ pub enum FailPoint {
     DeliverRows,
     /// What a returning client missed was read, and it is not told yet.
     Resume,
+    /// Messages were claimed, nothing has gone out.
+    MessageClaimed,
+    /// It is written down that messages may go out, nothing has.
+    MessageStarted,
+    /// The provider has answered, which is not written down yet.
+    MessageAnswered,
 }
 
 /// What happens there.
@@ -51,6 +57,9 @@ impl FailPoints {
             Ok("before_commit") => Some(FailPoint::BeforeCommit),
             Ok("after_commit") => Some(FailPoint::AfterCommit),
             Ok("before_publish") => Some(FailPoint::BeforePublish),
+            Ok("message_claimed") => Some(FailPoint::MessageClaimed),
+            Ok("message_started") => Some(FailPoint::MessageStarted),
+            Ok("message_answered") => Some(FailPoint::MessageAnswered),
             _ => None,
         };
         if let Some(point) = point {

@@ -82,6 +82,7 @@ codes! {
     MessageRecalled "message_recalled" 409 false "The message was recalled and cannot be edited.";
     StaleEdit "stale_edit" 409 false "The message was edited after the version that this edit is based on; context.edited_at says when.";
     NameTaken "name_taken" 409 false "The slug, login name, external id, key id or name of a group is in use.";
+    InUse "in_use" 409 false "Something else needs this: remove that first.";
     LimitReached "limit_reached" 409 false "A limit on how many there may be is reached.";
     LastAdmin "last_admin" 409 false "The tenant would be left without an administrator, or without one whose account has no end: make another one first.";
     LastManager "last_manager" 409 false "The group would be left without a manager: an administrator must take this one out, or appoint another first.";

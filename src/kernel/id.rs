@@ -193,6 +193,16 @@ id_types! {
     OfferId;
     /// One transfer of a conversation.
     TransferId;
+    /// A merchant's account with a provider, or an address that receives.
+    ChannelAccountId;
+    /// A template of messages.
+    MessageTemplateId;
+    /// A rule that says what is sent when something happens.
+    MessageRuleId;
+    /// Something that happened, for which rules may send messages.
+    MessageEventId;
+    /// One message to one receiver.
+    MessageSendId;
 }
 
 #[cfg(test)]

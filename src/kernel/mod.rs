@@ -7,6 +7,7 @@ pub mod error;
 pub mod id;
 pub mod json;
 pub mod network;
+pub mod outbound;
 pub mod secret;
 pub mod tasks;
 pub mod text;
@@ -16,6 +17,7 @@ pub mod url;
 pub use clock::{Clock, Millis};
 pub use error::{Code, Error, FieldError, Result};
 pub use id::{
-    AssignmentId, ConversationId, GroupId, IdGenerator, IdentityKeyId, MemberId, OfferId, PresenceChangeId,
-    SessionId, TenantId, TransferId,
+    AssignmentId, ChannelAccountId, ConversationId, GroupId, IdGenerator, IdentityKeyId, MemberId,
+    MessageEventId, MessageRuleId, MessageSendId, MessageTemplateId, OfferId, PresenceChangeId, SessionId,
+    TenantId, TransferId,
 };

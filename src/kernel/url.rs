@@ -37,7 +37,8 @@ fn is_public_name(name: &str) -> bool {
     name != "localhost" && [".localhost", ".local", ".internal"].iter().all(|end| !name.ends_with(end))
 }
 
-fn is_public_v4(address: Ipv4Addr) -> bool {
+/// Whether an IPv4 address belongs to the public network.
+pub(super) fn is_public_v4(address: Ipv4Addr) -> bool {
     let [first, second, ..] = address.octets();
     let shared = first == 100 && (64..128).contains(&second);
     let special = address.is_private()
@@ -49,7 +50,16 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !special && !shared && first != 0 && first < 240
 }
 
-fn is_public_v6(address: Ipv6Addr) -> bool {
+/// Whether an IPv6 address belongs to the public network. Of addresses that a gateway turns into IPv4 (NAT64, RFC 6052;
+/// 6to4, RFC 3056), the one inside counts.
+pub(super) fn is_public_v6(address: Ipv6Addr) -> bool {
+    let bits = address.to_bits();
+    if address.segments()[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
+        return is_public_v4(Ipv4Addr::from_bits(bits as u32));
+    }
+    if address.segments()[0] == 0x2002 {
+        return is_public_v4(Ipv4Addr::from_bits((bits >> 80) as u32));
+    }
     if let Some(v4) = address.to_ipv4() {
         // Mapped and compatible ones; `::` and `::1` among them.
         return is_public_v4(v4);

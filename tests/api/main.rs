@@ -18,6 +18,7 @@ mod attendance;
 mod auth;
 mod canaries;
 mod capacity;
+mod centre;
 mod cleaning;
 mod clocks;
 mod command_line;

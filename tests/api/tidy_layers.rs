@@ -43,6 +43,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "queue",
             "messages",
             "sync",
+            "centre",
         ],
     ),
     ("gateway", &["gateway"]),

@@ -65,6 +65,7 @@ pages! {
     "identify" "identify" "Identifying visitors" "Guides" None;
     "routing" "routing" "Routing and the queue" "Guides" None;
     "timers" "timers" "Reminders and endings" "Guides" None;
+    "messages" "messages" "Message centre" "Guides" None;
     "resuming" "resuming" "Resuming" "Guides" None;
     "proxies" "proxies" "Proxies and TLS" "Guides" None;
     "versioning" "versioning" "Changes and versions" "Guides" None;

@@ -3,6 +3,7 @@
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
+use super::centre;
 use super::recorder::Recorder;
 use crate::harness::{Client, PLATFORM_KEY, Socket, eventually};
 
@@ -42,6 +43,7 @@ pub async fn play(recorder: &mut Recorder<'_>) -> People {
     reading(recorder, &agent, &visitor, &conversation).await;
     queue(recorder, &nobody, &admin, &agent).await;
     recorder.call("list_tenant_entries", &admin, "GET /entries?limit=3&include=backstage", None).await;
+    centre::play(recorder, &admin).await;
     sessions(recorder, &nobody).await;
     for name in ["healthz", "readyz"] {
         let line = format!("GET {}/{name}", recorder.app.base());

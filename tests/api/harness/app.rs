@@ -156,5 +156,6 @@ pub fn settings(url: &str) -> Settings {
     settings.sockets_per_address = 10_000;
     settings.drain_seconds = 0;
     settings.cleaning.cleaning_minutes = 0;
+    settings.outbound_allow = "127.0.0.1".parse().unwrap();
     settings
 }

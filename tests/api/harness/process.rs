@@ -42,6 +42,7 @@ fn configured(mut command: Command, arguments: &[&str], url: &str) -> Command {
         ("DESKWIRE_STAFF_FRAMES_PER_SECOND", "100000"),
         ("DESKWIRE_SOCKETS_PER_ADDRESS", "10000"),
         ("DESKWIRE_DRAIN_SECONDS", "0"),
+        ("DESKWIRE_OUTBOUND_ALLOW", "127.0.0.1"),
         ("DESKWIRE_JWT_KEYS", "test:0123456789abcdef0123456789abcdef"),
         ("DESKWIRE_MASTER_KEY", "fedcba9876543210fedcba9876543210"),
         ("DESKWIRE_PLATFORM_KEY", PLATFORM_KEY),
@@ -142,6 +143,14 @@ impl Process {
     /// Signs a new visitor of this tenant in; gives its access token.
     pub async fn visitor_token(&self, slug: &str) -> String {
         let answer = self.client().post("/visitors", json!({ "tenant": slug })).await.ok();
+        find_token(&answer).unwrap_or_else(|| panic!("no access token in {answer}"))
+    }
+
+    /// Signs the administrator of a seeded tenant in; gives the access token.
+    pub async fn admin_token(&self, slug: &str) -> String {
+        let body =
+            json!({"tenant": slug, "name": "admin", "password": super::seed::PASSWORD, "device": "test"});
+        let answer = self.client().post("/auth/login", body).await.ok();
         find_token(&answer).unwrap_or_else(|| panic!("no access token in {answer}"))
     }
 

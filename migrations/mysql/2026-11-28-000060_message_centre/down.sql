@@ -1,0 +1,9 @@
+DROP TABLE idempotency_key;
+DROP TABLE message_dedupe;
+DROP TABLE message_attempt;
+DROP TABLE message_send;
+DROP TABLE message_event;
+DROP TABLE message_rule;
+DROP TABLE message_template_version;
+DROP TABLE message_template;
+DROP TABLE channel_account;

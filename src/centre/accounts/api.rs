@@ -1,0 +1,245 @@
+//! The routes of channel accounts.
+
+use actix_web::{HttpResponse, delete, get, patch, post, web};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::service::{self, Change, New};
+use crate::app::App;
+use crate::auth::{Admin, Staff};
+use crate::domain::centre::account::{AccountRow, AccountStatus, Channel, PauseReason, Provider};
+use crate::http::json::Body;
+use crate::http::page::{Page, PageQuery};
+use crate::kernel::json::given;
+use crate::kernel::{ChannelAccountId, Millis, Result};
+
+/// The routes of this module.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(create_channel_account);
+    config.service(list_channel_accounts);
+    config.service(get_channel_account);
+    config.service(update_channel_account);
+    config.service(rotate_channel_account_secret);
+    config.service(delete_channel_account);
+}
+
+/// How many messages an account takes within a time.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountLimit {
+    /// Messages.
+    count: i64,
+    /// Within so many seconds, wherever they begin.
+    seconds: i64,
+}
+
+/// Where messages go.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChannelAccount {
+    /// The account.
+    id: ChannelAccountId,
+    /// What the merchant calls it.
+    name: String,
+    /// Whose protocol it speaks.
+    provider: Provider,
+    /// The channel: templates for it can be sent here.
+    channel: Channel,
+    /// Whether it is used.
+    status: AccountStatus,
+    /// The host of its address; the rest is never shown.
+    host: String,
+    /// How many messages it takes within a time; null: no limit.
+    #[schema(required)]
+    limit: Option<AccountLimit>,
+    /// Nothing is sent before this; null: nothing holds it up.
+    #[schema(required)]
+    paused_until: Option<Millis>,
+    /// Why nothing is sent.
+    #[schema(required)]
+    pause_reason: Option<PauseReason>,
+    /// How many attempts failed in a row.
+    fail_streak: i64,
+    /// When it was made.
+    created_at: Millis,
+    /// When it was last changed.
+    updated_at: Millis,
+}
+
+impl From<AccountRow> for ChannelAccount {
+    fn from(row: AccountRow) -> Self {
+        let limit = AccountLimit { count: row.limit_count, seconds: row.limit_seconds };
+        Self {
+            id: row.id,
+            name: row.name,
+            provider: row.provider,
+            channel: row.provider.channel(),
+            status: row.status,
+            host: row.host,
+            limit: (row.limit_count > 0).then_some(limit),
+            paused_until: (row.paused_until > 0).then_some(Millis(row.paused_until)),
+            pause_reason: row.pause_reason,
+            fail_streak: row.fail_streak,
+            created_at: Millis(row.created_at),
+            updated_at: Millis(row.updated_at),
+        }
+    }
+}
+
+/// An account, and its secret when it has a new one.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChannelAccountWithSecret {
+    /// The account.
+    account: ChannelAccount,
+    /// The secret with which a webhook's receiver checks signatures (Standard Webhooks, `whsec_…`). Shown this once; null
+    /// for robots.
+    #[schema(required)]
+    secret: Option<String>,
+}
+
+/// An account that is to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateChannelAccount {
+    /// What it is called, at most 100 characters.
+    name: String,
+    /// Whose protocol it speaks.
+    provider: Provider,
+    /// Its address, `https` and public: of a webhook any, of a robot the one that its messenger shows.
+    url: String,
+    /// What a robot of DingTalk or Feishu signs with, when it was set to sign.
+    #[serde(default)]
+    secret: Option<String>,
+    /// How many messages it takes within a time. Absent: what the provider allows.
+    #[serde(default)]
+    limit: Option<AccountLimit>,
+}
+
+/// A change of an account. An absent field stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateChannelAccount {
+    /// What it is called, at most 100 characters.
+    #[serde(default)]
+    name: Option<String>,
+    /// Whether it is used.
+    #[serde(default)]
+    status: Option<AccountStatus>,
+    /// Its address.
+    #[serde(default)]
+    url: Option<String>,
+    /// What a robot of DingTalk or Feishu signs with; null: it does not sign.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    secret: Option<Option<String>>,
+    /// How many messages it takes within a time; null: what the provider allows.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<AccountLimit>)]
+    limit: Option<Option<AccountLimit>>,
+}
+
+/// Create a channel account
+///
+/// A webhook gets a secret, which is shown in this answer only. A tenant has at most 200 accounts.
+#[utoipa::path(tag = "message-centre", request_body = CreateChannelAccount, responses(
+    (status = 201, description = "Made.", body = ChannelAccountWithSecret),
+))]
+#[post("/channel-accounts")]
+pub async fn create_channel_account(
+    app: web::Data<App>,
+    caller: Admin,
+    input: Body<CreateChannelAccount>,
+) -> Result<HttpResponse> {
+    let CreateChannelAccount { name, provider, url, secret, limit } = input.into_inner();
+    let limit = limit.map(|limit| (limit.count, limit.seconds));
+    let new = New { name, provider, url, secret, limit };
+    let (row, secret) = service::create(&app, caller.actor, new).await?;
+    Ok(HttpResponse::Created().json(ChannelAccountWithSecret { account: row.into(), secret }))
+}
+
+/// List channel accounts
+///
+/// In the order of their ids. Supervisors and administrators.
+#[utoipa::path(tag = "message-centre", params(PageQuery), responses(
+    (status = 200, description = "A page of accounts.", body = Page<ChannelAccount>),
+))]
+#[get("/channel-accounts")]
+pub async fn list_channel_accounts(
+    app: web::Data<App>,
+    caller: Staff,
+    query: web::Query<PageQuery>,
+) -> Result<web::Json<Page<ChannelAccount>>> {
+    let page = service::list(&app, caller.actor, query.into_inner()).await?;
+    Ok(web::Json(page.map(ChannelAccount::from)))
+}
+
+/// Read a channel account
+///
+/// With what holds it up, if anything does. Its address and secret are never shown.
+#[utoipa::path(
+    tag = "message-centre", params(("id" = ChannelAccountId, Path, description = "The account.")),
+    responses((status = 200, description = "The account.", body = ChannelAccount)),
+)]
+#[get("/channel-accounts/{id}")]
+pub async fn get_channel_account(
+    app: web::Data<App>,
+    caller: Staff,
+    id: web::Path<ChannelAccountId>,
+) -> Result<web::Json<ChannelAccount>> {
+    service::get(&app, caller.actor, id.into_inner()).await.map(|row| web::Json(row.into()))
+}
+
+/// Update a channel account
+///
+/// An absent field stays. Any change ends a pause: what was wrong may be mended, and what waits is tried again at once.
+#[utoipa::path(
+    tag = "message-centre", params(("id" = ChannelAccountId, Path, description = "The account.")),
+    request_body = UpdateChannelAccount,
+    responses((status = 200, description = "The account as it is now.", body = ChannelAccount)),
+)]
+#[patch("/channel-accounts/{id}")]
+pub async fn update_channel_account(
+    app: web::Data<App>,
+    caller: Admin,
+    id: web::Path<ChannelAccountId>,
+    input: Body<UpdateChannelAccount>,
+) -> Result<web::Json<ChannelAccount>> {
+    let UpdateChannelAccount { name, status, url, secret, limit } = input.into_inner();
+    let limit = limit.map(|limit| limit.map(|limit| (limit.count, limit.seconds)));
+    let change = Change { name, status, url, secret, limit };
+    service::update(&app, caller.actor, id.into_inner(), change).await.map(|row| web::Json(row.into()))
+}
+
+/// Rotate the secret of a webhook
+///
+/// The new secret is shown in this answer only. For a day every request carries two signatures, one by the secret before.
+#[utoipa::path(
+    tag = "message-centre", params(("id" = ChannelAccountId, Path, description = "The account.")),
+    responses((status = 200, description = "The account and its new secret.", body = ChannelAccountWithSecret)),
+)]
+#[post("/channel-accounts/{id}/rotate_secret")]
+pub async fn rotate_channel_account_secret(
+    app: web::Data<App>,
+    caller: Admin,
+    id: web::Path<ChannelAccountId>,
+) -> Result<web::Json<ChannelAccountWithSecret>> {
+    let (row, secret) = service::rotate(&app, caller.actor, id.into_inner()).await?;
+    Ok(web::Json(ChannelAccountWithSecret { account: row.into(), secret: Some(secret) }))
+}
+
+/// Delete a channel account
+///
+/// Refused with `409 in_use` while a rule sends to it. What waits for it fails.
+#[utoipa::path(
+    tag = "message-centre", params(("id" = ChannelAccountId, Path, description = "The account.")),
+    responses((status = 204, description = "Deleted.")),
+)]
+#[delete("/channel-accounts/{id}")]
+pub async fn delete_channel_account(
+    app: web::Data<App>,
+    caller: Admin,
+    id: web::Path<ChannelAccountId>,
+) -> Result<HttpResponse> {
+    service::delete(&app, caller.actor, id.into_inner()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,157 @@
+//! Channels: the providers' protocols.
+//!
+//! Owns the request that a message becomes ([`request`]), what an answer means ([`judge`]) and how it is carried
+//! ([`transport`]). The first two are pure, one file for each provider. Invariants: an answer counts as acceptance only if
+//! the provider says so in its own words, whatever the HTTP status; secrets stand in no error.
+
+pub mod dingtalk;
+pub mod feishu;
+pub mod slack;
+pub mod transport;
+pub mod webhook;
+pub mod wecom;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+
+use crate::domain::centre::account::{Config, Provider};
+use crate::domain::centre::send::Outcome;
+use crate::domain::centre::template::Rendered;
+use crate::kernel::{Error, MessageSendId, Millis, Result};
+
+/// A message on its way.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// Which one.
+    pub id: MessageSendId,
+    /// When it was made.
+    pub created_at: Millis,
+    /// What it says.
+    pub rendered: &'a Rendered,
+    /// The present time.
+    pub now: Millis,
+}
+
+/// An HTTP request to a provider.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Where to.
+    pub url: String,
+    /// Headers beside the content type, which is JSON.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+}
+
+/// The provider's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The status of the answer.
+    pub status: u16,
+    /// The `Retry-After` of the answer, in milliseconds.
+    pub retry_after_ms: Option<i64>,
+    /// The beginning of the body.
+    pub body: String,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The class.
+    pub outcome: Outcome,
+    /// The status of the answer, if there was one.
+    pub http_status: Option<u16>,
+    /// The provider's code.
+    pub code: Option<String>,
+    /// What the provider said, or what kept it from saying anything.
+    pub message: Option<String>,
+    /// How long the provider wishes to be left alone, in milliseconds.
+    pub retry_after_ms: Option<i64>,
+}
+
+impl Answer {
+    /// An attempt that ended without an answer of the provider's.
+    pub fn without_reply(outcome: Outcome, message: impl Into<String>) -> Self {
+        Self { outcome, http_status: None, code: None, message: Some(message.into()), retry_after_ms: None }
+    }
+
+    /// What a reply means.
+    fn of(reply: &Reply, outcome: Outcome, code: Option<String>, message: Option<String>) -> Self {
+        Self { outcome, http_status: Some(reply.status), code, message, retry_after_ms: reply.retry_after_ms }
+    }
+}
+
+/// The request that a message becomes. Fails when the message is not for this channel.
+pub fn request(provider: Provider, config: &Config, message: Message<'_>) -> Result<Request> {
+    match (provider, message.rendered) {
+        (Provider::Webhook, Rendered::Webhook { event_type, data }) => {
+            webhook::request(config, message, event_type, data)
+        }
+        (Provider::WecomRobot, Rendered::Robot { format, title, text }) => {
+            Ok(wecom::request(config, *format, title, text))
+        }
+        (Provider::DingtalkRobot, Rendered::Robot { format, title, text }) => {
+            dingtalk::request(config, message.now, *format, title, text)
+        }
+        (Provider::FeishuRobot, Rendered::Robot { format, title, text }) => {
+            feishu::request(config, message.now, *format, title, text)
+        }
+        (Provider::SlackRobot, Rendered::Robot { title, text, .. }) => {
+            Ok(slack::request(config, title, text))
+        }
+        _ => Err(Error::internal("the message is of another channel than the account")),
+    }
+}
+
+/// What an answer means.
+pub fn judge(provider: Provider, reply: &Reply) -> Answer {
+    match provider {
+        Provider::Webhook => webhook::judge(reply),
+        Provider::WecomRobot => coded(reply, "errcode", "errmsg", wecom::outcome),
+        Provider::DingtalkRobot => coded(reply, "errcode", "errmsg", dingtalk::outcome),
+        Provider::FeishuRobot => coded(reply, "code", "msg", feishu::outcome),
+        Provider::SlackRobot => slack::judge(reply),
+    }
+}
+
+/// What an answer of a provider means that tells its own code in a JSON body: 0 is success, and nothing else is.
+fn coded(
+    reply: &Reply,
+    code_field: &str,
+    text_field: &str,
+    outcome: fn(i64) -> (Outcome, Option<i64>),
+) -> Answer {
+    let body: Value = serde_json::from_str(&reply.body).unwrap_or_default();
+    let code = body[code_field].as_i64();
+    let text = body[text_field].as_str().map(str::to_owned);
+    let (class, wish) = match (code, reply.status) {
+        (Some(0), 200..=299) => (Outcome::Accepted, None),
+        (Some(code), _) if code != 0 => outcome(code),
+        (_, 429) => (Outcome::Slow, None),
+        // A gateway that gave up does not know what happened behind it.
+        (_, 504) => (Outcome::Uncertain, None),
+        (_, 500..) => (Outcome::Retry, None),
+        (_, 400..=499) => (Outcome::Configuration, None),
+        // Success without the provider's word for it.
+        _ => (Outcome::Uncertain, None),
+    };
+    let answer = Answer::of(reply, class, code.map(|code| code.to_string()), text.or_else(|| said(reply)));
+    Answer { retry_after_ms: answer.retry_after_ms.or(wish), ..answer }
+}
+
+/// The beginning of what was said.
+fn said(reply: &Reply) -> Option<String> {
+    let text: String = reply.body.chars().take(500).collect();
+    (!text.trim().is_empty()).then_some(text)
+}
+
+/// HMAC-SHA256 as base64.
+fn signed(key: &[u8], text: &[u8]) -> Result<String> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key)
+        .map_err(|_| Error::internal("a message cannot be signed with this key"))?;
+    mac.update(text);
+    Ok(STANDARD.encode(mac.finalize().into_bytes()))
+}

@@ -1,0 +1,70 @@
+//! Claims: a process takes sends of an account for a while.
+
+use super::store;
+use crate::db::{AnyConnection, time};
+use crate::domain::centre::account::{AccountRow, AccountStatus};
+use crate::domain::centre::send::{MessagePriority, SendRow};
+use crate::domain::centre::verdict::Health;
+use crate::kernel::{ChannelAccountId, MessageSendId, Result};
+
+/// How long a claim holds: longer than an attempt may take, and than its end takes to be written.
+const LEASE_MS: i64 = 60_000;
+
+/// What was claimed.
+pub(super) struct Claimed {
+    /// The account as it is now.
+    pub account: AccountRow,
+    /// The sends.
+    pub sends: Vec<SendRow>,
+}
+
+/// Takes as many sends of an account as it takes at once beside those that this process has under way, the most urgent
+/// first, within the account's limit; of an account that may not work, one. `None` when the account is not to be used at
+/// the moment.
+pub(super) fn claim(
+    connection: &mut AnyConnection,
+    account: ChannelAccountId,
+    owner: &str,
+    under_way: usize,
+    now: i64,
+) -> Result<Option<Claimed>> {
+    let Some(account) = store::hold(connection, account, now)? else { return Ok(None) };
+    if account.status != AccountStatus::Active {
+        return Ok(None);
+    }
+    let database_now = time::now(connection)?;
+    let places = match health(&account).is_on_trial() {
+        true => 1,
+        false => account.provider.concurrency(),
+    };
+    let mut room = i64::try_from(places.saturating_sub(under_way)).unwrap_or(0);
+    if account.limit_count > 0 {
+        let since = database_now - account.limit_seconds * 1_000;
+        room = room.min(account.limit_count - store::recent(connection, account.id, since)?);
+    }
+    let mut taken: Vec<MessageSendId> = Vec::new();
+    for priority in MessagePriority::ALL {
+        let left = room - i64::try_from(taken.len()).unwrap_or(i64::MAX);
+        if left <= 0 {
+            break;
+        }
+        let found = store::lane(connection, account.id, *priority, now, left)?;
+        let is_over = |(_, end): &(MessageSendId, Option<i64>)| end.is_some_and(|end| end <= now);
+        let (over, due): (Vec<_>, Vec<_>) = found.into_iter().partition(is_over);
+        if !over.is_empty() {
+            let over: Vec<MessageSendId> = over.into_iter().map(|(id, _)| id).collect();
+            store::expire(connection, &over, now)?;
+        }
+        taken.extend(due.into_iter().map(|(id, _)| id));
+    }
+    let sends = match taken.is_empty() {
+        true => Vec::new(),
+        false => store::lease(connection, &taken, owner, (now, database_now, database_now + LEASE_MS))?,
+    };
+    Ok(Some(Claimed { account, sends }))
+}
+
+/// How an account is.
+pub(super) fn health(account: &AccountRow) -> Health {
+    Health { streak: account.fail_streak, paused_until: account.paused_until, reason: account.pause_reason }
+}

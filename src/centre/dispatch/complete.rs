@@ -1,0 +1,96 @@
+//! Completion: what came of attempts is written down, and what follows from it for sends and accounts.
+
+use super::claim::health;
+use super::store;
+use crate::centre::channels::Answer;
+use crate::db::{AnyConnection, time};
+use crate::domain::centre::send::{
+    AttemptRow, CODE_MAX, ERROR_MAX, MESSAGE_MAX, MessagePriority, Outcome, Phase, SendEvent, SendRow,
+};
+use crate::domain::centre::verdict::{Attempted, Health, judge};
+use crate::kernel::{ChannelAccountId, Error, Result};
+
+/// An attempt that has ended.
+#[derive(Debug, Clone)]
+pub(super) struct Ended {
+    /// The send as it was claimed.
+    pub send: SendRow,
+    /// What came of it.
+    pub answer: Answer,
+    /// Between 0 and 1: spreads the next attempts.
+    pub jitter: f64,
+    /// Whether it says something about the account; a worker that died does not.
+    pub is_telling: bool,
+}
+
+/// Writes down how attempts of one account ended, in their order. What is no longer the claim's is left as it is. Gives the
+/// outcomes that were written.
+pub(super) fn complete(
+    connection: &mut AnyConnection,
+    account: ChannelAccountId,
+    ended: &[Ended],
+    now: i64,
+) -> Result<Vec<Outcome>> {
+    let database_now = time::now(connection)?;
+    let account = store::account(connection, account)?;
+    let before = health(&account);
+    let (mut after, mut written): (Health, Vec<Outcome>) = (before, Vec::with_capacity(ended.len()));
+    for one in ended {
+        let (send, answer) = (&one.send, &one.answer);
+        let attempted = Attempted {
+            provider: account.provider,
+            priority: MessagePriority::from_rank(send.priority),
+            attempts: send.attempts,
+            slowed: send.slowed,
+            may_duplicate: send.may_duplicate,
+        };
+        let verdict = judge(attempted, answer.outcome, answer.retry_after_ms, one.jitter);
+        let status = send
+            .status
+            .after(verdict.event)
+            .ok_or_else(|| Error::internal(format!("a {} send cannot be {}", send.status, verdict.event)))?;
+        let is_sent = verdict.event == SendEvent::Accepted;
+        let settled = SendRow {
+            status,
+            reason: verdict.reason,
+            attempts: verdict.attempts,
+            slowed: verdict.slowed,
+            may_duplicate: verdict.may_duplicate,
+            next_at: now + verdict.wait_ms,
+            last_code: cut(answer.code.as_deref(), CODE_MAX),
+            last_error: cut(answer.message.as_deref(), ERROR_MAX).filter(|_| !is_sent),
+            updated_at: now,
+            sent_at: is_sent.then_some(now),
+            ..send.clone()
+        };
+        if !store::settle(connection, send, &settled)? {
+            continue;
+        }
+        let attempt = AttemptRow {
+            send_id: send.id,
+            number: send.number,
+            tenant_id: send.tenant_id,
+            account_id: send.account_id,
+            phase: Phase::Ended,
+            outcome: Some(answer.outcome),
+            http_status: answer.http_status.map(i64::from),
+            code: cut(answer.code.as_deref(), CODE_MAX),
+            message: cut(answer.message.as_deref(), MESSAGE_MAX),
+            started_at: 0,
+            ended_at: Some(database_now),
+        };
+        store::end_attempt(connection, &attempt)?;
+        if one.is_telling {
+            after = after.after(answer.outcome, answer.retry_after_ms, now);
+        }
+        written.push(answer.outcome);
+    }
+    if after != before {
+        store::set_health(connection, account.id, after)?;
+    }
+    Ok(written)
+}
+
+fn cut(text: Option<&str>, most: usize) -> Option<String> {
+    text.map(|text| text.chars().filter(|one| *one != '\0').take(most).collect())
+}

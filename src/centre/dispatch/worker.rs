@@ -1,0 +1,165 @@
+//! A worker: sends what waits for one account, many requests at once, until nothing is left or its turn is over.
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::FuturesUnordered;
+use tokio_util::sync::CancellationToken;
+
+use super::Dispatch;
+use super::claim::{Claimed, claim};
+use super::complete::{Ended, complete};
+use super::store;
+use crate::centre::accounts;
+use crate::centre::channels::{self, Answer, Message, Request};
+use crate::db::AnyConnection;
+use crate::domain::centre::account::AccountRow;
+use crate::domain::centre::send::{Outcome, SendRow};
+use crate::domain::centre::template::Rendered;
+use crate::journal::fail_point::FailPoint;
+use crate::kernel::{ChannelAccountId, Error, Millis, Result};
+
+/// How long a worker stays with an account while others wait.
+const TURN: Duration = Duration::from_secs(10);
+/// How long ended attempts wait for others to be written down with them.
+const GATHER: Duration = Duration::from_millis(20);
+/// How many ended attempts are written down at once.
+const TOGETHER: usize = 50;
+/// How long it is tried to write down what came of attempts; after that the leases are about to end.
+const PATIENCE: Duration = Duration::from_secs(35);
+/// How long is waited before that is tried again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+type Running = FuturesUnordered<BoxFuture<'static, Ended>>;
+
+impl Dispatch {
+    /// Counts outcomes.
+    pub(super) fn count(&self, outcomes: &[Outcome]) {
+        for outcome in outcomes {
+            self.metrics.message_attempts.with_label_values(&[outcome.as_str()]).inc();
+        }
+    }
+}
+
+/// Works on an account. Errors of the store end it; what it began is taken up when its leases end.
+pub(super) async fn run(dispatch: Dispatch, account: ChannelAccountId, shutdown: CancellationToken) {
+    if let Err(error) = work(&dispatch, account, &shutdown).await {
+        log::warn!(target: "deskwire::centre", "sends of account {account} were left: {error}");
+    }
+}
+
+async fn work(dispatch: &Dispatch, account: ChannelAccountId, shutdown: &CancellationToken) -> Result<()> {
+    let began = Instant::now();
+    let (mut running, mut ended): (Running, Vec<Ended>) = (FuturesUnordered::new(), Vec::new());
+    // How many may be under way is known with the first claim.
+    let (mut places, mut is_dry) = (1, false);
+    loop {
+        let over = shutdown.is_cancelled() || began.elapsed() >= TURN;
+        // Half of the places are filled at once: a claim for each that becomes free would cost a commit each.
+        if !is_dry && !over && running.len() <= places / 2 {
+            let Some(taken) = take(dispatch, account, running.len()).await? else { break };
+            let (room, claimed, failed) = taken;
+            places = room;
+            is_dry = claimed.is_empty() && failed.is_empty();
+            running.extend(claimed);
+            ended.extend(failed);
+        }
+        let flush = ended.len() >= TOGETHER || (running.is_empty() && !ended.is_empty());
+        if flush {
+            write(dispatch, account, std::mem::take(&mut ended)).await?;
+            continue;
+        }
+        if running.is_empty() {
+            break;
+        }
+        tokio::select! {
+            Some(one) = running.next() => {
+                dispatch.survives(FailPoint::MessageAnswered)?;
+                ended.push(one);
+            }
+            () = tokio::time::sleep(GATHER), if !ended.is_empty() => {
+                write(dispatch, account, std::mem::take(&mut ended)).await?;
+            }
+        }
+    }
+    // The account may have been paused or changed while requests were under way: each is waited for.
+    while let Some(one) = running.next().await {
+        ended.push(one);
+    }
+    match ended.is_empty() {
+        true => Ok(()),
+        false => write(dispatch, account, ended).await,
+    }
+}
+
+type Taken = (usize, Vec<BoxFuture<'static, Ended>>, Vec<Ended>);
+
+/// Claims sends and makes their requests; gives how many may be under way, those that are, and those that cannot be.
+async fn take(dispatch: &Dispatch, account: ChannelAccountId, under_way: usize) -> Result<Option<Taken>> {
+    let (owner, now) = (dispatch.owner.clone(), dispatch.clock.now());
+    let write = move |connection: &mut AnyConnection| claim(connection, account, &owner, under_way, now.0);
+    let Some(Claimed { account, mut sends }) = dispatch.db.write(write).await? else { return Ok(None) };
+    if !sends.is_empty() {
+        dispatch.survives(FailPoint::MessageClaimed)?;
+    }
+    let room = account.provider.concurrency();
+    if !account.provider.is_replay_safe() && !sends.is_empty() {
+        let claims: Vec<_> = sends.iter().map(|send| (send.id, send.number)).collect();
+        let owner = dispatch.owner.clone();
+        let held = dispatch.db.write(move |connection| store::start(connection, &claims, &owner)).await?;
+        sends.retain(|send| held.contains(&send.id));
+        dispatch.survives(FailPoint::MessageStarted)?;
+    }
+    let (mut running, mut failed): (Vec<BoxFuture<'static, Ended>>, Vec<Ended>) = (Vec::new(), Vec::new());
+    for send in sends {
+        match prepare(dispatch, &account, &send, now) {
+            Ok(request) => running.push(attempt(dispatch.clone(), account.clone(), send, request).boxed()),
+            Err(error) => {
+                log::error!(target: "deskwire::centre", "send {} cannot be made: {error}", send.id);
+                let answer = Answer::without_reply(Outcome::Configuration, "the request could not be made");
+                failed.push(Ended { send, answer, jitter: rand::random(), is_telling: true });
+            }
+        }
+    }
+    Ok(Some((room, running, failed)))
+}
+
+/// The request of a send.
+fn prepare(dispatch: &Dispatch, account: &AccountRow, send: &SendRow, now: Millis) -> Result<Request> {
+    let config = accounts::service::open(&dispatch.vault, account)?;
+    let rendered: Option<Rendered> = serde_json::from_str(&send.body)
+        .map_err(|cause| Error::internal("a stored message cannot be read").caused_by(cause))?;
+    let rendered = rendered.ok_or_else(|| Error::internal("there is nothing to send"))?;
+    let message = Message { id: send.id, created_at: Millis(send.created_at), rendered: &rendered, now };
+    channels::request(account.provider, &config, message)
+}
+
+async fn attempt(dispatch: Dispatch, account: AccountRow, send: SendRow, request: Request) -> Ended {
+    let answer = match dispatch.transport.carry(request).await {
+        Ok(reply) => channels::judge(account.provider, &reply),
+        Err(answer) => answer,
+    };
+    Ended { send, answer, jitter: rand::random(), is_telling: true }
+}
+
+/// Writes down how attempts ended; a store that is away for a moment is waited for.
+async fn write(dispatch: &Dispatch, account: ChannelAccountId, ended: Vec<Ended>) -> Result<()> {
+    let began = Instant::now();
+    let ended = std::sync::Arc::new(ended);
+    loop {
+        let (now, shared) = (dispatch.clock.now().0, ended.clone());
+        let write = move |connection: &mut AnyConnection| complete(connection, account, &shared, now);
+        match dispatch.db.write(write).await {
+            Ok(outcomes) => {
+                dispatch.count(&outcomes);
+                return Ok(());
+            }
+            Err(error) if began.elapsed() >= PATIENCE => return Err(error),
+            Err(error) => {
+                log::debug!(target: "deskwire::centre", "ended attempts are written again: {error}");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}

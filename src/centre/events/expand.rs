@@ -1,0 +1,228 @@
+//! The task that applies rules to events: each event is stored first, and expanded into sends here.
+//!
+//! Owns when events are looked for. Rules are applied on a thread of the readers, off the lanes, since rendering takes
+//! time; what came of it is stored in one transaction for each tenant, which takes the events first, so that processes
+//! that find the same do it once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use serde_json::Value;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::store;
+use crate::app::App;
+use crate::centre::{rules, sends, templates};
+use crate::db::types::json_text;
+use crate::db::{AnyConnection, Db};
+use crate::domain::centre::apply::{Applied, apply};
+use crate::domain::centre::event::{Decision, DecisionKind, EventRow};
+use crate::domain::centre::rule::RuleRow;
+use crate::domain::centre::send::{SendReason, SendRow, SendStatus};
+use crate::kernel::{Clock, IdGenerator, MessageSendId, Result, TenantId};
+
+/// How often the store is looked at without a hint.
+const TICK: Duration = Duration::from_secs(1);
+/// Tenants of one round.
+const TENANTS: usize = 64;
+/// Events of one tenant in a round.
+const EVENTS: i64 = 20;
+/// Tenants that are written at once.
+const AT_ONCE: usize = 8;
+
+/// What the task works with.
+#[derive(Clone)]
+pub struct Expander {
+    db: Db,
+    ids: Arc<IdGenerator>,
+    clock: Clock,
+    events: Arc<Notify>,
+    sends: Arc<Notify>,
+}
+
+/// An event with what each rule makes of it.
+#[derive(Debug, Clone)]
+struct Prepared {
+    event: EventRow,
+    applied: Vec<(RuleRow, i64, Applied)>,
+}
+
+impl Expander {
+    /// With the handles of this server.
+    pub fn new(app: &App) -> Self {
+        Self {
+            db: app.db.clone(),
+            ids: app.ids.clone(),
+            clock: app.clock.clone(),
+            events: app.message_events.clone(),
+            sends: app.message_sends.clone(),
+        }
+    }
+
+    /// Expands some events; tells how many.
+    async fn round(&self) -> Result<usize> {
+        let prepared = self.db.read(prepare).await?;
+        let mut by_tenant: HashMap<TenantId, Vec<Prepared>> = HashMap::new();
+        let count = prepared.len();
+        for one in prepared {
+            by_tenant.entry(one.event.tenant_id).or_default().push(one);
+        }
+        let mut writes =
+            stream::iter(by_tenant.into_iter().map(|(tenant, events)| self.write(tenant, events)))
+                .buffer_unordered(AT_ONCE);
+        let mut failed = None;
+        while let Some(written) = writes.next().await {
+            failed = written.err().or(failed);
+        }
+        self.sends.notify_one();
+        failed.map_or(Ok(count), Err)
+    }
+
+    async fn write(&self, tenant: TenantId, events: Vec<Prepared>) -> Result<()> {
+        let (ids, now) = (self.ids.clone(), self.clock.now().0);
+        let write = move |connection: &mut AnyConnection| {
+            let mut made = Vec::new();
+            for prepared in &events {
+                let event = &prepared.event;
+                if !store::take(connection, tenant, event.id)? {
+                    continue;
+                }
+                let mut decisions = Vec::new();
+                for (rule, version, applied) in &prepared.applied {
+                    let decision =
+                        decide(connection, &ids, now, event, (rule, *version, applied), &mut made)?;
+                    decisions.push(decision);
+                }
+                store::expanded(connection, tenant, event.id, &decisions, now)?;
+            }
+            sends::store::insert(connection, &made)
+        };
+        self.db.write(write).await
+    }
+}
+
+/// Reads events and applies their rules.
+fn prepare(connection: &mut AnyConnection) -> Result<Vec<Prepared>> {
+    let events = store::pending(connection, TENANTS, EVENTS)?;
+    let mut known = HashMap::new();
+    let mut prepared = Vec::new();
+    for event in events {
+        let key = (event.tenant_id, event.key.clone());
+        if !known.contains_key(&key) {
+            let rules = rules::store::active(connection, event.tenant_id, &event.key)?;
+            let ids: Vec<_> = rules.iter().map(|rule| rule.template_id).collect();
+            let versions = templates::store::published(connection, event.tenant_id, &ids)?;
+            known.insert(key.clone(), (rules, versions));
+        }
+        let mut applied = Vec::new();
+        if let Some((rules, versions)) = known.get(&key) {
+            let payload: Value = serde_json::from_str(&event.payload).unwrap_or_default();
+            for rule in rules {
+                let version = versions.get(&rule.template_id);
+                let made = apply(rule, version, &payload).unwrap_or_else(|error| {
+                    log::error!(target: "deskwire::centre", "rule {} cannot be applied: {error}", rule.id);
+                    let detail = "the rule cannot be read".to_owned();
+                    Applied { decision: DecisionKind::Template, detail, rendered: None, dedupe: None }
+                });
+                applied.push((rule.clone(), version.map_or(0, |version| version.version), made));
+            }
+        }
+        prepared.push(Prepared { event, applied });
+    }
+    Ok(prepared)
+}
+
+/// What a rule makes of an event now that it is known what was sent before; a message is added to `made`.
+fn decide(
+    connection: &mut AnyConnection,
+    ids: &IdGenerator,
+    now: i64,
+    event: &EventRow,
+    (rule, version, applied): (&RuleRow, i64, &Applied),
+    made: &mut Vec<SendRow>,
+) -> Result<Decision> {
+    let mut decision = Decision {
+        rule_id: rule.id,
+        decision: applied.decision,
+        detail: applied.detail.clone(),
+        send_id: None,
+    };
+    if let Some(hash) = &applied.dedupe {
+        let until = now + rule.dedupe_seconds * 1_000;
+        if !store::is_first(connection, rule.tenant_id, rule.id, hash, now, until)? {
+            decision.decision = DecisionKind::Duplicate;
+            return Ok(decision);
+        }
+    }
+    if !matches!(applied.decision, DecisionKind::Send | DecisionKind::Template) {
+        return Ok(decision);
+    }
+    let send = SendRow { id: MessageSendId(ids.next()?), ..message(event, rule, version, applied, now) };
+    decision.send_id = Some(send.id);
+    made.push(send);
+    Ok(decision)
+}
+
+/// A message that waits, or one that failed because nothing can be said.
+fn message(event: &EventRow, rule: &RuleRow, version: i64, applied: &Applied, now: i64) -> SendRow {
+    let next_at = event.created_at + rule.delay_seconds * 1_000;
+    let failed = applied.rendered.is_none();
+    SendRow {
+        id: MessageSendId(0),
+        tenant_id: event.tenant_id,
+        event_id: event.id,
+        step: rule.id.to_string(),
+        rule_id: rule.id,
+        template_id: rule.template_id,
+        template_version: version,
+        account_id: rule.account_id,
+        priority: rule.priority,
+        status: if failed { SendStatus::Failed } else { SendStatus::Unsent },
+        reason: failed.then_some(SendReason::Template),
+        body: json_text(&applied.rendered),
+        number: 0,
+        attempts: 0,
+        slowed: 0,
+        may_duplicate: false,
+        next_at,
+        expires_at: (rule.ttl_seconds > 0).then_some(next_at + rule.ttl_seconds * 1_000),
+        lease_owner: None,
+        lease_until: 0,
+        last_code: None,
+        last_error: failed.then(|| applied.detail.chars().take(500).collect()),
+        created_at: now,
+        updated_at: now,
+        sent_at: None,
+    }
+}
+
+/// Runs until shutdown. One supervised task in each process.
+pub async fn run(expander: Expander, shutdown: CancellationToken) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = expander.events.notified() => {}
+            () = shutdown.cancelled() => return,
+        }
+        loop {
+            let done = tokio::select! {
+                done = expander.round() => done,
+                () = shutdown.cancelled() => return,
+            };
+            match done {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => {
+                    log::warn!(target: "deskwire::centre", "events could not be expanded: {error}");
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The message centre: events, rules, messages, and the accounts through which they go out.
+//!
+//! Something happens (`events`); each active rule with its key is applied to it (`rules`, `events::expand`), and makes at
+//! most one send from the published version of its template (`templates`); workers hand sends to their channel account
+//! (`accounts`, `dispatch`, `channels`) and write down what the provider said (`sends`).
+//!
+//! Owns the tables of the message centre and the routes of those names. Does not own what a send may become, nor what
+//! follows from a provider's answer (`domain::centre`): those are pure rules.
+//!
+//! Invariants: an event is stored before it is acknowledged, and each rule makes each of its sends once, however often an
+//! event is expanded; a send is reported as sent only if its provider said so; what may have arrived is never sent again
+//! by itself, unless its receiver knows repeats; no request to a provider is made inside a transaction; who waits for one
+//! account never waits for another.
+
+pub mod accounts;
+pub mod channels;
+pub mod dispatch;
+pub mod events;
+pub mod rules;
+pub mod sends;
+pub mod templates;
+
+use std::sync::Arc;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::app::App;
+use crate::kernel::Result;
+use channels::transport::Transport;
+use dispatch::Dispatch;
+use events::expand::Expander;
+
+/// The routes of this module.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    accounts::routes(config);
+    templates::routes(config);
+    rules::routes(config);
+    events::routes(config);
+    sends::routes(config);
+}
+
+/// Starts what applies rules and what sends. Must be called on a tokio runtime.
+pub fn spawn_tasks(app: &Arc<App>) -> Result<()> {
+    let transport = Transport::new(&app.settings.outbound_allow)?;
+    let (expander, shutdown) = (Expander::new(app), app.tasks.shutdown().clone());
+    app.tasks.spawn("message_rules", move || events::expand::run(expander.clone(), shutdown.clone()));
+    let (dispatch, shutdown) = (Dispatch::new(app, transport), app.tasks.shutdown().clone());
+    app.tasks.spawn("message_sends", move || dispatch::run(dispatch.clone(), shutdown.clone()));
+    Ok(())
+}

@@ -1,0 +1,345 @@
+//! The routes of rules.
+
+use actix_web::{HttpResponse, delete, get, patch, post, web};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::service::{self, Given};
+use crate::app::App;
+use crate::auth::{Admin, Staff};
+use crate::centre::templates::api::RenderedMessage;
+use crate::domain::centre::event::DecisionKind;
+use crate::domain::centre::rule::{Condition, RuleRow, RuleStatus};
+use crate::domain::centre::send::MessagePriority;
+use crate::http::json::Body;
+use crate::http::page::{Page, PageQuery};
+use crate::kernel::{ChannelAccountId, Error, MessageRuleId, MessageTemplateId, Millis, Result};
+
+/// The routes of this module.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(create_message_rule);
+    config.service(list_message_rules);
+    config.service(simulate_message_rules);
+    config.service(get_message_rule);
+    config.service(update_message_rule);
+    config.service(delete_message_rule);
+}
+
+/// What is sent when something happens.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MessageRule {
+    /// The rule.
+    id: MessageRuleId,
+    /// What the merchant calls it.
+    title: String,
+    /// For which events.
+    key: String,
+    /// What is said.
+    template_id: MessageTemplateId,
+    /// Where it goes.
+    account_id: ChannelAccountId,
+    /// Whether it is applied.
+    status: RuleStatus,
+    /// How urgent its sends are.
+    priority: MessagePriority,
+    /// What must hold of a payload, all of it.
+    conditions: Vec<Condition>,
+    /// How long a send waits, in seconds.
+    delay_seconds: i64,
+    /// How long a send may go out after that, in seconds; 0: for ever.
+    ttl_seconds: i64,
+    /// How long the same is not sent again, in seconds; 0: it is.
+    dedupe_seconds: i64,
+    /// The template that tells what is the same; empty: the whole payload.
+    dedupe_key: String,
+    /// When it was made.
+    created_at: Millis,
+    /// When it was last changed.
+    updated_at: Millis,
+}
+
+impl TryFrom<RuleRow> for MessageRule {
+    type Error = Error;
+
+    fn try_from(row: RuleRow) -> Result<Self> {
+        Ok(Self {
+            conditions: row.read_conditions()?,
+            id: row.id,
+            title: row.title,
+            key: row.key,
+            template_id: row.template_id,
+            account_id: row.account_id,
+            status: row.status,
+            priority: MessagePriority::from_rank(row.priority),
+            delay_seconds: row.delay_seconds,
+            ttl_seconds: row.ttl_seconds,
+            dedupe_seconds: row.dedupe_seconds,
+            dedupe_key: row.dedupe_key,
+            created_at: Millis(row.created_at),
+            updated_at: Millis(row.updated_at),
+        })
+    }
+}
+
+/// A rule that is to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateMessageRule {
+    /// What it is called, at most 100 characters.
+    title: String,
+    /// For which events: those with the same key.
+    key: String,
+    /// What is said.
+    template_id: MessageTemplateId,
+    /// Where it goes: an account of the template's channel.
+    account_id: ChannelAccountId,
+    /// Whether it is applied. Absent: it is.
+    #[serde(default)]
+    status: Option<RuleStatus>,
+    /// How urgent its sends are. Absent: a notice.
+    #[serde(default)]
+    priority: Option<MessagePriority>,
+    /// What must hold of a payload, all of it; at most 20. Absent: nothing.
+    #[serde(default)]
+    conditions: Option<Vec<Condition>>,
+    /// How long a send waits, in seconds, at most 30 days. Absent: 0.
+    #[serde(default)]
+    delay_seconds: Option<i64>,
+    /// How long a send may go out after that, in seconds, at most 30 days. Absent or 0: for ever.
+    #[serde(default)]
+    ttl_seconds: Option<i64>,
+    /// How long the same is not sent again, in seconds, at most 30 days. Absent or 0: it is.
+    #[serde(default)]
+    dedupe_seconds: Option<i64>,
+    /// A template over the payload that tells what is the same, such as `{{ order_id }}`. Absent or empty: the whole
+    /// payload.
+    #[serde(default)]
+    dedupe_key: Option<String>,
+}
+
+/// A change of a rule. An absent field stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateMessageRule {
+    /// What it is called, at most 100 characters.
+    #[serde(default)]
+    title: Option<String>,
+    /// For which events.
+    #[serde(default)]
+    key: Option<String>,
+    /// What is said.
+    #[serde(default)]
+    template_id: Option<MessageTemplateId>,
+    /// Where it goes.
+    #[serde(default)]
+    account_id: Option<ChannelAccountId>,
+    /// Whether it is applied.
+    #[serde(default)]
+    status: Option<RuleStatus>,
+    /// How urgent its sends are.
+    #[serde(default)]
+    priority: Option<MessagePriority>,
+    /// What must hold of a payload, all of it.
+    #[serde(default)]
+    conditions: Option<Vec<Condition>>,
+    /// How long a send waits, in seconds.
+    #[serde(default)]
+    delay_seconds: Option<i64>,
+    /// How long a send may go out after that, in seconds; 0: for ever.
+    #[serde(default)]
+    ttl_seconds: Option<i64>,
+    /// How long the same is not sent again, in seconds; 0: it is.
+    #[serde(default)]
+    dedupe_seconds: Option<i64>,
+    /// The template that tells what is the same; empty: the whole payload.
+    #[serde(default)]
+    dedupe_key: Option<String>,
+}
+
+/// Which rules are asked for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListMessageRules {
+    /// Only those with this key.
+    key: Option<String>,
+    /// Most rows to return, 1 to 200; 50 when absent.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before; absent for the first page.
+    cursor: Option<String>,
+}
+
+/// An event that is only tried.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SimulateMessageRules {
+    /// What kind of thing would happen.
+    key: String,
+    /// What would be known of it.
+    #[schema(value_type = Object)]
+    payload: Map<String, Value>,
+}
+
+/// What one rule would make of an event.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SimulatedDecision {
+    /// The rule.
+    rule_id: MessageRuleId,
+    /// What it would make of it. `duplicate` is never said here: nothing is looked up.
+    decision: DecisionKind,
+    /// Which condition does not hold, or what is wrong with the template; empty otherwise.
+    detail: String,
+    /// What would be sent.
+    #[schema(required)]
+    message: Option<RenderedMessage>,
+}
+
+/// What every active rule with the key would make of an event.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SimulatedDecisions {
+    /// In the order of the rules' ids.
+    data: Vec<SimulatedDecision>,
+}
+
+/// Create a rule
+///
+/// Every active rule whose key an event has is applied to it: several may send. A tenant has at most 1,000 rules, and at
+/// most 50 with one key.
+#[utoipa::path(tag = "message-centre", request_body = CreateMessageRule, responses(
+    (status = 201, description = "Made.", body = MessageRule),
+))]
+#[post("/message-rules")]
+pub async fn create_message_rule(
+    app: web::Data<App>,
+    caller: Admin,
+    input: Body<CreateMessageRule>,
+) -> Result<HttpResponse> {
+    let input = input.into_inner();
+    let given = Given {
+        title: Some(input.title),
+        key: Some(input.key),
+        template_id: Some(input.template_id),
+        account_id: Some(input.account_id),
+        status: input.status,
+        priority: input.priority,
+        conditions: input.conditions,
+        delay_seconds: input.delay_seconds,
+        ttl_seconds: input.ttl_seconds,
+        dedupe_seconds: input.dedupe_seconds,
+        dedupe_key: input.dedupe_key,
+    };
+    let row = service::create(&app, caller.actor, given).await?;
+    Ok(HttpResponse::Created().json(MessageRule::try_from(row)?))
+}
+
+/// List rules
+///
+/// In the order of their ids. Supervisors and administrators.
+#[utoipa::path(tag = "message-centre", params(ListMessageRules), responses(
+    (status = 200, description = "A page of rules.", body = Page<MessageRule>),
+))]
+#[get("/message-rules")]
+pub async fn list_message_rules(
+    app: web::Data<App>,
+    caller: Staff,
+    query: web::Query<ListMessageRules>,
+) -> Result<web::Json<Page<MessageRule>>> {
+    let ListMessageRules { key, limit, cursor } = query.into_inner();
+    let page = service::list(&app, caller.actor, key, PageQuery { limit, cursor }).await?;
+    let Page { data, next_cursor } = page;
+    let data = data.into_iter().map(MessageRule::try_from).collect::<Result<_>>()?;
+    Ok(web::Json(Page { data, next_cursor }))
+}
+
+/// Simulate an event
+///
+/// Tells what every active rule with the key would make of it, and why. Nothing is stored or sent.
+#[utoipa::path(tag = "message-centre", request_body = SimulateMessageRules, responses(
+    (status = 200, description = "What each rule would do.", body = SimulatedDecisions),
+))]
+#[post("/message-rules/simulate")]
+pub async fn simulate_message_rules(
+    app: web::Data<App>,
+    caller: Staff,
+    input: Body<SimulateMessageRules>,
+) -> Result<web::Json<SimulatedDecisions>> {
+    let SimulateMessageRules { key, payload } = input.into_inner();
+    let found = service::simulate(&app, caller.actor, key, Value::Object(payload)).await?;
+    let each = found.into_iter().map(|(rule, applied)| SimulatedDecision {
+        rule_id: rule.id,
+        decision: applied.decision,
+        detail: applied.detail,
+        message: applied.rendered.map(RenderedMessage::from),
+    });
+    Ok(web::Json(SimulatedDecisions { data: each.collect() }))
+}
+
+/// Read a rule
+///
+/// One that was deleted is `404`.
+#[utoipa::path(
+    tag = "message-centre", params(("id" = MessageRuleId, Path, description = "The rule.")),
+    responses((status = 200, description = "The rule.", body = MessageRule)),
+)]
+#[get("/message-rules/{id}")]
+pub async fn get_message_rule(
+    app: web::Data<App>,
+    caller: Staff,
+    id: web::Path<MessageRuleId>,
+) -> Result<web::Json<MessageRule>> {
+    let row = service::get(&app, caller.actor, id.into_inner()).await?;
+    MessageRule::try_from(row).map(web::Json)
+}
+
+/// Update a rule
+///
+/// An absent field stays. What the rule made already is sent as it was made.
+#[utoipa::path(
+    tag = "message-centre", params(("id" = MessageRuleId, Path, description = "The rule.")),
+    request_body = UpdateMessageRule,
+    responses((status = 200, description = "The rule as it is now.", body = MessageRule)),
+)]
+#[patch("/message-rules/{id}")]
+pub async fn update_message_rule(
+    app: web::Data<App>,
+    caller: Admin,
+    id: web::Path<MessageRuleId>,
+    input: Body<UpdateMessageRule>,
+) -> Result<web::Json<MessageRule>> {
+    let input = input.into_inner();
+    let given = Given {
+        title: input.title,
+        key: input.key,
+        template_id: input.template_id,
+        account_id: input.account_id,
+        status: input.status,
+        priority: input.priority,
+        conditions: input.conditions,
+        delay_seconds: input.delay_seconds,
+        ttl_seconds: input.ttl_seconds,
+        dedupe_seconds: input.dedupe_seconds,
+        dedupe_key: input.dedupe_key,
+    };
+    let row = service::update(&app, caller.actor, id.into_inner(), given).await?;
+    MessageRule::try_from(row).map(web::Json)
+}
+
+/// Delete a rule
+///
+/// What it made already is sent all the same.
+#[utoipa::path(
+    tag = "message-centre", params(("id" = MessageRuleId, Path, description = "The rule.")),
+    responses((status = 204, description = "Deleted.")),
+)]
+#[delete("/message-rules/{id}")]
+pub async fn delete_message_rule(
+    app: web::Data<App>,
+    caller: Admin,
+    id: web::Path<MessageRuleId>,
+) -> Result<HttpResponse> {
+    service::delete(&app, caller.actor, id.into_inner()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

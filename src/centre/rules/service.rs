@@ -1,0 +1,184 @@
+//! What is done with rules.
+
+use serde_json::Value;
+
+use super::store;
+use crate::app::App;
+use crate::centre::templates;
+use crate::db::AnyConnection;
+use crate::db::types::json_text;
+use crate::domain::actor::Actor;
+use crate::domain::centre::account::NAME_MAX;
+use crate::domain::centre::apply::{Applied, apply};
+use crate::domain::centre::rule::{
+    CONDITIONS_MAX, Condition, DEDUPE_KEY_MAX, DEDUPE_MAX, DELAY_MAX, RuleRow, RuleStatus, TTL_MAX,
+};
+use crate::domain::centre::send::MessagePriority;
+use crate::domain::permission::{Operation, require};
+use crate::http::page::{Page, PageQuery};
+use crate::kernel::text::{KEY_MAX, is_key};
+use crate::kernel::{ChannelAccountId, Error, MessageRuleId, MessageTemplateId, Result};
+use crate::members::profile::Checker;
+
+/// What a merchant says of a rule; `None` stays, or takes its default in a new rule.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// What the merchant calls it.
+    pub title: Option<String>,
+    /// For which events.
+    pub key: Option<String>,
+    /// What is said.
+    pub template_id: Option<MessageTemplateId>,
+    /// Where it goes.
+    pub account_id: Option<ChannelAccountId>,
+    /// Whether it is applied.
+    pub status: Option<RuleStatus>,
+    /// How urgent its sends are.
+    pub priority: Option<MessagePriority>,
+    /// What must hold of a payload.
+    pub conditions: Option<Vec<Condition>>,
+    /// How long a send waits, in seconds.
+    pub delay_seconds: Option<i64>,
+    /// How long a send may go out after that, in seconds; 0: for ever.
+    pub ttl_seconds: Option<i64>,
+    /// How long the same is not sent again, in seconds; 0: it is.
+    pub dedupe_seconds: Option<i64>,
+    /// The template that tells what is the same; empty: the whole payload.
+    pub dedupe_key: Option<String>,
+}
+
+/// The rules of the tenant in the order of their ids; only those with this key when one is given. Errors: `forbidden`.
+pub async fn list(app: &App, actor: Actor, key: Option<String>, page: PageQuery) -> Result<Page<RuleRow>> {
+    require(&actor, Operation::ReadMessageCentre)?;
+    let (limit, after) = (page.limit()?, page.after::<MessageRuleId>()?);
+    let read = move |connection: &mut _| store::list(connection, actor.tenant, key, after, limit + 1);
+    Ok(Page::new(app.db.read(read).await?, limit, |row| row.id))
+}
+
+/// One rule. Errors: `forbidden`, `not_found`.
+pub async fn get(app: &App, actor: Actor, id: MessageRuleId) -> Result<RuleRow> {
+    require(&actor, Operation::ReadMessageCentre)?;
+    let found = app.db.read(move |connection| store::find(connection, actor.tenant, id)).await?;
+    found.ok_or_else(Error::not_found)
+}
+
+/// Makes a rule. Errors: `forbidden`, `limit_reached`, `validation_failed`.
+pub async fn create(app: &App, actor: Actor, given: Given) -> Result<RuleRow> {
+    require(&actor, Operation::ManageMessageCentre)?;
+    let now = app.clock.now().0;
+    let empty = RuleRow {
+        id: MessageRuleId(app.ids.next()?),
+        tenant_id: actor.tenant,
+        title: String::new(),
+        key: String::new(),
+        template_id: MessageTemplateId(0),
+        account_id: ChannelAccountId(0),
+        status: RuleStatus::Active,
+        priority: MessagePriority::Notice.rank(),
+        conditions: "[]".to_owned(),
+        delay_seconds: 0,
+        ttl_seconds: 0,
+        dedupe_seconds: 0,
+        dedupe_key: String::new(),
+        created_at: now,
+        updated_at: now,
+        deleted_at: None,
+    };
+    let given = checked(given)?;
+    let row = filled(empty, &given, now);
+    let kept = row.clone();
+    app.db.write(move |connection| store::insert(connection, &kept)).await?;
+    Ok(row)
+}
+
+/// Changes a rule. Errors: `forbidden`, `not_found`, `limit_reached`, `validation_failed`.
+pub async fn update(app: &App, actor: Actor, id: MessageRuleId, given: Given) -> Result<RuleRow> {
+    require(&actor, Operation::ManageMessageCentre)?;
+    let (given, now) = (checked(given)?, app.clock.now().0);
+    let write = move |connection: &mut _| {
+        let row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
+        let row = filled(row, &given, now);
+        store::update(connection, &row)?;
+        Ok(row)
+    };
+    app.db.write(write).await
+}
+
+/// Deletes a rule. Errors: `forbidden`, `not_found`.
+pub async fn delete(app: &App, actor: Actor, id: MessageRuleId) -> Result<()> {
+    require(&actor, Operation::ManageMessageCentre)?;
+    let now = app.clock.now().0;
+    app.db.write(move |connection| store::delete(connection, actor.tenant, id, now)).await
+}
+
+/// What each active rule would make of an event; nothing is stored or sent. Errors: `forbidden`, `validation_failed`.
+pub async fn simulate(
+    app: &App,
+    actor: Actor,
+    key: String,
+    payload: Value,
+) -> Result<Vec<(RuleRow, Applied)>> {
+    require(&actor, Operation::ReadMessageCentre)?;
+    if !is_key(&key) {
+        return Err(Error::field("/key", "invalid", "1 to 64 of A-Z a-z 0-9 . _ : -"));
+    }
+    let read = move |connection: &mut AnyConnection| {
+        let rules = store::active(connection, actor.tenant, &key)?;
+        let ids: Vec<_> = rules.iter().map(|rule| rule.template_id).collect();
+        let versions = templates::store::published(connection, actor.tenant, &ids)?;
+        let each = rules.into_iter().map(|rule| {
+            let applied = apply(&rule, versions.get(&rule.template_id), &payload)?;
+            Ok((rule, applied))
+        });
+        each.collect()
+    };
+    app.db.read(read).await
+}
+
+fn filled(row: RuleRow, given: &Given, now: i64) -> RuleRow {
+    let given = given.clone();
+    RuleRow {
+        title: given.title.unwrap_or(row.title),
+        key: given.key.unwrap_or(row.key),
+        template_id: given.template_id.unwrap_or(row.template_id),
+        account_id: given.account_id.unwrap_or(row.account_id),
+        status: given.status.unwrap_or(row.status),
+        priority: given.priority.map_or(row.priority, MessagePriority::rank),
+        conditions: given.conditions.map_or(row.conditions, |conditions| json_text(&conditions)),
+        delay_seconds: given.delay_seconds.unwrap_or(row.delay_seconds),
+        ttl_seconds: given.ttl_seconds.unwrap_or(row.ttl_seconds),
+        dedupe_seconds: given.dedupe_seconds.unwrap_or(row.dedupe_seconds),
+        dedupe_key: given.dedupe_key.unwrap_or(row.dedupe_key),
+        updated_at: now,
+        ..row
+    }
+}
+
+fn checked(given: Given) -> Result<Given> {
+    let mut check = Checker::default();
+    let title = given.title.as_ref().map(|title| check.required_line("/title", title, NAME_MAX));
+    if given.key.as_ref().is_some_and(|key| !is_key(key)) {
+        check.wrong("/key", "invalid", format!("1 to {KEY_MAX} of A-Z a-z 0-9 . _ : -"));
+    }
+    for (pointer, seconds, most) in [
+        ("/delay_seconds", given.delay_seconds, DELAY_MAX),
+        ("/ttl_seconds", given.ttl_seconds, TTL_MAX),
+        ("/dedupe_seconds", given.dedupe_seconds, DEDUPE_MAX),
+    ] {
+        if seconds.is_some_and(|seconds| !(0..=most).contains(&seconds)) {
+            check.wrong(pointer, "out_of_range", format!("0 to {most}"));
+        }
+    }
+    let conditions = given.conditions.as_deref().unwrap_or_default();
+    if conditions.len() > CONDITIONS_MAX {
+        check.wrong("/conditions", "too_long", format!("at most {CONDITIONS_MAX}"));
+    }
+    for (index, condition) in conditions.iter().enumerate() {
+        if let Some((field, detail)) = condition.fault() {
+            check.wrong(&format!("/conditions/{index}{field}"), "invalid", detail);
+        }
+    }
+    let dedupe_key = given.dedupe_key.as_ref().map(|key| check.line("/dedupe_key", key, DEDUPE_KEY_MAX));
+    check.finish()?;
+    Ok(Given { title, dedupe_key, ..given })
+}

@@ -1,0 +1,138 @@
+//! Queries over `message_rule`. Every function takes the tenant.
+
+use diesel::prelude::*;
+
+use crate::centre::{accounts, templates};
+use crate::db::AnyConnection;
+use crate::db::schema::message_rule;
+use crate::domain::centre::rule::{RULES_MAX, RULES_OF_KEY_MAX, RuleRow, RuleStatus};
+use crate::kernel::{Code, Error, MessageRuleId, Result, TenantId};
+
+/// A rule that is not deleted.
+pub fn find(connection: &mut AnyConnection, tenant: TenantId, id: MessageRuleId) -> Result<Option<RuleRow>> {
+    Ok(message_rule::table
+        .filter(message_rule::id.eq(id))
+        .filter(message_rule::tenant_id.eq(tenant))
+        .filter(message_rule::deleted_at.is_null())
+        .select(RuleRow::as_select())
+        .get_result(connection)
+        .optional()?)
+}
+
+/// The rules that are not deleted in the order of their ids, after this one, at most `limit`; only those with this key
+/// when one is given.
+pub fn list(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    key: Option<String>,
+    after: Option<MessageRuleId>,
+    limit: i64,
+) -> Result<Vec<RuleRow>> {
+    let mut query = message_rule::table
+        .filter(message_rule::tenant_id.eq(tenant))
+        .filter(message_rule::deleted_at.is_null())
+        .filter(message_rule::id.gt(after.unwrap_or(MessageRuleId(0))))
+        .order(message_rule::id.asc())
+        .limit(limit)
+        .select(RuleRow::as_select())
+        .into_boxed();
+    if let Some(key) = key {
+        query = query.filter(message_rule::key.eq(key));
+    }
+    Ok(query.load(connection)?)
+}
+
+/// The rules that are applied to events with this key, in the order of their ids.
+pub fn active(connection: &mut AnyConnection, tenant: TenantId, key: &str) -> Result<Vec<RuleRow>> {
+    Ok(message_rule::table
+        .filter(message_rule::tenant_id.eq(tenant))
+        .filter(message_rule::key.eq(key))
+        .filter(message_rule::status.eq(RuleStatus::Active.as_str()))
+        .filter(message_rule::deleted_at.is_null())
+        .order(message_rule::id.asc())
+        .limit(RULES_OF_KEY_MAX)
+        .select(RuleRow::as_select())
+        .load(connection)?)
+}
+
+/// Stores a new rule. Errors: `limit_reached`, `validation_failed` when its template and account do not fit.
+pub fn insert(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
+    let live = || {
+        message_rule::table
+            .filter(message_rule::tenant_id.eq(row.tenant_id))
+            .filter(message_rule::deleted_at.is_null())
+    };
+    let count: i64 = live().count().get_result(connection)?;
+    if count >= RULES_MAX {
+        return Err(Error::new(Code::LimitReached, format!("at most {RULES_MAX} rules")));
+    }
+    check(connection, row)?;
+    diesel::insert_into(message_rule::table).values(row).execute(connection)?;
+    Ok(())
+}
+
+/// Stores a changed rule. Errors: `limit_reached`, `validation_failed` when its template and account do not fit.
+pub fn update(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
+    check(connection, row)?;
+    diesel::update(
+        message_rule::table
+            .filter(message_rule::id.eq(row.id))
+            .filter(message_rule::tenant_id.eq(row.tenant_id)),
+    )
+    .set((
+        message_rule::title.eq(&row.title),
+        message_rule::key.eq(&row.key),
+        message_rule::template_id.eq(row.template_id),
+        message_rule::account_id.eq(row.account_id),
+        message_rule::status.eq(row.status.as_str()),
+        message_rule::priority.eq(row.priority),
+        message_rule::conditions.eq(&row.conditions),
+        (
+            message_rule::delay_seconds.eq(row.delay_seconds),
+            message_rule::ttl_seconds.eq(row.ttl_seconds),
+            message_rule::dedupe_seconds.eq(row.dedupe_seconds),
+            message_rule::dedupe_key.eq(&row.dedupe_key),
+            message_rule::updated_at.eq(row.updated_at),
+        ),
+    ))
+    .execute(connection)?;
+    Ok(())
+}
+
+/// Deletes a rule; what it made is sent all the same. Errors: `not_found`.
+pub fn delete(connection: &mut AnyConnection, tenant: TenantId, id: MessageRuleId, now: i64) -> Result<()> {
+    let deleted = diesel::update(
+        message_rule::table
+            .filter(message_rule::id.eq(id))
+            .filter(message_rule::tenant_id.eq(tenant))
+            .filter(message_rule::deleted_at.is_null()),
+    )
+    .set((message_rule::deleted_at.eq(now), message_rule::updated_at.eq(now)))
+    .execute(connection)?;
+    match deleted {
+        1 => Ok(()),
+        _ => Err(Error::not_found()),
+    }
+}
+
+/// Whether the template and the account are there and fit, and the key has room.
+fn check(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
+    let of_key: i64 = message_rule::table
+        .filter(message_rule::tenant_id.eq(row.tenant_id))
+        .filter(message_rule::key.eq(&row.key))
+        .filter(message_rule::deleted_at.is_null())
+        .filter(message_rule::id.ne(row.id))
+        .count()
+        .get_result(connection)?;
+    if of_key >= RULES_OF_KEY_MAX {
+        return Err(Error::new(Code::LimitReached, format!("at most {RULES_OF_KEY_MAX} rules with one key")));
+    }
+    let template = templates::store::find(connection, row.tenant_id, row.template_id)?
+        .ok_or_else(|| Error::field("/template_id", "invalid", "there is no such template"))?;
+    let account = accounts::store::find(connection, row.tenant_id, row.account_id)?
+        .ok_or_else(|| Error::field("/account_id", "invalid", "there is no such channel account"))?;
+    match account.provider.channel() == template.channel {
+        true => Ok(()),
+        false => Err(Error::field("/account_id", "invalid", "the account is not of the template's channel")),
+    }
+}

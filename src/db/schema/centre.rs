@@ -1,0 +1,160 @@
+//! The tables of the message centre as Diesel sees them.
+
+use super::tenant;
+
+diesel::table! {
+    channel_account (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        name -> Text,
+        provider -> Text,
+        status -> Text,
+        sealed_config -> Text,
+        host -> Text,
+        limit_count -> BigInt,
+        limit_seconds -> BigInt,
+        fail_streak -> BigInt,
+        paused_until -> BigInt,
+        pause_reason -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        deleted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    message_template (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        name -> Text,
+        channel -> Text,
+        content -> Text,
+        variables -> Text,
+        version -> BigInt,
+        changed -> Bool,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        deleted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    message_template_version (template_id, version) {
+        template_id -> BigInt,
+        version -> BigInt,
+        tenant_id -> BigInt,
+        content -> Text,
+        variables -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    message_rule (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        title -> Text,
+        key -> Text,
+        template_id -> BigInt,
+        account_id -> BigInt,
+        status -> Text,
+        priority -> BigInt,
+        conditions -> Text,
+        delay_seconds -> BigInt,
+        ttl_seconds -> BigInt,
+        dedupe_seconds -> BigInt,
+        dedupe_key -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        deleted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    message_event (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        key -> Text,
+        payload -> Text,
+        created_by -> Nullable<BigInt>,
+        created_at -> BigInt,
+        expanded_at -> Nullable<BigInt>,
+        decisions -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    message_send (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        event_id -> BigInt,
+        step -> Text,
+        rule_id -> BigInt,
+        template_id -> BigInt,
+        template_version -> BigInt,
+        account_id -> BigInt,
+        priority -> BigInt,
+        status -> Text,
+        reason -> Nullable<Text>,
+        body -> Text,
+        number -> BigInt,
+        attempts -> BigInt,
+        slowed -> BigInt,
+        may_duplicate -> Bool,
+        next_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        lease_owner -> Nullable<Text>,
+        lease_until -> BigInt,
+        last_code -> Nullable<Text>,
+        last_error -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        sent_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    message_attempt (send_id, number) {
+        send_id -> BigInt,
+        number -> BigInt,
+        tenant_id -> BigInt,
+        account_id -> BigInt,
+        phase -> Text,
+        outcome -> Nullable<Text>,
+        http_status -> Nullable<BigInt>,
+        code -> Nullable<Text>,
+        message -> Nullable<Text>,
+        started_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    message_dedupe (rule_id, hash) {
+        rule_id -> BigInt,
+        hash -> Text,
+        tenant_id -> BigInt,
+        until -> BigInt,
+    }
+}
+
+diesel::table! {
+    idempotency_key (tenant_id, member_id, route, key) {
+        tenant_id -> BigInt,
+        member_id -> BigInt,
+        route -> Text,
+        key -> Text,
+        body_hash -> Text,
+        made -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    channel_account,
+    message_event,
+    message_send,
+    message_template,
+    message_template_version,
+    tenant
+);

@@ -1,0 +1,186 @@
+//! Channel accounts: where messages go.
+
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::db::schema::channel_account;
+use crate::kernel::{ChannelAccountId, TenantId};
+use crate::text_enum;
+
+/// Most channel accounts of a tenant.
+pub const ACCOUNTS_MAX: i64 = 200;
+/// Longest name of an account, template or rule, in characters.
+pub const NAME_MAX: usize = 100;
+/// Longest address of an account, in characters.
+pub const URL_MAX: usize = 1_000;
+/// Longest secret of a robot, in characters.
+pub const SECRET_MAX: usize = 200;
+/// How many failures in a row open the breaker of an account.
+pub const BREAKER_FAILURES: i64 = 5;
+/// How long the breaker is open at first, in milliseconds; each further failure doubles it.
+pub const BREAKER_MS: i64 = 60_000;
+/// How long the breaker is open at most, in milliseconds.
+pub const BREAKER_MAX_MS: i64 = 30 * 60_000;
+
+text_enum! {
+    /// A kind of way to a receiver; a template is written for one.
+    Channel {
+        /// An HTTP request to an address of the merchant, signed as Standard Webhooks says.
+        Webhook = "webhook",
+        /// A robot in a group of another messenger.
+        Robot = "robot",
+    }
+}
+
+text_enum! {
+    /// Whose protocol an account speaks.
+    Provider {
+        /// The merchant's own address, by Standard Webhooks.
+        Webhook = "webhook",
+        /// A group robot of WeCom (企业微信).
+        WecomRobot = "wecom_robot",
+        /// A group robot of DingTalk (钉钉).
+        DingtalkRobot = "dingtalk_robot",
+        /// A group robot of Feishu or Lark (飞书).
+        FeishuRobot = "feishu_robot",
+        /// An incoming webhook of Slack.
+        SlackRobot = "slack_robot",
+    }
+}
+
+impl Provider {
+    /// The channel that it belongs to.
+    pub const fn channel(self) -> Channel {
+        match self {
+            Self::Webhook => Channel::Webhook,
+            Self::WecomRobot | Self::DingtalkRobot | Self::FeishuRobot | Self::SlackRobot => Channel::Robot,
+        }
+    }
+
+    /// The hosts that its addresses have; empty: any.
+    pub const fn hosts(self) -> &'static [&'static str] {
+        match self {
+            Self::Webhook => &[],
+            Self::WecomRobot => &["qyapi.weixin.qq.com"],
+            Self::DingtalkRobot => &["oapi.dingtalk.com"],
+            Self::FeishuRobot => &["open.feishu.cn", "open.larksuite.com"],
+            Self::SlackRobot => &["hooks.slack.com"],
+        }
+    }
+
+    /// Whether a receiver knows a message that it gets twice by its id, so that one whose fate is unknown can be sent
+    /// again. Robots show whatever they get.
+    pub const fn is_replay_safe(self) -> bool {
+        matches!(self, Self::Webhook)
+    }
+
+    /// How many messages an account takes within how many seconds; 0: no limit of the provider's. WeCom and DingTalk
+    /// take 20 a minute (DingTalk blocks a robot for ten minutes beyond that), Feishu 100 a minute, Slack about one a
+    /// second.
+    pub const fn limit(self) -> (i64, i64) {
+        match self {
+            Self::Webhook => (0, 0),
+            Self::WecomRobot | Self::DingtalkRobot => (20, 60),
+            Self::FeishuRobot => (100, 60),
+            Self::SlackRobot => (1, 1),
+        }
+    }
+
+    /// How many requests of one process to an account may be under way.
+    pub const fn concurrency(self) -> usize {
+        match self {
+            Self::Webhook => 50,
+            Self::WecomRobot | Self::DingtalkRobot | Self::FeishuRobot => 5,
+            Self::SlackRobot => 1,
+        }
+    }
+
+    /// How long is waited before the second, third … attempt, in seconds; after the last one the send has failed. Of
+    /// webhooks these are the ten attempts of Standard Webhooks.
+    pub const fn backoff(self) -> &'static [i64] {
+        match self {
+            Self::Webhook => &[5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400],
+            _ => &[15, 60, 660],
+        }
+    }
+}
+
+text_enum! {
+    /// Whether an account is used.
+    AccountStatus {
+        /// Sends go out.
+        Active = "active",
+        /// Nothing goes out; what is queued waits.
+        Disabled = "disabled",
+    }
+}
+
+text_enum! {
+    /// Why nothing is sent to an account for a while.
+    PauseReason {
+        /// So many attempts failed in a row that the next one is put off.
+        Failures = "failures",
+        /// The provider refused what the account is set to: its address, its secret or its rights.
+        Configuration = "configuration",
+        /// The provider asked to slow down.
+        Slow = "slow",
+    }
+}
+
+/// A row of `channel_account`.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = channel_account, treat_none_as_default_value = false)]
+pub struct AccountRow {
+    /// The account.
+    pub id: ChannelAccountId,
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// What the merchant calls it.
+    pub name: String,
+    /// Whose protocol it speaks.
+    pub provider: Provider,
+    /// Whether it is used.
+    pub status: AccountStatus,
+    /// The sealed JSON of [`Config`].
+    pub sealed_config: String,
+    /// The host of its address, which may be shown.
+    pub host: String,
+    /// How many messages it takes within `limit_seconds`; 0: no limit.
+    pub limit_count: i64,
+    /// The length of the window of its limit, in seconds.
+    pub limit_seconds: i64,
+    /// How many attempts failed in a row.
+    pub fail_streak: i64,
+    /// Nothing is sent before this, unix milliseconds.
+    pub paused_until: i64,
+    /// Why.
+    pub pause_reason: Option<PauseReason>,
+    /// When it was made, unix milliseconds.
+    pub created_at: i64,
+    /// When it last changed, unix milliseconds.
+    pub updated_at: i64,
+    /// When it was deleted, unix milliseconds.
+    pub deleted_at: Option<i64>,
+}
+
+/// What is sealed: how the account is reached.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// The address. Those of robots are secrets.
+    pub url: String,
+    /// What signs, if the account has it: of webhooks `whsec_…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// The secret before, of a webhook whose secret was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_secret: Option<String>,
+    /// Until when the one before signs too, unix milliseconds.
+    #[serde(default)]
+    pub previous_until: i64,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Config(…)")
+    }
+}

@@ -1,0 +1,64 @@
+//! What a rule makes of an event: the same for events that are expanded and for those that are only tried.
+
+use serde_json::Value;
+
+use super::event::DecisionKind;
+use super::rule::{Condition, RuleRow};
+use super::template::{Content, Rendered, Variable, VersionRow, render_text};
+use crate::kernel::secret::token_hash;
+use crate::kernel::{Error, Result};
+
+/// What a rule makes of an event, before it is looked whether the same was sent already.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// What it makes of it.
+    pub decision: DecisionKind,
+    /// Which condition does not hold, or what is wrong with the template; empty otherwise.
+    pub detail: String,
+    /// What is sent.
+    pub rendered: Option<Rendered>,
+    /// What tells whether the same was sent already; `None`: the rule does not ask.
+    pub dedupe: Option<String>,
+}
+
+impl Applied {
+    fn not(decision: DecisionKind, detail: impl Into<String>) -> Self {
+        Self { decision, detail: detail.into(), rendered: None, dedupe: None }
+    }
+}
+
+/// Applies a rule with the published version of its template. Fails only when the store holds what cannot be read.
+pub fn apply(rule: &RuleRow, version: Option<&VersionRow>, payload: &Value) -> Result<Applied> {
+    if let Some(broken) = rule.read_conditions()?.iter().find(|condition| !condition.holds(payload)) {
+        let Condition { path, operator, value } = broken;
+        return Ok(Applied::not(DecisionKind::Conditions, format!("{path} {operator} {value}")));
+    }
+    let Some(version) = version else {
+        return Ok(Applied::not(DecisionKind::Unpublished, "the template has no published version"));
+    };
+    let refused =
+        |cause: serde_json::Error| Error::internal("a stored template cannot be read").caused_by(cause);
+    let content: Content = serde_json::from_str(&version.content).map_err(refused)?;
+    let variables: Vec<Variable> = serde_json::from_str(&version.variables).map_err(refused)?;
+    let said =
+        content.render(&variables, payload).and_then(|rendered| Ok((rendered, dedupe(rule, payload)?)));
+    Ok(match said {
+        Ok((rendered, dedupe)) => {
+            Applied { decision: DecisionKind::Send, detail: String::new(), rendered: Some(rendered), dedupe }
+        }
+        Err(fault) => Applied::not(DecisionKind::Template, format!("{}: {}", fault.pointer, fault.detail)),
+    })
+}
+
+/// What tells whether two events are the same to a rule.
+fn dedupe(rule: &RuleRow, payload: &Value) -> std::result::Result<Option<String>, super::template::Fault> {
+    if rule.dedupe_seconds == 0 {
+        return Ok(None);
+    }
+    let text = match rule.dedupe_key.is_empty() {
+        // The fields of a JSON object are in order of their names.
+        true => payload.to_string(),
+        false => render_text(&rule.dedupe_key, "/dedupe_key", payload)?,
+    };
+    Ok(Some(token_hash(&text)))
+}

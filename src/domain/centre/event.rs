@@ -1,0 +1,65 @@
+//! Message events: what happened, and what each rule made of it.
+
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::db::schema::message_event;
+use crate::kernel::{MemberId, MessageEventId, MessageRuleId, MessageSendId, TenantId};
+use crate::text_enum;
+
+/// Largest payload of an event, in bytes of JSON.
+pub const PAYLOAD_MAX: usize = 65_536;
+/// Most events of one request.
+pub const BATCH_MAX: usize = 100;
+
+text_enum! {
+    /// What a rule made of an event.
+    DecisionKind {
+        /// A message is sent.
+        Send = "send",
+        /// One of the rule's conditions does not hold.
+        Conditions = "conditions",
+        /// The same was sent within the rule's time.
+        Duplicate = "duplicate",
+        /// The template has no published version.
+        Unpublished = "unpublished",
+        /// The template cannot be rendered with this payload: the send has failed.
+        Template = "template",
+    }
+}
+
+/// What one rule made of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Decision {
+    /// The rule.
+    pub rule_id: MessageRuleId,
+    /// What it made of the event.
+    pub decision: DecisionKind,
+    /// Which condition does not hold, or what is wrong with the template; empty otherwise.
+    pub detail: String,
+    /// The message, when there is one.
+    #[schema(required)]
+    pub send_id: Option<MessageSendId>,
+}
+
+/// A row of `message_event`.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = message_event, treat_none_as_default_value = false)]
+pub struct EventRow {
+    /// The event.
+    pub id: MessageEventId,
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// What kind of thing happened: rules are found by it.
+    pub key: String,
+    /// What is known of it: a JSON object.
+    pub payload: String,
+    /// Who told it.
+    pub created_by: Option<MemberId>,
+    /// When it was told, unix milliseconds.
+    pub created_at: i64,
+    /// When the rules were applied, unix milliseconds.
+    pub expanded_at: Option<i64>,
+    /// The JSON list of [`Decision`]s.
+    pub decisions: Option<String>,
+}

@@ -1,0 +1,13 @@
+//! The message centre's types and rules: where messages go, what they say, when they are sent, and what becomes of them.
+//!
+//! Owns the rows of its tables, the legal moves of a send ([`send::SendStatus::after`]), what follows from a provider's
+//! answer ([`verdict`]), the conditions of rules and the rendering of templates. Does not own who asks the provider or
+//! when (`centre`). No I/O.
+
+pub mod account;
+pub mod apply;
+pub mod event;
+pub mod rule;
+pub mod send;
+pub mod template;
+pub mod verdict;

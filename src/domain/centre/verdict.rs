@@ -1,0 +1,232 @@
+//! What follows from the answer of a provider: for the send, and for the account.
+//!
+//! Invariants: an attempt that may have arrived is never repeated by itself, unless its receiver knows repeats or
+//! somebody waits for it (then once, and marked); what is the account's fault or the provider's wish costs a send none of
+//! its attempts.
+
+use super::account::{BREAKER_FAILURES, BREAKER_MAX_MS, BREAKER_MS, PauseReason, Provider};
+use super::send::{MessagePriority, Outcome, SLOWED_MAX, SendEvent, SendReason};
+
+/// Shortest wait after the provider asked to slow down or did not answer, in milliseconds.
+const SLOW_MS: i64 = 60_000;
+
+/// What is known of a send when its attempt has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempted {
+    /// Whose protocol.
+    pub provider: Provider,
+    /// How urgent it is.
+    pub priority: MessagePriority,
+    /// How many attempts count, with this one.
+    pub attempts: i64,
+    /// How often the provider asked to slow down before.
+    pub slowed: i64,
+    /// Whether it was sent again before although it may have arrived.
+    pub may_duplicate: bool,
+}
+
+/// What becomes of a send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// What happens to it.
+    pub event: SendEvent,
+    /// Why, when it fails.
+    pub reason: Option<SendReason>,
+    /// How long it waits, in milliseconds, when it is tried again.
+    pub wait_ms: i64,
+    /// How many attempts count from now on.
+    pub attempts: i64,
+    /// How often the provider asked to slow down.
+    pub slowed: i64,
+    /// Whether it is sent again although it may have arrived.
+    pub may_duplicate: bool,
+}
+
+/// What becomes of a send after this outcome. `retry_after_ms` is the provider's wish; `jitter` is between 0 and 1.
+pub fn judge(send: Attempted, outcome: Outcome, retry_after_ms: Option<i64>, jitter: f64) -> Verdict {
+    let stays = Verdict {
+        event: SendEvent::Accepted,
+        reason: None,
+        wait_ms: 0,
+        attempts: send.attempts,
+        slowed: send.slowed,
+        may_duplicate: send.may_duplicate,
+    };
+    let uncounted = Verdict { event: SendEvent::NotSent, attempts: send.attempts - 1, ..stays };
+    match outcome {
+        Outcome::Accepted => stays,
+        Outcome::Recipient => refused(stays, SendReason::Recipient),
+        Outcome::Content => refused(stays, SendReason::Content),
+        Outcome::Configuration | Outcome::Abandoned => uncounted,
+        Outcome::Slow if send.slowed < SLOWED_MAX => {
+            let wait_ms = retry_after_ms.unwrap_or(SLOW_MS).clamp(1_000, BREAKER_MAX_MS);
+            Verdict { wait_ms, slowed: send.slowed + 1, ..uncounted }
+        }
+        Outcome::Slow | Outcome::Retry => {
+            again(send, stays, SLOW_MS * i64::from(outcome == Outcome::Slow), retry_after_ms, jitter)
+        }
+        Outcome::Uncertain if send.provider.is_replay_safe() => again(send, stays, SLOW_MS, None, jitter),
+        Outcome::Uncertain => match (send.priority, send.may_duplicate) {
+            (MessagePriority::Code | MessagePriority::Urgent, false) => {
+                let verdict = again(send, stays, 0, None, jitter);
+                Verdict { may_duplicate: verdict.event == SendEvent::NotSent, ..verdict }
+            }
+            _ => Verdict { event: SendEvent::Lost, ..stays },
+        },
+    }
+}
+
+fn refused(stays: Verdict, reason: SendReason) -> Verdict {
+    Verdict { event: SendEvent::Refused, reason: Some(reason), ..stays }
+}
+
+/// The next attempt by the provider's schedule, or the end.
+fn again(
+    send: Attempted,
+    stays: Verdict,
+    least_ms: i64,
+    retry_after_ms: Option<i64>,
+    jitter: f64,
+) -> Verdict {
+    let index = usize::try_from(send.attempts - 1).unwrap_or_default();
+    let Some(seconds) = send.provider.backoff().get(index) else {
+        return refused(stays, SendReason::Attempts);
+    };
+    let base = (seconds * 1_000).max(least_ms);
+    // Of the provider's wish as much as does not upset the schedule.
+    let base = retry_after_ms.map_or(base, |wish| wish.clamp(base, base * 2));
+    let spread = (base / 5) as f64;
+    let wait_ms = base + (spread * (2.0 * jitter - 1.0)) as i64;
+    Verdict { event: SendEvent::NotSent, wait_ms, ..stays }
+}
+
+/// The health of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// How many attempts failed in a row.
+    pub streak: i64,
+    /// Nothing is sent before this, unix milliseconds.
+    pub paused_until: i64,
+    /// Why.
+    pub reason: Option<PauseReason>,
+}
+
+impl Health {
+    /// An account that nothing speaks against.
+    pub const WELL: Self = Self { streak: 0, paused_until: 0, reason: None };
+
+    /// Whether only one attempt is to be made, to see whether the account works again.
+    pub const fn is_on_trial(&self) -> bool {
+        self.streak >= BREAKER_FAILURES
+    }
+
+    /// After an attempt ended so at this time.
+    pub fn after(self, outcome: Outcome, retry_after_ms: Option<i64>, now: i64) -> Self {
+        match outcome {
+            Outcome::Accepted | Outcome::Recipient | Outcome::Content => Self::WELL,
+            Outcome::Slow => {
+                let wish = retry_after_ms.unwrap_or(SLOW_MS).clamp(1_000, BREAKER_MAX_MS);
+                let until = self.paused_until.max(now + wish);
+                Self { paused_until: until, reason: Some(PauseReason::Slow), ..self }
+            }
+            Outcome::Configuration => {
+                let streak = self.streak.max(BREAKER_FAILURES - 1) + 1;
+                Self { streak, paused_until: now + open_ms(streak), reason: Some(PauseReason::Configuration) }
+            }
+            Outcome::Retry | Outcome::Uncertain => {
+                let streak = self.streak + 1;
+                match streak >= BREAKER_FAILURES {
+                    true => Self {
+                        streak,
+                        paused_until: now + open_ms(streak),
+                        reason: Some(PauseReason::Failures),
+                    },
+                    false => Self { streak, ..self },
+                }
+            }
+            Outcome::Abandoned => self,
+        }
+    }
+}
+
+/// How long the breaker is open after so many failures in a row.
+fn open_ms(streak: i64) -> i64 {
+    let doublings = (streak - BREAKER_FAILURES).clamp(0, 10);
+    (BREAKER_MS << doublings).min(BREAKER_MAX_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn send(provider: Provider, priority: MessagePriority, attempts: i64) -> Attempted {
+        Attempted { provider, priority, attempts, slowed: 0, may_duplicate: false }
+    }
+
+    #[test]
+    fn the_schedule_is_followed_to_its_end() {
+        let mut waits = Vec::new();
+        for attempts in 1..=10 {
+            let verdict =
+                judge(send(Provider::Webhook, MessagePriority::Notice, attempts), Outcome::Retry, None, 0.5);
+            waits.push((verdict.event, verdict.wait_ms / 1_000, verdict.reason));
+        }
+        let schedule = Provider::Webhook.backoff().iter().map(|wait| (SendEvent::NotSent, *wait, None));
+        let end = [(SendEvent::Refused, 0, Some(SendReason::Attempts))];
+        assert_eq!(waits, schedule.chain(end).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn waits_are_spread_and_wishes_heeded_within_reason() {
+        let first = send(Provider::Webhook, MessagePriority::Notice, 2);
+        let wait = |wish, jitter| judge(first, Outcome::Retry, wish, jitter).wait_ms;
+        assert_eq!((wait(None, 0.0), wait(None, 1.0)), (240_000, 360_000));
+        assert_eq!((wait(Some(1), 0.5), wait(Some(400_000), 0.5)), (300_000, 400_000));
+        assert_eq!(wait(Some(86_400_000), 0.5), 600_000);
+    }
+
+    #[test]
+    fn what_may_have_arrived_is_not_repeated_by_itself() {
+        let robot = send(Provider::DingtalkRobot, MessagePriority::Notice, 1);
+        assert_eq!(judge(robot, Outcome::Uncertain, None, 0.5).event, SendEvent::Lost);
+        let urgent = Attempted { priority: MessagePriority::Urgent, ..robot };
+        let verdict = judge(urgent, Outcome::Uncertain, None, 0.5);
+        assert_eq!((verdict.event, verdict.may_duplicate), (SendEvent::NotSent, true));
+        let again = Attempted { may_duplicate: true, attempts: 2, ..urgent };
+        assert_eq!(judge(again, Outcome::Uncertain, None, 0.5).event, SendEvent::Lost);
+        // A receiver of webhooks knows repeats by their id.
+        let webhook = send(Provider::Webhook, MessagePriority::Notice, 1);
+        let verdict = judge(webhook, Outcome::Uncertain, None, 0.5);
+        assert_eq!(
+            (verdict.event, verdict.may_duplicate, verdict.wait_ms),
+            (SendEvent::NotSent, false, 60_000)
+        );
+    }
+
+    #[test]
+    fn the_account_and_the_provider_cost_a_send_no_attempt() {
+        let first = send(Provider::WecomRobot, MessagePriority::Notice, 1);
+        let verdict = judge(first, Outcome::Configuration, None, 0.5);
+        assert_eq!((verdict.event, verdict.attempts), (SendEvent::NotSent, 0));
+        let verdict = judge(first, Outcome::Slow, Some(7_000), 0.5);
+        assert_eq!((verdict.attempts, verdict.slowed, verdict.wait_ms), (0, 1, 7_000));
+        let tired = Attempted { slowed: SLOWED_MAX, ..first };
+        assert_eq!(judge(tired, Outcome::Slow, None, 0.5).attempts, 1);
+    }
+
+    #[test]
+    fn the_breaker_opens_doubles_and_closes() {
+        let mut health = Health::WELL;
+        for _ in 1..BREAKER_FAILURES {
+            health = health.after(Outcome::Retry, None, 0);
+            assert_eq!((health.paused_until, health.is_on_trial()), (0, false));
+        }
+        for expected in [60_000, 120_000, 240_000, 480_000, 960_000, 1_800_000, 1_800_000] {
+            health = health.after(Outcome::Uncertain, None, 0);
+            assert_eq!((health.paused_until, health.is_on_trial()), (expected, true));
+        }
+        assert_eq!(health.after(Outcome::Accepted, None, 0), Health::WELL);
+        let tripped = Health::WELL.after(Outcome::Configuration, None, 0);
+        assert_eq!((tripped.paused_until, tripped.reason), (60_000, Some(PauseReason::Configuration)));
+    }
+}

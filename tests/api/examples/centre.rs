@@ -1,0 +1,128 @@
+//! The message centre, as a shop that tells its warehouse of paid orders uses it.
+
+use serde_json::{Value, json};
+
+use super::recorder::Recorder;
+use crate::centre::provider::{Act, Provider};
+use crate::harness::{Client, eventually};
+
+fn id(value: &Value) -> String {
+    value.as_str().expect("an id").to_owned()
+}
+
+/// Every operation of the message centre.
+pub async fn play(recorder: &mut Recorder<'_>, admin: &Client) {
+    let body = json!({
+        "name": "Warehouse", "provider": "webhook", "url": "https://warehouse.example/hooks/deskwire",
+        "limit": {"count": 100, "seconds": 60},
+    });
+    let made = recorder.call("create_channel_account", admin, "POST /channel-accounts", Some(body)).await;
+    let account = id(&made["account"]["id"]);
+    let path = format!("/channel-accounts/{account}");
+    recorder.call("list_channel_accounts", admin, "GET /channel-accounts", None).await;
+    recorder.call("get_channel_account", admin, &format!("GET {path}"), None).await;
+    let change = Some(json!({"name": "Warehouse south", "limit": null}));
+    recorder.call("update_channel_account", admin, &format!("PATCH {path}"), change).await;
+    recorder.call("rotate_channel_account_secret", admin, &format!("POST {path}/rotate_secret"), None).await;
+    let template = template(recorder, admin).await;
+    let rule = rule(recorder, admin, &template, &account).await;
+    events(recorder, admin).await;
+    uncertain(recorder, admin).await;
+    recorder.call("delete_message_rule", admin, &format!("DELETE /message-rules/{rule}"), None).await;
+    let line = format!("DELETE /message-templates/{template}");
+    recorder.call("delete_message_template", admin, &line, None).await;
+    recorder.call("delete_channel_account", admin, &format!("DELETE {path}"), None).await;
+}
+
+async fn template(recorder: &mut Recorder<'_>, admin: &Client) -> String {
+    let data =
+        json!({"order": "{{ order_id }}", "total": "{{ total }}", "line": "Order {{ order_id }} is paid"});
+    let body = json!({
+        "name": "Paid orders", "channel": "webhook", "webhook": {"type": "order.paid", "data": data},
+        "variables": [
+            {"name": "order_id", "type": "string", "required": true, "sample": "1001"},
+            {"name": "total", "type": "number", "required": true, "sample": 59.9},
+        ],
+    });
+    let made = recorder.call("create_message_template", admin, "POST /message-templates", Some(body)).await;
+    let template = id(&made["id"]);
+    let path = format!("/message-templates/{template}");
+    let payload = json!({"payload": {"order_id": "1002", "total": 12}});
+    recorder.call("preview_message_template", admin, &format!("POST {path}/preview"), Some(payload)).await;
+    recorder.call("publish_message_template", admin, &format!("POST {path}/publish"), None).await;
+    recorder.call("list_message_template_versions", admin, &format!("GET {path}/versions"), None).await;
+    let change = Some(json!({"name": "Orders that are paid"}));
+    recorder.call("update_message_template", admin, &format!("PATCH {path}"), change).await;
+    recorder.call("get_message_template", admin, &format!("GET {path}"), None).await;
+    recorder.call("list_message_templates", admin, "GET /message-templates", None).await;
+    template
+}
+
+async fn rule(recorder: &mut Recorder<'_>, admin: &Client, template: &str, account: &str) -> String {
+    let body = json!({
+        "title": "Tell the warehouse of larger orders", "key": "order.paid", "template_id": template,
+        "account_id": account, "conditions": [{"path": "/total", "operator": "gte", "value": 50}],
+        "delay_seconds": 600, "dedupe_seconds": 86400, "dedupe_key": "{{ order_id }}",
+    });
+    let made = recorder.call("create_message_rule", admin, "POST /message-rules", Some(body)).await;
+    let rule = id(&made["id"]);
+    let path = format!("/message-rules/{rule}");
+    recorder.call("list_message_rules", admin, "GET /message-rules?key=order.paid", None).await;
+    recorder.call("get_message_rule", admin, &format!("GET {path}"), None).await;
+    let change = Some(json!({"priority": "urgent"}));
+    recorder.call("update_message_rule", admin, &format!("PATCH {path}"), change).await;
+    let body = Some(json!({"key": "order.paid", "payload": {"order_id": "1003", "total": 49.9}}));
+    recorder.call("simulate_message_rules", admin, "POST /message-rules/simulate", body).await;
+    rule
+}
+
+async fn events(recorder: &mut Recorder<'_>, admin: &Client) {
+    let body = json!({"key": "order.paid", "payload": {"order_id": "1001", "total": 59.9}});
+    let event = recorder.call("create_message_event", admin, "POST /message-events", Some(body)).await;
+    let path = format!("/message-events/{}", id(&event["id"]));
+    expanded(admin, &path).await;
+    let trace = recorder.call("get_message_event", admin, &format!("GET {path}"), None).await;
+    recorder.call("list_message_events", admin, "GET /message-events?key=order.paid", None).await;
+    recorder.call("list_message_sends", admin, "GET /message-sends?status=unsent", None).await;
+    let send = format!("/message-sends/{}", id(&trace["sends"][0]["send"]["id"]));
+    recorder.call("get_message_send", admin, &format!("GET {send}"), None).await;
+    recorder.call("cancel_message_send", admin, &format!("POST {send}/cancel"), None).await;
+    recorder.call("retry_message_send", admin, &format!("POST {send}/retry"), None).await;
+    let events = json!({"events": [
+        {"key": "order.shipped", "payload": {"order_id": "0998"}},
+        {"key": "order.shipped", "payload": {"order_id": "0999"}},
+    ]});
+    recorder.call("create_message_events", admin, "POST /message-events/batch", Some(events)).await;
+}
+
+/// A robot that takes a message and says nothing.
+async fn uncertain(recorder: &mut Recorder<'_>, admin: &Client) {
+    let provider = Provider::start().await;
+    provider.script("/slack", [Act::Close]);
+    let body = json!({"name": "Team", "provider": "slack_robot", "url": provider.url("/slack")});
+    let account = admin.post("/channel-accounts", body).await.status(201)["account"]["id"].clone();
+    let body =
+        json!({"name": "Team", "channel": "robot", "robot": {"format": "text", "text": "A parcel is late."}});
+    let template = admin.post("/message-templates", body).await.status(201)["id"].clone();
+    admin.post(&format!("/message-templates/{}/publish", id(&template)), json!({})).await.ok();
+    let body = json!({"title": "Late", "key": "parcel.late", "template_id": template, "account_id": account});
+    admin.post("/message-rules", body).await.status(201);
+    let body = json!({"key": "parcel.late", "payload": {}});
+    let event = admin.post("/message-events", body).await.status(202);
+    let path = format!("/message-events/{}", id(&event["id"]));
+    let send = eventually("nobody knows", || async {
+        let trace = admin.get(&path).await.ok();
+        (trace["sends"][0]["send"]["status"] == "uncertain").then(|| id(&trace["sends"][0]["send"]["id"]))
+    })
+    .await;
+    let body = Some(json!({"resolution": "accepted"}));
+    recorder.call("resolve_message_send", admin, &format!("POST /message-sends/{send}/resolve"), body).await;
+}
+
+async fn expanded(admin: &Client, path: &str) {
+    eventually("the rules are applied", || async {
+        let trace = admin.get(path).await.ok();
+        (!trace["event"]["expanded_at"].is_null()).then_some(())
+    })
+    .await;
+}
