@@ -3,8 +3,10 @@
 #![allow(missing_docs)]
 
 mod centre;
+mod desk;
 
 pub use centre::*;
+pub use desk::*;
 
 diesel::table! {
     instance (id) {
@@ -272,119 +274,6 @@ diesel::table! {
         content -> Text,
         replaced_by -> BigInt,
         replaced_at -> BigInt,
-    }
-}
-
-diesel::table! {
-    agent_status (member_id) {
-        member_id -> BigInt,
-        tenant_id -> BigInt,
-        status -> Text,
-        reason -> Text,
-        since -> Nullable<BigInt>,
-        current_accept -> BigInt,
-        rev -> BigInt,
-        connected -> Bool,
-        last_seen -> Nullable<BigInt>,
-        last_assigned_at -> Nullable<BigInt>,
-        idle_since -> Nullable<BigInt>,
-        misses -> BigInt,
-    }
-}
-
-diesel::table! {
-    agent_connection (member_id, node_key) {
-        member_id -> BigInt,
-        node_key -> Text,
-        tenant_id -> BigInt,
-        leased_until -> BigInt,
-        seen_at -> BigInt,
-    }
-}
-
-diesel::table! {
-    presence_change (id) {
-        id -> BigInt,
-        tenant_id -> BigInt,
-        member_id -> BigInt,
-        at -> BigInt,
-        status -> Text,
-        effective_status -> Text,
-        reason -> Text,
-    }
-}
-
-diesel::table! {
-    assignment (id) {
-        id -> BigInt,
-        tenant_id -> BigInt,
-        conversation_id -> BigInt,
-        agent_id -> BigInt,
-        reason -> Text,
-        note -> Text,
-        assigned_by -> Nullable<BigInt>,
-        started_at -> BigInt,
-        ended_at -> Nullable<BigInt>,
-        end_reason -> Nullable<Text>,
-        from_agent_id -> Nullable<BigInt>,
-        msg_count -> BigInt,
-    }
-}
-
-diesel::table! {
-    conversation_needs (conversation_id) {
-        conversation_id -> BigInt,
-        tenant_id -> BigInt,
-        required_skills -> Text,
-        preferred_skills -> Text,
-        last_agent_id -> Nullable<BigInt>,
-    }
-}
-
-diesel::table! {
-    conversation_reminder (conversation_id) {
-        conversation_id -> BigInt,
-        tenant_id -> BigInt,
-        customer_seq -> BigInt,
-        agent_seq -> BigInt,
-        agent_id -> Nullable<BigInt>,
-        restart_seq -> BigInt,
-        restarted_at -> BigInt,
-    }
-}
-
-diesel::table! {
-    offer (id) {
-        id -> BigInt,
-        tenant_id -> BigInt,
-        conversation_id -> BigInt,
-        agent_id -> BigInt,
-        state -> Text,
-        offered_at -> BigInt,
-        expires_at -> BigInt,
-        ended_at -> Nullable<BigInt>,
-        rev -> BigInt,
-        from_agent_id -> Nullable<BigInt>,
-        offered_by -> Nullable<BigInt>,
-        reason -> Nullable<Text>,
-        note -> Text,
-    }
-}
-
-diesel::table! {
-    transfer (id) {
-        id -> BigInt,
-        tenant_id -> BigInt,
-        conversation_id -> BigInt,
-        from_agent_id -> Nullable<BigInt>,
-        to_agent_id -> Nullable<BigInt>,
-        from_group_id -> Nullable<BigInt>,
-        to_group_id -> Nullable<BigInt>,
-        reason -> Nullable<Text>,
-        note -> Text,
-        transferred_by -> Nullable<BigInt>,
-        at -> BigInt,
-        msg_count -> BigInt,
     }
 }
 

@@ -183,7 +183,11 @@ fn columns(connection: &mut AnyConnection) -> BTreeMap<String, Vec<String>> {
 
 /// The tables and columns that `src/db/schema.rs` and its parts declare.
 fn schema_file() -> BTreeMap<String, Vec<String>> {
-    let text = concat!(include_str!("../../src/db/schema.rs"), include_str!("../../src/db/schema/centre.rs"));
+    let text = concat!(
+        include_str!("../../src/db/schema.rs"),
+        include_str!("../../src/db/schema/centre.rs"),
+        include_str!("../../src/db/schema/desk.rs")
+    );
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut current = None;
     for line in text.lines().map(str::trim) {

@@ -46,6 +46,7 @@ pub(super) fn outcome(code: i64) -> (Outcome, Option<i64>) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     #[test]
     fn signs_as_dingtalk_does() {

@@ -146,6 +146,7 @@ impl Resolve for PublicNames {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

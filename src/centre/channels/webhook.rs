@@ -62,6 +62,7 @@ pub(super) fn judge(reply: &Reply) -> Answer {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use crate::domain::centre::template::Rendered;

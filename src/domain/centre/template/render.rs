@@ -193,6 +193,7 @@ fn told(cause: &minijinja::Error) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 mod tests {
     use serde_json::json;
 
