@@ -28,7 +28,8 @@ pub struct OpenConversation {
     /// Staff: for which customer. A customer opens its own and leaves this out.
     #[serde(default)]
     pub customer_id: Option<MemberId>,
-    /// The group whose matter it is. Ignored when an open conversation is found.
+    /// The group whose matter it is; one that serves as a whole (`serving`) serves it at once. Ignored when an open
+    /// conversation is found.
     #[serde(default)]
     pub group_id: Option<GroupId>,
     /// Skills without which no agent is chosen by routing, such as `refunds`, `de` or `refunds:3` (at least level 3, of 9);
@@ -147,7 +148,7 @@ pub struct UpdateConversation {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Vec<String>>)]
     pub tags: Option<Option<Vec<String>>>,
-    /// The group whose matter it is. null: no group's.
+    /// The group whose matter it is; one that serves as a whole (`serving`) serves at once what waits. null: no group's.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<GroupId>)]
     pub group_id: Option<Option<GroupId>>,

@@ -64,8 +64,8 @@ codes! {
     NotFound "not_found" 404 false "There is nothing here that you may see.";
     MethodNotAllowed "method_not_allowed" 405 false "The path exists, with other methods: see Allow.";
     RequestTimeout "request_timeout" 408 true "The body took too long to arrive; the connection ends. Send the request again.";
-    IdempotencyConflict "idempotency_conflict" 409 false "This client_msg_id was used for another body.";
-    InvalidTransition "invalid_transition" 409 false "The conversation's present state does not allow this.";
+    IdempotencyConflict "idempotency_conflict" 409 false "This client_msg_id or Idempotency-Key was used for another body.";
+    InvalidTransition "invalid_transition" 409 false "The present state does not allow this.";
     AlreadyAssigned "already_assigned" 409 false "Another agent holds the conversation; context.agent_id says who.";
     AgentFull "agent_full" 409 false "The agent serves as many conversations as it accepts; context.current_accept and context.max_accept say how many.";
     OfferEnded "offer_ended" 409 false "The offer was answered, ran out or was withdrawn; context.status says where the conversation stands.";

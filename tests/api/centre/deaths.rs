@@ -73,7 +73,7 @@ on_every_database! {
         let desk = app.desk().await;
         let provider = Provider::start().await;
         wired(&desk.admin, &provider).await;
-        provider.script("/webhook", [Act::Wait(7_000), Act::Answer(200, "", "second")]);
+        provider.script("/webhook", [Act::Wait(14_000), Act::Answer(200, "", "second")]);
         let event = tell(&desk.admin, "webhook", json!({})).await;
         eventually("the first is under way", || async { (provider.deliveries("/webhook").len() == 1).then_some(()) }).await;
         // The worker of this process is busy with the account, so the send waits for it after the sweep gave it up.

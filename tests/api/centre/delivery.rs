@@ -51,7 +51,8 @@ on_every_database! {
         provider.script("/webhook", [BROKEN, Act::Close]);
         let event = tell(&desk.admin, "order.paid", json!({})).await;
         let failed = delivery_attempts(&desk.admin, &event, 1).await;
-        assert_eq!((&failed["send"]["status"], &failed["send"]["last_error"]), (&json!("unsent"), &json!("down")));
+        let first = &failed["attempts"][0];
+        assert_eq!((&first["outcome"], &first["message"]), (&json!("retry"), &json!("down")));
         app.advance(7_000).await;
         let failed = delivery_attempts(&desk.admin, &event, 2).await;
         assert_eq!(failed["attempts"][1]["outcome"], "uncertain", "a receiver of webhooks knows repeats");
@@ -68,14 +69,14 @@ on_every_database! {
     async fn slowing_down_costs_nothing(app: TestApp) {
         let provider = Provider::start().await;
         let (desk, to, _) = wired(&app, &provider, json!({})).await;
-        provider.script("/webhook", [Act::Answer(429, "retry-after: 7\r\n", "")]);
+        provider.script("/webhook", [Act::Answer(429, "retry-after: 600\r\n", "")]);
         let event = tell(&desk.admin, "order.paid", json!({})).await;
         let waits = delivery_attempts(&desk.admin, &event, 1).await;
         assert_eq!((&waits["send"]["status"], &waits["send"]["attempts"]), (&json!("unsent"), &json!(0)));
         let path = format!("/channel-accounts/{to}");
         let paused = desk.admin.get(&path).await.ok();
         assert_eq!(paused["pause_reason"], "slow");
-        app.advance(8_000).await;
+        app.advance(601_000).await;
         sent(&desk.admin, &event, "success").await;
         let well = eventually("the account is well", || async {
             let account = desk.admin.get(&path).await.ok();
@@ -110,13 +111,14 @@ on_every_database! {
         let provider = Provider::start().await;
         let (desk, to, _) = wired(&app, &provider, json!({})).await;
         provider.always("/webhook", Some(BROKEN));
-        let mut events = Vec::new();
-        for n in 0..5 {
-            let event = tell(&desk.admin, "order.paid", json!({"n": n})).await;
-            delivery_attempts(&desk.admin, &event, 1).await;
-            events.push(event);
-        }
-        let account = desk.admin.get(&format!("/channel-accounts/{to}")).await.ok();
+        let batch: Vec<Value> = (0..5).map(|n| json!({"key": "order.paid", "payload": {"n": n}})).collect();
+        let told = desk.admin.post("/message-events/batch", json!({"events": batch})).await.status(202);
+        let events: Vec<String> = told["data"].as_array().unwrap().iter().map(|one| text(&one["id"])).collect();
+        let account = eventually("the breaker is open", || async {
+            let account = desk.admin.get(&format!("/channel-accounts/{to}")).await.ok();
+            (!account["paused_until"].is_null()).then_some(account)
+        })
+        .await;
         assert_eq!((&account["pause_reason"], &account["fail_streak"]), (&json!("failures"), &json!(5)));
         let late = tell(&desk.admin, "order.paid", json!({"n": 9})).await;
         sent(&desk.admin, &late, "unsent").await;
