@@ -14,7 +14,7 @@ mod store;
 mod sweep;
 mod worker;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,19 +85,23 @@ impl Dispatch {
         }
     }
 
-    /// Accounts that something waits for and nothing speaks against.
-    async fn due(&self) -> Result<Vec<ChannelAccountId>> {
+    /// Some accounts behind this one that something waits for and nothing speaks against, and behind which one to look
+    /// next. Whoever comes first in a long list comes no oftener than the last.
+    async fn due(&self, after: ChannelAccountId) -> Result<(Vec<ChannelAccountId>, ChannelAccountId)> {
         let now = self.clock.now().0;
-        self.db.read(move |connection| store::due(connection, now, ACCOUNTS)).await
+        let found = self.db.read(move |connection| store::due(connection, after, now, ACCOUNTS)).await?;
+        let is_full = i64::try_from(found.len()).is_ok_and(|count| count == ACCOUNTS);
+        let next = found.last().copied().filter(|_| is_full).unwrap_or(ChannelAccountId(0));
+        Ok((found, next))
     }
 }
 
 /// What a piece of work leaves.
 enum Done {
-    /// This account was worked on.
-    Account(ChannelAccountId),
-    /// The store was looked at; something waits for these.
-    Looked(Vec<ChannelAccountId>),
+    /// This account was worked on; whether anything was done.
+    Account(ChannelAccountId, bool),
+    /// The store was looked at: something waits for these, and behind this one is looked next.
+    Looked(Vec<ChannelAccountId>, ChannelAccountId),
     /// What dead workers left was looked for.
     Swept,
 }
@@ -109,40 +113,45 @@ pub async fn run(dispatch: Dispatch, shutdown: CancellationToken) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     sweeps.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut work: FuturesUnordered<BoxFuture<'static, Done>> = FuturesUnordered::new();
-    let (mut waiting, mut busy) = (BTreeSet::new(), HashSet::new());
+    // Accounts are worked on in the order in which they were found, so that none waits for another's second turn.
+    let (mut waiting, mut listed, mut busy) = (VecDeque::new(), HashSet::new(), 0_usize);
     let (mut looking, mut again, mut sweeping) = (false, false, false);
+    let mut after = ChannelAccountId(0);
     loop {
-        while busy.len() < AT_ONCE
-            && let Some(account) = waiting.pop_first()
+        while busy < AT_ONCE
+            && let Some(account) = waiting.pop_front()
         {
-            if busy.insert(account) {
-                let (dispatch, shutdown) = (dispatch.clone(), shutdown.clone());
-                work.push(
-                    worker::run(dispatch, account, shutdown).map(move |()| Done::Account(account)).boxed(),
-                );
-            }
+            busy += 1;
+            let (dispatch, shutdown) = (dispatch.clone(), shutdown.clone());
+            let turn = worker::run(dispatch, account, shutdown).map(move |did| Done::Account(account, did));
+            work.push(turn.boxed());
         }
-        if again && !looking && !shutdown.is_cancelled() {
+        if again && !looking {
             (looking, again) = (true, false);
             let dispatch = dispatch.clone();
             let look = async move {
-                Done::Looked(dispatch.due().await.unwrap_or_else(|error| {
+                let found = dispatch.due(after).await.unwrap_or_else(|error| {
                     log::debug!(target: "deskwire::centre", "sends could not be looked for: {error}");
-                    Vec::new()
-                }))
+                    (Vec::new(), after)
+                });
+                Done::Looked(found.0, found.1)
             };
             work.push(look.boxed());
         }
         tokio::select! {
             Some(done) = work.next(), if !work.is_empty() => match done {
-                // What came meanwhile for an account in work is found by the next look.
-                Done::Account(account) => {
-                    busy.remove(&account);
-                    again = true;
+                // What came meanwhile for an account in work is found by the next look. When nothing could be done, because
+                // of a limit or of another process, the next tick is soon enough.
+                Done::Account(account, did) => {
+                    busy -= 1;
+                    listed.remove(&account);
+                    again |= did;
                 }
-                Done::Looked(accounts) => {
+                Done::Looked(accounts, next) => {
                     looking = false;
-                    waiting.extend(accounts.into_iter().filter(|account| !busy.contains(account)));
+                    again |= next.0 > 0 && next != after;
+                    after = next;
+                    waiting.extend(accounts.into_iter().filter(|account| listed.insert(*account)));
                 }
                 Done::Swept => {
                     sweeping = false;

@@ -12,10 +12,16 @@ use crate::domain::tenant::TenantStatus;
 use crate::kernel::{ChannelAccountId, MessageSendId, Result};
 use crate::{holding, on};
 
-/// Accounts that a send waits for, of tenants that are active, unless they are disabled or paused.
-pub(super) fn due(connection: &mut AnyConnection, now: i64, limit: i64) -> Result<Vec<ChannelAccountId>> {
+/// Accounts behind this one that a send waits for, of tenants that are active, unless they are disabled or paused.
+pub(super) fn due(
+    connection: &mut AnyConnection,
+    after: ChannelAccountId,
+    now: i64,
+    limit: i64,
+) -> Result<Vec<ChannelAccountId>> {
     let ranks: Vec<i64> = MessagePriority::ALL.iter().map(|priority| priority.rank()).collect();
     Ok(on!(connection, inner => channel_account::table
+        .filter(channel_account::id.gt(after))
         .filter(channel_account::status.eq(AccountStatus::Active.as_str()))
         .filter(channel_account::deleted_at.is_null())
         .filter(channel_account::paused_until.le(now))

@@ -42,15 +42,17 @@ impl Dispatch {
     }
 }
 
-/// Works on an account. Errors of the store end it; what it began is taken up when its leases end.
-pub(super) async fn run(dispatch: Dispatch, account: ChannelAccountId, shutdown: CancellationToken) {
-    if let Err(error) = work(&dispatch, account, &shutdown).await {
+/// Works on an account; tells whether anything was done. Errors of the store end it; what it began is taken up when its
+/// leases end.
+pub(super) async fn run(dispatch: Dispatch, account: ChannelAccountId, shutdown: CancellationToken) -> bool {
+    work(&dispatch, account, &shutdown).await.unwrap_or_else(|error| {
         log::warn!(target: "deskwire::centre", "sends of account {account} were left: {error}");
-    }
+        false
+    })
 }
 
-async fn work(dispatch: &Dispatch, account: ChannelAccountId, shutdown: &CancellationToken) -> Result<()> {
-    let began = Instant::now();
+async fn work(dispatch: &Dispatch, account: ChannelAccountId, shutdown: &CancellationToken) -> Result<bool> {
+    let (began, mut did) = (Instant::now(), false);
     let (mut running, mut ended): (Running, Vec<Ended>) = (FuturesUnordered::new(), Vec::new());
     // How many may be under way is known with the first claim.
     let (mut places, mut is_dry) = (1, false);
@@ -62,6 +64,7 @@ async fn work(dispatch: &Dispatch, account: ChannelAccountId, shutdown: &Cancell
             let (room, claimed, failed) = taken;
             places = room;
             is_dry = claimed.is_empty() && failed.is_empty();
+            did |= !is_dry;
             running.extend(claimed);
             ended.extend(failed);
         }
@@ -87,10 +90,10 @@ async fn work(dispatch: &Dispatch, account: ChannelAccountId, shutdown: &Cancell
     while let Some(one) = running.next().await {
         ended.push(one);
     }
-    match ended.is_empty() {
-        true => Ok(()),
-        false => write(dispatch, account, ended).await,
+    if !ended.is_empty() {
+        write(dispatch, account, ended).await?;
     }
+    Ok(did)
 }
 
 type Taken = (usize, Vec<BoxFuture<'static, Ended>>, Vec<Ended>);

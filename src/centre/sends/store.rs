@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 
 use crate::db::AnyConnection;
+use crate::db::dialect::rows_in_statement;
 use crate::db::schema::{message_attempt, message_send};
 use crate::domain::centre::send::{AttemptRow, SendRow, SendStatus};
 use crate::kernel::{MessageEventId, MessageRuleId, MessageSendId, Result, TenantId};
@@ -10,6 +11,11 @@ use crate::on;
 
 /// Most attempts that are shown of a send: the newest.
 pub const ATTEMPTS_SHOWN: i64 = 100;
+
+/// Bytes of messages in one statement: MySQL takes 16 MiB in all unless it is told otherwise.
+const STATEMENT_BYTES: usize = 4 << 20;
+/// Columns of `message_send`.
+const COLUMNS: usize = 24;
 
 /// Which sends a list is to show.
 #[derive(Debug, Clone, Default)]
@@ -20,10 +26,19 @@ pub struct Filter {
     pub rule_id: Option<MessageRuleId>,
 }
 
-/// Stores new sends.
+/// Stores new sends, in statements that no server finds too long.
 pub fn insert(connection: &mut AnyConnection, rows: &[SendRow]) -> Result<()> {
-    if !rows.is_empty() {
-        on!(connection, inner => diesel::insert_into(message_send::table).values(rows).execute(inner))?;
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = rest.iter().take_while(|row| {
+            bytes += row.body.len();
+            bytes <= STATEMENT_BYTES
+        });
+        let count = fits.count().clamp(1, rows_in_statement(COLUMNS).min(rest.len()));
+        let (now, later) = rest.split_at(count);
+        on!(connection, inner => diesel::insert_into(message_send::table).values(now).execute(inner))?;
+        rest = later;
     }
     Ok(())
 }
