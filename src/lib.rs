@@ -95,6 +95,9 @@
 //! | participant | a member's row of a conversation: membership and positions; shown to it as an inbox row |
 //! | command | one thing that is asked of the journal; decided with the present state in hand |
 //! | working set | the rows that a batch loaded, and what its commands made of them |
+//! | message event | something that happened, told to the message centre; rules make messages of it |
+//! | send | one message of the message centre to one receiver: the queue and the record of it |
+//! | channel account | where messages go: an address of a merchant, or its account with a provider |
 //! | lane | a thread that commits batches of commands on a connection of its own |
 //! | feed | committed changes on their way to the readers of this process |
 //! | follower | durable work behind the log, with a stored cursor and a lease |

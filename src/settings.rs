@@ -48,7 +48,7 @@ pub struct SecretSettings {
     #[arg(long, env = "DESKWIRE_JWT_KEYS", hide_env_values = true)]
     pub jwt_keys: Option<Secret>,
 
-    /// The key that seals what is kept at rest and read again (identity keys). With SQLite it is made and kept
+    /// The key that seals what is kept at rest and read again (identity keys, channel accounts). With SQLite it is made and kept
     /// beside the database when absent.
     #[arg(long, env = "DESKWIRE_MASTER_KEY", hide_env_values = true)]
     pub master_key: Option<Secret>,

@@ -76,7 +76,7 @@ codes! {
     OfferPending "offer_pending" 409 false "The conversation is offered to another agent; context.agent_id and context.expires_at say to whom and until when. Withdraw that offer first.";
     GroupEmpty "group_empty" 409 false "Nobody in the group could serve the conversation: it has no member with a usable account, or, for a transfer, none but the one who serves it now.";
     OpenConversationExists "open_conversation_exists" 409 false "The customer has another open conversation; context.conversation_id says which.";
-    ConversationClosed "conversation_closed" 409 false "The conversation is closed; context.open_conversation_id names the open one, if there is one.";
+    ConversationClosed "conversation_closed" 409 false "The conversation is closed; context.open_conversation_id names the open one, if there is one that you may see.";
     ReopenExpired "reopen_expired" 409 false "The customer may reopen this conversation no longer: open a new one; context.closed_at says when it ended.";
     WindowExpired "window_expired" 409 false "The time in which this message could be edited or recalled is over.";
     MessageRecalled "message_recalled" 409 false "The message was recalled and cannot be edited.";

@@ -59,6 +59,8 @@ impl OwnProcesses {
             environment: environment(url),
             http: reqwest::Client::builder()
                 .no_proxy()
+                // Only servers without TLS are asked.
+                .tls_certs_only([])
                 .timeout(Duration::from_secs(5))
                 .build()
                 .map_err(|cause| format!("cannot make an HTTP client: {cause}"))?,

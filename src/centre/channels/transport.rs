@@ -37,18 +37,23 @@ pub struct Transport {
 impl Transport {
     /// With the hosts that the operator allows beside the public ones.
     pub fn new(allowed: &Allowed) -> Result<Self> {
-        let client = Client::builder()
-            .user_agent(concat!("Deskwire/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT)
-            .timeout(ATTEMPT)
-            .pool_idle_timeout(IDLE)
-            .dns_resolver(Arc::new(PublicNames { allowed: allowed.clone() }))
-            .build()
-            .map_err(|cause| {
-                Error::internal("the client of the providers could not be made").caused_by(cause)
-            })?;
+        let builder = || {
+            Client::builder()
+                .user_agent(concat!("Deskwire/", env!("CARGO_PKG_VERSION")))
+                .redirect(redirect::Policy::none())
+                .no_proxy()
+                .connect_timeout(CONNECT)
+                .timeout(ATTEMPT)
+                .pool_idle_timeout(IDLE)
+                .dns_resolver(Arc::new(PublicNames { allowed: allowed.clone() }))
+        };
+        let client = builder().build().or_else(|cause| {
+            // A machine without certificates runs everything but this.
+            log::warn!(target: "deskwire::centre", "no message will reach an https address: {cause:?}");
+            builder().tls_certs_only([]).build()
+        });
+        let refused = "the client of the providers could not be made";
+        let client = client.map_err(|cause| Error::internal(refused).caused_by(cause))?;
         Ok(Self { client, allowed: allowed.clone() })
     }
 

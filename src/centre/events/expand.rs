@@ -78,7 +78,9 @@ impl Expander {
         while let Some(written) = writes.next().await {
             failed = written.err().or(failed);
         }
-        self.sends.notify_one();
+        if count > 0 {
+            self.sends.notify_one();
+        }
         failed.map_or(Ok(count), Err)
     }
 

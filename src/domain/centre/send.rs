@@ -70,7 +70,7 @@ impl SendStatus {
             (Self::Unsent, E::Claimed) => Self::Sending,
             (Self::Unsent, E::Cancelled) => Self::Cancelled,
             (Self::Unsent, E::Expired) => Self::Expired,
-            // Without a template that says something there is nothing to claim.
+            // What waits is refused with the account that it waits for.
             (Self::Unsent | Self::Sending, E::Refused) => Self::Failed,
             (Self::Sending | Self::Uncertain, E::Accepted) => Self::Success,
             (Self::Sending | Self::Uncertain, E::NotSent) => Self::Unsent,
@@ -88,8 +88,6 @@ text_enum! {
         Template = "template",
         /// The provider refuses this content.
         Content = "content",
-        /// The provider does not reach this receiver.
-        Recipient = "recipient",
         /// Every attempt failed.
         Attempts = "attempts",
         /// The account was deleted.
@@ -146,8 +144,6 @@ text_enum! {
         Slow = "slow",
         /// The provider refuses what the account is set to.
         Configuration = "configuration",
-        /// The provider does not reach this receiver.
-        Recipient = "recipient",
         /// The provider refuses this content.
         Content = "content",
         /// No answer came: it may have arrived.

@@ -122,9 +122,12 @@ impl CommandContext<'_> {
         let error =
             Error::new(Code::ConversationClosed, "the conversation is closed").with("status", row.status);
         let key = row.customer_id.map(support_open_key);
+        // Only to who may see it: it can be another group's matter.
         match key.and_then(|key| self.open_conversation(&key)) {
-            Some(open) => Err(error.with("open_conversation_id", open)),
-            None => Err(error),
+            Some(open) if self.relation(open)? != Relation::Stranger => {
+                Err(error.with("open_conversation_id", open))
+            }
+            _ => Err(error),
         }
     }
 

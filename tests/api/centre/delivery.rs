@@ -76,7 +76,10 @@ on_every_database! {
         let path = format!("/channel-accounts/{to}");
         let paused = desk.admin.get(&path).await.ok();
         assert_eq!(paused["pause_reason"], "slow");
-        app.advance(601_000).await;
+        app.advance(300_000).await;
+        sent(&desk.admin, &event, "unsent").await;
+        assert_eq!(provider.deliveries("/webhook").len(), 1, "sooner than the receiver wished");
+        app.advance(301_000).await;
         sent(&desk.admin, &event, "success").await;
         let well = eventually("the account is well", || async {
             let account = desk.admin.get(&path).await.ok();

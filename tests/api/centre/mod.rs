@@ -4,6 +4,7 @@ mod accounts;
 mod deaths;
 mod delivery;
 mod events;
+mod keeping;
 pub mod provider;
 mod robots;
 mod rules;

@@ -62,6 +62,7 @@ impl TestApp {
         let base = format!("http://{}", running.address);
         let http = reqwest::Client::builder()
             .no_proxy()
+            .tls_certs_only([])
             .timeout(std::time::Duration::from_secs(60))
             .build()
             .unwrap();
