@@ -203,6 +203,12 @@ id_types! {
     MessageEventId;
     /// One message to one receiver.
     MessageSendId;
+    /// A person with addresses of its own for messages.
+    MessageRecipientId;
+    /// A member or a message recipient.
+    PersonId;
+    /// What a person does not want to be sent.
+    OptOutId;
 }
 
 #[cfg(test)]

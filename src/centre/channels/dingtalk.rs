@@ -26,7 +26,7 @@ pub(super) fn request(
         let sign = signature(secret, now.0)?;
         url.query_pairs_mut().append_pair("timestamp", &now.0.to_string()).append_pair("sign", &sign);
     }
-    Ok(Request { url: url.into(), headers: Vec::new(), body: body.to_string() })
+    Ok(Request::json(url, body.to_string()))
 }
 
 /// Over the time in milliseconds and the secret, by the secret.

@@ -28,7 +28,7 @@ pub(super) fn request(
         body["timestamp"] = Value::String(seconds.to_string());
         body["sign"] = Value::String(signature(secret, seconds)?);
     }
-    Ok(Request { url: config.url.clone(), headers: Vec::new(), body: body.to_string() })
+    Ok(Request::json(config.url.clone(), body.to_string()))
 }
 
 /// Of nothing, by the time in seconds and the secret.

@@ -29,6 +29,8 @@ pub struct Message<'a> {
     pub id: MessageSendId,
     /// When it was made.
     pub created_at: Millis,
+    /// The receiver's address; empty where the account has the only one.
+    pub address: &'a str,
     /// What it says.
     pub rendered: &'a Rendered,
     /// The present time.
@@ -40,11 +42,23 @@ pub struct Message<'a> {
 pub struct Request {
     /// Where to.
     pub url: String,
-    /// Headers beside the content type, which is JSON.
+    /// The type of the body.
+    pub content_type: &'static str,
+    /// Headers beside it.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: String,
 }
+
+impl Request {
+    /// With a JSON body.
+    pub fn json(url: impl Into<String>, body: String) -> Self {
+        Self { url: url.into(), content_type: JSON, headers: Vec::new(), body }
+    }
+}
+
+/// The type of a JSON body.
+pub const JSON: &str = "application/json";
 
 /// The provider's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +82,8 @@ pub struct Answer {
     pub code: Option<String>,
     /// What the provider said, or what kept it from saying anything.
     pub message: Option<String>,
+    /// The provider's name for the message.
+    pub provider_message_id: Option<String>,
     /// How long the provider wishes to be left alone, in milliseconds.
     pub retry_after_ms: Option<i64>,
 }
@@ -75,12 +91,26 @@ pub struct Answer {
 impl Answer {
     /// An attempt that ended without an answer of the provider's.
     pub fn without_reply(outcome: Outcome, message: impl Into<String>) -> Self {
-        Self { outcome, http_status: None, code: None, message: Some(message.into()), retry_after_ms: None }
+        Self {
+            outcome,
+            http_status: None,
+            code: None,
+            message: Some(message.into()),
+            provider_message_id: None,
+            retry_after_ms: None,
+        }
     }
 
     /// What a reply means.
     fn of(reply: &Reply, outcome: Outcome, code: Option<String>, message: Option<String>) -> Self {
-        Self { outcome, http_status: Some(reply.status), code, message, retry_after_ms: reply.retry_after_ms }
+        Self {
+            outcome,
+            http_status: Some(reply.status),
+            code,
+            message,
+            provider_message_id: None,
+            retry_after_ms: reply.retry_after_ms,
+        }
     }
 }
 

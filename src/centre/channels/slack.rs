@@ -11,7 +11,7 @@ pub(super) fn request(config: &Config, title: &str, text: &str) -> Request {
         true => text.to_owned(),
         false => format!("*{title}*\n{text}"),
     };
-    Request { url: config.url.clone(), headers: Vec::new(), body: json!({"text": text}).to_string() }
+    Request::json(config.url.clone(), json!({"text": text}).to_string())
 }
 
 /// A body `ok` is acceptance; otherwise the body is the reason.

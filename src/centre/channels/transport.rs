@@ -71,7 +71,8 @@ impl Transport {
                 return refused("the address is not a public one");
             }
         }
-        let mut building = self.client.post(url).header(CONTENT_TYPE, "application/json").body(request.body);
+        let mut building =
+            self.client.post(url).header(CONTENT_TYPE, request.content_type).body(request.body);
         for (name, value) in request.headers {
             building = building.header(name, value);
         }
@@ -156,7 +157,7 @@ mod tests {
     use super::*;
 
     fn request(url: &str) -> Request {
-        Request { url: url.to_owned(), headers: Vec::new(), body: "{}".to_owned() }
+        Request::json(url, "{}".to_owned())
     }
 
     fn carried(allowed: &str, url: &str) -> std::result::Result<Reply, Answer> {

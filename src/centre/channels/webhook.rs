@@ -39,7 +39,7 @@ pub(super) fn request(
         ("webhook-timestamp", seconds.to_string()),
         ("webhook-signature", signatures?.join(" ")),
     ];
-    Ok(Request { url: config.url.clone(), headers, body })
+    Ok(Request { headers, ..Request::json(config.url.clone(), body) })
 }
 
 /// A signature of version 1.
@@ -81,7 +81,8 @@ mod tests {
     fn both_secrets_sign_while_one_follows_the_other() {
         let rendered = Rendered::Webhook { event_type: "a".to_owned(), data: json!({}) };
         let now = Millis(1_000_000);
-        let message = Message { id: MessageSendId(7), created_at: Millis(5), rendered: &rendered, now };
+        let message =
+            Message { id: MessageSendId(7), created_at: Millis(5), address: "", rendered: &rendered, now };
         let config = Config {
             url: "https://shop.example/".to_owned(),
             secret: Some(new_secret()),

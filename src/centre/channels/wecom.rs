@@ -17,7 +17,7 @@ pub(super) fn request(config: &Config, format: RobotFormat, title: &str, text: &
             json!({"msgtype": "markdown", "markdown": {"content": format!("**{title}**\n{text}")}})
         }
     };
-    Request { url: config.url.clone(), headers: Vec::new(), body: body.to_string() }
+    Request::json(config.url.clone(), body.to_string())
 }
 
 /// What a code means: 45009 too often, 93000 a wrong key, 40058 and 44004 content, -1 busy.

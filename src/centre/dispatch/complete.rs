@@ -5,7 +5,8 @@ use super::store;
 use crate::centre::channels::Answer;
 use crate::db::{AnyConnection, time};
 use crate::domain::centre::send::{
-    AttemptRow, CODE_MAX, ERROR_MAX, MESSAGE_MAX, MessagePriority, Outcome, Phase, SendEvent, SendRow,
+    AttemptRow, CODE_MAX, ERROR_MAX, MESSAGE_MAX, MessagePriority, Outcome, PROVIDER_MESSAGE_ID_MAX, Phase,
+    SendEvent, SendRow,
 };
 use crate::domain::centre::verdict::{Attempted, Health, judge};
 use crate::kernel::{ChannelAccountId, Error, Result};
@@ -57,6 +58,7 @@ pub(super) fn complete(
             slowed: verdict.slowed,
             may_duplicate: verdict.may_duplicate,
             next_at: now + verdict.wait_ms,
+            provider_message_id: cut(answer.provider_message_id.as_deref(), PROVIDER_MESSAGE_ID_MAX),
             last_code: cut(answer.code.as_deref(), CODE_MAX),
             last_error: cut(answer.message.as_deref(), ERROR_MAX).filter(|_| !is_sent),
             updated_at: now,

@@ -208,6 +208,7 @@ pub(super) fn settle(connection: &mut AnyConnection, before: &SendRow, after: &S
             message_send::lease_until.eq(0),
             message_send::last_code.eq(after.last_code.as_deref()),
             message_send::last_error.eq(after.last_error.as_deref()),
+            message_send::provider_message_id.eq(after.provider_message_id.as_deref()),
             message_send::updated_at.eq(after.updated_at),
             message_send::sent_at.eq(after.sent_at),
         ),

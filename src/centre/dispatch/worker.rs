@@ -134,7 +134,13 @@ fn prepare(dispatch: &Dispatch, account: &AccountRow, send: &SendRow, now: Milli
     let rendered: Option<Rendered> = serde_json::from_str(&send.body)
         .map_err(|cause| Error::internal("a stored message cannot be read").caused_by(cause))?;
     let rendered = rendered.ok_or_else(|| Error::internal("there is nothing to send"))?;
-    let message = Message { id: send.id, created_at: Millis(send.created_at), rendered: &rendered, now };
+    let message = Message {
+        id: send.id,
+        created_at: Millis(send.created_at),
+        address: send.address.as_deref().unwrap_or_default(),
+        rendered: &rendered,
+        now,
+    };
     channels::request(account.provider, &config, message)
 }
 

@@ -69,6 +69,7 @@ pub async fn create(
             created_at: now,
             expanded_at: None,
             decisions: None,
+            customer_id: None,
         });
     }
     check.finish()?;

@@ -10,6 +10,7 @@ use crate::db::types::json_text;
 use crate::domain::actor::Actor;
 use crate::domain::centre::account::NAME_MAX;
 use crate::domain::centre::apply::{Applied, apply};
+use crate::domain::centre::recipient::QuietHoursPolicy;
 use crate::domain::centre::rule::{
     CONDITIONS_MAX, Condition, DEDUPE_KEY_MAX, DEDUPE_MAX, DELAY_MAX, RuleRow, RuleStatus, TTL_MAX,
 };
@@ -80,6 +81,8 @@ pub async fn create(app: &App, actor: Actor, given: Given) -> Result<RuleRow> {
         ttl_seconds: 0,
         dedupe_seconds: 0,
         dedupe_key: String::new(),
+        recipients: "[]".to_owned(),
+        quiet_hours: QuietHoursPolicy::Defer,
         created_at: now,
         updated_at: now,
         deleted_at: None,

@@ -11,13 +11,14 @@ use crate::app::App;
 use crate::auth::{Admin, Staff};
 use crate::centre::templates::api::RenderedMessage;
 use crate::domain::centre::send::{
-    AttemptRow, MessagePriority, Outcome, Phase, SendReason, SendRow, SendStatus,
+    AttemptRow, MessagePriority, Outcome, Phase, RecipientType, SendReason, SendRow, SendStatus,
 };
 use crate::domain::centre::template::Rendered;
 use crate::http::json::Body;
 use crate::http::page::{Page, PageQuery};
 use crate::kernel::{
-    ChannelAccountId, Error, MessageEventId, MessageRuleId, MessageSendId, MessageTemplateId, Millis, Result,
+    ChannelAccountId, Error, MessageEventId, MessageRuleId, MessageSendId, MessageTemplateId, Millis,
+    PersonId, Result,
 };
 
 /// The routes of this module.
@@ -48,9 +49,18 @@ pub struct MessageSend {
     priority: MessagePriority,
     /// Where it stands.
     status: SendStatus,
-    /// Why it failed.
+    /// Why it failed, or was not sent to this person.
     #[schema(required)]
     reason: Option<SendReason>,
+    /// What its receiver is; null of webhooks and robots.
+    #[schema(required)]
+    recipient_type: Option<RecipientType>,
+    /// The receiver: a member, or a message recipient.
+    #[schema(required)]
+    recipient_id: Option<PersonId>,
+    /// The receiver's address on the channel.
+    #[schema(required)]
+    address: Option<String>,
     /// What is said; null when nothing can be.
     #[schema(required)]
     message: Option<RenderedMessage>,
@@ -63,6 +73,9 @@ pub struct MessageSend {
     /// Until when it may be sent; null: for ever.
     #[schema(required)]
     expires_at: Option<Millis>,
+    /// The provider's name for the message.
+    #[schema(required)]
+    provider_message_id: Option<String>,
     /// The provider's last code.
     #[schema(required)]
     last_code: Option<String>,
@@ -94,11 +107,15 @@ impl TryFrom<SendRow> for MessageSend {
             priority: MessagePriority::from_rank(row.priority),
             status: row.status,
             reason: row.reason,
+            recipient_type: row.recipient_type,
+            recipient_id: row.recipient_id,
+            address: row.address,
             message: message.map(RenderedMessage::from),
             attempts: row.attempts,
             may_duplicate: row.may_duplicate,
             next_at: Millis(row.next_at),
             expires_at: row.expires_at.map(Millis),
+            provider_message_id: row.provider_message_id,
             last_code: row.last_code,
             last_error: row.last_error,
             created_at: Millis(row.created_at),

@@ -6,12 +6,14 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use super::parts::Parts;
 use super::service;
 use crate::app::App;
 use crate::auth::{Admin, Staff};
 use crate::domain::centre::account::Channel;
 use crate::domain::centre::template::{
-    Content, Rendered, RobotContent, RobotFormat, TemplateRow, Variable, VersionRow, WebhookContent,
+    EmailContent, Rendered, RobotContent, RobotFormat, SmsContent, SmsParameter, TemplateRow, Variable,
+    VersionRow, WebhookContent,
 };
 use crate::http::json::Body;
 use crate::http::page::{Page, PageQuery};
@@ -44,6 +46,12 @@ pub struct MessageTemplate {
     /// What the draft says, of the channel `robot`.
     #[serde(skip_serializing_if = "Option::is_none")]
     robot: Option<RobotContent>,
+    /// What the draft says, of the channel `email`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<EmailContent>,
+    /// What the draft says, of the channel `sms`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sms: Option<SmsContent>,
     /// The fields of payloads that the draft uses.
     variables: Vec<Variable>,
     /// The version that is published and that rules send; null: none yet.
@@ -62,26 +70,21 @@ impl TryFrom<TemplateRow> for MessageTemplate {
 
     fn try_from(row: TemplateRow) -> Result<Self> {
         let (content, variables) = service::read(&row.content, &row.variables)?;
-        let (webhook, robot) = parts(content);
+        let Parts { webhook, robot, email, sms } = content.into();
         Ok(Self {
             id: row.id,
             name: row.name,
             channel: row.channel,
             webhook,
             robot,
+            email,
+            sms,
             variables,
             version: (row.version > 0).then_some(row.version),
             changed: row.changed,
             created_at: Millis(row.created_at),
             updated_at: Millis(row.updated_at),
         })
-    }
-}
-
-fn parts(content: Content) -> (Option<WebhookContent>, Option<RobotContent>) {
-    match content {
-        Content::Webhook(content) => (Some(content), None),
-        Content::Robot(content) => (None, Some(content)),
     }
 }
 
@@ -96,6 +99,12 @@ pub struct MessageTemplateVersion {
     /// What it says, of the channel `robot`.
     #[serde(skip_serializing_if = "Option::is_none")]
     robot: Option<RobotContent>,
+    /// What it says, of the channel `email`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<EmailContent>,
+    /// What it says, of the channel `sms`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sms: Option<SmsContent>,
     /// The fields of payloads that it uses.
     variables: Vec<Variable>,
     /// When it was published.
@@ -107,8 +116,9 @@ impl TryFrom<VersionRow> for MessageTemplateVersion {
 
     fn try_from(row: VersionRow) -> Result<Self> {
         let (content, variables) = service::read(&row.content, &row.variables)?;
-        let (webhook, robot) = parts(content);
-        Ok(Self { version: row.version, webhook, robot, variables, created_at: Millis(row.created_at) })
+        let Parts { webhook, robot, email, sms } = content.into();
+        let created_at = Millis(row.created_at);
+        Ok(Self { version: row.version, webhook, robot, email, sms, variables, created_at })
     }
 }
 
@@ -126,6 +136,12 @@ pub struct CreateMessageTemplate {
     /// What it says, of the channel `robot`.
     #[serde(default)]
     robot: Option<RobotContent>,
+    /// What it says, of the channel `email`: a text, HTML, or both.
+    #[serde(default)]
+    email: Option<EmailContent>,
+    /// What it says, of the channel `sms`: a text, the code of the provider's template, or both.
+    #[serde(default)]
+    sms: Option<SmsContent>,
     /// The fields of payloads that it uses. Absent: none.
     #[serde(default)]
     variables: Vec<Variable>,
@@ -144,6 +160,12 @@ pub struct UpdateMessageTemplate {
     /// What it says, of the channel `robot`.
     #[serde(default)]
     robot: Option<RobotContent>,
+    /// What it says, of the channel `email`: a text, HTML, or both.
+    #[serde(default)]
+    email: Option<EmailContent>,
+    /// What it says, of the channel `sms`: a text, the code of the provider's template, or both.
+    #[serde(default)]
+    sms: Option<SmsContent>,
     /// The fields of payloads that it uses.
     #[serde(default)]
     variables: Option<Vec<Variable>>,
@@ -159,8 +181,9 @@ pub struct PreviewMessageTemplate {
     payload: Option<Map<String, Value>>,
 }
 
-/// What is sent: of the channel `webhook` the fields `type` and `data`, of the channel `robot` the others.
-#[derive(Debug, Serialize, ToSchema)]
+/// What is sent: of the channel `webhook` the fields `type` and `data`, of the channel `robot` `format`, `title` and `text`,
+/// of the channel `email` `subject`, `text` and `html`, of the channel `sms` `text`, `code` and `params`.
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct RenderedMessage {
     /// The `type` of the body.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
@@ -174,41 +197,38 @@ pub struct RenderedMessage {
     /// The title.
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
+    /// The subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
     /// The text.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
+    /// The HTML.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    html: Option<String>,
+    /// The code of the provider's template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    /// The values of the provider's template, in its order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    params: Option<Vec<SmsParameter>>,
 }
 
 impl From<Rendered> for RenderedMessage {
     fn from(rendered: Rendered) -> Self {
-        let empty = Self { event_type: None, data: None, format: None, title: None, text: None };
         match rendered {
             Rendered::Webhook { event_type, data } => {
-                Self { event_type: Some(event_type), data: Some(data), ..empty }
+                Self { event_type: Some(event_type), data: Some(data), ..Self::default() }
             }
             Rendered::Robot { format, title, text } => {
-                Self { format: Some(format), title: Some(title), text: Some(text), ..empty }
+                Self { format: Some(format), title: Some(title), text: Some(text), ..Self::default() }
             }
-        }
-    }
-}
-
-/// The content of a channel. Errors: `validation_failed` unless there is exactly the field of the channel.
-fn content(
-    channel: Channel,
-    webhook: Option<WebhookContent>,
-    robot: Option<RobotContent>,
-) -> Result<Content> {
-    match (channel, webhook, robot) {
-        (Channel::Webhook, Some(content), None) => Ok(Content::Webhook(content)),
-        (Channel::Robot, None, Some(content)) => Ok(Content::Robot(content)),
-        (Channel::Webhook, None, _) => Err(Error::field("/webhook", "required", "what the webhook says")),
-        (Channel::Robot, _, None) => Err(Error::field("/robot", "required", "what the robot says")),
-        (Channel::Webhook, Some(_), Some(_)) => {
-            Err(Error::field("/robot", "invalid", "the channel is webhook"))
-        }
-        (Channel::Robot, Some(_), Some(_)) => {
-            Err(Error::field("/webhook", "invalid", "the channel is robot"))
+            Rendered::Email { subject, text, html } => {
+                Self { subject: Some(subject), text, html, ..Self::default() }
+            }
+            Rendered::Sms { text, code, params } => {
+                Self { text, code, params: Some(params), ..Self::default() }
+            }
         }
     }
 }
@@ -227,8 +247,8 @@ pub async fn create_message_template(
     caller: Admin,
     input: Body<CreateMessageTemplate>,
 ) -> Result<HttpResponse> {
-    let CreateMessageTemplate { name, channel, webhook, robot, variables } = input.into_inner();
-    let content = content(channel, webhook, robot)?;
+    let CreateMessageTemplate { name, channel, webhook, robot, email, sms, variables } = input.into_inner();
+    let content = Parts { webhook, robot, email, sms }.of(channel)?;
     let row = service::create(&app, caller.actor, &name, &content, &variables).await?;
     Ok(HttpResponse::Created().json(MessageTemplate::try_from(row)?))
 }
@@ -282,12 +302,8 @@ pub async fn update_message_template(
     id: web::Path<MessageTemplateId>,
     input: Body<UpdateMessageTemplate>,
 ) -> Result<web::Json<MessageTemplate>> {
-    let UpdateMessageTemplate { name, webhook, robot, variables } = input.into_inner();
-    let content = match (&webhook, &robot) {
-        (None, None) => None,
-        (Some(_), _) => Some(content(Channel::Webhook, webhook, robot)?),
-        (None, Some(_)) => Some(content(Channel::Robot, webhook, robot)?),
-    };
+    let UpdateMessageTemplate { name, webhook, robot, email, sms, variables } = input.into_inner();
+    let content = Parts { webhook, robot, email, sms }.any()?;
     let row = service::update(&app, caller.actor, id.into_inner(), name, content, variables).await?;
     MessageTemplate::try_from(row).map(web::Json)
 }

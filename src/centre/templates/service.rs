@@ -8,8 +8,8 @@ use crate::db::types::json_text;
 use crate::domain::actor::Actor;
 use crate::domain::centre::account::NAME_MAX;
 use crate::domain::centre::template::{
-    Content, DATA_MAX, Fault, Rendered, TEXT_MAX, TITLE_MAX, TYPE_MAX, TemplateRow, VARIABLES_MAX, Variable,
-    VersionRow, samples,
+    Content, DATA_MAX, EMAIL_MAX, Fault, Rendered, SMS_CODE_MAX, SMS_PARAMS_MAX, TEXT_MAX, TITLE_MAX,
+    TYPE_MAX, TemplateRow, VARIABLES_MAX, Variable, VersionRow, samples,
 };
 use crate::domain::permission::{Operation, require};
 use crate::http::page::{Page, PageQuery};
@@ -189,5 +189,37 @@ fn bounds(check: &mut Checker, content: &Content, variables: &[Variable]) {
                 check.wrong("/robot/title", "too_long", format!("at most {TITLE_MAX} characters"));
             }
         }
+        Content::Email(content) => {
+            let (text, html) = (content.text.as_deref(), content.html.as_deref());
+            check.required_line("/email/subject", &content.subject, TITLE_MAX);
+            if text.is_none() && html.is_none() {
+                check.wrong("/email/text", "required", "a text, HTML, or both");
+            }
+            most(check, "/email/text", text.unwrap_or_default(), EMAIL_MAX);
+            most(check, "/email/html", html.unwrap_or_default(), EMAIL_MAX);
+        }
+        Content::Sms(content) => {
+            if content.text.is_none() && content.code.is_none() {
+                check.wrong("/sms/text", "required", "a text, the code of the provider's template, or both");
+            }
+            most(check, "/sms/text", content.text.as_deref().unwrap_or_default(), TEXT_MAX);
+            if let Some(code) = &content.code {
+                check.required_line("/sms/code", code, SMS_CODE_MAX);
+            }
+            if content.params.len() > SMS_PARAMS_MAX {
+                check.wrong("/sms/params", "too_long", format!("at most {SMS_PARAMS_MAX}"));
+            }
+            for (index, parameter) in content.params.iter().enumerate() {
+                let pointer = format!("/sms/params/{index}");
+                check.required_line(&format!("{pointer}/name"), &parameter.name, SMS_CODE_MAX);
+                most(check, &format!("{pointer}/value"), &parameter.value, TITLE_MAX);
+            }
+        }
+    }
+}
+
+fn most(check: &mut Checker, pointer: &str, text: &str, most: usize) {
+    if text.chars().count() > most {
+        check.wrong(pointer, "too_long", format!("at most {most} characters"));
     }
 }

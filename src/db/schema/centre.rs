@@ -67,6 +67,8 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         deleted_at -> Nullable<BigInt>,
+        recipients -> Text,
+        quiet_hours -> Text,
     }
 }
 
@@ -80,6 +82,7 @@ diesel::table! {
         created_at -> BigInt,
         expanded_at -> Nullable<BigInt>,
         decisions -> Nullable<Text>,
+        customer_id -> Nullable<BigInt>,
     }
 }
 
@@ -110,6 +113,40 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         sent_at -> Nullable<BigInt>,
+        recipient_type -> Nullable<Text>,
+        recipient_id -> Nullable<BigInt>,
+        address -> Nullable<Text>,
+        provider_message_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    message_recipient (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        member_id -> Nullable<BigInt>,
+        name -> Text,
+        phone -> Text,
+        email -> Text,
+        time_zone -> Text,
+        quiet_from -> Nullable<BigInt>,
+        quiet_until -> Nullable<BigInt>,
+        status -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        deleted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    message_opt_out (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        person_id -> BigInt,
+        channel -> Text,
+        priority -> Text,
+        source -> Text,
+        created_at -> BigInt,
     }
 }
 

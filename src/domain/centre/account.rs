@@ -29,6 +29,17 @@ text_enum! {
         Webhook = "webhook",
         /// A robot in a group of another messenger.
         Robot = "robot",
+        /// An e-mail to a person.
+        Email = "email",
+        /// A text message to a person's phone.
+        Sms = "sms",
+    }
+}
+
+impl Channel {
+    /// Whether its messages go to persons: each has an address of its own. The others go to the address of their account.
+    pub const fn has_recipients(self) -> bool {
+        matches!(self, Self::Email | Self::Sms)
     }
 }
 

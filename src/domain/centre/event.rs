@@ -23,6 +23,8 @@ text_enum! {
         Duplicate = "duplicate",
         /// The template has no published version.
         Unpublished = "unpublished",
+        /// There is nobody to send it to: the event names no customer, or nobody has the role or is in the group.
+        NoRecipient = "no_recipient",
         /// The template cannot be rendered with this payload: the send has failed.
         Template = "template",
     }
@@ -62,4 +64,6 @@ pub struct EventRow {
     pub expanded_at: Option<i64>,
     /// The JSON list of [`Decision`]s.
     pub decisions: Option<String>,
+    /// The customer whom it is about.
+    pub customer_id: Option<MemberId>,
 }

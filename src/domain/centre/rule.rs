@@ -4,8 +4,9 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::recipient::{QuietHoursPolicy, Recipient};
 use crate::db::schema::message_rule;
-use crate::kernel::{ChannelAccountId, MessageRuleId, MessageTemplateId, TenantId};
+use crate::kernel::{ChannelAccountId, Error, MessageRuleId, MessageTemplateId, Result, TenantId};
 use crate::text_enum;
 
 /// Most rules of a tenant.
@@ -160,6 +161,10 @@ pub struct RuleRow {
     pub dedupe_seconds: i64,
     /// The template that tells what is the same; empty: the whole payload.
     pub dedupe_key: String,
+    /// The JSON list of [`Recipient`]s.
+    pub recipients: String,
+    /// What becomes of its sends in a receiver's quiet hours.
+    pub quiet_hours: QuietHoursPolicy,
     /// When it was made, unix milliseconds.
     pub created_at: i64,
     /// When it last changed, unix milliseconds.
@@ -170,10 +175,15 @@ pub struct RuleRow {
 
 impl RuleRow {
     /// Its conditions. Fails when the store holds something else.
-    pub fn read_conditions(&self) -> crate::kernel::Result<Vec<Condition>> {
-        serde_json::from_str(&self.conditions).map_err(|cause| {
-            crate::kernel::Error::internal("a rule's conditions cannot be read").caused_by(cause)
-        })
+    pub fn read_conditions(&self) -> Result<Vec<Condition>> {
+        serde_json::from_str(&self.conditions)
+            .map_err(|cause| Error::internal("a rule's conditions cannot be read").caused_by(cause))
+    }
+
+    /// Whom its messages are for. Fails when the store holds something else.
+    pub fn read_recipients(&self) -> Result<Vec<Recipient>> {
+        serde_json::from_str(&self.recipients)
+            .map_err(|cause| Error::internal("a rule's recipients cannot be read").caused_by(cause))
     }
 }
 

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use crate::db::schema::{message_attempt, message_send};
 use crate::kernel::{
-    ChannelAccountId, MessageEventId, MessageRuleId, MessageSendId, MessageTemplateId, TenantId,
+    ChannelAccountId, MessageEventId, MessageRuleId, MessageSendId, MessageTemplateId, PersonId, TenantId,
 };
 use crate::text_enum;
 
@@ -17,6 +17,8 @@ pub const MESSAGE_MAX: usize = 2_000;
 pub const ERROR_MAX: usize = 500;
 /// Longest code of a provider that is kept, in characters.
 pub const CODE_MAX: usize = 64;
+/// Longest name of a message at its provider that is kept, in characters.
+pub const PROVIDER_MESSAGE_ID_MAX: usize = 128;
 /// How often a send may be put off by a provider that asks to slow down, before that counts as an attempt.
 pub const SLOWED_MAX: i64 = 20;
 
@@ -37,6 +39,8 @@ text_enum! {
         Cancelled = "cancelled",
         /// Its time was over before it was sent.
         Expired = "expired",
+        /// It is not sent to this person: `reason` says why.
+        Suppressed = "suppressed",
     }
 }
 
@@ -57,6 +61,8 @@ text_enum! {
         Cancelled = "cancelled",
         /// Its time is over.
         Expired = "expired",
+        /// The person does not want it.
+        Suppressed = "suppressed",
         /// Somebody wants it sent again.
         Retried = "retried",
     }
@@ -70,6 +76,7 @@ impl SendStatus {
             (Self::Unsent, E::Claimed) => Self::Sending,
             (Self::Unsent, E::Cancelled) => Self::Cancelled,
             (Self::Unsent, E::Expired) => Self::Expired,
+            (Self::Unsent, E::Suppressed) => Self::Suppressed,
             // What waits is refused with the account that it waits for.
             (Self::Unsent | Self::Sending, E::Refused) => Self::Failed,
             (Self::Sending | Self::Uncertain, E::Accepted) => Self::Success,
@@ -82,7 +89,7 @@ impl SendStatus {
 }
 
 text_enum! {
-    /// Why a send failed.
+    /// Why a send failed, or was not sent to this person.
     SendReason {
         /// The template could not be rendered with what the event holds.
         Template = "template",
@@ -92,6 +99,26 @@ text_enum! {
         Attempts = "attempts",
         /// The account was deleted.
         Account = "account",
+        /// The provider refuses the receiver's address.
+        Recipient = "recipient",
+        /// The person has no address on this channel, or one that cannot be used.
+        NoAddress = "no_address",
+        /// The person does not want messages of this kind.
+        OptedOut = "opted_out",
+        /// It fell into the person's quiet hours, and the rule says that it is not sent later.
+        QuietHours = "quiet_hours",
+    }
+}
+
+text_enum! {
+    /// What a receiver is (the source's `user_type`: 1 user, 2 staff).
+    RecipientType {
+        /// The customer whom the event is about.
+        Customer = "customer",
+        /// One of the staff, by its account.
+        Member = "member",
+        /// A message recipient: a person with addresses of its own.
+        Recipient = "recipient",
     }
 }
 
@@ -146,6 +173,8 @@ text_enum! {
         Configuration = "configuration",
         /// The provider refuses this content.
         Content = "content",
+        /// The provider refuses the receiver's address.
+        Recipient = "recipient",
         /// No answer came: it may have arrived.
         Uncertain = "uncertain",
         /// The worker died before anything went out.
@@ -179,6 +208,12 @@ pub struct SendRow {
     pub status: SendStatus,
     /// Why it failed.
     pub reason: Option<SendReason>,
+    /// What its receiver is; of channels without persons, nothing.
+    pub recipient_type: Option<RecipientType>,
+    /// The member or the message recipient.
+    pub recipient_id: Option<PersonId>,
+    /// The receiver's address on the channel.
+    pub address: Option<String>,
     /// What is said: JSON of the channel's form.
     pub body: String,
     /// How many attempts there were.
@@ -197,6 +232,8 @@ pub struct SendRow {
     pub lease_owner: Option<String>,
     /// Until when it is left to that process, the database's unix milliseconds.
     pub lease_until: i64,
+    /// The provider's name for the message (the source's `msgid`).
+    pub provider_message_id: Option<String>,
     /// The provider's last code.
     pub last_code: Option<String>,
     /// What went wrong last.
@@ -248,6 +285,7 @@ mod tests {
             "unsent claimed sending",
             "unsent cancelled cancelled",
             "unsent expired expired",
+            "unsent suppressed suppressed",
             "unsent refused failed",
             "sending accepted success",
             "sending not_sent unsent",

@@ -56,6 +56,7 @@ pub fn judge(send: Attempted, outcome: Outcome, retry_after_ms: Option<i64>, jit
     match outcome {
         Outcome::Accepted => stays,
         Outcome::Content => refused(stays, SendReason::Content),
+        Outcome::Recipient => refused(stays, SendReason::Recipient),
         Outcome::Configuration | Outcome::Abandoned => uncounted,
         Outcome::Slow if send.slowed < SLOWED_MAX => {
             let wait_ms = retry_after_ms.unwrap_or(SLOW_MS).clamp(1_000, BREAKER_MAX_MS);
@@ -122,7 +123,7 @@ impl Health {
     /// After an attempt ended so at this time.
     pub fn after(self, outcome: Outcome, retry_after_ms: Option<i64>, now: i64) -> Self {
         match outcome {
-            Outcome::Accepted | Outcome::Content => Self::WELL,
+            Outcome::Accepted | Outcome::Content | Outcome::Recipient => Self::WELL,
             Outcome::Slow => {
                 let wish = retry_after_ms.unwrap_or(SLOW_MS).clamp(1_000, BREAKER_MAX_MS);
                 let until = self.paused_until.max(now + wish);

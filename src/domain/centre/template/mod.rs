@@ -2,9 +2,13 @@
 //!
 //! Owns the form of a template's content, its check before it is saved, and its rendering. Invariants: rendering ends
 //! after so much work and so much output, whatever the template says; a variable that is not declared, or not there, is
-//! an error and never an empty text; a string that is one expression keeps the type of its value.
+//! an error and never an empty text; a string that is one expression keeps the type of its value; in HTML what variables
+//! hold is escaped.
 
 mod render;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests;
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -33,8 +37,22 @@ pub const TITLE_MAX: usize = 500;
 pub const TYPE_MAX: usize = 64;
 /// Largest data of a webhook before it is rendered, in bytes of JSON.
 pub const DATA_MAX: usize = 16_384;
+/// Longest text or HTML of an e-mail before it is rendered, in characters.
+pub const EMAIL_MAX: usize = 100_000;
+/// Longest subject of an e-mail, rendered, in characters.
+pub const SUBJECT_MAX: usize = 250;
+/// Longest text of a text message, rendered, in characters: Twilio takes no more.
+pub const SMS_MAX: usize = 1_600;
+/// Longest code of a provider's template, in characters.
+pub const SMS_CODE_MAX: usize = 64;
+/// Most values of a provider's template.
+pub const SMS_PARAMS_MAX: usize = 20;
+/// Longest value of a provider's template, rendered, in characters.
+pub const SMS_VALUE_MAX: usize = 200;
 /// Largest message, rendered, in bytes: Standard Webhooks asks for less than 20 KB.
 pub const BODY_MAX: usize = 20_000;
+/// Largest e-mail, rendered, in bytes.
+pub const EMAIL_BODY_MAX: usize = 262_144;
 /// How many steps the rendering of one text may take.
 const FUEL: u64 = 50_000;
 
@@ -118,6 +136,45 @@ pub struct RobotContent {
     pub text: String,
 }
 
+/// What an e-mail says: a text, HTML, or both.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EmailContent {
+    /// A template for the subject: one line.
+    pub subject: String,
+    /// A template for the plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// A template for the HTML. What variables hold is escaped; `{{ value|safe }}` is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
+}
+
+/// A value for a provider's own template.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SmsParameter {
+    /// Its name in the provider's template; a provider that counts them takes them in their order.
+    pub name: String,
+    /// A template for the value.
+    pub value: String,
+}
+
+/// What a text message says: a text, a template that the provider knows, or both for accounts of either kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SmsContent {
+    /// A template for the text, of accounts that take texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The code of the template that the provider has approved, of accounts that take those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The values of the provider's template.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub params: Vec<SmsParameter>,
+}
+
 /// What a template says on its channel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -126,6 +183,10 @@ pub enum Content {
     Webhook(WebhookContent),
     /// To a robot.
     Robot(RobotContent),
+    /// By e-mail.
+    Email(EmailContent),
+    /// By text message.
+    Sms(SmsContent),
 }
 
 impl Content {
@@ -134,6 +195,8 @@ impl Content {
         match self {
             Self::Webhook(_) => Channel::Webhook,
             Self::Robot(_) => Channel::Robot,
+            Self::Email(_) => Channel::Email,
+            Self::Sms(_) => Channel::Sms,
         }
     }
 }
@@ -158,6 +221,29 @@ pub enum Rendered {
         title: String,
         /// The text.
         text: String,
+    },
+    /// By e-mail.
+    Email {
+        /// The subject.
+        subject: String,
+        /// The plain text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        /// The HTML.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        html: Option<String>,
+    },
+    /// By text message.
+    Sms {
+        /// The text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        /// The code of the provider's template.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+        /// The values of the provider's template, in its order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        params: Vec<SmsParameter>,
     },
 }
 

@@ -5,12 +5,21 @@ use std::sync::LazyLock;
 use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Map, Value};
 
-use super::{BODY_MAX, Content, FUEL, Fault, Rendered, SAMPLE_MAX, VARIABLE_NAME_MAX, Variable};
+use super::{
+    BODY_MAX, Content, EMAIL_BODY_MAX, EmailContent, FUEL, Fault, Rendered, SAMPLE_MAX, SMS_MAX,
+    SMS_VALUE_MAX, SUBJECT_MAX, SmsContent, SmsParameter, VARIABLE_NAME_MAX, Variable,
+};
+
+/// The name under which the engine knows texts whose values it escapes.
+const HTML: &str = "html";
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_auto_escape_callback(|name| match name {
+        HTML => minijinja::AutoEscape::Html,
+        _ => minijinja::AutoEscape::None,
+    });
     environment.set_fuel(Some(FUEL));
     environment
 });
@@ -71,6 +80,18 @@ impl Content {
                 let title = content.title.as_deref().map(|title| ("/robot/title".to_owned(), title));
                 title.into_iter().chain([("/robot/text".to_owned(), content.text.as_str())]).collect()
             }
+            Self::Email(content) => {
+                let subject = ("/email/subject".to_owned(), content.subject.as_str());
+                let text = content.text.as_deref().map(|text| ("/email/text".to_owned(), text));
+                let html = content.html.as_deref().map(|text| ("/email/html".to_owned(), text));
+                [subject].into_iter().chain(text).chain(html).collect()
+            }
+            Self::Sms(content) => {
+                let text = content.text.as_deref().map(|text| ("/sms/text".to_owned(), text));
+                let values = content.params.iter().enumerate();
+                let values = values.map(|(index, one)| (format!("/sms/params/{index}/value"), &*one.value));
+                text.into_iter().chain(values).collect()
+            }
         }
     }
 
@@ -108,12 +129,52 @@ impl Content {
                 }
                 Rendered::Robot { format: content.format, title, text }
             }
+            Self::Email(content) => email(content, payload)?,
+            Self::Sms(content) => sms(content, payload)?,
         };
         let size = serde_json::to_string(&rendered).map_or(usize::MAX, |text| text.len());
-        match size > BODY_MAX {
-            true => Err(Fault::new("", format!("the message is larger than {BODY_MAX} bytes"))),
+        let most = if matches!(self, Self::Email(_)) { EMAIL_BODY_MAX } else { BODY_MAX };
+        match size > most {
+            true => Err(Fault::new("", format!("the message is larger than {most} bytes"))),
             false => Ok(rendered),
         }
+    }
+}
+
+fn email(content: &EmailContent, payload: &Value) -> Result<Rendered, Fault> {
+    let subject = render_text(&content.subject, "/email/subject", payload)?.trim().to_owned();
+    if let Some(fault) = crate::kernel::text::line_fault(&subject) {
+        return Err(Fault::new("/email/subject", fault));
+    }
+    length("/email/subject", &subject, 1, SUBJECT_MAX)?;
+    let text = content.text.as_deref().map(|text| render_text(text, "/email/text", payload)).transpose()?;
+    let html = content.html.as_deref().map(|html| render_html(html, "/email/html", payload)).transpose()?;
+    if [&text, &html].iter().all(|part| part.as_deref().unwrap_or_default().trim().is_empty()) {
+        return Err(Fault::new("/email/text", "the e-mail is empty"));
+    }
+    Ok(Rendered::Email { subject, text, html })
+}
+
+fn sms(content: &SmsContent, payload: &Value) -> Result<Rendered, Fault> {
+    let text = content.text.as_deref().map(|text| render_text(text, "/sms/text", payload)).transpose()?;
+    if let Some(text) = &text {
+        length("/sms/text", text.trim(), 1, SMS_MAX)?;
+    }
+    let mut params = Vec::with_capacity(content.params.len());
+    for (index, parameter) in content.params.iter().enumerate() {
+        let pointer = format!("/sms/params/{index}/value");
+        let value = render_text(&parameter.value, &pointer, payload)?;
+        length(&pointer, &value, 0, SMS_VALUE_MAX)?;
+        params.push(SmsParameter { name: parameter.name.clone(), value });
+    }
+    Ok(Rendered::Sms { text, code: content.code.clone(), params })
+}
+
+fn length(pointer: &str, text: &str, least: usize, most: usize) -> Result<(), Fault> {
+    match text.chars().count() {
+        count if count < least => Err(Fault::new(pointer, "the text is empty")),
+        count if count > most => Err(Fault::new(pointer, format!("longer than {most} characters"))),
+        _ => Ok(()),
     }
 }
 
@@ -127,6 +188,13 @@ pub fn samples(variables: &[Variable], all: bool) -> Value {
 pub fn render_text(text: &str, pointer: &str, payload: &Value) -> Result<String, Fault> {
     let fault = |cause: minijinja::Error| Fault::new(pointer, told(&cause));
     let template = ENVIRONMENT.template_from_str(text).map_err(fault)?;
+    template.render(minijinja::value::Serde(payload)).map_err(fault)
+}
+
+/// Renders HTML: what variables hold is escaped.
+fn render_html(text: &str, pointer: &str, payload: &Value) -> Result<String, Fault> {
+    let fault = |cause: minijinja::Error| Fault::new(pointer, told(&cause));
+    let template = ENVIRONMENT.template_from_named_str(HTML, text).map_err(fault)?;
     template.render(minijinja::value::Serde(payload)).map_err(fault)
 }
 
@@ -190,92 +258,4 @@ fn told(cause: &minijinja::Error) -> String {
     let line = cause.line().map(|line| format!(" in line {line}")).unwrap_or_default();
     let detail = cause.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
     format!("{}{line}{detail}", cause.kind()).chars().take(300).collect()
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-mod tests {
-    use serde_json::json;
-
-    use super::super::{RobotContent, RobotFormat, VariableType, WebhookContent};
-    use super::*;
-
-    fn variable(name: &str, sample: Value, required: bool) -> Variable {
-        let variable_type = match &sample {
-            Value::Number(_) => VariableType::Number,
-            Value::Object(_) => VariableType::Object,
-            Value::Array(_) => VariableType::Array,
-            _ => VariableType::String,
-        };
-        Variable { name: name.to_owned(), variable_type, required, sample }
-    }
-
-    fn robot(text: &str) -> Content {
-        Content::Robot(RobotContent { format: RobotFormat::Text, title: None, text: text.to_owned() })
-    }
-
-    fn fault(content: &Content, variables: &[Variable]) -> Option<(String, String)> {
-        content.check(variables).err().map(|fault| (fault.pointer, fault.detail))
-    }
-
-    #[test]
-    fn one_expression_keeps_its_type() {
-        let data =
-            json!({"total": "{{ total }}", "line": "{{ total }} CNY", "list": ["{{ order.id }}", 1, null]});
-        let content =
-            Content::Webhook(WebhookContent { event_type: "order.paid".to_owned(), data: Some(data) });
-        let variables = [variable("total", json!(9.5), true), variable("order", json!({"id": "7"}), true)];
-        assert_eq!(fault(&content, &variables), None);
-        let payload = json!({"total": 12, "order": {"id": {"deep": [1]}}});
-        let Ok(Rendered::Webhook { data, .. }) = content.render(&variables, &payload) else {
-            panic!("not rendered")
-        };
-        assert_eq!(data, json!({"total": 12, "line": "12 CNY", "list": [{"deep": [1]}, 1, null]}));
-    }
-
-    #[test]
-    fn what_is_not_there_is_told() {
-        let name = || [variable("name", json!("Eva"), true)];
-        let (pointer, detail) = fault(&robot("Hello {{ nam }}"), &name()).unwrap();
-        assert!(pointer == "/robot/text" && detail.contains("nam"), "{pointer} {detail}");
-        assert_eq!(fault(&robot("Hello {{ name }}, {{ range(3)|join }}"), &name()), None);
-        let optional = [variable("name", json!("Eva"), false)];
-        assert!(fault(&robot("Hello {{ name }}"), &optional).is_some());
-        assert_eq!(fault(&robot("Hello {{ name|default('you') }}"), &optional), None);
-        let render = |payload: Value| {
-            robot("Hello {{ name }}").render(&name(), &payload).map_err(|fault| fault.pointer)
-        };
-        assert_eq!(render(json!({})), Err("/payload/name".to_owned()));
-        assert_eq!(render(json!({"name": null})), Err("/payload/name".to_owned()));
-        assert_eq!(render(json!({"name": 7})), Err("/payload/name".to_owned()));
-        assert!(fault(&robot("Hello {{ name "), &name()).is_some());
-        assert!(fault(&robot("{{ name.first }}"), &name()).is_some());
-        assert!(fault(&robot("{% include 'other' %}"), &[]).is_some());
-    }
-
-    #[test]
-    fn hostile_templates_end() {
-        for text in [
-            "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}x",
-            "{% for a in range(9999) %}{{ 'x' * 10000 }}{% endfor %}",
-            "{{ 'x' * 9999999999 }}",
-            "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
-            "{% set ns = namespace(s='x') %}{% for a in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}",
-        ] {
-            assert!(fault(&robot(text), &[]).is_some(), "{text}");
-        }
-    }
-
-    #[test]
-    fn variables_are_declared_once_and_rightly() {
-        for (name, sample) in [("a b", json!("x")), ("", json!("x")), ("1a", json!("x")), ("a", json!(null))]
-        {
-            assert!(fault(&robot("x"), &[variable(name, sample, true)]).is_some(), "{name}");
-        }
-        let twice = [variable("a", json!("x"), true), variable("a", json!("x"), true)];
-        assert_eq!(
-            fault(&robot("x"), &twice).map(|(pointer, _)| pointer),
-            Some("/variables/1/name".to_owned())
-        );
-    }
 }

@@ -1,0 +1,11 @@
+DROP INDEX message_send_recipient_id;
+DROP INDEX message_send_provider_message_id;
+ALTER TABLE message_send DROP COLUMN provider_message_id;
+ALTER TABLE message_send DROP COLUMN address;
+ALTER TABLE message_send DROP COLUMN recipient_id;
+ALTER TABLE message_send DROP COLUMN recipient_type;
+ALTER TABLE message_event DROP COLUMN customer_id;
+ALTER TABLE message_rule DROP COLUMN quiet_hours;
+ALTER TABLE message_rule DROP COLUMN recipients;
+DROP TABLE message_opt_out;
+DROP TABLE message_recipient;
