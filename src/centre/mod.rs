@@ -16,6 +16,8 @@ pub mod accounts;
 pub mod channels;
 pub mod dispatch;
 pub mod events;
+pub mod opt_outs;
+pub mod recipients;
 pub mod rules;
 pub mod sends;
 pub mod templates;
@@ -35,6 +37,8 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     accounts::routes(config);
     templates::routes(config);
     rules::routes(config);
+    recipients::routes(config);
+    opt_outs::routes(config);
     events::routes(config);
     sends::routes(config);
 }

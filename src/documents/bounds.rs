@@ -13,12 +13,13 @@ use crate::centre::accounts::service::{LIMIT_COUNT_MAX, LIMIT_SECONDS_MAX};
 use crate::conversations::service::{NOTE_MAX, SUBJECT_MAX, TAG_MAX, TAGS_MAX};
 use crate::domain::centre::account::{NAME_MAX as CENTRE_NAME_MAX, SECRET_MAX, URL_MAX as CHANNEL_URL_MAX};
 use crate::domain::centre::event::{BATCH_MAX, PAYLOAD_MAX};
+use crate::domain::centre::recipient::{RECIPIENTS_OF_RULE_MAX, TIME_ZONE_MAX};
 use crate::domain::centre::rule::{
     CONDITIONS_MAX, DEDUPE_KEY_MAX, DEDUPE_MAX, DELAY_MAX, PATH_MAX, TTL_MAX, VALUE_MAX,
 };
 use crate::domain::centre::template::{
-    DATA_MAX, SAMPLE_MAX, TEXT_MAX as ROBOT_TEXT_MAX, TITLE_MAX as ROBOT_TITLE_MAX, TYPE_MAX,
-    VARIABLE_NAME_MAX, VARIABLES_MAX,
+    DATA_MAX, EMAIL_MAX, SAMPLE_MAX, SMS_CODE_MAX, SMS_PARAMS_MAX, TEXT_MAX as ROBOT_TEXT_MAX,
+    TITLE_MAX as ROBOT_TITLE_MAX, TYPE_MAX, VARIABLE_NAME_MAX, VARIABLES_MAX,
 };
 use crate::domain::content::{
     BUTTON_LABEL_MAX, BUTTON_VALUE_MAX, BUTTONS_MAX, CARD_TEXT_MAX, CARD_TITLE_MAX, CUSTOM_MAX, TEXT_MAX,
@@ -93,6 +94,8 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         (
             "CreateChannelAccount"
             | "UpdateChannelAccount"
+            | "CreateMessageRecipient"
+            | "UpdateMessageRecipient"
             | "CreateMessageTemplate"
             | "UpdateMessageTemplate",
             "name",
@@ -107,6 +110,22 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("WebhookContent", "data") => json!({"x-max-bytes": DATA_MAX}),
         ("RobotContent", "title") => text(0, ROBOT_TITLE_MAX),
         ("RobotContent", "text") => text(1, ROBOT_TEXT_MAX),
+        // An object, not an address.
+        ("CreateMessageTemplate" | "UpdateMessageTemplate", "email") => return None,
+        ("EmailContent", "subject") => text(1, ROBOT_TITLE_MAX),
+        ("EmailContent", "text" | "html") => text(0, EMAIL_MAX),
+        ("SmsContent", "text") => text(0, ROBOT_TEXT_MAX),
+        ("SmsContent", "code") => text(1, SMS_CODE_MAX),
+        ("SmsContent", "params") => list(SMS_PARAMS_MAX, Value::Null),
+        ("SmsParameter", "name") => text(1, SMS_CODE_MAX),
+        ("SmsParameter", "value") => text(0, ROBOT_TITLE_MAX),
+        ("CreateMessageRecipient" | "UpdateMessageRecipient", "phone") => text(0, MOBILE_MAX),
+        ("CreateMessageRecipient" | "UpdateMessageRecipient", "time_zone") => text(1, TIME_ZONE_MAX),
+        ("QuietHours", "from" | "until") => json!({"pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
+        ("CreateMessageRule" | "UpdateMessageRule", "recipients") => {
+            list(RECIPIENTS_OF_RULE_MAX, Value::Null)
+        }
+        ("CreateMessageEvent", "customer_external_id") => text(1, NAME_MAX),
         ("Condition", "path") => json!({"maxLength": PATH_MAX, "pattern": "^(/.*)?$"}),
         ("Condition", "value") => json!({"x-max-bytes": VALUE_MAX}),
         ("CreateMessageRule" | "UpdateMessageRule", "conditions") => list(CONDITIONS_MAX, Value::Null),

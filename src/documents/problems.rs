@@ -60,16 +60,24 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "remove_group_member" => &[Forbidden, NotFound, LastManager],
 
         "list_channel_accounts"
+        | "list_message_recipients"
+        | "list_message_opt_outs"
         | "list_message_templates"
         | "list_message_rules"
         | "simulate_message_rules"
         | "list_message_events"
         | "list_message_sends" => &[Forbidden],
-        "create_channel_account" | "create_message_template" | "create_message_rule" => {
-            &[Forbidden, LimitReached]
-        }
+        "create_channel_account"
+        | "create_message_recipient"
+        | "create_message_opt_out"
+        | "create_message_template"
+        | "create_message_rule" => &[Forbidden, LimitReached],
         "get_channel_account"
         | "update_channel_account"
+        | "get_message_recipient"
+        | "update_message_recipient"
+        | "delete_message_recipient"
+        | "delete_message_opt_out"
         | "get_message_template"
         | "update_message_template"
         | "publish_message_template"

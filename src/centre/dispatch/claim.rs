@@ -16,6 +16,8 @@ pub(super) struct Claimed {
     pub account: AccountRow,
     /// The sends.
     pub sends: Vec<SendRow>,
+    /// How many others ended here: their time was over, or nobody wants them.
+    pub passed: usize,
 }
 
 /// Takes as many sends of an account as it takes at once beside those that this process has under way, the most urgent
@@ -42,7 +44,7 @@ pub(super) fn claim(
         let since = database_now - account.limit_seconds * 1_000;
         room = room.min(account.limit_count - store::recent(connection, account.id, since)?);
     }
-    let mut taken: Vec<MessageSendId> = Vec::new();
+    let (mut taken, mut passed): (Vec<MessageSendId>, usize) = (Vec::new(), 0);
     for priority in MessagePriority::ALL {
         let left = room - i64::try_from(taken.len()).unwrap_or(i64::MAX);
         if left <= 0 {
@@ -54,14 +56,24 @@ pub(super) fn claim(
         if !over.is_empty() {
             let over: Vec<MessageSendId> = over.into_iter().map(|(id, _)| id).collect();
             store::expire(connection, &over, now)?;
+            passed += over.len();
         }
         taken.extend(due.into_iter().map(|(id, _)| id));
+    }
+    let channel = account.provider.channel();
+    if channel.has_recipients() {
+        let refused = store::refused(connection, account.tenant_id, channel, &taken)?;
+        if !refused.is_empty() {
+            store::suppress(connection, &refused, now)?;
+            passed += refused.len();
+            taken.retain(|id| !refused.contains(id));
+        }
     }
     let sends = match taken.is_empty() {
         true => Vec::new(),
         false => store::lease(connection, &taken, owner, (now, database_now, database_now + LEASE_MS))?,
     };
-    Ok(Some(Claimed { account, sends }))
+    Ok(Some(Claimed { account, sends, passed }))
 }
 
 /// How an account is.

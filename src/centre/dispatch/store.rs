@@ -3,13 +3,14 @@
 use diesel::dsl::exists;
 use diesel::prelude::*;
 
+use crate::centre::opt_outs;
 use crate::db::AnyConnection;
 use crate::db::schema::{channel_account, message_attempt, message_send, tenant};
-use crate::domain::centre::account::{AccountRow, AccountStatus};
+use crate::domain::centre::account::{AccountRow, AccountStatus, Channel};
 use crate::domain::centre::send::{AttemptRow, MessagePriority, Phase, SendReason, SendRow, SendStatus};
 use crate::domain::centre::verdict::Health;
 use crate::domain::tenant::TenantStatus;
-use crate::kernel::{ChannelAccountId, MessageSendId, Result};
+use crate::kernel::{ChannelAccountId, MessageSendId, PersonId, Result, TenantId};
 use crate::{holding, on};
 
 /// Accounts behind this one that a send waits for, of tenants that are active, unless they are disabled or paused.
@@ -110,6 +111,40 @@ pub(super) fn expire(connection: &mut AnyConnection, ids: &[MessageSendId], now:
         .filter(message_send::status.eq(SendStatus::Unsent.as_str())))
         .set((
             message_send::status.eq(SendStatus::Expired.as_str()),
+            message_send::updated_at.eq(now),
+        ))
+        .execute(inner))?;
+    Ok(())
+}
+
+/// Which of these sends their receivers do not want any more.
+pub(super) fn refused(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    channel: Channel,
+    ids: &[MessageSendId],
+) -> Result<Vec<MessageSendId>> {
+    let found: Vec<(MessageSendId, Option<PersonId>, i64)> = on!(connection, inner => message_send::table
+        .filter(message_send::id.eq_any(ids))
+        .select((message_send::id, message_send::recipient_id, message_send::priority))
+        .load(inner))?;
+    let persons: Vec<(MessageSendId, (PersonId, MessagePriority))> = found
+        .into_iter()
+        .filter_map(|(id, person, rank)| Some((id, (person?, MessagePriority::from_rank(rank)))))
+        .collect();
+    let asked: Vec<_> = persons.iter().map(|(_, person)| *person).collect();
+    let refused = opt_outs::store::refused(connection, tenant, channel, &asked)?;
+    Ok(persons.into_iter().filter(|(_, person)| refused.contains(person)).map(|(id, _)| id).collect())
+}
+
+/// Ends sends that their receivers do not want.
+pub(super) fn suppress(connection: &mut AnyConnection, ids: &[MessageSendId], now: i64) -> Result<()> {
+    on!(connection, inner => diesel::update(message_send::table
+        .filter(message_send::id.eq_any(ids))
+        .filter(message_send::status.eq(SendStatus::Unsent.as_str())))
+        .set((
+            message_send::status.eq(SendStatus::Suppressed.as_str()),
+            message_send::reason.eq(SendReason::OptedOut.as_str()),
             message_send::updated_at.eq(now),
         ))
         .execute(inner))?;

@@ -61,12 +61,11 @@ async fn work(dispatch: &Dispatch, account: ChannelAccountId, shutdown: &Cancell
         // Half of the places are filled at once: a claim for each that becomes free would cost a commit each.
         if !is_dry && !over && running.len() <= places / 2 {
             let Some(taken) = take(dispatch, account, running.len()).await? else { break };
-            let (room, claimed, failed) = taken;
-            places = room;
-            is_dry = claimed.is_empty() && failed.is_empty();
+            places = taken.room;
+            is_dry = taken.passed == 0 && taken.running.is_empty() && taken.failed.is_empty();
             did |= !is_dry;
-            running.extend(claimed);
-            ended.extend(failed);
+            running.extend(taken.running);
+            ended.extend(taken.failed);
         }
         let flush = ended.len() >= TOGETHER || (running.is_empty() && !ended.is_empty());
         if flush {
@@ -96,13 +95,24 @@ async fn work(dispatch: &Dispatch, account: ChannelAccountId, shutdown: &Cancell
     Ok(did)
 }
 
-type Taken = (usize, Vec<BoxFuture<'static, Ended>>, Vec<Ended>);
+/// What a claim gave.
+struct Taken {
+    /// How many requests may be under way.
+    room: usize,
+    /// Those that are.
+    running: Vec<BoxFuture<'static, Ended>>,
+    /// Sends whose requests could not be made.
+    failed: Vec<Ended>,
+    /// How many sends ended without a request.
+    passed: usize,
+}
 
-/// Claims sends and makes their requests; gives how many may be under way, those that are, and those that cannot be.
+/// Claims sends and makes their requests.
 async fn take(dispatch: &Dispatch, account: ChannelAccountId, under_way: usize) -> Result<Option<Taken>> {
     let (owner, now) = (dispatch.owner.clone(), dispatch.clock.now());
     let write = move |connection: &mut AnyConnection| claim(connection, account, &owner, under_way, now.0);
-    let Some(Claimed { account, mut sends }) = dispatch.db.write(write).await? else { return Ok(None) };
+    let Some(claimed) = dispatch.db.write(write).await? else { return Ok(None) };
+    let Claimed { account, mut sends, passed } = claimed;
     if !sends.is_empty() {
         dispatch.survives(FailPoint::MessageClaimed)?;
     }
@@ -125,7 +135,7 @@ async fn take(dispatch: &Dispatch, account: ChannelAccountId, under_way: usize) 
             }
         }
     }
-    Ok(Some((room, running, failed)))
+    Ok(Some(Taken { room, running, failed, passed }))
 }
 
 /// The request of a send.

@@ -33,11 +33,18 @@ pub struct CreateMessageEvent {
     /// What is known of it, for the conditions of rules and the variables of templates; at most 65,536 bytes.
     #[schema(value_type = Object)]
     payload: Map<String, Value>,
+    /// The customer whom it is about: recipients of the type `customer` are this one. Absent or null: nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    customer_id: Option<MemberId>,
+    /// The same by your own id for the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    customer_external_id: Option<String>,
 }
 
 impl From<CreateMessageEvent> for New {
     fn from(event: CreateMessageEvent) -> Self {
-        Self { key: event.key, payload: event.payload }
+        let CreateMessageEvent { key, payload, customer_id, customer_external_id } = event;
+        Self { key, payload, customer_id, customer_external_id }
     }
 }
 
@@ -59,6 +66,9 @@ pub struct MessageEvent {
     /// What is known of it.
     #[schema(value_type = Object)]
     payload: Value,
+    /// The customer whom it is about.
+    #[schema(required)]
+    customer_id: Option<MemberId>,
     /// Who told it.
     #[schema(required)]
     created_by: Option<MemberId>,
@@ -82,6 +92,7 @@ impl TryFrom<EventRow> for MessageEvent {
             id: row.id,
             key: row.key,
             payload: serde_json::from_str(&row.payload).map_err(refused)?,
+            customer_id: row.customer_id,
             created_by: row.created_by,
             created_at: Millis(row.created_at),
             expanded_at: row.expanded_at.map(Millis),
@@ -102,7 +113,7 @@ pub struct MessageEvents {
 pub struct MessageEventTrace {
     /// The event, and what each rule made of it.
     event: MessageEvent,
-    /// Its messages, each with its attempts.
+    /// Its messages, each with its attempts; the first 500 of them.
     sends: Vec<MessageSendWithAttempts>,
 }
 

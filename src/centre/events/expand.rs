@@ -14,8 +14,10 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::reach::{Delivery, reach};
 use super::store;
 use crate::app::App;
+use crate::centre::recipients::resolve::Receiver;
 use crate::centre::{rules, sends, templates};
 use crate::db::types::json_text;
 use crate::db::{AnyConnection, Db};
@@ -48,7 +50,16 @@ pub struct Expander {
 #[derive(Debug, Clone)]
 struct Prepared {
     event: EventRow,
-    applied: Vec<(RuleRow, i64, Applied)>,
+    applied: Vec<Made>,
+}
+
+/// What a rule makes of an event.
+#[derive(Debug, Clone)]
+struct Made {
+    rule: RuleRow,
+    version: i64,
+    applied: Applied,
+    receivers: Vec<Receiver>,
 }
 
 impl Expander {
@@ -65,7 +76,8 @@ impl Expander {
 
     /// Expands some events; tells how many.
     async fn round(&self) -> Result<usize> {
-        let prepared = self.db.read(prepare).await?;
+        let now = self.clock.now().0;
+        let prepared = self.db.read(move |connection| prepare(connection, now)).await?;
         let mut by_tenant: HashMap<TenantId, Vec<Prepared>> = HashMap::new();
         let count = prepared.len();
         for one in prepared {
@@ -94,10 +106,8 @@ impl Expander {
                     continue;
                 }
                 let mut decisions = Vec::new();
-                for (rule, version, applied) in &prepared.applied {
-                    let decision =
-                        decide(connection, &ids, now, event, (rule, *version, applied), &mut made)?;
-                    decisions.push(decision);
+                for one in &prepared.applied {
+                    decisions.push(decide(connection, &ids, now, event, one, &mut made)?);
                 }
                 store::expanded(connection, tenant, event.id, &decisions, now)?;
             }
@@ -108,7 +118,7 @@ impl Expander {
 }
 
 /// Reads events and applies their rules.
-fn prepare(connection: &mut AnyConnection) -> Result<Vec<Prepared>> {
+fn prepare(connection: &mut AnyConnection, now: i64) -> Result<Vec<Prepared>> {
     let events = store::pending(connection, TENANTS, EVENTS)?;
     let mut known = HashMap::new();
     let mut prepared = Vec::new();
@@ -125,12 +135,14 @@ fn prepare(connection: &mut AnyConnection) -> Result<Vec<Prepared>> {
             let payload: Value = serde_json::from_str(&event.payload).unwrap_or_default();
             for rule in rules {
                 let version = versions.get(&rule.template_id);
-                let made = apply(rule, version, &payload).unwrap_or_else(|error| {
+                let made = apply(rule, version, &payload, event.customer_id).unwrap_or_else(|error| {
                     log::error!(target: "deskwire::centre", "rule {} cannot be applied: {error}", rule.id);
                     let detail = "the rule cannot be read".to_owned();
                     Applied { decision: DecisionKind::Template, detail, rendered: None, dedupe: None }
                 });
-                applied.push((rule.clone(), version.map_or(0, |version| version.version), made));
+                let (made, receivers) = reach(connection, rule, event.customer_id, made, now)?;
+                let version = version.map_or(0, |version| version.version);
+                applied.push(Made { rule: rule.clone(), version, applied: made, receivers });
             }
         }
         prepared.push(Prepared { event, applied });
@@ -138,20 +150,21 @@ fn prepare(connection: &mut AnyConnection) -> Result<Vec<Prepared>> {
     Ok(prepared)
 }
 
-/// What a rule makes of an event now that it is known what was sent before; a message is added to `made`.
+/// What a rule makes of an event now that it is known what was sent before; its messages are added to `sends`.
 fn decide(
     connection: &mut AnyConnection,
     ids: &IdGenerator,
     now: i64,
     event: &EventRow,
-    (rule, version, applied): (&RuleRow, i64, &Applied),
-    made: &mut Vec<SendRow>,
+    made: &Made,
+    sends: &mut Vec<SendRow>,
 ) -> Result<Decision> {
+    let Made { rule, applied, receivers, .. } = made;
     let mut decision = Decision {
         rule_id: rule.id,
         decision: applied.decision,
         detail: applied.detail.clone(),
-        send_id: None,
+        send_ids: Vec::new(),
     };
     if let Some(hash) = &applied.dedupe {
         let until = now + rule.dedupe_seconds * 1_000;
@@ -163,14 +176,38 @@ fn decide(
     if !matches!(applied.decision, DecisionKind::Send | DecisionKind::Template) {
         return Ok(decision);
     }
-    let send = SendRow { id: MessageSendId(ids.next()?), ..message(event, rule, version, applied, now) };
-    decision.send_id = Some(send.id);
-    made.push(send);
+    let without_person = message(event, made, now);
+    let mut rows: Vec<SendRow> =
+        receivers.iter().map(|receiver| addressed(&without_person, rule, receiver)).collect();
+    if receivers.is_empty() {
+        rows.push(without_person);
+    }
+    for mut row in rows {
+        row.id = MessageSendId(ids.next()?);
+        decision.send_ids.push(row.id);
+        sends.push(row);
+    }
     Ok(decision)
 }
 
+/// A message for one person.
+fn addressed(message: &SendRow, rule: &RuleRow, receiver: &Receiver) -> SendRow {
+    let delivery = Delivery::to(receiver, rule, message.next_at);
+    SendRow {
+        step: format!("{}:{}", message.step, receiver.id),
+        status: delivery.status,
+        reason: delivery.reason,
+        recipient_type: Some(receiver.recipient_type),
+        recipient_id: Some(receiver.id),
+        address: receiver.address.clone(),
+        next_at: delivery.next_at,
+        ..message.clone()
+    }
+}
+
 /// A message that waits, or one that failed because nothing can be said.
-fn message(event: &EventRow, rule: &RuleRow, version: i64, applied: &Applied, now: i64) -> SendRow {
+fn message(event: &EventRow, made: &Made, now: i64) -> SendRow {
+    let Made { rule, version, applied, .. } = made;
     let next_at = event.created_at + rule.delay_seconds * 1_000;
     let failed = applied.rendered.is_none();
     SendRow {
@@ -180,7 +217,7 @@ fn message(event: &EventRow, rule: &RuleRow, version: i64, applied: &Applied, no
         step: rule.id.to_string(),
         rule_id: rule.id,
         template_id: rule.template_id,
-        template_version: version,
+        template_version: *version,
         account_id: rule.account_id,
         priority: rule.priority,
         status: if failed { SendStatus::Failed } else { SendStatus::Unsent },

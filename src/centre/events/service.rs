@@ -14,7 +14,7 @@ use crate::domain::permission::{Operation, require};
 use crate::http::idempotency::{Once, once};
 use crate::http::page::{Page, PageQuery};
 use crate::kernel::text::is_key;
-use crate::kernel::{Error, MessageEventId, Result};
+use crate::kernel::{Error, MemberId, MessageEventId, Result};
 use crate::members::profile::Checker;
 
 /// Something that happened.
@@ -24,6 +24,10 @@ pub struct New {
     pub key: String,
     /// What is known of it.
     pub payload: Map<String, Value>,
+    /// The customer whom it is about.
+    pub customer_id: Option<MemberId>,
+    /// The customer whom it is about, by the merchant's own name for it.
+    pub customer_external_id: Option<String>,
 }
 
 /// What became of an event.
@@ -50,7 +54,7 @@ pub async fn create(
         check.wrong("/events", "out_of_range", format!("1 to {BATCH_MAX} events"));
     }
     let now = app.clock.now().0;
-    let mut rows = Vec::with_capacity(events.len());
+    let (mut rows, mut named) = (Vec::with_capacity(events.len()), Vec::new());
     for (index, event) in events.into_iter().enumerate() {
         let payload = json_text(&event.payload);
         if !is_key(&event.key) {
@@ -59,6 +63,16 @@ pub async fn create(
         if payload.len() > PAYLOAD_MAX {
             let detail = format!("at most {PAYLOAD_MAX} bytes of JSON");
             check.wrong(&format!("{}/payload", pointer(index)), "too_long", detail);
+        }
+        if event.customer_id.is_some() && event.customer_external_id.is_some() {
+            let detail = "one of customer_id and customer_external_id";
+            check.wrong(&format!("{}/customer_external_id", pointer(index)), "invalid", detail);
+        }
+        if let Some(customer) = event.customer_id {
+            named.push((index, Named::Id(customer)));
+        }
+        if let Some(customer) = event.customer_external_id {
+            named.push((index, Named::ExternalId(customer)));
         }
         rows.push(EventRow {
             id: MessageEventId(app.ids.next()?),
@@ -73,6 +87,18 @@ pub async fn create(
         });
     }
     check.finish()?;
+    let customers = customers(app, actor, named.clone()).await?;
+    for ((index, named), found) in named.into_iter().zip(customers) {
+        let field = match named {
+            Named::Id(_) => "customer_id",
+            Named::ExternalId(_) => "customer_external_id",
+        };
+        let pointer = format!("{}/{field}", pointer(index));
+        let customer = found.ok_or_else(|| Error::field(pointer, "invalid", "there is no such customer"))?;
+        if let Some(row) = rows.get_mut(index) {
+            row.customer_id = Some(customer);
+        }
+    }
     let write = move |connection: &mut AnyConnection| {
         let ids: Vec<MessageEventId> = once(connection, key.as_ref(), now, |connection| {
             store::insert(connection, &rows)?;
@@ -85,6 +111,28 @@ pub async fn create(
     let stored = app.db.write(write).await?;
     app.message_events.notify_one();
     Ok(stored)
+}
+
+/// How a request names a customer.
+#[derive(Debug, Clone)]
+enum Named {
+    Id(MemberId),
+    ExternalId(String),
+}
+
+/// The customers that were named, each `None` when it is not there.
+async fn customers(app: &App, actor: Actor, named: Vec<(usize, Named)>) -> Result<Vec<Option<MemberId>>> {
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let read = move |connection: &mut AnyConnection| {
+        let each = named.iter().map(|(_, named)| match named {
+            Named::Id(id) => store::customer(connection, actor.tenant, *id),
+            Named::ExternalId(id) => store::customer_of(connection, actor.tenant, id),
+        });
+        each.collect()
+    };
+    app.db.read(read).await
 }
 
 /// The events of the tenant, the newest first; only those with this key when one is given. Errors: `forbidden`.

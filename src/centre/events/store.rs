@@ -3,11 +3,12 @@
 use diesel::prelude::*;
 
 use crate::db::error_kind::error_kind;
-use crate::db::schema::{message_dedupe, message_event};
+use crate::db::schema::{member, message_dedupe, message_event};
 use crate::db::types::json_text;
 use crate::db::{AnyConnection, DbErrorKind};
 use crate::domain::centre::event::{Decision, EventRow};
-use crate::kernel::{MessageEventId, MessageRuleId, Result, TenantId};
+use crate::domain::member::Role;
+use crate::kernel::{MemberId, MessageEventId, MessageRuleId, Result, TenantId};
 use crate::{holding, on};
 
 /// An event.
@@ -43,6 +44,34 @@ pub fn list(
         query = query.filter(message_event::key.eq(key));
     }
     Ok(query.load(connection)?)
+}
+
+/// A customer that is not deleted.
+pub fn customer(connection: &mut AnyConnection, tenant: TenantId, id: MemberId) -> Result<Option<MemberId>> {
+    Ok(member::table
+        .filter(member::id.eq(id))
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::role.eq(Role::Customer.as_str()))
+        .filter(member::deleted_at.is_null())
+        .select(member::id)
+        .first(connection)
+        .optional()?)
+}
+
+/// The customer with this external id, unless it is deleted.
+pub fn customer_of(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    external_id: &str,
+) -> Result<Option<MemberId>> {
+    Ok(member::table
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::external_id.eq(external_id))
+        .filter(member::role.eq(Role::Customer.as_str()))
+        .filter(member::deleted_at.is_null())
+        .select(member::id)
+        .first(connection)
+        .optional()?)
 }
 
 /// Stores events.

@@ -6,16 +6,18 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::service::{self, Given};
+use super::recipients::{RuleRecipient, SimulatedReceiver, recipients};
+use super::service::{self, Given, Simulated};
 use crate::app::App;
 use crate::auth::{Admin, Staff};
 use crate::centre::templates::api::RenderedMessage;
 use crate::domain::centre::event::DecisionKind;
+use crate::domain::centre::recipient::QuietHoursPolicy;
 use crate::domain::centre::rule::{Condition, RuleRow, RuleStatus};
 use crate::domain::centre::send::MessagePriority;
 use crate::http::json::Body;
 use crate::http::page::{Page, PageQuery};
-use crate::kernel::{ChannelAccountId, Error, MessageRuleId, MessageTemplateId, Millis, Result};
+use crate::kernel::{ChannelAccountId, Error, MemberId, MessageRuleId, MessageTemplateId, Millis, Result};
 
 /// The routes of this module.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -54,6 +56,10 @@ pub struct MessageRule {
     dedupe_seconds: i64,
     /// The template that tells what is the same; empty: the whole payload.
     dedupe_key: String,
+    /// Whom its messages are for; empty of webhooks and robots.
+    recipients: Vec<RuleRecipient>,
+    /// What becomes of a message in its receiver's quiet hours.
+    quiet_hours: QuietHoursPolicy,
     /// When it was made.
     created_at: Millis,
     /// When it was last changed.
@@ -66,6 +72,7 @@ impl TryFrom<RuleRow> for MessageRule {
     fn try_from(row: RuleRow) -> Result<Self> {
         Ok(Self {
             conditions: row.read_conditions()?,
+            recipients: row.read_recipients()?.into_iter().map(RuleRecipient::from).collect(),
             id: row.id,
             title: row.title,
             key: row.key,
@@ -77,6 +84,7 @@ impl TryFrom<RuleRow> for MessageRule {
             ttl_seconds: row.ttl_seconds,
             dedupe_seconds: row.dedupe_seconds,
             dedupe_key: row.dedupe_key,
+            quiet_hours: row.quiet_hours,
             created_at: Millis(row.created_at),
             updated_at: Millis(row.updated_at),
         })
@@ -117,6 +125,12 @@ pub struct CreateMessageRule {
     /// payload.
     #[serde(default)]
     dedupe_key: Option<String>,
+    /// Whom its messages are for, at most 20: needed where the channel reaches persons (`email`, `sms`), refused elsewhere.
+    #[serde(default)]
+    recipients: Option<Vec<RuleRecipient>>,
+    /// What becomes of a message in its receiver's quiet hours; a `code` goes out at all hours. Absent: it is deferred.
+    #[serde(default)]
+    quiet_hours: Option<QuietHoursPolicy>,
 }
 
 /// A change of a rule. An absent field stays.
@@ -156,6 +170,12 @@ pub struct UpdateMessageRule {
     /// The template that tells what is the same; empty: the whole payload.
     #[serde(default)]
     dedupe_key: Option<String>,
+    /// Whom its messages are for.
+    #[serde(default)]
+    recipients: Option<Vec<RuleRecipient>>,
+    /// What becomes of a message in its receiver's quiet hours.
+    #[serde(default)]
+    quiet_hours: Option<QuietHoursPolicy>,
 }
 
 /// Which rules are asked for.
@@ -181,6 +201,9 @@ pub struct SimulateMessageRules {
     /// What would be known of it.
     #[schema(value_type = Object)]
     payload: Map<String, Value>,
+    /// The customer whom it would be about. Absent or null: nobody.
+    #[serde(default)]
+    customer_id: Option<MemberId>,
 }
 
 /// What one rule would make of an event.
@@ -195,6 +218,8 @@ pub struct SimulatedDecision {
     /// What would be sent.
     #[schema(required)]
     message: Option<RenderedMessage>,
+    /// Whom it would be sent to; empty of webhooks and robots.
+    receivers: Vec<SimulatedReceiver>,
 }
 
 /// What every active rule with the key would make of an event.
@@ -230,6 +255,8 @@ pub async fn create_message_rule(
         ttl_seconds: input.ttl_seconds,
         dedupe_seconds: input.dedupe_seconds,
         dedupe_key: input.dedupe_key,
+        recipients: input.recipients.map(recipients).transpose()?,
+        quiet_hours: input.quiet_hours,
     };
     let row = service::create(&app, caller.actor, given).await?;
     Ok(HttpResponse::Created().json(MessageRule::try_from(row)?))
@@ -266,13 +293,14 @@ pub async fn simulate_message_rules(
     caller: Staff,
     input: Body<SimulateMessageRules>,
 ) -> Result<web::Json<SimulatedDecisions>> {
-    let SimulateMessageRules { key, payload } = input.into_inner();
-    let found = service::simulate(&app, caller.actor, key, Value::Object(payload)).await?;
-    let each = found.into_iter().map(|(rule, applied)| SimulatedDecision {
+    let SimulateMessageRules { key, payload, customer_id } = input.into_inner();
+    let found = service::simulate(&app, caller.actor, key, Value::Object(payload), customer_id).await?;
+    let each = found.into_iter().map(|Simulated { rule, applied, receivers }| SimulatedDecision {
         rule_id: rule.id,
         decision: applied.decision,
         detail: applied.detail,
         message: applied.rendered.map(RenderedMessage::from),
+        receivers: receivers.into_iter().map(SimulatedReceiver::from).collect(),
     });
     Ok(web::Json(SimulatedDecisions { data: each.collect() }))
 }
@@ -322,6 +350,8 @@ pub async fn update_message_rule(
         ttl_seconds: input.ttl_seconds,
         dedupe_seconds: input.dedupe_seconds,
         dedupe_key: input.dedupe_key,
+        recipients: input.recipients.map(recipients).transpose()?,
+        quiet_hours: input.quiet_hours,
     };
     let row = service::update(&app, caller.actor, id.into_inner(), given).await?;
     MessageRule::try_from(row).map(web::Json)

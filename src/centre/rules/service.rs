@@ -4,21 +4,24 @@ use serde_json::Value;
 
 use super::store;
 use crate::app::App;
-use crate::centre::templates;
+use crate::centre::events::reach::{Delivery, reach};
+use crate::centre::recipients::resolve::Receiver;
+use crate::centre::{events, templates};
 use crate::db::AnyConnection;
 use crate::db::types::json_text;
 use crate::domain::actor::Actor;
 use crate::domain::centre::account::NAME_MAX;
 use crate::domain::centre::apply::{Applied, apply};
-use crate::domain::centre::recipient::QuietHoursPolicy;
+use crate::domain::centre::recipient::{QuietHoursPolicy, RECIPIENTS_OF_RULE_MAX, Recipient};
 use crate::domain::centre::rule::{
     CONDITIONS_MAX, Condition, DEDUPE_KEY_MAX, DEDUPE_MAX, DELAY_MAX, RuleRow, RuleStatus, TTL_MAX,
 };
 use crate::domain::centre::send::MessagePriority;
+use crate::domain::member::Role;
 use crate::domain::permission::{Operation, require};
 use crate::http::page::{Page, PageQuery};
 use crate::kernel::text::{KEY_MAX, is_key};
-use crate::kernel::{ChannelAccountId, Error, MessageRuleId, MessageTemplateId, Result};
+use crate::kernel::{ChannelAccountId, Error, MemberId, MessageRuleId, MessageTemplateId, Result};
 use crate::members::profile::Checker;
 
 /// What a merchant says of a rule; `None` stays, or takes its default in a new rule.
@@ -46,6 +49,10 @@ pub struct Given {
     pub dedupe_seconds: Option<i64>,
     /// The template that tells what is the same; empty: the whole payload.
     pub dedupe_key: Option<String>,
+    /// Whom its messages are for.
+    pub recipients: Option<Vec<Recipient>>,
+    /// What becomes of its messages in quiet hours.
+    pub quiet_hours: Option<QuietHoursPolicy>,
 }
 
 /// The rules of the tenant in the order of their ids; only those with this key when one is given. Errors: `forbidden`.
@@ -114,24 +121,50 @@ pub async fn delete(app: &App, actor: Actor, id: MessageRuleId) -> Result<()> {
     app.db.write(move |connection| store::delete(connection, actor.tenant, id, now)).await
 }
 
+/// What one rule would make of an event.
+#[derive(Debug, Clone)]
+pub struct Simulated {
+    /// The rule.
+    pub rule: RuleRow,
+    /// What it would make of it.
+    pub applied: Applied,
+    /// Whom it would be sent to, each with when and whether.
+    pub receivers: Vec<(Receiver, Delivery)>,
+}
+
 /// What each active rule would make of an event; nothing is stored or sent. Errors: `forbidden`, `validation_failed`.
 pub async fn simulate(
     app: &App,
     actor: Actor,
     key: String,
     payload: Value,
-) -> Result<Vec<(RuleRow, Applied)>> {
+    customer: Option<MemberId>,
+) -> Result<Vec<Simulated>> {
     require(&actor, Operation::ReadMessageCentre)?;
     if !is_key(&key) {
         return Err(Error::field("/key", "invalid", "1 to 64 of A-Z a-z 0-9 . _ : -"));
     }
+    let now = app.clock.now().0;
     let read = move |connection: &mut AnyConnection| {
+        if let Some(customer) = customer {
+            events::store::customer(connection, actor.tenant, customer)?
+                .ok_or_else(|| Error::field("/customer_id", "invalid", "there is no such customer"))?;
+        }
         let rules = store::active(connection, actor.tenant, &key)?;
         let ids: Vec<_> = rules.iter().map(|rule| rule.template_id).collect();
         let versions = templates::store::published(connection, actor.tenant, &ids)?;
         let each = rules.into_iter().map(|rule| {
-            let applied = apply(&rule, versions.get(&rule.template_id), &payload)?;
-            Ok((rule, applied))
+            let applied = apply(&rule, versions.get(&rule.template_id), &payload, customer)?;
+            let (applied, receivers) = reach(connection, &rule, customer, applied, now)?;
+            let at = now + rule.delay_seconds * 1_000;
+            let receivers = receivers
+                .into_iter()
+                .map(|receiver| {
+                    let delivery = Delivery::to(&receiver, &rule, at);
+                    (receiver, delivery)
+                })
+                .collect();
+            Ok(Simulated { rule, applied, receivers })
         });
         each.collect()
     };
@@ -152,6 +185,8 @@ fn filled(row: RuleRow, given: &Given, now: i64) -> RuleRow {
         ttl_seconds: given.ttl_seconds.unwrap_or(row.ttl_seconds),
         dedupe_seconds: given.dedupe_seconds.unwrap_or(row.dedupe_seconds),
         dedupe_key: given.dedupe_key.unwrap_or(row.dedupe_key),
+        recipients: given.recipients.map_or(row.recipients, |recipients| json_text(&recipients)),
+        quiet_hours: given.quiet_hours.unwrap_or(row.quiet_hours),
         updated_at: now,
         ..row
     }
@@ -179,6 +214,15 @@ fn checked(given: Given) -> Result<Given> {
     for (index, condition) in conditions.iter().enumerate() {
         if let Some((field, detail)) = condition.fault() {
             check.wrong(&format!("/conditions/{index}{field}"), "invalid", detail);
+        }
+    }
+    let recipients = given.recipients.as_deref().unwrap_or_default();
+    if recipients.len() > RECIPIENTS_OF_RULE_MAX {
+        check.wrong("/recipients", "too_long", format!("at most {RECIPIENTS_OF_RULE_MAX}"));
+    }
+    for (index, recipient) in recipients.iter().enumerate() {
+        if matches!(recipient, Recipient::Role { role: Role::Customer }) {
+            check.wrong(&format!("/recipients/{index}/role"), "invalid", "expected a role of the staff");
         }
     }
     let dedupe_key = given.dedupe_key.as_ref().map(|key| check.line("/dedupe_key", key, DEDUPE_KEY_MAX));

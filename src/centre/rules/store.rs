@@ -2,10 +2,12 @@
 
 use diesel::prelude::*;
 
-use crate::centre::{accounts, templates};
+use crate::centre::{accounts, recipients, templates};
 use crate::db::AnyConnection;
-use crate::db::schema::message_rule;
+use crate::db::schema::{chat_group, member, message_rule};
+use crate::domain::centre::recipient::Recipient;
 use crate::domain::centre::rule::{RULES_MAX, RULES_OF_KEY_MAX, RuleRow, RuleStatus};
+use crate::domain::member::Role;
 use crate::kernel::{Code, Error, MessageRuleId, Result, TenantId};
 
 /// A rule that is not deleted.
@@ -87,6 +89,8 @@ pub fn update(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
         message_rule::status.eq(row.status.as_str()),
         message_rule::priority.eq(row.priority),
         message_rule::conditions.eq(&row.conditions),
+        message_rule::recipients.eq(&row.recipients),
+        message_rule::quiet_hours.eq(row.quiet_hours.as_str()),
         (
             message_rule::delay_seconds.eq(row.delay_seconds),
             message_rule::ttl_seconds.eq(row.ttl_seconds),
@@ -131,8 +135,48 @@ fn check(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
         .ok_or_else(|| Error::field("/template_id", "invalid", "there is no such template"))?;
     let account = accounts::store::find(connection, row.tenant_id, row.account_id)?
         .ok_or_else(|| Error::field("/account_id", "invalid", "there is no such channel account"))?;
-    match account.provider.channel() == template.channel {
-        true => Ok(()),
-        false => Err(Error::field("/account_id", "invalid", "the account is not of the template's channel")),
+    if account.provider.channel() != template.channel {
+        return Err(Error::field("/account_id", "invalid", "the account is not of the template's channel"));
     }
+    let recipients = row.read_recipients()?;
+    match (template.channel.has_recipients(), recipients.is_empty()) {
+        (true, true) => Err(Error::field("/recipients", "required", "whom the messages are for")),
+        (false, false) => {
+            let detail = format!("what goes to a {} has no recipients", template.channel);
+            Err(Error::field("/recipients", "invalid", detail))
+        }
+        _ => recipients.iter().enumerate().try_for_each(|(index, recipient)| {
+            match exists(connection, row.tenant_id, *recipient)? {
+                true => Ok(()),
+                false => {
+                    let detail = "there is no such message recipient, member of the staff or group";
+                    Err(Error::field(format!("/recipients/{index}/id"), "invalid", detail))
+                }
+            }
+        }),
+    }
+}
+
+/// Whether whom a rule names is there.
+fn exists(connection: &mut AnyConnection, tenant: TenantId, recipient: Recipient) -> Result<bool> {
+    let count: i64 = match recipient {
+        Recipient::Customer | Recipient::Role { .. } => return Ok(true),
+        Recipient::Recipient { id } => {
+            return Ok(recipients::store::find(connection, tenant, id)?.is_some());
+        }
+        Recipient::Member { id } => member::table
+            .filter(member::id.eq(id))
+            .filter(member::tenant_id.eq(tenant))
+            .filter(member::role.ne(Role::Customer.as_str()))
+            .filter(member::deleted_at.is_null())
+            .count()
+            .get_result(connection)?,
+        Recipient::Group { id } => chat_group::table
+            .filter(chat_group::id.eq(id))
+            .filter(chat_group::tenant_id.eq(tenant))
+            .filter(chat_group::deleted_at.is_null())
+            .count()
+            .get_result(connection)?,
+    };
+    Ok(count > 0)
 }

@@ -201,6 +201,10 @@ pub struct ListMessageSends {
     status: Option<SendStatus>,
     /// Only of this rule.
     rule_id: Option<MessageRuleId>,
+    /// Only of this event.
+    event_id: Option<MessageEventId>,
+    /// Only to this member or message recipient.
+    recipient_id: Option<PersonId>,
     /// Most rows to return, 1 to 200; 50 when absent.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
@@ -220,8 +224,9 @@ pub async fn list_message_sends(
     caller: Staff,
     query: web::Query<ListMessageSends>,
 ) -> Result<web::Json<Page<MessageSend>>> {
-    let ListMessageSends { status, rule_id, limit, cursor } = query.into_inner();
-    let (filter, page) = (Filter { status, rule_id }, PageQuery { limit, cursor });
+    let ListMessageSends { status, rule_id, event_id, recipient_id, limit, cursor } = query.into_inner();
+    let filter = Filter { status, rule_id, event_id, recipient_id };
+    let page = PageQuery { limit, cursor };
     let Page { data, next_cursor } = service::list(&app, caller.actor, filter, page).await?;
     let data = data.into_iter().map(MessageSend::try_from).collect::<Result<_>>()?;
     Ok(web::Json(Page { data, next_cursor }))

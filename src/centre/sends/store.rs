@@ -6,7 +6,7 @@ use crate::db::AnyConnection;
 use crate::db::dialect::rows_in_statement;
 use crate::db::schema::{message_attempt, message_send};
 use crate::domain::centre::send::{AttemptRow, SendRow, SendStatus};
-use crate::kernel::{MessageEventId, MessageRuleId, MessageSendId, Result, TenantId};
+use crate::kernel::{MessageEventId, MessageRuleId, MessageSendId, PersonId, Result, TenantId};
 use crate::on;
 
 /// Most attempts that are shown of a send: the newest.
@@ -24,6 +24,10 @@ pub struct Filter {
     pub status: Option<SendStatus>,
     /// Only of this rule.
     pub rule_id: Option<MessageRuleId>,
+    /// Only of this event.
+    pub event_id: Option<MessageEventId>,
+    /// Only to this person.
+    pub recipient_id: Option<PersonId>,
 }
 
 /// Stores new sends, in statements that no server finds too long.
@@ -74,10 +78,19 @@ pub fn list(
     if let Some(rule) = filter.rule_id {
         query = query.filter(message_send::rule_id.eq(rule));
     }
+    if let Some(event) = filter.event_id {
+        query = query.filter(message_send::event_id.eq(event));
+    }
+    if let Some(person) = filter.recipient_id {
+        query = query.filter(message_send::recipient_id.eq(person));
+    }
     Ok(query.load(connection)?)
 }
 
-/// The sends of an event, in the order of their ids: at most one for each rule.
+/// Most sends that are shown of an event.
+pub const SENDS_SHOWN: i64 = 500;
+
+/// The first sends of an event, in the order of their ids: at most one for each rule and person.
 pub fn of_event(
     connection: &mut AnyConnection,
     tenant: TenantId,
@@ -87,6 +100,7 @@ pub fn of_event(
         .filter(message_send::event_id.eq(event))
         .filter(message_send::tenant_id.eq(tenant))
         .order(message_send::id.asc())
+        .limit(SENDS_SHOWN)
         .select(SendRow::as_select())
         .load(connection)?)
 }

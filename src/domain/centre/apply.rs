@@ -6,7 +6,7 @@ use super::event::DecisionKind;
 use super::rule::{Condition, RuleRow};
 use super::template::{Content, Rendered, Variable, VersionRow, render_text};
 use crate::kernel::secret::token_hash;
-use crate::kernel::{Error, Result};
+use crate::kernel::{Error, MemberId, Result};
 
 /// What a rule makes of an event, before it is looked whether the same was sent already.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +28,12 @@ impl Applied {
 }
 
 /// Applies a rule with the published version of its template. Fails only when the store holds what cannot be read.
-pub fn apply(rule: &RuleRow, version: Option<&VersionRow>, payload: &Value) -> Result<Applied> {
+pub fn apply(
+    rule: &RuleRow,
+    version: Option<&VersionRow>,
+    payload: &Value,
+    customer: Option<MemberId>,
+) -> Result<Applied> {
     if let Some(broken) = rule.read_conditions()?.iter().find(|condition| !condition.holds(payload)) {
         let Condition { path, operator, value } = broken;
         return Ok(Applied::not(DecisionKind::Conditions, format!("{path} {operator} {value}")));
@@ -40,8 +45,9 @@ pub fn apply(rule: &RuleRow, version: Option<&VersionRow>, payload: &Value) -> R
         |cause: serde_json::Error| Error::internal("a stored template cannot be read").caused_by(cause);
     let content: Content = serde_json::from_str(&version.content).map_err(refused)?;
     let variables: Vec<Variable> = serde_json::from_str(&version.variables).map_err(refused)?;
-    let said =
-        content.render(&variables, payload).and_then(|rendered| Ok((rendered, dedupe(rule, payload)?)));
+    let said = content
+        .render(&variables, payload)
+        .and_then(|rendered| Ok((rendered, dedupe(rule, payload, customer)?)));
     Ok(match said {
         Ok((rendered, dedupe)) => {
             Applied { decision: DecisionKind::Send, detail: String::new(), rendered: Some(rendered), dedupe }
@@ -50,8 +56,12 @@ pub fn apply(rule: &RuleRow, version: Option<&VersionRow>, payload: &Value) -> R
     })
 }
 
-/// What tells whether two events are the same to a rule.
-fn dedupe(rule: &RuleRow, payload: &Value) -> std::result::Result<Option<String>, super::template::Fault> {
+/// What tells whether two events are the same to a rule; those of two customers never are.
+fn dedupe(
+    rule: &RuleRow,
+    payload: &Value,
+    customer: Option<MemberId>,
+) -> std::result::Result<Option<String>, super::template::Fault> {
     if rule.dedupe_seconds == 0 {
         return Ok(None);
     }
@@ -60,5 +70,8 @@ fn dedupe(rule: &RuleRow, payload: &Value) -> std::result::Result<Option<String>
         true => payload.to_string(),
         false => render_text(&rule.dedupe_key, "/dedupe_key", payload)?,
     };
-    Ok(Some(token_hash(&text)))
+    Ok(Some(match customer {
+        Some(customer) => token_hash(&format!("{customer}\n{text}")),
+        None => token_hash(&text),
+    }))
 }

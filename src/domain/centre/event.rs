@@ -39,9 +39,9 @@ pub struct Decision {
     pub decision: DecisionKind,
     /// Which condition does not hold, or what is wrong with the template; empty otherwise.
     pub detail: String,
-    /// The message, when there is one.
-    #[schema(required)]
-    pub send_id: Option<MessageSendId>,
+    /// The messages: one, or one for each person.
+    #[serde(default)]
+    pub send_ids: Vec<MessageSendId>,
 }
 
 /// A row of `message_event`.

@@ -247,6 +247,18 @@ pub enum Rendered {
     },
 }
 
+impl Rendered {
+    /// The channel that it is for.
+    pub const fn channel(&self) -> Channel {
+        match self {
+            Self::Webhook { .. } => Channel::Webhook,
+            Self::Robot { .. } => Channel::Robot,
+            Self::Email { .. } => Channel::Email,
+            Self::Sms { .. } => Channel::Sms,
+        }
+    }
+}
+
 /// Why a template cannot be used: in which field, and what is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {

@@ -1,0 +1,70 @@
+//! Whom a rule's message reaches, and when: shared by events that are expanded and those that are only tried.
+
+use crate::centre::recipients::resolve::{Receiver, Wanted, receivers};
+use crate::db::AnyConnection;
+use crate::domain::centre::apply::Applied;
+use crate::domain::centre::event::DecisionKind;
+use crate::domain::centre::recipient::QuietHoursPolicy;
+use crate::domain::centre::rule::RuleRow;
+use crate::domain::centre::send::{MessagePriority, SendReason, SendStatus};
+use crate::kernel::{MemberId, Result};
+
+/// What becomes of a message for one person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// `unsent` or `suppressed`.
+    pub status: SendStatus,
+    /// Why it is suppressed.
+    pub reason: Option<SendReason>,
+    /// When it may be sent, unix milliseconds.
+    pub next_at: i64,
+}
+
+impl Delivery {
+    /// For this person, when it would be sent at this time.
+    pub fn to(receiver: &Receiver, rule: &RuleRow, at: i64) -> Self {
+        let suppressed = |reason| Self { status: SendStatus::Suppressed, reason: Some(reason), next_at: at };
+        let unsent = |next_at| Self { status: SendStatus::Unsent, reason: None, next_at };
+        if receiver.address.is_none() {
+            return suppressed(SendReason::NoAddress);
+        }
+        if receiver.opted_out {
+            return suppressed(SendReason::OptedOut);
+        }
+        let is_code = MessagePriority::from_rank(rule.priority) == MessagePriority::Code;
+        let end = receiver.quiet_hours.as_ref().filter(|_| !is_code).and_then(|hours| hours.end(at));
+        match (end, rule.quiet_hours) {
+            (None, _) | (_, QuietHoursPolicy::Ignore) => unsent(at),
+            (Some(end), QuietHoursPolicy::Defer) => unsent(end),
+            (Some(_), QuietHoursPolicy::Drop) => suppressed(SendReason::QuietHours),
+        }
+    }
+}
+
+/// The persons whom a rule reaches with what it makes of an event. When there is nobody, it sends nothing.
+pub fn reach(
+    connection: &mut AnyConnection,
+    rule: &RuleRow,
+    customer: Option<MemberId>,
+    applied: Applied,
+    now: i64,
+) -> Result<(Applied, Vec<Receiver>)> {
+    let Some(channel) = applied.rendered.as_ref().map(|rendered| rendered.channel()) else {
+        return Ok((applied, Vec::new()));
+    };
+    if !channel.has_recipients() {
+        return Ok((applied, Vec::new()));
+    }
+    let recipients = rule.read_recipients()?;
+    let priority = MessagePriority::from_rank(rule.priority);
+    let wanted = Wanted { recipients: &recipients, customer, channel, priority };
+    let found = receivers(connection, rule.tenant_id, wanted, now)?;
+    match found.is_empty() {
+        true => {
+            let nobody =
+                Applied { decision: DecisionKind::NoRecipient, rendered: None, dedupe: None, ..applied };
+            Ok((nobody, found))
+        }
+        false => Ok((applied, found)),
+    }
+}

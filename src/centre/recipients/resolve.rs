@@ -1,0 +1,232 @@
+//! Who a rule's recipients are at the moment, and where each is reached on a channel.
+
+use std::collections::{HashMap, HashSet};
+
+use diesel::prelude::*;
+
+use crate::centre::opt_outs;
+use crate::db::AnyConnection;
+use crate::db::schema::{group_member, member, message_recipient};
+use crate::domain::centre::account::Channel;
+use crate::domain::centre::recipient::{
+    PERSONS_MAX, QuietHours, Recipient, RecipientRow, RecipientStatus, e164,
+};
+use crate::domain::centre::send::{MessagePriority, RecipientType};
+use crate::domain::member::{MemberStatus, Role};
+use crate::kernel::{GroupId, MemberId, MessageRecipientId, PersonId, Result, TenantId};
+use crate::on;
+
+/// A person whom a message is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receiver {
+    /// What it is.
+    pub recipient_type: RecipientType,
+    /// Which one.
+    pub id: PersonId,
+    /// What it is called.
+    pub name: String,
+    /// Where it is reached; `None`: nowhere on this channel.
+    pub address: Option<String>,
+    /// When it wants to be left alone.
+    pub quiet_hours: Option<QuietHours>,
+    /// Whether it does not want such messages.
+    pub opted_out: bool,
+}
+
+/// What a message asks for of its receivers.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The rule's list.
+    pub recipients: &'a [Recipient],
+    /// The customer whom the event is about.
+    pub customer: Option<MemberId>,
+    /// The channel.
+    pub channel: Channel,
+    /// How urgent the message is.
+    pub priority: MessagePriority,
+}
+
+/// What is read of a member.
+#[derive(Queryable)]
+struct Person {
+    id: MemberId,
+    role: Role,
+    nickname: String,
+    email: String,
+    mobile: String,
+}
+
+/// How a person was found.
+enum Found {
+    Member(RecipientType, MemberId),
+    Row(MessageRecipientId),
+}
+
+/// The persons of a list, each once, at most [`PERSONS_MAX`] in the order of the list.
+pub fn receivers(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    wanted: Wanted<'_>,
+    now: i64,
+) -> Result<Vec<Receiver>> {
+    let mut found = Vec::new();
+    for recipient in wanted.recipients {
+        match *recipient {
+            Recipient::Customer => {
+                if let Some(customer) = wanted.customer {
+                    let customer = present(connection, tenant, customer)?;
+                    found.push(Found::Member(RecipientType::Customer, customer));
+                }
+            }
+            Recipient::Recipient { id } => found.push(Found::Row(id)),
+            Recipient::Member { id } => found.push(Found::Member(RecipientType::Member, id)),
+            Recipient::Role { role } => {
+                let ids = of_role(connection, tenant, role)?;
+                found.extend(ids.into_iter().map(|id| Found::Member(RecipientType::Member, id)));
+            }
+            Recipient::Group { id } => {
+                let ids = of_group(connection, tenant, id)?;
+                found.extend(ids.into_iter().map(|id| Found::Member(RecipientType::Member, id)));
+            }
+        }
+    }
+    let rows = rows(connection, tenant, &found)?;
+    let members = members(connection, tenant, &found, &rows, now)?;
+    let (mut receivers, mut seen) = (Vec::new(), HashSet::new());
+    for one in found {
+        let row = match &one {
+            Found::Row(id) => rows.iter().find(|row| row.id == *id),
+            Found::Member(_, id) => rows.iter().find(|row| row.member_id == Some(*id)),
+        };
+        let Some(receiver) = receiver(&one, row, &members, wanted.channel) else { continue };
+        let person = row.and_then(|row| row.member_id).map_or(receiver.id, |member| PersonId(member.0));
+        if receivers.len() < PERSONS_MAX && seen.insert(person) {
+            receivers.push(receiver);
+        }
+    }
+    let persons: Vec<_> = receivers.iter().map(|one| (one.id, wanted.priority)).collect();
+    let refused = opt_outs::store::refused(connection, tenant, wanted.channel, &persons)?;
+    for receiver in &mut receivers {
+        receiver.opted_out = refused.contains(&(receiver.id, wanted.priority));
+    }
+    Ok(receivers)
+}
+
+/// A person with its address; `None` when it is not to be reached at all.
+fn receiver(
+    found: &Found,
+    row: Option<&RecipientRow>,
+    members: &HashMap<MemberId, Person>,
+    channel: Channel,
+) -> Option<Receiver> {
+    if row.is_some_and(|row| row.status == RecipientStatus::Disabled) {
+        return None;
+    }
+    let (recipient_type, id, member) = match found {
+        Found::Member(recipient_type, id) => {
+            let member = members.get(id)?;
+            if (*recipient_type == RecipientType::Customer) == member.role.is_staff() {
+                return None;
+            }
+            (*recipient_type, PersonId(id.0), Some(member))
+        }
+        Found::Row(id) => {
+            // Whoever may not sign in any more is not written to either.
+            let member = match row?.member_id {
+                Some(member) => Some(members.get(&member)?),
+                None => None,
+            };
+            (RecipientType::Recipient, PersonId(id.0), member)
+        }
+    };
+    let own = |field: fn(&RecipientRow) -> &String| row.map(field).filter(|text| !text.is_empty()).cloned();
+    let address = match channel {
+        Channel::Email => own(|row| &row.email).or_else(|| member.map(|member| member.email.clone())),
+        Channel::Sms => own(|row| &row.phone).or_else(|| e164(&member?.mobile)),
+        Channel::Webhook | Channel::Robot => None,
+    };
+    let nickname = || member.map(|member| member.nickname.clone()).unwrap_or_default();
+    Some(Receiver {
+        recipient_type,
+        id,
+        name: own(|row| &row.name).unwrap_or_else(nickname),
+        address: address.filter(|address| !address.is_empty()),
+        quiet_hours: row.and_then(RecipientRow::quiet_hours),
+        opted_out: false,
+    })
+}
+
+/// The customer that this one was merged into, if it was.
+fn present(connection: &mut AnyConnection, tenant: TenantId, customer: MemberId) -> Result<MemberId> {
+    let merged: Option<Option<MemberId>> = member::table
+        .filter(member::id.eq(customer))
+        .filter(member::tenant_id.eq(tenant))
+        .select(member::merged_into)
+        .first(connection)
+        .optional()?;
+    Ok(merged.flatten().unwrap_or(customer))
+}
+
+fn of_role(connection: &mut AnyConnection, tenant: TenantId, role: Role) -> Result<Vec<MemberId>> {
+    Ok(member::table
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::role.eq(role.as_str()))
+        .filter(member::deleted_at.is_null())
+        .filter(member::status.eq(MemberStatus::Enabled.as_str()))
+        .order(member::id.asc())
+        .limit(i64::try_from(PERSONS_MAX).unwrap_or(i64::MAX))
+        .select(member::id)
+        .load(connection)?)
+}
+
+fn of_group(connection: &mut AnyConnection, tenant: TenantId, group: GroupId) -> Result<Vec<MemberId>> {
+    Ok(group_member::table
+        .filter(group_member::group_id.eq(group))
+        .filter(group_member::tenant_id.eq(tenant))
+        .filter(group_member::left_at.is_null())
+        .order(group_member::member_id.asc())
+        .limit(i64::try_from(PERSONS_MAX).unwrap_or(i64::MAX))
+        .select(group_member::member_id)
+        .load(connection)?)
+}
+
+/// The message recipients that were named, and those of the members that were.
+fn rows(connection: &mut AnyConnection, tenant: TenantId, found: &[Found]) -> Result<Vec<RecipientRow>> {
+    let (mut ids, mut members) = (Vec::new(), Vec::new());
+    for one in found {
+        match one {
+            Found::Row(id) => ids.push(*id),
+            Found::Member(_, id) => members.push(*id),
+        }
+    }
+    Ok(on!(connection, inner => message_recipient::table
+        .filter(message_recipient::tenant_id.eq(tenant))
+        .filter(message_recipient::deleted_at.is_null())
+        .filter(message_recipient::id.eq_any(&ids).or(message_recipient::member_id.eq_any(&members)))
+        .select(RecipientRow::as_select())
+        .load(inner))?)
+}
+
+/// The members behind them that may be reached.
+fn members(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    found: &[Found],
+    rows: &[RecipientRow],
+    now: i64,
+) -> Result<HashMap<MemberId, Person>> {
+    let named = found.iter().filter_map(|one| match one {
+        Found::Member(_, id) => Some(*id),
+        Found::Row(_) => None,
+    });
+    let ids: Vec<MemberId> = named.chain(rows.iter().filter_map(|row| row.member_id)).collect();
+    let persons: Vec<Person> = on!(connection, inner => member::table
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::id.eq_any(&ids))
+        .filter(member::deleted_at.is_null())
+        .filter(member::status.eq(MemberStatus::Enabled.as_str()))
+        .filter(member::expires_at.is_null().or(member::expires_at.gt(now)))
+        .select((member::id, member::role, member::nickname, member::email, member::mobile))
+        .load(inner))?;
+    Ok(persons.into_iter().map(|person| (person.id, person)).collect())
+}
