@@ -9,10 +9,14 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::schemas::INPUT;
-use crate::centre::accounts::service::{LIMIT_COUNT_MAX, LIMIT_SECONDS_MAX};
+use crate::centre::accounts::check::{LIMIT_COUNT_MAX, LIMIT_SECONDS_MAX};
 use crate::conversations::service::{NOTE_MAX, SUBJECT_MAX, TAG_MAX, TAGS_MAX};
-use crate::domain::centre::account::{NAME_MAX as CENTRE_NAME_MAX, SECRET_MAX, URL_MAX as CHANNEL_URL_MAX};
+use crate::domain::centre::account::{
+    FROM_NAME_MAX, HOST_MAX, NAME_MAX as CENTRE_NAME_MAX, PASSWORD_MAX, SECRET_MAX,
+    URL_MAX as CHANNEL_URL_MAX, USERNAME_MAX,
+};
 use crate::domain::centre::event::{BATCH_MAX, PAYLOAD_MAX};
+use crate::domain::centre::mailbox::MAILBOX_MAX;
 use crate::domain::centre::recipient::{RECIPIENTS_OF_RULE_MAX, TIME_ZONE_MAX};
 use crate::domain::centre::rule::{
     CONDITIONS_MAX, DEDUPE_KEY_MAX, DEDUPE_MAX, DELAY_MAX, PATH_MAX, TTL_MAX, VALUE_MAX,
@@ -89,6 +93,12 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("CustomContent", "data") => json!({"x-max-bytes": CUSTOM_MAX}),
         ("CreateChannelAccount" | "UpdateChannelAccount", "url") => text(1, CHANNEL_URL_MAX),
         ("CreateChannelAccount" | "UpdateChannelAccount", "secret") => text(0, SECRET_MAX),
+        ("SmtpSettings", "host") => text(1, HOST_MAX),
+        ("SmtpSettings", "port") => range(1, 65_535),
+        ("SmtpSettings", "username") => text(0, USERNAME_MAX),
+        ("SmtpSettings", "password") => text(0, PASSWORD_MAX),
+        ("SmtpSettings", "from_address" | "reply_to") => text(1, MAILBOX_MAX),
+        ("SmtpSettings", "from_name") => text(0, FROM_NAME_MAX),
         ("AccountLimit", "count") => range(1, LIMIT_COUNT_MAX),
         ("AccountLimit", "seconds") => range(1, LIMIT_SECONDS_MAX),
         (

@@ -43,6 +43,15 @@ impl FromStr for Allowed {
     }
 }
 
+/// Whether a host may belong to the public network: an address of it, or a name that is not one of a network's own. What a
+/// name stands for is seen when it is resolved.
+pub fn may_be_public(host: &str) -> bool {
+    match host.parse::<IpAddr>() {
+        Ok(address) => is_public(address),
+        Err(_) => super::url::is_public_name(host),
+    }
+}
+
 /// Whether an address belongs to the public network.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
@@ -87,6 +96,10 @@ mod tests {
         }
         for public in ["203.0.113.9", "2606:4700::1111", "8.8.8.8"] {
             assert!(is_public(public.parse().unwrap()), "{public}");
+        }
+        assert!(may_be_public("mail.example") && may_be_public("203.0.113.9"));
+        for private in ["localhost", "mail.internal", "printer.local", "10.0.0.1", "::1"] {
+            assert!(!may_be_public(private), "{private}");
         }
     }
 }

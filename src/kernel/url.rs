@@ -32,7 +32,8 @@ pub fn fault(text: &str) -> Option<&'static str> {
     (!public).then_some("the URL's host is not a public one")
 }
 
-fn is_public_name(name: &str) -> bool {
+/// Whether a name may belong to the public network: it is none of those that stand for a network's own hosts.
+pub(super) fn is_public_name(name: &str) -> bool {
     let name = name.trim_end_matches('.');
     name != "localhost" && [".localhost", ".local", ".internal"].iter().all(|end| !name.ends_with(end))
 }

@@ -8,7 +8,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::service::{self, Change, New};
 use crate::app::App;
 use crate::auth::{Admin, Staff};
-use crate::domain::centre::account::{AccountRow, AccountStatus, Channel, PauseReason, Provider};
+use crate::domain::centre::account::{
+    AccountRow, AccountStatus, Channel, PauseReason, Provider, Settings, SmtpSettings,
+};
 use crate::http::json::Body;
 use crate::http::page::{Page, PageQuery};
 use crate::kernel::json::given;
@@ -47,7 +49,7 @@ pub struct ChannelAccount {
     channel: Channel,
     /// Whether it is used.
     status: AccountStatus,
-    /// The host of its address; the rest is never shown.
+    /// The host of its address or of its mail server; the rest is never shown.
     host: String,
     /// How many messages it takes within a time; null: no limit.
     #[schema(required)]
@@ -92,7 +94,7 @@ pub struct ChannelAccountWithSecret {
     /// The account.
     account: ChannelAccount,
     /// The secret with which a webhook's receiver checks signatures (Standard Webhooks, `whsec_…`). Shown this once; null
-    /// for robots.
+    /// for the others.
     #[schema(required)]
     secret: Option<String>,
 }
@@ -105,14 +107,19 @@ pub struct CreateChannelAccount {
     name: String,
     /// Whose protocol it speaks.
     provider: Provider,
-    /// Its address, `https` and public: of a webhook any, of a robot the one that its messenger shows.
-    url: String,
+    /// Its address, `https` and public: of a webhook any, of a robot the one that its messenger shows. Only webhooks and
+    /// robots have one.
+    #[serde(default)]
+    url: Option<String>,
     /// What a robot of DingTalk or Feishu signs with, when it was set to sign.
     #[serde(default)]
     secret: Option<String>,
     /// How many messages it takes within a time. Absent: what the provider allows.
     #[serde(default)]
     limit: Option<AccountLimit>,
+    /// The mail server of an account of `smtp`.
+    #[serde(default)]
+    smtp: Option<SmtpSettings>,
 }
 
 /// A change of an account. An absent field stays.
@@ -136,6 +143,10 @@ pub struct UpdateChannelAccount {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<AccountLimit>)]
     limit: Option<Option<AccountLimit>>,
+    /// The whole mail server of an account of `smtp`; only the password may be absent, and stays then, unless the host or
+    /// the user name changes.
+    #[serde(default)]
+    smtp: Option<SmtpSettings>,
 }
 
 /// Create a channel account
@@ -150,9 +161,10 @@ pub async fn create_channel_account(
     caller: Admin,
     input: Body<CreateChannelAccount>,
 ) -> Result<HttpResponse> {
-    let CreateChannelAccount { name, provider, url, secret, limit } = input.into_inner();
+    let CreateChannelAccount { name, provider, url, secret, limit, smtp } = input.into_inner();
     let limit = limit.map(|limit| (limit.count, limit.seconds));
-    let new = New { name, provider, url, secret, limit };
+    let settings = smtp.map(Settings::Smtp).into_iter().collect();
+    let new = New { name, provider, url, secret, limit, settings };
     let (row, secret) = service::create(&app, caller.actor, new).await?;
     Ok(HttpResponse::Created().json(ChannelAccountWithSecret { account: row.into(), secret }))
 }
@@ -204,9 +216,10 @@ pub async fn update_channel_account(
     id: web::Path<ChannelAccountId>,
     input: Body<UpdateChannelAccount>,
 ) -> Result<web::Json<ChannelAccount>> {
-    let UpdateChannelAccount { name, status, url, secret, limit } = input.into_inner();
+    let UpdateChannelAccount { name, status, url, secret, limit, smtp } = input.into_inner();
     let limit = limit.map(|limit| limit.map(|limit| (limit.count, limit.seconds)));
-    let change = Change { name, status, url, secret, limit };
+    let settings = smtp.map(Settings::Smtp).into_iter().collect();
+    let change = Change { name, status, url, secret, limit, settings };
     service::update(&app, caller.actor, id.into_inner(), change).await.map(|row| web::Json(row.into()))
 }
 

@@ -1,28 +1,19 @@
 //! What is done with channel accounts.
 
-use url::Url;
-
+use super::check::{change_settings, own_limit, own_settings, reached, secret};
 use super::store;
 use crate::app::App;
 use crate::centre::channels::webhook::new_secret;
 use crate::domain::actor::Actor;
-use crate::domain::centre::account::{
-    AccountRow, AccountStatus, Config, NAME_MAX, Provider, SECRET_MAX, URL_MAX,
-};
+use crate::domain::centre::account::{AccountRow, AccountStatus, Config, NAME_MAX, Provider, Settings};
 use crate::domain::permission::{Operation, require};
 use crate::http::page::{Page, PageQuery};
-use crate::kernel::outbound::Allowed;
 use crate::kernel::secret::{Secret, Vault};
 use crate::kernel::{ChannelAccountId, Code, Error, Result};
 use crate::members::profile::Checker;
 
 /// How long the secret before signs too, after a change, in milliseconds: a day.
 const ROTATION_MS: i64 = 86_400_000;
-/// Most messages of an account's own limit.
-pub const LIMIT_COUNT_MAX: i64 = 100_000;
-/// Longest window of an account's own limit, in seconds: a day.
-pub const LIMIT_SECONDS_MAX: i64 = 86_400;
-
 /// An account that is to be made.
 #[derive(Debug, Clone)]
 pub struct New {
@@ -31,11 +22,13 @@ pub struct New {
     /// Whose protocol it speaks.
     pub provider: Provider,
     /// Its address.
-    pub url: String,
+    pub url: Option<String>,
     /// What signs: of robots only.
     pub secret: Option<String>,
     /// Its own limit, messages and seconds; `None`: the provider's.
     pub limit: Option<(i64, i64)>,
+    /// The settings that were given; those of its provider are its own, and no others are taken.
+    pub settings: Vec<Settings>,
 }
 
 /// What changes of an account; `None` stays.
@@ -51,6 +44,8 @@ pub struct Change {
     pub secret: Option<Option<String>>,
     /// Its own limit; `Some(None)`: the provider's.
     pub limit: Option<Option<(i64, i64)>>,
+    /// The settings that were given, each whole but for its secrets, which stay when they are absent.
+    pub settings: Vec<Settings>,
 }
 
 /// The accounts of the tenant in the order of their ids. Errors: `forbidden`.
@@ -74,13 +69,20 @@ pub async fn create(app: &App, actor: Actor, new: New) -> Result<(AccountRow, Op
     require(&actor, Operation::ManageMessageCentre)?;
     let mut check = Checker::default();
     let name = check.required_line("/name", &new.name, NAME_MAX);
-    let host = address(&mut check, new.provider, &new.url, &app.settings.outbound_allow);
+    let allowed = &app.settings.outbound_allow;
+    let own = own_settings(&mut check, new.provider, new.settings);
+    let host = reached(&mut check, new.provider, new.url.as_deref(), own.as_ref(), allowed);
     let secret = secret(&mut check, new.provider, new.secret);
     let limit = new.limit.map(|limit| own_limit(&mut check, limit));
     check.finish()?;
     let made = (new.provider == Provider::Webhook).then(new_secret);
-    let config =
-        Config { url: new.url, secret: made.clone().or(secret), previous_secret: None, previous_until: 0 };
+    let config = Config {
+        url: new.url.unwrap_or_default(),
+        secret: made.clone().or(secret),
+        previous_secret: None,
+        previous_until: 0,
+        settings: own,
+    };
     let now = app.clock.now().0;
     let (limit_count, limit_seconds) = limit.unwrap_or_else(|| new.provider.limit());
     let row = AccountRow {
@@ -114,8 +116,9 @@ pub async fn update(app: &App, actor: Actor, id: ChannelAccountId, change: Chang
     let (vault, allowed, now) =
         (app.auth.vault().clone(), app.settings.outbound_allow.clone(), app.clock.now().0);
     let row = get(app, actor, id).await?;
-    let host = change.url.as_ref().map(|url| address(&mut check, row.provider, url, &allowed));
+    let host = change.url.as_ref().map(|url| reached(&mut check, row.provider, Some(url), None, &allowed));
     let new_secret = change.secret.map(|given| secret(&mut check, row.provider, given));
+    let own = own_settings(&mut check, row.provider, change.settings);
     check.finish()?;
     let (status, url) = (change.status, change.url);
     let write = move |connection: &mut _| {
@@ -127,8 +130,14 @@ pub async fn update(app: &App, actor: Actor, id: ChannelAccountId, change: Chang
         if let Some(secret) = &new_secret {
             config.secret.clone_from(secret);
         }
-        row.sealed_config = seal(&vault, &config)?;
         row.host = host.clone().unwrap_or(row.host);
+        if let Some(own) = own.clone() {
+            // Against what is stored now: a password that is not given again may have changed meanwhile.
+            let mut check = Checker::default();
+            row.host = change_settings(&mut check, &mut config, own, &allowed);
+            check.finish()?;
+        }
+        row.sealed_config = seal(&vault, &config)?;
         row.name = name.clone().unwrap_or(row.name);
         row.status = status.unwrap_or(row.status);
         if let Some(limit) = limit {
@@ -143,7 +152,7 @@ pub async fn update(app: &App, actor: Actor, id: ChannelAccountId, change: Chang
 }
 
 /// Gives a webhook a new secret, which is never shown again; the one before signs beside it for a day. Errors:
-/// `forbidden`, `not_found`, `validation_failed` for robots, whose secrets come from the messenger.
+/// `forbidden`, `not_found`, `validation_failed` for the others, whose secrets come from their providers.
 pub async fn rotate(app: &App, actor: Actor, id: ChannelAccountId) -> Result<(AccountRow, String)> {
     require(&actor, Operation::ManageMessageCentre)?;
     let (vault, now, made) = (app.auth.vault().clone(), app.clock.now().0, new_secret());
@@ -151,7 +160,8 @@ pub async fn rotate(app: &App, actor: Actor, id: ChannelAccountId) -> Result<(Ac
     let write = move |connection: &mut _| {
         let mut row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
         if row.provider != Provider::Webhook {
-            return Err(Error::new(Code::ValidationFailed, "the secret of a robot comes from its messenger"));
+            let detail = "only webhooks sign with a secret that is made here";
+            return Err(Error::new(Code::ValidationFailed, detail));
         }
         let mut config = open(&vault, &row)?;
         config.previous_secret = config.secret.replace(secret.clone());
@@ -182,44 +192,4 @@ fn seal(vault: &Vault, config: &Config) -> Result<String> {
     let text = serde_json::to_string(config)
         .map_err(|cause| Error::internal("a channel account cannot be stored").caused_by(cause))?;
     vault.seal(&Secret::new(text))
-}
-
-/// Checks the address of an account; gives its host.
-fn address(check: &mut Checker, provider: Provider, text: &str, allowed: &Allowed) -> String {
-    let parsed = Url::parse(text).ok();
-    let host = parsed.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
-    if text.chars().count() > URL_MAX {
-        check.wrong("/url", "too_long", format!("at most {URL_MAX} characters"));
-    } else if parsed.as_ref().is_some_and(|url| allowed.allows(url)) {
-        return host;
-    } else if let Some(fault) = crate::kernel::url::fault(text) {
-        check.wrong("/url", "invalid", fault);
-    } else if !provider.hosts().is_empty() && !provider.hosts().contains(&host.as_str()) {
-        check.wrong(
-            "/url",
-            "invalid",
-            format!("the host of a {provider} is {}", provider.hosts().join(" or ")),
-        );
-    }
-    host
-}
-
-/// Checks what a robot signs with.
-fn secret(check: &mut Checker, provider: Provider, secret: Option<String>) -> Option<String> {
-    let signs = matches!(provider, Provider::DingtalkRobot | Provider::FeishuRobot);
-    let secret = secret.filter(|secret| !secret.is_empty())?;
-    if !signs {
-        check.wrong("/secret", "invalid", "only robots of DingTalk and Feishu are given a secret");
-    }
-    Some(check.line("/secret", &secret, SECRET_MAX))
-}
-
-fn own_limit(check: &mut Checker, (count, seconds): (i64, i64)) -> (i64, i64) {
-    if !(1..=LIMIT_COUNT_MAX).contains(&count) {
-        check.wrong("/limit/count", "out_of_range", format!("1 to {LIMIT_COUNT_MAX}"));
-    }
-    if !(1..=LIMIT_SECONDS_MAX).contains(&seconds) {
-        check.wrong("/limit/seconds", "out_of_range", format!("1 to {LIMIT_SECONDS_MAX}"));
-    }
-    (count, seconds)
 }

@@ -144,6 +144,8 @@ pub fn judge(provider: Provider, reply: &Reply) -> Answer {
         Provider::DingtalkRobot => coded(reply, "errcode", "errmsg", dingtalk::outcome),
         Provider::FeishuRobot => coded(reply, "code", "msg", feishu::outcome),
         Provider::SlackRobot => slack::judge(reply),
+        // A mail server speaks no HTTP.
+        Provider::Smtp => Answer::of(reply, Outcome::Uncertain, None, said(reply)),
     }
 }
 

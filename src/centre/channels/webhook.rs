@@ -88,6 +88,7 @@ mod tests {
             secret: Some(new_secret()),
             previous_secret: Some(new_secret()),
             previous_until: 1_000_001,
+            settings: None,
         };
         let signatures = |config: &Config| {
             let request = super::request(config, message, "a", &json!({})).unwrap();

@@ -5,6 +5,7 @@ mod deaths;
 mod delivery;
 mod events;
 mod keeping;
+mod mail;
 pub mod provider;
 mod robots;
 mod rules;

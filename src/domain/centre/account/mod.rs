@@ -1,4 +1,9 @@
 //! Channel accounts: where messages go.
+//!
+//! Owns the providers with what each allows, the row of an account and what is sealed of it. Invariant: what is sealed is
+//! shown by no `Debug`.
+
+mod smtp;
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -6,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::db::schema::channel_account;
 use crate::kernel::{ChannelAccountId, TenantId};
 use crate::text_enum;
+
+pub use smtp::{FROM_NAME_MAX, HOST_MAX, PASSWORD_MAX, PORTS, SmtpSecurity, SmtpSettings, USERNAME_MAX};
 
 /// Most channel accounts of a tenant.
 pub const ACCOUNTS_MAX: i64 = 200;
@@ -56,6 +63,8 @@ text_enum! {
         FeishuRobot = "feishu_robot",
         /// An incoming webhook of Slack.
         SlackRobot = "slack_robot",
+        /// A mail server of the merchant's (SMTP).
+        Smtp = "smtp",
     }
 }
 
@@ -65,13 +74,19 @@ impl Provider {
         match self {
             Self::Webhook => Channel::Webhook,
             Self::WecomRobot | Self::DingtalkRobot | Self::FeishuRobot | Self::SlackRobot => Channel::Robot,
+            Self::Smtp => Channel::Email,
         }
+    }
+
+    /// Whether an account is a `url`. The others have settings of their own, in the field that is named as the provider.
+    pub const fn has_url(self) -> bool {
+        !matches!(self, Self::Smtp)
     }
 
     /// The hosts that its addresses have; empty: any.
     pub const fn hosts(self) -> &'static [&'static str] {
         match self {
-            Self::Webhook => &[],
+            Self::Webhook | Self::Smtp => &[],
             Self::WecomRobot => &["qyapi.weixin.qq.com"],
             Self::DingtalkRobot => &["oapi.dingtalk.com"],
             Self::FeishuRobot => &["open.feishu.cn", "open.larksuite.com"],
@@ -80,7 +95,7 @@ impl Provider {
     }
 
     /// Whether a receiver knows a message that it gets twice by its id, so that one whose fate is unknown can be sent
-    /// again. Robots show whatever they get.
+    /// again. Robots and mail servers show whatever they get.
     pub const fn is_replay_safe(self) -> bool {
         matches!(self, Self::Webhook)
     }
@@ -90,7 +105,7 @@ impl Provider {
     /// second.
     pub const fn limit(self) -> (i64, i64) {
         match self {
-            Self::Webhook => (0, 0),
+            Self::Webhook | Self::Smtp => (0, 0),
             Self::WecomRobot | Self::DingtalkRobot => (20, 60),
             Self::FeishuRobot => (100, 60),
             Self::SlackRobot => (1, 1),
@@ -101,7 +116,7 @@ impl Provider {
     pub const fn concurrency(self) -> usize {
         match self {
             Self::Webhook => 50,
-            Self::WecomRobot | Self::DingtalkRobot | Self::FeishuRobot => 5,
+            Self::WecomRobot | Self::DingtalkRobot | Self::FeishuRobot | Self::Smtp => 5,
             Self::SlackRobot => 1,
         }
     }
@@ -111,6 +126,8 @@ impl Provider {
     pub const fn backoff(self) -> &'static [i64] {
         match self {
             Self::Webhook => &[5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400],
+            // Where a server that does not know the sender yet puts it off (greylisting), hours must pass.
+            Self::Smtp => &[5, 30, 120, 600, 3_600, 21_600],
             _ => &[15, 60, 660],
         }
     }
@@ -174,10 +191,48 @@ pub struct AccountRow {
     pub deleted_at: Option<i64>,
 }
 
+/// What an account of a provider without a plain address is set to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Settings {
+    /// A mail server.
+    Smtp(SmtpSettings),
+}
+
+impl Settings {
+    /// Whose they are; the field of a request is named so.
+    pub const fn provider(&self) -> Provider {
+        match self {
+            Self::Smtp(_) => Provider::Smtp,
+        }
+    }
+
+    /// In the form in which they are stored.
+    pub fn in_form(self) -> Self {
+        match self {
+            Self::Smtp(settings) => Self::Smtp(settings.in_form()),
+        }
+    }
+
+    /// What is wrong with them: the pointer inside the object, and one sentence.
+    pub fn fault(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Smtp(settings) => settings.fault(),
+        }
+    }
+
+    /// With the secrets of the settings before, where none are given.
+    pub fn keeping(self, before: &Self) -> Self {
+        match (self, before) {
+            (Self::Smtp(settings), Self::Smtp(before)) => Self::Smtp(settings.keeping(before)),
+        }
+    }
+}
+
 /// What is sealed: how the account is reached.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
-    /// The address. Those of robots are secrets.
+    /// The address. Those of robots are secrets. Empty where there is none.
     pub url: String,
     /// What signs, if the account has it: of webhooks `whsec_…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -188,6 +243,9 @@ pub struct Config {
     /// Until when the one before signs too, unix milliseconds.
     #[serde(default)]
     pub previous_until: i64,
+    /// What the account is set to, of a provider that has more than an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Settings>,
 }
 
 impl std::fmt::Debug for Config {
