@@ -7,6 +7,7 @@ mod events;
 mod keeping;
 mod mail;
 pub mod provider;
+mod recipients;
 mod robots;
 mod rules;
 mod templates;

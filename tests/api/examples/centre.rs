@@ -27,6 +27,7 @@ pub async fn play(recorder: &mut Recorder<'_>, admin: &Client) {
     let template = template(recorder, admin).await;
     let rule = rule(recorder, admin, &template, &account).await;
     events(recorder, admin).await;
+    recipients(recorder, admin).await;
     uncertain(recorder, admin).await;
     recorder.call("delete_message_rule", admin, &format!("DELETE /message-rules/{rule}"), None).await;
     let line = format!("DELETE /message-templates/{template}");
@@ -93,6 +94,28 @@ async fn events(recorder: &mut Recorder<'_>, admin: &Client) {
         {"key": "order.shipped", "payload": {"order_id": "0999"}},
     ]});
     recorder.call("create_message_events", admin, "POST /message-events/batch", Some(events)).await;
+}
+
+/// A colleague who is written to, but not at night.
+async fn recipients(recorder: &mut Recorder<'_>, admin: &Client) {
+    let body = json!({
+        "name": "Wang Fang, warehouse", "phone": "+8613800138000", "email": "wang.fang@shop.example",
+        "time_zone": "Asia/Shanghai", "quiet_hours": {"from": "22:00", "until": "08:00"},
+    });
+    let made = recorder.call("create_message_recipient", admin, "POST /message-recipients", Some(body)).await;
+    let person = id(&made["id"]);
+    let path = format!("/message-recipients/{person}");
+    recorder.call("list_message_recipients", admin, "GET /message-recipients", None).await;
+    recorder.call("get_message_recipient", admin, &format!("GET {path}"), None).await;
+    let change = Some(json!({"email": "warehouse@shop.example"}));
+    recorder.call("update_message_recipient", admin, &format!("PATCH {path}"), change).await;
+    let body = json!({"person_id": person, "channel": "sms", "priority": "marketing"});
+    let made = recorder.call("create_message_opt_out", admin, "POST /message-opt-outs", Some(body)).await;
+    let list = format!("GET /message-opt-outs?person_id={person}");
+    recorder.call("list_message_opt_outs", admin, &list, None).await;
+    let line = format!("DELETE /message-opt-outs/{}", id(&made["id"]));
+    recorder.call("delete_message_opt_out", admin, &line, None).await;
+    recorder.call("delete_message_recipient", admin, &format!("DELETE {path}"), None).await;
 }
 
 /// A robot that takes a message and says nothing.
