@@ -16,33 +16,39 @@ pub(super) struct Parts {
 impl Parts {
     /// The content of this channel. Errors: `validation_failed` unless there is its field and no other.
     pub(super) fn of(self, channel: Channel) -> Result<Content> {
-        match self.any()? {
-            Some(content) if content.channel() == channel => Ok(content),
-            Some(content) => {
-                let field = format!("/{}", content.channel());
-                Err(Error::field(field, "invalid", format!("the channel is {channel}")))
+        let (own, others): (Vec<Content>, Vec<Content>) =
+            self.contents().partition(|content| content.channel() == channel);
+        match (own.into_iter().next(), others.first()) {
+            (Some(content), None) => Ok(content),
+            (Some(_), Some(other)) => {
+                let detail = format!("the channel is {channel}");
+                Err(Error::field(format!("/{}", other.channel()), "invalid", detail))
             }
-            None => Err(Error::field(format!("/{channel}"), "required", "what the message says")),
+            (None, _) => Err(Error::field(format!("/{channel}"), "required", "what the message says")),
         }
     }
 
     /// The only content that is there. Errors: `validation_failed` when there are several.
     pub(super) fn any(self) -> Result<Option<Content>> {
-        let found = [
+        let mut contents = self.contents();
+        let content = contents.next();
+        match contents.next() {
+            Some(other) => {
+                let detail = "a template has the content of one channel";
+                Err(Error::field(format!("/{}", other.channel()), "invalid", detail))
+            }
+            None => Ok(content),
+        }
+    }
+
+    fn contents(self) -> impl Iterator<Item = Content> {
+        let each = [
             self.webhook.map(Content::Webhook),
             self.robot.map(Content::Robot),
             self.email.map(Content::Email),
             self.sms.map(Content::Sms),
         ];
-        let mut found = found.into_iter().flatten();
-        let content = found.next();
-        match found.next() {
-            Some(other) => {
-                let field = format!("/{}", other.channel());
-                Err(Error::field(field, "invalid", "a template has the content of one channel"))
-            }
-            None => Ok(content),
-        }
+        each.into_iter().flatten()
     }
 }
 
