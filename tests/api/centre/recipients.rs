@@ -245,6 +245,8 @@ on_every_database! {
         admin.patch(&format!("/members/{}", desk.second_agent.id()), json!({"status": "disabled"})).await.ok();
         let decision = simulated(&desk.supervisor, "k", None).await;
         assert_eq!(told(&decision["receivers"]), [json!(["member", "agent@example.com", "unsent", null])]);
+        admin.patch(&format!("/members/{agent}"), json!({"expires_at": "2026-01-01T00:00:00Z"})).await.ok();
+        assert_eq!(simulated(&desk.supervisor, "k", None).await["decision"], "no_recipient");
     }
 
     /// Whoever has no address is told of; when there is nobody at all, nothing is sent.
