@@ -12,8 +12,8 @@ use super::schemas::INPUT;
 use crate::centre::accounts::check::{LIMIT_COUNT_MAX, LIMIT_SECONDS_MAX};
 use crate::conversations::service::{NOTE_MAX, SUBJECT_MAX, TAG_MAX, TAGS_MAX};
 use crate::domain::centre::account::{
-    FROM_NAME_MAX, HOST_MAX, NAME_MAX as CENTRE_NAME_MAX, PASSWORD_MAX, SECRET_MAX,
-    URL_MAX as CHANNEL_URL_MAX, USERNAME_MAX,
+    APP_ID_MAX, FROM_NAME_MAX, HOST_MAX, KEY_ID_MAX, NAME_MAX as CENTRE_NAME_MAX, PASSWORD_MAX, REGION_MAX,
+    SECRET_KEY_MAX, SECRET_MAX, SIGN_NAME_MAX, URL_MAX as CHANNEL_URL_MAX, USERNAME_MAX,
 };
 use crate::domain::centre::event::{BATCH_MAX, PAYLOAD_MAX};
 use crate::domain::centre::mailbox::MAILBOX_MAX;
@@ -93,6 +93,17 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("CustomContent", "data") => json!({"x-max-bytes": CUSTOM_MAX}),
         ("CreateChannelAccount" | "UpdateChannelAccount", "url") => text(1, CHANNEL_URL_MAX),
         ("CreateChannelAccount" | "UpdateChannelAccount", "secret") => text(0, SECRET_MAX),
+        ("AliyunSmsSettings", "access_key_id") | ("TencentSmsSettings", "secret_id") => text(1, KEY_ID_MAX),
+        ("AliyunSmsSettings", "access_key_secret") | ("TencentSmsSettings", "secret_key") => {
+            text(0, SECRET_KEY_MAX)
+        }
+        ("AliyunSmsSettings" | "TencentSmsSettings", "sign_name") => text(0, SIGN_NAME_MAX),
+        ("TencentSmsSettings", "sdk_app_id") => text(1, APP_ID_MAX),
+        ("TencentSmsSettings", "region") => text(0, REGION_MAX),
+        ("TwilioSmsSettings", "account_sid") => text(34, 34),
+        ("TwilioSmsSettings", "auth_token") => text(0, SECRET_KEY_MAX),
+        ("TwilioSmsSettings", "from") => text(0, 32),
+        ("TwilioSmsSettings", "messaging_service_sid") => text(0, 34),
         ("SmtpSettings", "host") => text(1, HOST_MAX),
         ("SmtpSettings", "port") => range(1, 65_535),
         ("SmtpSettings", "username") => text(0, USERNAME_MAX),

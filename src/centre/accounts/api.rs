@@ -9,7 +9,8 @@ use super::service::{self, Change, New};
 use crate::app::App;
 use crate::auth::{Admin, Staff};
 use crate::domain::centre::account::{
-    AccountRow, AccountStatus, Channel, PauseReason, Provider, Settings, SmtpSettings,
+    AccountRow, AccountStatus, AliyunSmsSettings, Channel, PauseReason, Provider, Settings, SmtpSettings,
+    TencentSmsSettings, TwilioSmsSettings,
 };
 use crate::http::json::Body;
 use crate::http::page::{Page, PageQuery};
@@ -49,7 +50,7 @@ pub struct ChannelAccount {
     channel: Channel,
     /// Whether it is used.
     status: AccountStatus,
-    /// The host of its address or of its mail server; the rest is never shown.
+    /// The host of its address, of its mail server or of its provider; the rest is never shown.
     host: String,
     /// How many messages it takes within a time; null: no limit.
     #[schema(required)]
@@ -107,8 +108,8 @@ pub struct CreateChannelAccount {
     name: String,
     /// Whose protocol it speaks.
     provider: Provider,
-    /// Its address, `https` and public: of a webhook any, of a robot the one that its messenger shows. Only webhooks and
-    /// robots have one.
+    /// Its address, `https` and public: of a webhook any, of a robot the one that its messenger shows, of a provider of
+    /// text messages another endpoint of that provider. A mail server has none.
     #[serde(default)]
     url: Option<String>,
     /// What a robot of DingTalk or Feishu signs with, when it was set to sign.
@@ -120,6 +121,15 @@ pub struct CreateChannelAccount {
     /// The mail server of an account of `smtp`.
     #[serde(default)]
     smtp: Option<SmtpSettings>,
+    /// The settings of an account of `aliyun_sms`.
+    #[serde(default)]
+    aliyun_sms: Option<AliyunSmsSettings>,
+    /// The settings of an account of `tencent_sms`.
+    #[serde(default)]
+    tencent_sms: Option<TencentSmsSettings>,
+    /// The settings of an account of `twilio_sms`.
+    #[serde(default)]
+    twilio_sms: Option<TwilioSmsSettings>,
 }
 
 /// A change of an account. An absent field stays.
@@ -147,6 +157,31 @@ pub struct UpdateChannelAccount {
     /// the user name changes.
     #[serde(default)]
     smtp: Option<SmtpSettings>,
+    /// The whole settings of an account of `aliyun_sms`; the secret may be absent, and stays then with its key.
+    #[serde(default)]
+    aliyun_sms: Option<AliyunSmsSettings>,
+    /// The whole settings of an account of `tencent_sms`; the key may be absent, and stays then with its id.
+    #[serde(default)]
+    tencent_sms: Option<TencentSmsSettings>,
+    /// The whole settings of an account of `twilio_sms`; the token may be absent, and stays then with its account.
+    #[serde(default)]
+    twilio_sms: Option<TwilioSmsSettings>,
+}
+
+/// The settings among the fields of a request.
+fn settings(
+    smtp: Option<SmtpSettings>,
+    aliyun: Option<AliyunSmsSettings>,
+    tencent: Option<TencentSmsSettings>,
+    twilio: Option<TwilioSmsSettings>,
+) -> Vec<Settings> {
+    let given = [
+        smtp.map(Settings::Smtp),
+        aliyun.map(Settings::AliyunSms),
+        tencent.map(Settings::TencentSms),
+        twilio.map(Settings::TwilioSms),
+    ];
+    given.into_iter().flatten().collect()
 }
 
 /// Create a channel account
@@ -161,9 +196,19 @@ pub async fn create_channel_account(
     caller: Admin,
     input: Body<CreateChannelAccount>,
 ) -> Result<HttpResponse> {
-    let CreateChannelAccount { name, provider, url, secret, limit, smtp } = input.into_inner();
+    let CreateChannelAccount {
+        name,
+        provider,
+        url,
+        secret,
+        limit,
+        smtp,
+        aliyun_sms,
+        tencent_sms,
+        twilio_sms,
+    } = input.into_inner();
     let limit = limit.map(|limit| (limit.count, limit.seconds));
-    let settings = smtp.map(Settings::Smtp).into_iter().collect();
+    let settings = settings(smtp, aliyun_sms, tencent_sms, twilio_sms);
     let new = New { name, provider, url, secret, limit, settings };
     let (row, secret) = service::create(&app, caller.actor, new).await?;
     Ok(HttpResponse::Created().json(ChannelAccountWithSecret { account: row.into(), secret }))
@@ -216,9 +261,10 @@ pub async fn update_channel_account(
     id: web::Path<ChannelAccountId>,
     input: Body<UpdateChannelAccount>,
 ) -> Result<web::Json<ChannelAccount>> {
-    let UpdateChannelAccount { name, status, url, secret, limit, smtp } = input.into_inner();
+    let UpdateChannelAccount { name, status, url, secret, limit, smtp, aliyun_sms, tencent_sms, twilio_sms } =
+        input.into_inner();
     let limit = limit.map(|limit| limit.map(|limit| (limit.count, limit.seconds)));
-    let settings = smtp.map(Settings::Smtp).into_iter().collect();
+    let settings = settings(smtp, aliyun_sms, tencent_sms, twilio_sms);
     let change = Change { name, status, url, secret, limit, settings };
     service::update(&app, caller.actor, id.into_inner(), change).await.map(|row| web::Json(row.into()))
 }

@@ -24,6 +24,14 @@ pub(super) fn reached(
     own: Option<&Settings>,
     allowed: &Allowed,
 ) -> String {
+    if provider.may_have_url() {
+        let Some(own) = own else {
+            check.wrong(&format!("/{provider}"), "required", "the settings");
+            return String::new();
+        };
+        let usual = settings(check, own, allowed);
+        return url.map_or(usual, |url| address(check, provider, url, allowed));
+    }
     match (provider.has_url(), url, own) {
         (true, Some(url), _) => return address(check, provider, url, allowed),
         (false, None, Some(own)) => return settings(check, own, allowed),
@@ -32,6 +40,14 @@ pub(super) fn reached(
         (false, None, None) => check.wrong(&format!("/{provider}"), "required", "the settings"),
     }
     String::new()
+}
+
+/// Checks a new address of an account; gives its host.
+pub(super) fn moved(check: &mut Checker, provider: Provider, url: &str, allowed: &Allowed) -> String {
+    if provider.may_have_url() {
+        return address(check, provider, url, allowed);
+    }
+    reached(check, provider, Some(url), None, allowed)
 }
 
 /// Checks the address of an account; gives its host.
@@ -82,6 +98,7 @@ fn settings(check: &mut Checker, settings: &Settings, allowed: &Allowed) -> Stri
             }
             settings.host.clone()
         }
+        other => other.provider().hosts().first().map(|host| (*host).to_owned()).unwrap_or_default(),
     }
 }
 
@@ -111,9 +128,11 @@ pub(super) fn change_settings(
         Some(before) => given.keeping(before),
         None => given,
     };
-    let host = settings(check, &given, allowed);
+    let usual = settings(check, &given, allowed);
     config.settings = Some(given);
-    host
+    // The account may have an address of its own beside its settings.
+    let own = Url::parse(&config.url).ok();
+    own.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or(usual)
 }
 
 /// Checks what a robot signs with.

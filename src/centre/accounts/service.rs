@@ -1,6 +1,6 @@
 //! What is done with channel accounts.
 
-use super::check::{change_settings, own_limit, own_settings, reached, secret};
+use super::check::{change_settings, moved, own_limit, own_settings, reached, secret};
 use super::store;
 use crate::app::App;
 use crate::centre::channels::webhook::new_secret;
@@ -116,7 +116,7 @@ pub async fn update(app: &App, actor: Actor, id: ChannelAccountId, change: Chang
     let (vault, allowed, now) =
         (app.auth.vault().clone(), app.settings.outbound_allow.clone(), app.clock.now().0);
     let row = get(app, actor, id).await?;
-    let host = change.url.as_ref().map(|url| reached(&mut check, row.provider, Some(url), None, &allowed));
+    let host = change.url.as_ref().map(|url| moved(&mut check, row.provider, url, &allowed));
     let new_secret = change.secret.map(|given| secret(&mut check, row.provider, given));
     let own = own_settings(&mut check, row.provider, change.settings);
     check.finish()?;

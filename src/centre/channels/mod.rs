@@ -1,13 +1,17 @@
 //! Channels: the providers' protocols.
 //!
-//! Owns the request that a message becomes ([`request`]), what an answer means ([`judge`]) and how it is carried
+//! Owns what goes out of a message ([`carriage`]), what an answer means ([`judge`]) and how it is carried
 //! ([`transport`]). The first two are pure, one file for each provider. Invariants: an answer counts as acceptance only if
 //! the provider says so in its own words, whatever the HTTP status; secrets stand in no error.
 
+pub mod aliyun;
 pub mod dingtalk;
 pub mod feishu;
 pub mod slack;
+mod sms;
+pub mod tencent;
 pub mod transport;
+pub mod twilio;
 pub mod webhook;
 pub mod wecom;
 
@@ -17,10 +21,12 @@ use hmac::{Hmac, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::domain::centre::account::{Config, Provider};
+use crate::domain::centre::account::{Config, Provider, Settings};
 use crate::domain::centre::send::Outcome;
 use crate::domain::centre::template::Rendered;
+use crate::kernel::secret::random_key;
 use crate::kernel::{Error, MessageSendId, Millis, Result};
+use transport::Transport;
 
 /// A message on its way.
 #[derive(Debug, Clone, Copy)]
@@ -114,25 +120,60 @@ impl Answer {
     }
 }
 
-/// The request that a message becomes. Fails when the message is not for this channel.
-pub fn request(provider: Provider, config: &Config, message: Message<'_>) -> Result<Request> {
-    match (provider, message.rendered) {
-        (Provider::Webhook, Rendered::Webhook { event_type, data }) => {
-            webhook::request(config, message, event_type, data)
+/// What goes out of a message.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Carriage {
+    /// A request.
+    Http(Request),
+    /// Nothing: what came of it is known without asking.
+    Nothing(Answer),
+}
+
+impl From<std::result::Result<Request, Answer>> for Carriage {
+    fn from(made: std::result::Result<Request, Answer>) -> Self {
+        made.map_or_else(Self::Nothing, Self::Http)
+    }
+}
+
+/// What goes out of a message by this account. Fails when the message is not for this channel.
+pub fn carriage(provider: Provider, config: &Config, message: Message<'_>) -> Result<Carriage> {
+    let own = config.url.as_str();
+    let request = match (provider, message.rendered, &config.settings) {
+        (Provider::Webhook, Rendered::Webhook { event_type, data }, _) => {
+            webhook::request(config, message, event_type, data)?
         }
-        (Provider::WecomRobot, Rendered::Robot { format, title, text }) => {
-            Ok(wecom::request(config, *format, title, text))
+        (Provider::WecomRobot, Rendered::Robot { format, title, text }, _) => {
+            wecom::request(config, *format, title, text)
         }
-        (Provider::DingtalkRobot, Rendered::Robot { format, title, text }) => {
-            dingtalk::request(config, message.now, *format, title, text)
+        (Provider::DingtalkRobot, Rendered::Robot { format, title, text }, _) => {
+            dingtalk::request(config, message.now, *format, title, text)?
         }
-        (Provider::FeishuRobot, Rendered::Robot { format, title, text }) => {
-            feishu::request(config, message.now, *format, title, text)
+        (Provider::FeishuRobot, Rendered::Robot { format, title, text }, _) => {
+            feishu::request(config, message.now, *format, title, text)?
         }
-        (Provider::SlackRobot, Rendered::Robot { title, text, .. }) => {
-            Ok(slack::request(config, title, text))
+        (Provider::SlackRobot, Rendered::Robot { title, text, .. }, _) => slack::request(config, title, text),
+        (_, Rendered::Sms { .. }, Some(Settings::AliyunSms(settings))) => {
+            return Ok(aliyun::request(own, settings, message, &random_key(16)).into());
         }
-        _ => Err(Error::internal("the message is of another channel than the account")),
+        (_, Rendered::Sms { .. }, Some(Settings::TencentSms(settings))) => {
+            return Ok(tencent::request(own, settings, message).into());
+        }
+        (_, Rendered::Sms { .. }, Some(Settings::TwilioSms(settings))) => {
+            return Ok(twilio::request(own, settings, message, None).into());
+        }
+        _ => return Err(Error::internal("the message is of another channel than the account")),
+    };
+    Ok(Carriage::Http(request))
+}
+
+/// Carries what goes out of a message, and gives what came of it.
+pub async fn carry(transport: &Transport, provider: Provider, carriage: Carriage) -> Answer {
+    match carriage {
+        Carriage::Http(request) => match transport.carry(request).await {
+            Ok(reply) => judge(provider, &reply),
+            Err(answer) => answer,
+        },
+        Carriage::Nothing(answer) => answer,
     }
 }
 
@@ -146,6 +187,9 @@ pub fn judge(provider: Provider, reply: &Reply) -> Answer {
         Provider::SlackRobot => slack::judge(reply),
         // A mail server speaks no HTTP.
         Provider::Smtp => Answer::of(reply, Outcome::Uncertain, None, said(reply)),
+        Provider::AliyunSms => aliyun::judge(reply),
+        Provider::TencentSms => tencent::judge(reply),
+        Provider::TwilioSms => twilio::judge(reply),
     }
 }
 

@@ -12,7 +12,7 @@ use super::claim::{Claimed, claim};
 use super::complete::{Ended, complete};
 use super::store;
 use crate::centre::accounts;
-use crate::centre::channels::{self, Answer, Message, Request};
+use crate::centre::channels::{self, Answer, Carriage, Message};
 use crate::db::AnyConnection;
 use crate::domain::centre::account::AccountRow;
 use crate::domain::centre::send::{Outcome, SendRow};
@@ -127,7 +127,7 @@ async fn take(dispatch: &Dispatch, account: ChannelAccountId, under_way: usize) 
     let (mut running, mut failed): (Vec<BoxFuture<'static, Ended>>, Vec<Ended>) = (Vec::new(), Vec::new());
     for send in sends {
         match prepare(dispatch, &account, &send, now) {
-            Ok(request) => running.push(attempt(dispatch.clone(), account.clone(), send, request).boxed()),
+            Ok(carriage) => running.push(attempt(dispatch.clone(), account.clone(), send, carriage).boxed()),
             Err(error) => {
                 log::error!(target: "deskwire::centre", "send {} cannot be made: {error}", send.id);
                 let answer = Answer::without_reply(Outcome::Configuration, "the request could not be made");
@@ -138,8 +138,8 @@ async fn take(dispatch: &Dispatch, account: ChannelAccountId, under_way: usize) 
     Ok(Some(Taken { room, running, failed, passed }))
 }
 
-/// The request of a send.
-fn prepare(dispatch: &Dispatch, account: &AccountRow, send: &SendRow, now: Millis) -> Result<Request> {
+/// What goes out of a send.
+fn prepare(dispatch: &Dispatch, account: &AccountRow, send: &SendRow, now: Millis) -> Result<Carriage> {
     let config = accounts::service::open(&dispatch.vault, account)?;
     let rendered: Option<Rendered> = serde_json::from_str(&send.body)
         .map_err(|cause| Error::internal("a stored message cannot be read").caused_by(cause))?;
@@ -151,14 +151,11 @@ fn prepare(dispatch: &Dispatch, account: &AccountRow, send: &SendRow, now: Milli
         rendered: &rendered,
         now,
     };
-    channels::request(account.provider, &config, message)
+    channels::carriage(account.provider, &config, message)
 }
 
-async fn attempt(dispatch: Dispatch, account: AccountRow, send: SendRow, request: Request) -> Ended {
-    let answer = match dispatch.transport.carry(request).await {
-        Ok(reply) => channels::judge(account.provider, &reply),
-        Err(answer) => answer,
-    };
+async fn attempt(dispatch: Dispatch, account: AccountRow, send: SendRow, carriage: Carriage) -> Ended {
+    let answer = channels::carry(&dispatch.transport, account.provider, carriage).await;
     Ended { send, answer, jitter: rand::random(), is_telling: true }
 }
 

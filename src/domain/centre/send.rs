@@ -175,6 +175,8 @@ text_enum! {
         Content = "content",
         /// The provider refuses the receiver's address.
         Recipient = "recipient",
+        /// The provider takes nothing for this receiver at present: there was too much, or it is the wrong hour.
+        NotNow = "not_now",
         /// No answer came: it may have arrived.
         Uncertain = "uncertain",
         /// The worker died before anything went out.

@@ -65,6 +65,7 @@ pub fn judge(send: Attempted, outcome: Outcome, retry_after_ms: Option<i64>, jit
         Outcome::Slow | Outcome::Retry => {
             again(send, stays, SLOW_MS * i64::from(outcome == Outcome::Slow), retry_after_ms, jitter)
         }
+        Outcome::NotNow => again(send, stays, SLOW_MS, retry_after_ms, jitter),
         Outcome::Uncertain if send.provider.is_replay_safe() => again(send, stays, SLOW_MS, None, jitter),
         Outcome::Uncertain => match (send.priority, send.may_duplicate) {
             (MessagePriority::Code | MessagePriority::Urgent, false) => {
@@ -89,7 +90,7 @@ fn again(
     jitter: f64,
 ) -> Verdict {
     let index = usize::try_from(send.attempts - 1).unwrap_or_default();
-    let Some(seconds) = send.provider.backoff().get(index) else {
+    let Some(seconds) = send.provider.backoff(send.priority).get(index) else {
         return refused(stays, SendReason::Attempts);
     };
     let base = (seconds * 1_000).max(least_ms);
@@ -123,7 +124,7 @@ impl Health {
     /// After an attempt ended so at this time.
     pub fn after(self, outcome: Outcome, retry_after_ms: Option<i64>, now: i64) -> Self {
         match outcome {
-            Outcome::Accepted | Outcome::Content | Outcome::Recipient => Self::WELL,
+            Outcome::Accepted | Outcome::Content | Outcome::Recipient | Outcome::NotNow => Self::WELL,
             Outcome::Slow => {
                 let wish = retry_after_ms.unwrap_or(SLOW_MS).clamp(1_000, BREAKER_MAX_MS);
                 let until = self.paused_until.max(now + wish);
@@ -171,7 +172,10 @@ mod tests {
                 judge(send(Provider::Webhook, MessagePriority::Notice, attempts), Outcome::Retry, None, 0.5);
             waits.push((verdict.event, verdict.wait_ms / 1_000, verdict.reason));
         }
-        let schedule = Provider::Webhook.backoff().iter().map(|wait| (SendEvent::NotSent, *wait, None));
+        let schedule = Provider::Webhook
+            .backoff(MessagePriority::Notice)
+            .iter()
+            .map(|wait| (SendEvent::NotSent, *wait, None));
         let end = [(SendEvent::Refused, 0, Some(SendReason::Attempts))];
         assert_eq!(waits, schedule.chain(end).collect::<Vec<_>>());
     }
@@ -201,6 +205,20 @@ mod tests {
             (verdict.event, verdict.may_duplicate, verdict.wait_ms),
             (SendEvent::NotSent, false, 60_000)
         );
+    }
+
+    #[test]
+    fn a_phone_that_takes_nothing_now_is_tried_later_and_says_nothing_of_the_account() {
+        let code = send(Provider::AliyunSms, MessagePriority::Code, 1);
+        assert_eq!(judge(code, Outcome::Retry, None, 0.5).wait_ms, 2_000);
+        let verdict = judge(code, Outcome::NotNow, None, 0.5);
+        assert_eq!((verdict.event, verdict.wait_ms, verdict.attempts), (SendEvent::NotSent, 60_000, 1));
+        let last = Attempted { attempts: 4, ..code };
+        assert_eq!(judge(last, Outcome::NotNow, None, 0.5).reason, Some(SendReason::Attempts));
+        let notice = send(Provider::TwilioSms, MessagePriority::Notice, 6);
+        assert_eq!(judge(notice, Outcome::Retry, None, 0.5).wait_ms, 21_600_000);
+        let health = Health::WELL.after(Outcome::Retry, None, 0);
+        assert_eq!(health.after(Outcome::NotNow, None, 0), Health::WELL);
     }
 
     #[test]

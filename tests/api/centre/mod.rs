@@ -10,6 +10,8 @@ pub mod provider;
 mod recipients;
 mod robots;
 mod rules;
+mod sms;
+mod sms_provider;
 mod templates;
 
 use serde_json::{Value, json};

@@ -3,15 +3,21 @@
 //! Owns the providers with what each allows, the row of an account and what is sealed of it. Invariant: what is sealed is
 //! shown by no `Debug`.
 
+mod sms;
 mod smtp;
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::send::MessagePriority;
 use crate::db::schema::channel_account;
 use crate::kernel::{ChannelAccountId, TenantId};
 use crate::text_enum;
 
+pub use sms::{
+    APP_ID_MAX, AliyunSmsSettings, KEY_ID_MAX, REGION_MAX, SECRET_KEY_MAX, SIGN_NAME_MAX, TencentSmsSettings,
+    TwilioSmsSettings,
+};
 pub use smtp::{FROM_NAME_MAX, HOST_MAX, PASSWORD_MAX, PORTS, SmtpSecurity, SmtpSettings, USERNAME_MAX};
 
 /// Most channel accounts of a tenant.
@@ -65,6 +71,12 @@ text_enum! {
         SlackRobot = "slack_robot",
         /// A mail server of the merchant's (SMTP).
         Smtp = "smtp",
+        /// Text messages by Aliyun (阿里云短信服务).
+        AliyunSms = "aliyun_sms",
+        /// Text messages by Tencent Cloud (腾讯云短信).
+        TencentSms = "tencent_sms",
+        /// Text messages by Twilio.
+        TwilioSms = "twilio_sms",
     }
 }
 
@@ -75,15 +87,21 @@ impl Provider {
             Self::Webhook => Channel::Webhook,
             Self::WecomRobot | Self::DingtalkRobot | Self::FeishuRobot | Self::SlackRobot => Channel::Robot,
             Self::Smtp => Channel::Email,
+            Self::AliyunSms | Self::TencentSms | Self::TwilioSms => Channel::Sms,
         }
     }
 
     /// Whether an account is a `url`. The others have settings of their own, in the field that is named as the provider.
     pub const fn has_url(self) -> bool {
-        !matches!(self, Self::Smtp)
+        matches!(self.channel(), Channel::Webhook | Channel::Robot)
     }
 
-    /// The hosts that its addresses have; empty: any.
+    /// Whether an account with settings may have a `url` as well, which stands for the provider's own.
+    pub const fn may_have_url(self) -> bool {
+        matches!(self.channel(), Channel::Sms)
+    }
+
+    /// The hosts that its addresses have, the usual one first; empty: any.
     pub const fn hosts(self) -> &'static [&'static str] {
         match self {
             Self::Webhook | Self::Smtp => &[],
@@ -91,21 +109,25 @@ impl Provider {
             Self::DingtalkRobot => &["oapi.dingtalk.com"],
             Self::FeishuRobot => &["open.feishu.cn", "open.larksuite.com"],
             Self::SlackRobot => &["hooks.slack.com"],
+            Self::AliyunSms => &["dysmsapi.aliyuncs.com", "dysmsapi.ap-southeast-1.aliyuncs.com"],
+            Self::TencentSms => &["sms.tencentcloudapi.com"],
+            Self::TwilioSms => &["api.twilio.com"],
         }
     }
 
     /// Whether a receiver knows a message that it gets twice by its id, so that one whose fate is unknown can be sent
-    /// again. Robots and mail servers show whatever they get.
+    /// again. Robots, mail servers and phones show whatever they get.
     pub const fn is_replay_safe(self) -> bool {
         matches!(self, Self::Webhook)
     }
 
     /// How many messages an account takes within how many seconds; 0: no limit of the provider's. WeCom and DingTalk
     /// take 20 a minute (DingTalk blocks a robot for ten minutes beyond that), Feishu 100 a minute, Slack about one a
-    /// second.
+    /// second. Of text messages Aliyun takes 5 000 and Tencent Cloud 3 000 a second, which are many more than go out.
     pub const fn limit(self) -> (i64, i64) {
         match self {
             Self::Webhook | Self::Smtp => (0, 0),
+            Self::AliyunSms | Self::TencentSms | Self::TwilioSms => (0, 0),
             Self::WecomRobot | Self::DingtalkRobot => (20, 60),
             Self::FeishuRobot => (100, 60),
             Self::SlackRobot => (1, 1),
@@ -118,16 +140,21 @@ impl Provider {
             Self::Webhook => 50,
             Self::WecomRobot | Self::DingtalkRobot | Self::FeishuRobot | Self::Smtp => 5,
             Self::SlackRobot => 1,
+            Self::AliyunSms | Self::TencentSms | Self::TwilioSms => 20,
         }
     }
 
     /// How long is waited before the second, third … attempt, in seconds; after the last one the send has failed. Of
-    /// webhooks these are the ten attempts of Standard Webhooks.
-    pub const fn backoff(self) -> &'static [i64] {
+    /// webhooks these are the ten attempts of Standard Webhooks. A code in a text message is of use for minutes only.
+    pub const fn backoff(self, priority: MessagePriority) -> &'static [i64] {
         match self {
             Self::Webhook => &[5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400],
             // Where a server that does not know the sender yet puts it off (greylisting), hours must pass.
             Self::Smtp => &[5, 30, 120, 600, 3_600, 21_600],
+            Self::AliyunSms | Self::TencentSms | Self::TwilioSms => match priority {
+                MessagePriority::Code => &[2, 5, 15],
+                _ => &[5, 30, 120, 600, 3_600, 21_600],
+            },
             _ => &[15, 60, 660],
         }
     }
@@ -197,6 +224,12 @@ pub struct AccountRow {
 pub enum Settings {
     /// A mail server.
     Smtp(SmtpSettings),
+    /// An account for text messages with Aliyun.
+    AliyunSms(AliyunSmsSettings),
+    /// An account for text messages with Tencent Cloud.
+    TencentSms(TencentSmsSettings),
+    /// An account for text messages with Twilio.
+    TwilioSms(TwilioSmsSettings),
 }
 
 impl Settings {
@@ -204,6 +237,9 @@ impl Settings {
     pub const fn provider(&self) -> Provider {
         match self {
             Self::Smtp(_) => Provider::Smtp,
+            Self::AliyunSms(_) => Provider::AliyunSms,
+            Self::TencentSms(_) => Provider::TencentSms,
+            Self::TwilioSms(_) => Provider::TwilioSms,
         }
     }
 
@@ -211,6 +247,9 @@ impl Settings {
     pub fn in_form(self) -> Self {
         match self {
             Self::Smtp(settings) => Self::Smtp(settings.in_form()),
+            Self::AliyunSms(settings) => Self::AliyunSms(settings.in_form()),
+            Self::TencentSms(settings) => Self::TencentSms(settings.in_form()),
+            Self::TwilioSms(settings) => Self::TwilioSms(settings.in_form()),
         }
     }
 
@@ -218,6 +257,9 @@ impl Settings {
     pub fn fault(&self) -> Option<(&'static str, String)> {
         match self {
             Self::Smtp(settings) => settings.fault(),
+            Self::AliyunSms(settings) => settings.fault(),
+            Self::TencentSms(settings) => settings.fault(),
+            Self::TwilioSms(settings) => settings.fault(),
         }
     }
 
@@ -225,6 +267,12 @@ impl Settings {
     pub fn keeping(self, before: &Self) -> Self {
         match (self, before) {
             (Self::Smtp(settings), Self::Smtp(before)) => Self::Smtp(settings.keeping(before)),
+            (Self::AliyunSms(settings), Self::AliyunSms(before)) => Self::AliyunSms(settings.keeping(before)),
+            (Self::TencentSms(settings), Self::TencentSms(before)) => {
+                Self::TencentSms(settings.keeping(before))
+            }
+            (Self::TwilioSms(settings), Self::TwilioSms(before)) => Self::TwilioSms(settings.keeping(before)),
+            (settings, _) => settings,
         }
     }
 }
