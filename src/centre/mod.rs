@@ -31,6 +31,7 @@ use crate::kernel::Result;
 use channels::transport::Transport;
 use dispatch::Dispatch;
 use events::expand::Expander;
+use events::follow::ProductEvents;
 
 /// The routes of this module.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -46,6 +47,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// Starts what applies rules and what sends. Must be called on a tokio runtime.
 pub fn spawn_tasks(app: &Arc<App>) -> Result<()> {
     let transport = Transport::new(&app.settings.outbound_allow)?;
+    app.follow(Arc::new(ProductEvents::new(app)));
     let (expander, shutdown) = (Expander::new(app), app.tasks.shutdown().clone());
     app.tasks.spawn("message_rules", move || events::expand::run(expander.clone(), shutdown.clone()));
     let (dispatch, shutdown) = (Dispatch::new(app, transport), app.tasks.shutdown().clone());

@@ -41,8 +41,9 @@ UPDATE message_rule SET recipients = '[]';
 ALTER TABLE message_rule MODIFY COLUMN recipients MEDIUMTEXT NOT NULL;
 ALTER TABLE message_rule ADD COLUMN quiet_hours VARCHAR(24) NOT NULL DEFAULT 'defer';
 
--- The customer whom an event is about.
+-- The customer whom an event is about, and the agent who served it.
 ALTER TABLE message_event ADD COLUMN customer_id BIGINT;
+ALTER TABLE message_event ADD COLUMN agent_id BIGINT;
 
 -- To whom a message goes, at which address, and what the provider calls it (msgid of the source).
 ALTER TABLE message_send ADD COLUMN recipient_type VARCHAR(24);

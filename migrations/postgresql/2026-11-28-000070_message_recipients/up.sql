@@ -39,8 +39,9 @@ CREATE INDEX message_opt_out_tenant_id_id ON message_opt_out (tenant_id, id);
 ALTER TABLE message_rule ADD COLUMN recipients TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE message_rule ADD COLUMN quiet_hours TEXT NOT NULL DEFAULT 'defer';
 
--- The customer whom an event is about.
+-- The customer whom an event is about, and the agent who served it.
 ALTER TABLE message_event ADD COLUMN customer_id BIGINT;
+ALTER TABLE message_event ADD COLUMN agent_id BIGINT;
 
 -- To whom a message goes, at which address, and what the provider calls it (msgid of the source).
 ALTER TABLE message_send ADD COLUMN recipient_type TEXT;

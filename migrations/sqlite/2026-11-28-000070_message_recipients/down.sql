@@ -4,6 +4,7 @@ ALTER TABLE message_send DROP COLUMN provider_message_id;
 ALTER TABLE message_send DROP COLUMN address;
 ALTER TABLE message_send DROP COLUMN recipient_id;
 ALTER TABLE message_send DROP COLUMN recipient_type;
+ALTER TABLE message_event DROP COLUMN agent_id;
 ALTER TABLE message_event DROP COLUMN customer_id;
 ALTER TABLE message_rule DROP COLUMN quiet_hours;
 ALTER TABLE message_rule DROP COLUMN recipients;

@@ -69,7 +69,10 @@ pub struct MessageEvent {
     /// The customer whom it is about.
     #[schema(required)]
     customer_id: Option<MemberId>,
-    /// Who told it.
+    /// The agent who served the conversation, of what the product tells itself.
+    #[schema(required)]
+    agent_id: Option<MemberId>,
+    /// Who told it; null: the product itself.
     #[schema(required)]
     created_by: Option<MemberId>,
     /// When it was told.
@@ -93,6 +96,7 @@ impl TryFrom<EventRow> for MessageEvent {
             key: row.key,
             payload: serde_json::from_str(&row.payload).map_err(refused)?,
             customer_id: row.customer_id,
+            agent_id: row.agent_id,
             created_by: row.created_by,
             created_at: Millis(row.created_at),
             expanded_at: row.expanded_at.map(Millis),

@@ -140,7 +140,8 @@ fn prepare(connection: &mut AnyConnection, now: i64) -> Result<Vec<Prepared>> {
                     let detail = "the rule cannot be read".to_owned();
                     Applied { decision: DecisionKind::Template, detail, rendered: None, dedupe: None }
                 });
-                let (made, receivers) = reach(connection, rule, event.customer_id, made, now)?;
+                let (made, receivers) =
+                    reach(connection, rule, (event.customer_id, event.agent_id), made, now)?;
                 let version = version.map_or(0, |version| version.version);
                 applied.push(Made { rule: rule.clone(), version, applied: made, receivers });
             }

@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod expand;
+pub mod follow;
 pub mod reach;
 pub mod service;
 pub mod store;

@@ -41,11 +41,12 @@ impl Delivery {
     }
 }
 
-/// The persons whom a rule reaches with what it makes of an event. When there is nobody, it sends nothing.
+/// The persons whom a rule reaches with what it makes of an event about a customer, whom an agent served. When there is
+/// nobody, it sends nothing.
 pub fn reach(
     connection: &mut AnyConnection,
     rule: &RuleRow,
-    customer: Option<MemberId>,
+    (customer, agent): (Option<MemberId>, Option<MemberId>),
     applied: Applied,
     now: i64,
 ) -> Result<(Applied, Vec<Receiver>)> {
@@ -57,7 +58,7 @@ pub fn reach(
     }
     let recipients = rule.read_recipients()?;
     let priority = MessagePriority::from_rank(rule.priority);
-    let wanted = Wanted { recipients: &recipients, customer, channel, priority };
+    let wanted = Wanted { recipients: &recipients, customer, agent, channel, priority };
     let found = receivers(connection, rule.tenant_id, wanted, now)?;
     match found.is_empty() {
         true => {

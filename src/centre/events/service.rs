@@ -84,6 +84,7 @@ pub async fn create(
             expanded_at: None,
             decisions: None,
             customer_id: None,
+            agent_id: None,
         });
     }
     check.finish()?;

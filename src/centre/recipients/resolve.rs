@@ -40,6 +40,8 @@ pub struct Wanted<'a> {
     pub recipients: &'a [Recipient],
     /// The customer whom the event is about.
     pub customer: Option<MemberId>,
+    /// The agent who served its conversation.
+    pub agent: Option<MemberId>,
     /// The channel.
     pub channel: Channel,
     /// How urgent the message is.
@@ -77,6 +79,9 @@ pub fn receivers(
                     let customer = present(connection, tenant, customer)?;
                     found.push(Found::Member(RecipientType::Customer, customer));
                 }
+            }
+            Recipient::Agent => {
+                found.extend(wanted.agent.map(|agent| Found::Member(RecipientType::Member, agent)));
             }
             Recipient::Recipient { id } => found.push(Found::Row(id)),
             Recipient::Member { id } => found.push(Found::Member(RecipientType::Member, id)),

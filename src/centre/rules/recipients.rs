@@ -16,6 +16,8 @@ text_enum! {
     RuleRecipientType {
         /// The customer whom the event is about (1 of the source).
         Customer = "customer",
+        /// The agent who serves the conversation that the event is about: of what the product tells itself.
+        Agent = "agent",
         /// A message recipient (2 of the source).
         Recipient = "recipient",
         /// One of the staff.
@@ -47,6 +49,7 @@ impl From<Recipient> for RuleRecipient {
         use RuleRecipientType as T;
         let (recipient_type, id, role) = match recipient {
             Recipient::Customer => (T::Customer, None, None),
+            Recipient::Agent => (T::Agent, None, None),
             Recipient::Recipient { id } => (T::Recipient, Some(PersonId(id.0)), None),
             Recipient::Member { id } => (T::Member, Some(PersonId(id.0)), None),
             Recipient::Role { role } => (T::Role, None, Some(role)),
@@ -70,6 +73,7 @@ fn recipient(pointer: &str, given: RuleRecipient) -> Result<Recipient> {
     let RuleRecipient { recipient_type, id, role } = given;
     Ok(match (recipient_type, id, role) {
         (T::Customer, None, None) => Recipient::Customer,
+        (T::Agent, None, None) => Recipient::Agent,
         (T::Recipient, Some(id), None) => Recipient::Recipient { id: MessageRecipientId(id.0) },
         (T::Member, Some(id), None) => Recipient::Member { id: MemberId(id.0) },
         (T::Role, None, Some(role)) => Recipient::Role { role },
@@ -78,7 +82,7 @@ fn recipient(pointer: &str, given: RuleRecipient) -> Result<Recipient> {
         (T::Recipient | T::Member | T::Group, None, _) => {
             return Err(Error::field(format!("{pointer}/id"), "required", "which one"));
         }
-        (T::Customer | T::Role, Some(_), _) => {
+        (T::Customer | T::Agent | T::Role, Some(_), _) => {
             return Err(Error::field(format!("{pointer}/id"), "invalid", "this type has no id"));
         }
         (_, _, Some(_)) => {

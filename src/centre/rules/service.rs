@@ -155,7 +155,7 @@ pub async fn simulate(
         let versions = templates::store::published(connection, actor.tenant, &ids)?;
         let each = rules.into_iter().map(|rule| {
             let applied = apply(&rule, versions.get(&rule.template_id), &payload, customer)?;
-            let (applied, receivers) = reach(connection, &rule, customer, applied, now)?;
+            let (applied, receivers) = reach(connection, &rule, (customer, None), applied, now)?;
             let at = now + rule.delay_seconds * 1_000;
             let receivers = receivers
                 .into_iter()

@@ -5,10 +5,13 @@ use diesel::prelude::*;
 use crate::centre::{accounts, recipients, templates};
 use crate::db::AnyConnection;
 use crate::db::schema::{chat_group, member, message_rule};
+use crate::domain::centre::product::{PRODUCT_EVENTS, ProductEvent};
 use crate::domain::centre::recipient::Recipient;
 use crate::domain::centre::rule::{RULES_MAX, RULES_OF_KEY_MAX, RuleRow, RuleStatus};
 use crate::domain::member::Role;
+use crate::journal::follower;
 use crate::kernel::{Code, Error, MessageRuleId, Result, TenantId};
+use crate::on;
 
 /// A rule that is not deleted.
 pub fn find(connection: &mut AnyConnection, tenant: TenantId, id: MessageRuleId) -> Result<Option<RuleRow>> {
@@ -70,7 +73,7 @@ pub fn insert(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
     }
     check(connection, row)?;
     diesel::insert_into(message_rule::table).values(row).execute(connection)?;
-    Ok(())
+    follow(connection, row.tenant_id)
 }
 
 /// Stores a changed rule. Errors: `limit_reached`, `validation_failed` when its template and account do not fit.
@@ -100,7 +103,7 @@ pub fn update(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
         ),
     ))
     .execute(connection)?;
-    Ok(())
+    follow(connection, row.tenant_id)
 }
 
 /// Deletes a rule; what it made is sent all the same. Errors: `not_found`.
@@ -114,8 +117,33 @@ pub fn delete(connection: &mut AnyConnection, tenant: TenantId, id: MessageRuleI
     .set((message_rule::deleted_at.eq(now), message_rule::updated_at.eq(now)))
     .execute(connection)?;
     match deleted {
-        1 => Ok(()),
+        1 => follow(connection, tenant),
         _ => Err(Error::not_found()),
+    }
+}
+
+/// The keys of what the product tells itself for which a tenant has an active rule.
+pub fn followed(connection: &mut AnyConnection, tenant: TenantId) -> Result<Vec<ProductEvent>> {
+    let keys: Vec<&str> = ProductEvent::ALL.iter().map(|event| event.as_str()).collect();
+    let found: Vec<String> = on!(connection, inner => message_rule::table
+        .filter(message_rule::tenant_id.eq(tenant))
+        .filter(message_rule::key.eq_any(&keys))
+        .filter(message_rule::status.eq(RuleStatus::Active.as_str()))
+        .filter(message_rule::deleted_at.is_null())
+        .select(message_rule::key)
+        .load(inner))?;
+    Ok(ProductEvent::ALL
+        .iter()
+        .copied()
+        .filter(|event| found.iter().any(|key| key == event.as_str()))
+        .collect())
+}
+
+/// Has the tenant's log followed while a rule asks for it, from where it is now.
+fn follow(connection: &mut AnyConnection, tenant: TenantId) -> Result<()> {
+    match followed(connection, tenant)?.is_empty() {
+        true => follower::end(connection, PRODUCT_EVENTS, tenant),
+        false => follower::begin(connection, PRODUCT_EVENTS, tenant),
     }
 }
 
@@ -160,7 +188,7 @@ fn check(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
 /// Whether whom a rule names is there.
 fn exists(connection: &mut AnyConnection, tenant: TenantId, recipient: Recipient) -> Result<bool> {
     let count: i64 = match recipient {
-        Recipient::Customer | Recipient::Role { .. } => return Ok(true),
+        Recipient::Customer | Recipient::Agent | Recipient::Role { .. } => return Ok(true),
         Recipient::Recipient { id } => {
             return Ok(recipients::store::find(connection, tenant, id)?.is_some());
         }

@@ -83,6 +83,7 @@ diesel::table! {
         expanded_at -> Nullable<BigInt>,
         decisions -> Nullable<Text>,
         customer_id -> Nullable<BigInt>,
+        agent_id -> Nullable<BigInt>,
     }
 }
 

@@ -66,4 +66,6 @@ pub struct EventRow {
     pub decisions: Option<String>,
     /// The customer whom it is about.
     pub customer_id: Option<MemberId>,
+    /// The agent who served the customer's conversation, of what the product tells itself.
+    pub agent_id: Option<MemberId>,
 }

@@ -8,6 +8,7 @@ pub mod account;
 pub mod apply;
 pub mod event;
 pub mod mailbox;
+pub mod product;
 pub mod recipient;
 pub mod rule;
 pub mod send;

@@ -35,6 +35,8 @@ pub enum Recipient {
         /// Which one.
         id: MessageRecipientId,
     },
+    /// The agent who served the conversation that the event is about.
+    Agent,
     /// One of the staff.
     Member {
         /// Which one.

@@ -43,6 +43,8 @@ pub enum Start {
     Head,
     /// With the first rev of the log.
     Beginning,
+    /// Nowhere: it follows only the tenants in which it was begun ([`begin`]), from there on.
+    Begun,
 }
 
 /// When a follower has something to do in a tenant.
@@ -104,6 +106,16 @@ impl Slice {
     pub fn advance(&self, connection: &mut AnyConnection, rev: i64) -> Result<()> {
         store::advance(connection, &self.lease, self.tenant, rev)
     }
+}
+
+/// Has a follower follow a tenant from what comes after this transaction; does nothing where it does so already.
+pub fn begin(connection: &mut AnyConnection, name: &str, tenant: TenantId) -> Result<()> {
+    store::begin(connection, name, tenant)
+}
+
+/// Has a follower follow a tenant no more.
+pub fn end(connection: &mut AnyConnection, name: &str, tenant: TenantId) -> Result<()> {
+    store::end(connection, name, tenant)
 }
 
 /// Runs one follower until the server stops. One supervised task in each process.

@@ -57,6 +57,9 @@ pub(super) fn due(
     for (tenant, head) in heads {
         let unseen = (if start == Start::Head { head } else { 0 }, 0, 0);
         let is_known = known.contains_key(&tenant);
+        if !is_known && start == Start::Begun {
+            continue;
+        }
         let (rev, lease_until, worked_at) = known.get(&tenant).copied().unwrap_or(unseen);
         lag += (head - rev).max(0);
         let waits = match schedule {
@@ -99,7 +102,22 @@ pub(super) fn take(
     if held > 0 {
         return Ok(None);
     }
+    if start == Start::Begun {
+        return Ok(None);
+    }
     let rev = if start == Start::Head { head(connection, tenant)? } else { 0 };
+    let is_first = insert(connection, name, tenant, rev, (owner, until))?;
+    Ok(is_first.then_some((Lease { name, fence: 1 }, rev)))
+}
+
+/// Begins a cursor; `false` when there is one, since another process was first.
+fn insert(
+    connection: &mut AnyConnection,
+    name: &str,
+    tenant: TenantId,
+    rev: i64,
+    (owner, until): (&str, i64),
+) -> Result<bool> {
     let new = (
         (follower::name.eq(name), follower::tenant_id.eq(tenant), follower::rev.eq(rev)),
         (follower::lease_owner.eq(owner), follower::fence.eq(1), follower::lease_until.eq(until)),
@@ -109,11 +127,31 @@ pub(super) fn take(
     let inserted = connection
         .transaction(|connection| diesel::insert_into(follower::table).values(new).execute(connection));
     match inserted {
-        Ok(_) => Ok(Some((Lease { name, fence: 1 }, rev))),
-        // Another process was first.
-        Err(cause) if error_kind(&cause) == DbErrorKind::Unique => Ok(None),
+        Ok(_) => Ok(true),
+        Err(cause) if error_kind(&cause) == DbErrorKind::Unique => Ok(false),
         Err(cause) => Err(cause.into()),
     }
+}
+
+/// Begins a cursor at the head of the log, unless there is one.
+pub(super) fn begin(connection: &mut AnyConnection, name: &str, tenant: TenantId) -> Result<()> {
+    let held: i64 = follower::table
+        .filter(follower::name.eq(name))
+        .filter(follower::tenant_id.eq(tenant))
+        .count()
+        .get_result(connection)?;
+    if held == 0 {
+        let rev = head(connection, tenant)?;
+        insert(connection, name, tenant, rev, ("", 0))?;
+    }
+    Ok(())
+}
+
+/// Removes a cursor: whoever works there loses its lease.
+pub(super) fn end(connection: &mut AnyConnection, name: &str, tenant: TenantId) -> Result<()> {
+    diesel::delete(follower::table.filter(follower::name.eq(name)).filter(follower::tenant_id.eq(tenant)))
+        .execute(connection)?;
+    Ok(())
 }
 
 /// Moves the cursor and renews the lease. Fails with `busy` when the lease was lost.

@@ -6,6 +6,7 @@ mod delivery;
 mod events;
 mod keeping;
 mod mail;
+mod product;
 pub mod provider;
 mod recipients;
 mod robots;
