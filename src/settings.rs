@@ -231,8 +231,8 @@ pub struct Settings {
     #[arg(long, env = "DESKWIRE_NEW_CONVERSATIONS_PER_HOUR", default_value_t = 20)]
     pub new_conversations_per_hour: u32,
 
-    /// Hosts that messages may be sent to although they are not public, also without TLS, separated by commas: relays and
-    /// test servers of your own.
+    /// Hosts that messages may be sent to although they are not public, also without TLS and at any port, separated by
+    /// commas: relays and test servers of your own.
     #[arg(long, env = "DESKWIRE_OUTBOUND_ALLOW", default_value = "")]
     pub outbound_allow: Allowed,
 

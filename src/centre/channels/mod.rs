@@ -1,14 +1,16 @@
 //! Channels: the providers' protocols.
 //!
-//! Owns what goes out of a message ([`carriage`]), what an answer means ([`judge`]) and how it is carried
-//! ([`transport`]). The first two are pure, one file for each provider. Invariants: an answer counts as acceptance only if
-//! the provider says so in its own words, whatever the HTTP status; secrets stand in no error.
+//! Owns what goes out of a message ([`carriage`]), how it is carried ([`carry`]) and what the answer means. The first and the
+//! last are pure, one file for each provider; with mail servers there is a conversation instead ([`smtp`]). Invariants: an
+//! answer counts as acceptance only if the provider says so in its own words, whatever the HTTP status; secrets stand in no
+//! error.
 
 pub mod aliyun;
 pub mod dingtalk;
 pub mod feishu;
 pub mod slack;
 mod sms;
+pub mod smtp;
 pub mod tencent;
 pub mod transport;
 pub mod twilio;
@@ -125,6 +127,8 @@ impl Answer {
 pub enum Carriage {
     /// A request.
     Http(Request),
+    /// A message to a mail server.
+    Mail(Box<smtp::Envelope>),
     /// Nothing: what came of it is known without asking.
     Nothing(Answer),
 }
@@ -161,6 +165,9 @@ pub fn carriage(provider: Provider, config: &Config, message: Message<'_>) -> Re
         (_, Rendered::Sms { .. }, Some(Settings::TwilioSms(settings))) => {
             return Ok(twilio::request(own, settings, message, None).into());
         }
+        (Provider::Smtp, Rendered::Email { .. }, _) => {
+            return Ok(Carriage::Mail(Box::new(smtp::envelope(config, message)?)));
+        }
         _ => return Err(Error::internal("the message is of another channel than the account")),
     };
     Ok(Carriage::Http(request))
@@ -173,12 +180,13 @@ pub async fn carry(transport: &Transport, provider: Provider, carriage: Carriage
             Ok(reply) => judge(provider, &reply),
             Err(answer) => answer,
         },
+        Carriage::Mail(envelope) => transport.mail().carry(&envelope).await,
         Carriage::Nothing(answer) => answer,
     }
 }
 
 /// What an answer means.
-pub fn judge(provider: Provider, reply: &Reply) -> Answer {
+fn judge(provider: Provider, reply: &Reply) -> Answer {
     match provider {
         Provider::Webhook => webhook::judge(reply),
         Provider::WecomRobot => coded(reply, "errcode", "errmsg", wecom::outcome),

@@ -13,15 +13,16 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, redirect};
 use url::{Host, Url};
 
-use super::{Answer, Reply, Request};
+use super::{Answer, Reply, Request, smtp};
+use crate::domain::centre::account::Provider;
 use crate::domain::centre::send::Outcome;
 use crate::kernel::outbound::{Allowed, is_public};
 use crate::kernel::{Error, Result};
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long an attempt may take in all; well within a lease.
-pub const ATTEMPT: Duration = Duration::from_secs(20);
+/// How long an attempt may take in all.
+const ATTEMPT: Duration = Provider::Webhook.attempt_limit();
 /// How long a connection without a request is kept.
 const IDLE: Duration = Duration::from_secs(15);
 /// Bytes of an answer that are read.
@@ -31,6 +32,7 @@ const BODY_MAX: usize = 20_000;
 #[derive(Clone, Debug)]
 pub struct Transport {
     client: Client,
+    mail: smtp::Carrier,
     allowed: Allowed,
 }
 
@@ -54,7 +56,12 @@ impl Transport {
         });
         let refused = "the client of the providers could not be made";
         let client = client.map_err(|cause| Error::internal(refused).caused_by(cause))?;
-        Ok(Self { client, allowed: allowed.clone() })
+        Ok(Self { client, mail: smtp::Carrier::new(allowed), allowed: allowed.clone() })
+    }
+
+    /// What hands messages to mail servers.
+    pub fn mail(&self) -> &smtp::Carrier {
+        &self.mail
     }
 
     /// Carries a request. `Err` when there is no reply: then the answer says what is known.

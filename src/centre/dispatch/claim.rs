@@ -1,5 +1,7 @@
 //! Claims: a process takes sends of an account for a while.
 
+use std::time::Duration;
+
 use super::store;
 use crate::db::{AnyConnection, time};
 use crate::domain::centre::account::{AccountRow, AccountStatus};
@@ -7,8 +9,8 @@ use crate::domain::centre::send::{MessagePriority, SendRow};
 use crate::domain::centre::verdict::Health;
 use crate::kernel::{ChannelAccountId, MessageSendId, Result};
 
-/// How long a claim holds: longer than an attempt may take, and than its end takes to be written.
-const LEASE_MS: i64 = 60_000;
+/// How much longer than an attempt a claim holds: what its end may take to be written (`worker::PATIENCE`), and some more.
+const MARGIN: Duration = Duration::from_secs(40);
 
 /// What was claimed.
 pub(super) struct Claimed {
@@ -71,7 +73,11 @@ pub(super) fn claim(
     }
     let sends = match taken.is_empty() {
         true => Vec::new(),
-        false => store::lease(connection, &taken, owner, (now, database_now, database_now + LEASE_MS))?,
+        false => {
+            let lease = account.provider.attempt_limit() + MARGIN;
+            let until = database_now + i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+            store::lease(connection, &taken, owner, (now, database_now, until))?
+        }
     };
     Ok(Some(Claimed { account, sends, passed }))
 }

@@ -1,7 +1,8 @@
 //! The dispatcher: hands messages to their channel accounts and writes down what came of it.
 //!
 //! Owns which account is worked on when, claims with leases, and the completion of attempts. The unit of fairness is an
-//! account: a worker for each, at most one in a process, so that nobody waits for another's slow or limited provider.
+//! account: a worker for each, at most one in a process, so that nobody waits for another's slow or limited provider;
+//! accounts whose attempts may take minutes (mail servers) have workers of their own.
 //!
 //! Invariants: a send is claimed in a short transaction and its request is made outside of any; the attempt is stored
 //! before the request, and, unless the receiver knows repeats, that something may have gone out as well; what a worker
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use super::channels::transport::Transport;
 use crate::app::App;
 use crate::db::Db;
+use crate::domain::centre::account::Provider;
 use crate::domain::centre::send::Outcome;
 use crate::journal::Journal;
 use crate::journal::fail_point::FailPoint;
@@ -38,7 +40,7 @@ use crate::metrics::Metrics;
 const TICK: Duration = Duration::from_secs(1);
 /// How often what dead workers left is looked for.
 const SWEEP: Duration = Duration::from_secs(5);
-/// Accounts that are worked on at once.
+/// Accounts that are worked on at once, of those whose attempts take seconds and of those whose attempts may take minutes.
 const AT_ONCE: usize = 64;
 /// Accounts that one look finds.
 const ACCOUNTS: i64 = 1_000;
@@ -87,21 +89,32 @@ impl Dispatch {
 
     /// Some accounts behind this one that something waits for and nothing speaks against, and behind which one to look
     /// next. Whoever comes first in a long list comes no oftener than the last.
-    async fn due(&self, after: ChannelAccountId) -> Result<(Vec<ChannelAccountId>, ChannelAccountId)> {
+    async fn due(&self, after: ChannelAccountId) -> Result<(Vec<Due>, ChannelAccountId)> {
         let now = self.clock.now().0;
         let found = self.db.read(move |connection| store::due(connection, after, now, ACCOUNTS)).await?;
         let is_full = i64::try_from(found.len()).is_ok_and(|count| count == ACCOUNTS);
-        let next = found.last().copied().filter(|_| is_full).unwrap_or(ChannelAccountId(0));
+        let next =
+            found.last().map(|(account, _)| *account).filter(|_| is_full).unwrap_or(ChannelAccountId(0));
         Ok((found, next))
     }
 }
 
+/// An account that something waits for, and whose protocol it speaks.
+type Due = (ChannelAccountId, Provider);
+
+/// Accounts that wait for a worker, and how many have one.
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<ChannelAccountId>,
+    busy: usize,
+}
+
 /// What a piece of work leaves.
 enum Done {
-    /// This account was worked on; whether anything was done.
-    Account(ChannelAccountId, bool),
+    /// This account of this queue was worked on; whether anything was done.
+    Account(ChannelAccountId, usize, bool),
     /// The store was looked at: something waits for these, and behind this one is looked next.
-    Looked(Vec<ChannelAccountId>, ChannelAccountId),
+    Looked(Vec<Due>, ChannelAccountId),
     /// What dead workers left was looked for.
     Swept,
 }
@@ -114,17 +127,19 @@ pub async fn run(dispatch: Dispatch, shutdown: CancellationToken) {
     sweeps.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut work: FuturesUnordered<BoxFuture<'static, Done>> = FuturesUnordered::new();
     // Accounts are worked on in the order in which they were found, so that none waits for another's second turn.
-    let (mut waiting, mut listed, mut busy) = (VecDeque::new(), HashSet::new(), 0_usize);
+    // Who may have to be waited for for minutes has a queue of its own: nobody else stands behind it.
+    let (mut queues, mut listed) = ([Queue::default(), Queue::default()], HashSet::new());
     let (mut looking, mut again, mut sweeping) = (false, false, false);
     let mut after = ChannelAccountId(0);
     loop {
-        while busy < AT_ONCE
-            && let Some(account) = waiting.pop_front()
-        {
-            busy += 1;
-            let (dispatch, shutdown) = (dispatch.clone(), shutdown.clone());
-            let turn = worker::run(dispatch, account, shutdown).map(move |did| Done::Account(account, did));
-            work.push(turn.boxed());
+        for (index, queue) in queues.iter_mut().enumerate() {
+            while queue.busy < AT_ONCE
+                && let Some(account) = queue.waiting.pop_front()
+            {
+                queue.busy += 1;
+                let turn = worker::run(dispatch.clone(), account, shutdown.clone());
+                work.push(turn.map(move |did| Done::Account(account, index, did)).boxed());
+            }
         }
         if again && !looking {
             (looking, again) = (true, false);
@@ -142,8 +157,8 @@ pub async fn run(dispatch: Dispatch, shutdown: CancellationToken) {
             Some(done) = work.next(), if !work.is_empty() => match done {
                 // What came meanwhile for an account in work is found by the next look. When nothing could be done, because
                 // of a limit or of another process, the next tick is soon enough.
-                Done::Account(account, did) => {
-                    busy -= 1;
+                Done::Account(account, index, did) => {
+                    queues[index].busy -= 1;
                     listed.remove(&account);
                     again |= did;
                 }
@@ -151,7 +166,11 @@ pub async fn run(dispatch: Dispatch, shutdown: CancellationToken) {
                     looking = false;
                     again |= next.0 > 0 && next != after;
                     after = next;
-                    waiting.extend(accounts.into_iter().filter(|account| listed.insert(*account)));
+                    for (account, provider) in accounts {
+                        if listed.insert(account) {
+                            queues[usize::from(provider.is_patient())].waiting.push_back(account);
+                        }
+                    }
                 }
                 Done::Swept => {
                     sweeping = false;

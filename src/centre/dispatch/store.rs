@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use crate::centre::opt_outs;
 use crate::db::AnyConnection;
 use crate::db::schema::{channel_account, message_attempt, message_send, tenant};
-use crate::domain::centre::account::{AccountRow, AccountStatus, Channel};
+use crate::domain::centre::account::{AccountRow, AccountStatus, Channel, Provider};
 use crate::domain::centre::send::{AttemptRow, MessagePriority, Phase, SendReason, SendRow, SendStatus};
 use crate::domain::centre::verdict::Health;
 use crate::domain::tenant::TenantStatus;
@@ -19,7 +19,7 @@ pub(super) fn due(
     after: ChannelAccountId,
     now: i64,
     limit: i64,
-) -> Result<Vec<ChannelAccountId>> {
+) -> Result<Vec<(ChannelAccountId, Provider)>> {
     let ranks: Vec<i64> = MessagePriority::ALL.iter().map(|priority| priority.rank()).collect();
     Ok(on!(connection, inner => channel_account::table
         .filter(channel_account::id.gt(after))
@@ -36,7 +36,7 @@ pub(super) fn due(
             .filter(message_send::next_at.le(now))))
         .order(channel_account::id.asc())
         .limit(limit)
-        .select(channel_account::id)
+        .select((channel_account::id, channel_account::provider))
         .load(inner))?)
 }
 

@@ -31,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(35);
 /// How long is waited before that is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// How long nothing may end, of an account whose attempts may take minutes, before what came meanwhile is claimed beside it.
+const STALL: Duration = Duration::from_secs(2);
+
 type Running = FuturesUnordered<BoxFuture<'static, Ended>>;
 
 impl Dispatch {
@@ -56,12 +59,19 @@ async fn work(dispatch: &Dispatch, account: ChannelAccountId, shutdown: &Cancell
     let (mut running, mut ended): (Running, Vec<Ended>) = (FuturesUnordered::new(), Vec::new());
     // How many may be under way is known with the first claim.
     let (mut places, mut is_dry) = (1, false);
+    let (mut is_patient, mut progress) = (false, Instant::now());
     loop {
         let over = shutdown.is_cancelled() || began.elapsed() >= TURN;
+        // The place of this account is taken as long as anything is under way, so that its turn does not count then.
+        let is_stalled = is_patient && !shutdown.is_cancelled() && progress.elapsed() >= STALL;
         // Half of the places are filled at once: a claim for each that becomes free would cost a commit each.
-        if !is_dry && !over && running.len() <= places / 2 {
-            let Some(taken) = take(dispatch, account, running.len()).await? else { break };
-            places = taken.room;
+        let has_room = (!is_dry && !over && running.len() <= places / 2)
+            || (is_stalled && !running.is_empty() && running.len() < places);
+        if has_room {
+            // An account that was paused or changed meanwhile gives nothing more; what is under way comes to its end.
+            let taken = take(dispatch, account, running.len()).await?.unwrap_or_default();
+            (places, progress) = (taken.room.max(places), Instant::now());
+            is_patient |= taken.is_patient;
             is_dry = taken.passed == 0 && taken.running.is_empty() && taken.failed.is_empty();
             did |= !is_dry;
             running.extend(taken.running);
@@ -79,26 +89,24 @@ async fn work(dispatch: &Dispatch, account: ChannelAccountId, shutdown: &Cancell
             Some(one) = running.next() => {
                 dispatch.survives(FailPoint::MessageAnswered)?;
                 ended.push(one);
+                progress = Instant::now();
             }
+            () = tokio::time::sleep(STALL), if is_patient => {}
             () = tokio::time::sleep(GATHER), if !ended.is_empty() => {
                 write(dispatch, account, std::mem::take(&mut ended)).await?;
             }
         }
     }
-    // The account may have been paused or changed while requests were under way: each is waited for.
-    while let Some(one) = running.next().await {
-        ended.push(one);
-    }
-    if !ended.is_empty() {
-        write(dispatch, account, ended).await?;
-    }
     Ok(did)
 }
 
 /// What a claim gave.
+#[derive(Default)]
 struct Taken {
     /// How many requests may be under way.
     room: usize,
+    /// Whether they may take minutes.
+    is_patient: bool,
     /// Those that are.
     running: Vec<BoxFuture<'static, Ended>>,
     /// Sends whose requests could not be made.
@@ -135,7 +143,8 @@ async fn take(dispatch: &Dispatch, account: ChannelAccountId, under_way: usize) 
             }
         }
     }
-    Ok(Some(Taken { room, running, failed, passed }))
+    let is_patient = account.provider.is_patient();
+    Ok(Some(Taken { room, is_patient, running, failed, passed }))
 }
 
 /// What goes out of a send.

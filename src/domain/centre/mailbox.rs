@@ -55,7 +55,7 @@ mod tests {
         for (given, kept) in [
             ("eva@shop.example", "eva@shop.example"),
             ("Eva.Lang+tag@Shop.Example", "Eva.Lang+tag@shop.example"),
-            ("eva@商店.example", "eva@xn--9krr79c.example"),
+            ("eva@商店.example", "eva@xn--czrs0t.example"),
             ("o'neil@bücher.example", "o'neil@xn--bcher-kva.example"),
             ("eva@localhost", "eva@localhost"),
         ] {
@@ -91,6 +91,6 @@ mod tests {
         ] {
             assert!(mailbox(bad).is_err(), "{bad}");
         }
-        assert!(mailbox("伊娃@shop.example").unwrap_err().contains("SMTPUTF8"));
+        assert!(mailbox("伊娃@shop.example").is_err_and(|fault| fault.contains("SMTPUTF8")));
     }
 }

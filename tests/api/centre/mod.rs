@@ -6,6 +6,8 @@ mod delivery;
 mod events;
 mod keeping;
 mod mail;
+mod mail_client;
+pub mod postbox;
 mod product;
 pub mod provider;
 mod recipients;

@@ -6,6 +6,8 @@
 mod sms;
 mod smtp;
 
+use std::time::Duration;
+
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -142,6 +144,19 @@ impl Provider {
             Self::SlackRobot => 1,
             Self::AliyunSms | Self::TencentSms | Self::TwilioSms => 20,
         }
+    }
+
+    /// How long an attempt may take in all. A mail server may think long about the last reply.
+    pub const fn attempt_limit(self) -> Duration {
+        match self {
+            Self::Smtp => Duration::from_secs(430),
+            _ => Duration::from_secs(20),
+        }
+    }
+
+    /// Whether an attempt may take minutes. Such accounts have workers of their own.
+    pub const fn is_patient(self) -> bool {
+        self.attempt_limit().as_secs() > 60
     }
 
     /// How long is waited before the second, third … attempt, in seconds; after the last one the send has failed. Of
