@@ -13,7 +13,7 @@ use futures_util::future::{BoxFuture, join_all};
 
 use crate::db::schema::{
     auth_session, conversation, conversation_member, idempotency_key, lane_batch, member, message_attempt,
-    message_dedupe, message_event, message_send, presence_change,
+    message_dedupe, message_event, message_receipt, message_send, presence_change,
 };
 use crate::db::{AnyConnection, Db};
 use crate::domain::actor::Principal;
@@ -24,7 +24,8 @@ use crate::journal::follower::{Follower, Progress, Schedule, Slice, Start, WHOLE
 use crate::journal::{Command, Journal};
 use crate::kernel::id::first_id_at;
 use crate::kernel::{
-    Clock, MemberId, MessageEventId, MessageSendId, PresenceChangeId, Result, SessionId, TenantId,
+    Clock, MemberId, MessageEventId, MessageReceiptId, MessageSendId, PresenceChangeId, Result, SessionId,
+    TenantId,
 };
 use crate::on;
 use crate::settings::CleaningSettings;
@@ -114,7 +115,9 @@ impl Cleaning {
         let before = self.clock.now().0 - self.settings.message_history_days * DAY_MS;
         let before = MessageEventId(first_id_at(before));
         let removed = self.db.write(move |connection| remove_messages(connection, tenant, before)).await?;
-        Ok(full(removed, EVENTS))
+        let before = MessageReceiptId(before.0);
+        let strays = self.db.write(move |connection| remove_strays(connection, tenant, before)).await?;
+        Ok(full(removed, EVENTS) || full(strays, ROWS))
     }
 
     /// Removes sessions that ended long ago. Tells whether there may be more.
@@ -226,10 +229,30 @@ fn remove_messages(
             .select(message_send::id)
             .load::<MessageSendId>(inner)?;
         diesel::delete(message_attempt::table.filter(message_attempt::send_id.eq_any(&sends))).execute(inner)?;
+        diesel::delete(message_receipt::table.filter(message_receipt::send_id.eq_any(&sends))).execute(inner)?;
         diesel::delete(message_send::table.filter(message_send::id.eq_any(&sends))).execute(inner)?;
         diesel::delete(message_event::table.filter(message_event::id.eq_any(&events))).execute(inner)?;
     });
     Ok(events.len())
+}
+
+/// Receipts of messages that nobody knows.
+fn remove_strays(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    before: MessageReceiptId,
+) -> Result<usize> {
+    let ids: Vec<MessageReceiptId> = message_receipt::table
+        .filter(message_receipt::tenant_id.eq(tenant))
+        .filter(message_receipt::id.lt(before))
+        .filter(message_receipt::send_id.is_null())
+        .select(message_receipt::id)
+        .order(message_receipt::id.asc())
+        .limit(ROWS)
+        .load(connection)?;
+    Ok(on!(connection, inner => diesel::delete(message_receipt::table
+        .filter(message_receipt::id.eq_any(&ids)))
+        .execute(inner))?)
 }
 
 fn remove_sessions(connection: &mut AnyConnection, tenant: TenantId, before: i64) -> Result<usize> {

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use crate::domain::actor::Actor;
 use crate::kernel::network::AddressBlock;
-use crate::kernel::{Code, Error, MemberId, Result, TenantId};
+use crate::kernel::{ChannelAccountId, Code, Error, MemberId, Result, TenantId};
 use crate::settings::Settings;
 
 const SHARDS: usize = 16;
@@ -23,6 +23,8 @@ const SHARDS: usize = 16;
 const SHARD_LIMIT: usize = 8_192;
 /// Counters that are dropped at once when a shard is full.
 const EVICTED: usize = SHARD_LIMIT / 8;
+/// How many times as often as a member of the staff a provider may come: some make a request for each message.
+const RECEIPTS: u32 = 10;
 const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
@@ -44,6 +46,8 @@ pub enum Key {
     NewVisitor(AddressBlock),
     /// New conversations of a customer.
     NewConversation(TenantId, MemberId),
+    /// Requests that bring receipts for a channel account.
+    Receipts(ChannelAccountId),
 }
 
 impl Key {
@@ -112,6 +116,7 @@ pub struct Limiter {
     refresh: Option<Rate>,
     new_visitor: Option<Rate>,
     new_conversation: Option<Rate>,
+    receipts: Option<Rate>,
     /// For each key the instant, in microseconds since `start`, at which its counter is full again.
     shards: [Mutex<HashMap<Key, i64>>; SHARDS],
 }
@@ -146,6 +151,7 @@ impl Limiter {
                 HOUR,
                 settings.new_conversations_per_hour / 2,
             ),
+            receipts: second(settings.requests_per_second.saturating_mul(RECEIPTS)),
             shards: Default::default(),
         }
     }
@@ -195,6 +201,7 @@ impl Limiter {
             Key::Refresh(_) => self.refresh,
             Key::NewVisitor(_) => self.new_visitor,
             Key::NewConversation(..) => self.new_conversation,
+            Key::Receipts(_) => self.receipts,
         }
     }
 

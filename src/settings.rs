@@ -231,6 +231,11 @@ pub struct Settings {
     #[arg(long, env = "DESKWIRE_NEW_CONVERSATIONS_PER_HOUR", default_value_t = 20)]
     pub new_conversations_per_hour: u32,
 
+    /// The address at which the world reaches this service, such as https://desk.example. With it Twilio is asked to report
+    /// what arrived, and what it reports is believed.
+    #[arg(long, env = "DESKWIRE_PUBLIC_URL", value_parser = public_url)]
+    pub public_url: Option<String>,
+
     /// Hosts that messages may be sent to although they are not public, also without TLS and at any port, separated by
     /// commas: relays and test servers of your own.
     #[arg(long, env = "DESKWIRE_OUTBOUND_ALLOW", default_value = "")]
@@ -270,6 +275,21 @@ fn platform_key(text: &str) -> Result<Secret, String> {
     match text.chars().count() >= PLATFORM_KEY_MIN {
         true => Ok(Secret::new(text)),
         false => Err(format!("a platform key has at least {PLATFORM_KEY_MIN} characters")),
+    }
+}
+
+/// Checks the address of this service; a slash at its end is left out.
+fn public_url(text: &str) -> Result<String, String> {
+    let plain = |url: &url::Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.host_str().is_some()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+    };
+    match url::Url::parse(text).ok().filter(plain) {
+        Some(_) => Ok(text.trim_end_matches('/').to_owned()),
+        None => Err(format!("{text:?} is no http or https address without a query")),
     }
 }
 

@@ -17,6 +17,7 @@ pub mod channels;
 pub mod dispatch;
 pub mod events;
 pub mod opt_outs;
+pub mod receipts;
 pub mod recipients;
 pub mod rules;
 pub mod sends;
@@ -42,6 +43,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     opt_outs::routes(config);
     events::routes(config);
     sends::routes(config);
+    receipts::routes(config);
 }
 
 /// Starts what applies rules and what sends. Must be called on a tokio runtime.

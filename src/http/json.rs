@@ -44,19 +44,40 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let limits = request
-            .app_data::<web::Data<App>>()
-            .map(|app| (app.settings.body_limit, Duration::from_secs(app.settings.body_seconds)));
+        let checked = limits(request).and_then(|limits| check_head(request, limits.0).map(|()| limits));
         let mut payload = payload.take();
-        let checked = limits
-            .ok_or_else(|| Error::internal("the server was built without its App"))
-            .and_then(|(limit, patience)| check_head(request, limit).map(|()| (limit, patience)));
         Box::pin(async move {
             let (limit, patience) = checked?;
             let bytes = read(&mut payload, limit, patience).await?;
             parse(&bytes).map(Self)
         })
     }
+}
+
+/// A request body as it came, whatever it calls itself: of callers that have a form of their own.
+#[derive(Debug)]
+pub struct Raw(pub BytesMut);
+
+impl FromRequest for Raw {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let limits = limits(request).and_then(|limits| check_length(request, limits.0).map(|()| limits));
+        let mut payload = payload.take();
+        Box::pin(async move {
+            let (limit, patience) = limits?;
+            read(&mut payload, limit, patience).await.map(Self)
+        })
+    }
+}
+
+/// How large a body may be, and how long it may take.
+fn limits(request: &HttpRequest) -> Result<(usize, Duration)> {
+    request
+        .app_data::<web::Data<App>>()
+        .map(|app| (app.settings.body_limit, Duration::from_secs(app.settings.body_seconds)))
+        .ok_or_else(|| Error::internal("the server was built without its App"))
 }
 
 /// Reads a whole body: at most `limit` bytes, within `patience` and what [`LEAST_RATE`] adds to it.
@@ -86,6 +107,10 @@ fn check_head(request: &HttpRequest, limit: usize) -> Result<()> {
     if media != "application/json" && !(media.starts_with("application/") && media.ends_with("+json")) {
         return Err(Error::new(Code::UnsupportedMediaType, Code::UnsupportedMediaType.meaning()));
     }
+    check_length(request, limit)
+}
+
+fn check_length(request: &HttpRequest, limit: usize) -> Result<()> {
     if let Some(coding) = request.headers().get(header::CONTENT_ENCODING)
         && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
     {

@@ -208,6 +208,10 @@ const REFRESH: &str = "/api/v1/auth/refresh";
 /// makes would let it make more.
 const ANONYMOUS: &[&str] = &["/api/v1/auth/login", "/api/v1/tenants", "/api/v1/visitors"];
 
+/// Where providers bring receipts: who has no right token is counted there (`centre::receipts`), who has one is not counted
+/// with the others of its address.
+const RECEIPTS: &str = "/api/v1/hooks/";
+
 fn verdict(request: &ServiceRequest) -> Option<Verdict> {
     let app = request.app_data::<web::Data<App>>()?;
     // The path as the routes see it: the raw one may hide what it is behind %-escapes.
@@ -219,6 +223,9 @@ fn verdict(request: &ServiceRequest) -> Option<Verdict> {
     let address = client_ip(request.request(), &app.settings);
     if path == REFRESH {
         return app.limiter.take(Key::refresh(address));
+    }
+    if path.starts_with(RECEIPTS) {
+        return app.limiter.look(Key::address(address));
     }
     if ANONYMOUS.contains(&path) {
         return app.limiter.take(Key::address(address));

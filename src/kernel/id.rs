@@ -209,6 +209,8 @@ id_types! {
     PersonId;
     /// What a person does not want to be sent.
     OptOutId;
+    /// What a provider said later of a message.
+    MessageReceiptId;
 }
 
 #[cfg(test)]

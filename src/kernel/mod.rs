@@ -18,6 +18,6 @@ pub use clock::{Clock, Millis};
 pub use error::{Code, Error, FieldError, Result};
 pub use id::{
     AssignmentId, ChannelAccountId, ConversationId, GroupId, IdGenerator, IdentityKeyId, MemberId,
-    MessageEventId, MessageRecipientId, MessageRuleId, MessageSendId, MessageTemplateId, OfferId, OptOutId,
-    PersonId, PresenceChangeId, SessionId, TenantId, TransferId,
+    MessageEventId, MessageReceiptId, MessageRecipientId, MessageRuleId, MessageSendId, MessageTemplateId,
+    OfferId, OptOutId, PersonId, PresenceChangeId, SessionId, TenantId, TransferId,
 };

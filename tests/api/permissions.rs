@@ -140,6 +140,7 @@ const ELSEWHERE: &[&str] = &[
     "GET /groups/{id}/members/{member_id}",
     "PUT /groups/{id}/members/{member_id}",
     "DELETE /groups/{id}/members/{member_id}",
+    "POST /hooks/{token}",
     "GET /channel-accounts",
     "POST /channel-accounts",
     "GET /channel-accounts/{id}",

@@ -8,6 +8,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::service::{self, Change, New};
 use crate::app::App;
 use crate::auth::{Admin, Staff};
+use crate::domain::actor::Actor;
 use crate::domain::centre::account::{
     AccountRow, AccountStatus, AliyunSmsSettings, Channel, PauseReason, Provider, Settings, SmtpSettings,
     TencentSmsSettings, TwilioSmsSettings,
@@ -63,16 +64,22 @@ pub struct ChannelAccount {
     pause_reason: Option<PauseReason>,
     /// How many attempts failed in a row.
     fail_streak: i64,
+    /// Where its provider brings receipts: set this path of this service in the provider's console (Twilio is told by
+    /// itself). Shown to administrators only; null of accounts without receipts.
+    #[schema(required)]
+    receipt_path: Option<String>,
     /// When it was made.
     created_at: Millis,
     /// When it was last changed.
     updated_at: Millis,
 }
 
-impl From<AccountRow> for ChannelAccount {
-    fn from(row: AccountRow) -> Self {
+impl ChannelAccount {
+    /// As this actor sees it.
+    fn of(app: &App, actor: &Actor, row: AccountRow) -> Result<Self> {
+        let receipt_path = service::receipt_path(app, actor, &row)?;
         let limit = AccountLimit { count: row.limit_count, seconds: row.limit_seconds };
-        Self {
+        Ok(Self {
             id: row.id,
             name: row.name,
             provider: row.provider,
@@ -83,9 +90,10 @@ impl From<AccountRow> for ChannelAccount {
             paused_until: (row.paused_until > 0).then_some(Millis(row.paused_until)),
             pause_reason: row.pause_reason,
             fail_streak: row.fail_streak,
+            receipt_path,
             created_at: Millis(row.created_at),
             updated_at: Millis(row.updated_at),
-        }
+        })
     }
 }
 
@@ -211,7 +219,8 @@ pub async fn create_channel_account(
     let settings = settings(smtp, aliyun_sms, tencent_sms, twilio_sms);
     let new = New { name, provider, url, secret, limit, settings };
     let (row, secret) = service::create(&app, caller.actor, new).await?;
-    Ok(HttpResponse::Created().json(ChannelAccountWithSecret { account: row.into(), secret }))
+    let account = ChannelAccount::of(&app, &caller.actor, row)?;
+    Ok(HttpResponse::Created().json(ChannelAccountWithSecret { account, secret }))
 }
 
 /// List channel accounts
@@ -226,8 +235,9 @@ pub async fn list_channel_accounts(
     caller: Staff,
     query: web::Query<PageQuery>,
 ) -> Result<web::Json<Page<ChannelAccount>>> {
-    let page = service::list(&app, caller.actor, query.into_inner()).await?;
-    Ok(web::Json(page.map(ChannelAccount::from)))
+    let Page { data, next_cursor } = service::list(&app, caller.actor, query.into_inner()).await?;
+    let seen = data.into_iter().map(|row| ChannelAccount::of(&app, &caller.actor, row));
+    Ok(web::Json(Page { data: seen.collect::<Result<_>>()?, next_cursor }))
 }
 
 /// Read a channel account
@@ -243,7 +253,8 @@ pub async fn get_channel_account(
     caller: Staff,
     id: web::Path<ChannelAccountId>,
 ) -> Result<web::Json<ChannelAccount>> {
-    service::get(&app, caller.actor, id.into_inner()).await.map(|row| web::Json(row.into()))
+    let row = service::get(&app, caller.actor, id.into_inner()).await?;
+    ChannelAccount::of(&app, &caller.actor, row).map(web::Json)
 }
 
 /// Update a channel account
@@ -266,7 +277,8 @@ pub async fn update_channel_account(
     let limit = limit.map(|limit| limit.map(|limit| (limit.count, limit.seconds)));
     let settings = settings(smtp, aliyun_sms, tencent_sms, twilio_sms);
     let change = Change { name, status, url, secret, limit, settings };
-    service::update(&app, caller.actor, id.into_inner(), change).await.map(|row| web::Json(row.into()))
+    let row = service::update(&app, caller.actor, id.into_inner(), change).await?;
+    ChannelAccount::of(&app, &caller.actor, row).map(web::Json)
 }
 
 /// Rotate the secret of a webhook
@@ -283,7 +295,8 @@ pub async fn rotate_channel_account_secret(
     id: web::Path<ChannelAccountId>,
 ) -> Result<web::Json<ChannelAccountWithSecret>> {
     let (row, secret) = service::rotate(&app, caller.actor, id.into_inner()).await?;
-    Ok(web::Json(ChannelAccountWithSecret { account: row.into(), secret: Some(secret) }))
+    let account = ChannelAccount::of(&app, &caller.actor, row)?;
+    Ok(web::Json(ChannelAccountWithSecret { account, secret: Some(secret) }))
 }
 
 /// Delete a channel account

@@ -8,10 +8,12 @@ use crate::domain::actor::Actor;
 use crate::domain::centre::account::{AccountRow, AccountStatus, Config, NAME_MAX, Provider, Settings};
 use crate::domain::permission::{Operation, require};
 use crate::http::page::{Page, PageQuery};
-use crate::kernel::secret::{Secret, Vault};
+use crate::kernel::secret::{Secret, Vault, random_key};
 use crate::kernel::{ChannelAccountId, Code, Error, Result};
 use crate::members::profile::Checker;
 
+/// Random bytes of an address for receipts.
+const HOOK_BYTES: usize = 24;
 /// How long the secret before signs too, after a change, in milliseconds: a day.
 const ROTATION_MS: i64 = 86_400_000;
 /// An account that is to be made.
@@ -82,6 +84,7 @@ pub async fn create(app: &App, actor: Actor, new: New) -> Result<(AccountRow, Op
         previous_secret: None,
         previous_until: 0,
         settings: own,
+        hook_key: new.provider.has_receipts().then(|| random_key(HOOK_BYTES)),
     };
     let now = app.clock.now().0;
     let (limit_count, limit_seconds) = limit.unwrap_or_else(|| new.provider.limit());
@@ -179,6 +182,19 @@ pub async fn delete(app: &App, actor: Actor, id: ChannelAccountId) -> Result<()>
     require(&actor, Operation::ManageMessageCentre)?;
     let now = app.clock.now().0;
     app.db.write(move |connection| store::delete(connection, actor.tenant, id, now)).await
+}
+
+/// Where an account's provider brings receipts, for who may change the account: whoever knows it may report what it likes.
+pub fn receipt_path(app: &App, actor: &Actor, row: &AccountRow) -> Result<Option<String>> {
+    if !row.provider.has_receipts() || require(actor, Operation::ManageMessageCentre).is_err() {
+        return Ok(None);
+    }
+    Ok(hook(row.id, &open(app.auth.vault(), row)?))
+}
+
+/// The path at which the provider of an account brings receipts, if it brings any.
+pub fn hook(id: ChannelAccountId, config: &Config) -> Option<String> {
+    config.hook_key.as_ref().map(|key| format!("/api/v1/hooks/{id}-{key}"))
 }
 
 /// Opens what is sealed of an account.

@@ -8,6 +8,7 @@
 pub mod aliyun;
 pub mod dingtalk;
 pub mod feishu;
+pub mod reports;
 pub mod slack;
 mod sms;
 pub mod smtp;
@@ -139,8 +140,14 @@ impl From<std::result::Result<Request, Answer>> for Carriage {
     }
 }
 
-/// What goes out of a message by this account. Fails when the message is not for this channel.
-pub fn carriage(provider: Provider, config: &Config, message: Message<'_>) -> Result<Carriage> {
+/// What goes out of a message by this account; `receipts_at` is the address at which the account takes receipts, if the
+/// world knows one. Fails when the message is not for this channel.
+pub fn carriage(
+    provider: Provider,
+    config: &Config,
+    message: Message<'_>,
+    receipts_at: Option<&str>,
+) -> Result<Carriage> {
     let own = config.url.as_str();
     let request = match (provider, message.rendered, &config.settings) {
         (Provider::Webhook, Rendered::Webhook { event_type, data }, _) => {
@@ -163,7 +170,8 @@ pub fn carriage(provider: Provider, config: &Config, message: Message<'_>) -> Re
             return Ok(tencent::request(own, settings, message).into());
         }
         (_, Rendered::Sms { .. }, Some(Settings::TwilioSms(settings))) => {
-            return Ok(twilio::request(own, settings, message, None).into());
+            let callback = receipts_at.map(|url| format!("{url}?{}={}", reports::SEND, message.id));
+            return Ok(twilio::request(own, settings, message, callback.as_deref()).into());
         }
         (Provider::Smtp, Rendered::Email { .. }, _) => {
             return Ok(Carriage::Mail(Box::new(smtp::envelope(config, message)?)));

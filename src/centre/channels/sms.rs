@@ -21,8 +21,11 @@ pub(super) fn host(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
+/// Values of a template with their names.
+type Values<'a> = Vec<(&'a str, &'a str)>;
+
 /// The provider's template and its values. `Err` when the message names none.
-pub(super) fn provider_template(rendered: &Rendered) -> Result<(&str, Vec<(&str, &str)>), Answer> {
+pub(super) fn provider_template(rendered: &Rendered) -> Result<(&str, Values<'_>), Answer> {
     match rendered {
         Rendered::Sms { code: Some(code), params, .. } => {
             let values = params.iter().map(|one| (one.name.as_str(), one.value.as_str()));

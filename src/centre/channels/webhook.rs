@@ -89,6 +89,7 @@ mod tests {
             previous_secret: Some(new_secret()),
             previous_until: 1_000_001,
             settings: None,
+            hook_key: None,
         };
         let signatures = |config: &Config| {
             let request = super::request(config, message, "a", &json!({})).unwrap();

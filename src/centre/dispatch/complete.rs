@@ -3,6 +3,7 @@
 use super::claim::health;
 use super::store;
 use crate::centre::channels::Answer;
+use crate::centre::receipts;
 use crate::db::{AnyConnection, time};
 use crate::domain::centre::send::{
     AttemptRow, CODE_MAX, ERROR_MAX, MESSAGE_MAX, MessagePriority, Outcome, PROVIDER_MESSAGE_ID_MAX, Phase,
@@ -34,6 +35,10 @@ pub(super) fn complete(
 ) -> Result<Vec<Outcome>> {
     let database_now = time::now(connection)?;
     let account = store::account(connection, account)?;
+    let has_receipts = account.provider.has_receipts();
+    if has_receipts {
+        receipts::store::hold(connection, account.id)?;
+    }
     let before = health(&account);
     let (mut after, mut written): (Health, Vec<Outcome>) = (before, Vec::with_capacity(ended.len()));
     for one in ended {
@@ -82,6 +87,9 @@ pub(super) fn complete(
             ended_at: Some(database_now),
         };
         store::end_attempt(connection, &attempt)?;
+        if has_receipts {
+            receipts::apply::settled(connection, &settled, now)?;
+        }
         if one.is_telling {
             after = after.after(answer.outcome, answer.retry_after_ms, now);
         }

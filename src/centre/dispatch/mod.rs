@@ -54,6 +54,8 @@ pub struct Dispatch {
     clock: Clock,
     vault: Vault,
     transport: Transport,
+    /// The address at which the world reaches this service.
+    public_url: Option<String>,
     metrics: Metrics,
     news: Arc<Notify>,
     /// Names this process in leases.
@@ -73,6 +75,7 @@ impl Dispatch {
             clock: app.clock.clone(),
             vault: app.auth.vault().clone(),
             transport,
+            public_url: app.settings.public_url.clone(),
             metrics: app.metrics.clone(),
             news: app.message_sends.clone(),
             owner: random_key(16),

@@ -160,7 +160,9 @@ fn prepare(dispatch: &Dispatch, account: &AccountRow, send: &SendRow, now: Milli
         rendered: &rendered,
         now,
     };
-    channels::carriage(account.provider, &config, message)
+    let path = accounts::service::hook(account.id, &config);
+    let receipts_at = dispatch.public_url.as_ref().zip(path).map(|(public, path)| format!("{public}{path}"));
+    channels::carriage(account.provider, &config, message, receipts_at.as_deref())
 }
 
 async fn attempt(dispatch: Dispatch, account: AccountRow, send: SendRow, carriage: Carriage) -> Ended {

@@ -5,11 +5,11 @@ use serde_json::{Map, Value};
 use super::store;
 use crate::app::App;
 use crate::centre::sends;
+use crate::centre::sends::service::Traced;
 use crate::db::AnyConnection;
 use crate::db::types::json_text;
 use crate::domain::actor::Actor;
 use crate::domain::centre::event::{BATCH_MAX, EventRow, PAYLOAD_MAX};
-use crate::domain::centre::send::{AttemptRow, SendRow};
 use crate::domain::permission::{Operation, require};
 use crate::http::idempotency::{Once, once};
 use crate::http::page::{Page, PageQuery};
@@ -35,8 +35,8 @@ pub struct New {
 pub struct Trace {
     /// The event.
     pub event: EventRow,
-    /// Its messages, each with its attempts.
-    pub sends: Vec<(SendRow, Vec<AttemptRow>)>,
+    /// Its messages, each with its attempts and receipts.
+    pub sends: Vec<Traced>,
 }
 
 /// Stores events; their rules are applied in a moment. `pointer` is where the events stand in the request. Errors:
@@ -152,8 +152,7 @@ pub async fn trace(app: &App, actor: Actor, id: MessageEventId) -> Result<Trace>
         let rows = sends::store::of_event(connection, actor.tenant, id)?;
         let mut sends = Vec::with_capacity(rows.len());
         for row in rows {
-            let attempts = sends::store::attempts(connection, actor.tenant, row.id)?;
-            sends.push((row, attempts));
+            sends.push(sends::service::traced(connection, row)?);
         }
         Ok(Trace { event, sends })
     };

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::service::{self, Resolution};
+use super::service::{self, Resolution, Traced};
 use super::store::Filter;
 use crate::app::App;
 use crate::auth::{Admin, Staff};
+use crate::centre::receipts::api::MessageReceipt;
 use crate::centre::templates::api::RenderedMessage;
 use crate::domain::centre::send::{
     AttemptRow, MessagePriority, Outcome, Phase, RecipientType, SendReason, SendRow, SendStatus,
@@ -166,21 +167,25 @@ impl From<AttemptRow> for MessageAttempt {
     }
 }
 
-/// A message with its attempts.
+/// A message with its attempts and receipts.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MessageSendWithAttempts {
     /// The message.
     send: MessageSend,
     /// Its newest attempts, at most 100, the oldest first.
     attempts: Vec<MessageAttempt>,
+    /// What its provider said later of whether it arrived, the oldest first.
+    receipts: Vec<MessageReceipt>,
 }
 
-impl TryFrom<(SendRow, Vec<AttemptRow>)> for MessageSendWithAttempts {
+impl TryFrom<Traced> for MessageSendWithAttempts {
     type Error = Error;
 
-    fn try_from((row, attempts): (SendRow, Vec<AttemptRow>)) -> Result<Self> {
+    fn try_from(traced: Traced) -> Result<Self> {
+        let Traced { send, attempts, receipts } = traced;
         let attempts = attempts.into_iter().map(MessageAttempt::from).collect();
-        Ok(Self { send: row.try_into()?, attempts })
+        let receipts = receipts.into_iter().map(MessageReceipt::from).collect();
+        Ok(Self { send: send.try_into()?, attempts, receipts })
     }
 }
 
@@ -234,10 +239,10 @@ pub async fn list_message_sends(
 
 /// Read a send
 ///
-/// With its attempts and what the provider said.
+/// With its attempts, its receipts and what the provider said.
 #[utoipa::path(
     tag = "message-centre", params(("id" = MessageSendId, Path, description = "The send.")),
-    responses((status = 200, description = "The send and its attempts.", body = MessageSendWithAttempts)),
+    responses((status = 200, description = "The send, its attempts and its receipts.", body = MessageSendWithAttempts)),
 )]
 #[get("/message-sends/{id}")]
 pub async fn get_message_send(
@@ -269,7 +274,7 @@ pub async fn cancel_message_send(
 
 /// Retry a send
 ///
-/// One that `failed`, `expired`, was `cancelled` or is `uncertain`: it is sent again at once, with all its attempts before
+/// One that `failed`, is `undelivered`, `expired`, was `cancelled` or is `uncertain`: it is sent again at once, with all its attempts before
 /// it and without an end. An uncertain one may arrive twice (`may_duplicate`).
 #[utoipa::path(
     tag = "message-centre", params(("id" = MessageSendId, Path, description = "The send.")),

@@ -2,8 +2,10 @@
 
 use super::store::{self, Filter};
 use crate::app::App;
+use crate::centre::receipts;
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
+use crate::domain::centre::receipt::ReceiptRow;
 use crate::domain::centre::send::{AttemptRow, SendEvent, SendReason, SendRow, SendStatus};
 use crate::domain::permission::{Operation, require};
 use crate::http::page::{Page, PageQuery};
@@ -28,12 +30,34 @@ pub async fn list(app: &App, actor: Actor, filter: Filter, page: PageQuery) -> R
     Ok(Page::new(app.db.read(read).await?, limit, |row| row.id))
 }
 
-/// One send with its attempts. Errors: `forbidden`, `not_found`.
-pub async fn get(app: &App, actor: Actor, id: MessageSendId) -> Result<(SendRow, Vec<AttemptRow>)> {
+/// A send with what became of it.
+#[derive(Debug, Clone)]
+pub struct Traced {
+    /// The send.
+    pub send: SendRow,
+    /// Its newest attempts, the oldest first.
+    pub attempts: Vec<AttemptRow>,
+    /// The receipts of its provider, the oldest first.
+    pub receipts: Vec<ReceiptRow>,
+}
+
+/// What became of a send of this tenant.
+pub fn traced(connection: &mut AnyConnection, send: SendRow) -> Result<Traced> {
+    let attempts = store::attempts(connection, send.tenant_id, send.id)?;
+    // Only what went to a person has receipts.
+    let receipts = match send.address.is_some() && send.number > 0 {
+        true => receipts::store::of_send(connection, send.tenant_id, send.id, send.account_id)?,
+        false => Vec::new(),
+    };
+    Ok(Traced { send, attempts, receipts })
+}
+
+/// One send with its attempts and receipts. Errors: `forbidden`, `not_found`.
+pub async fn get(app: &App, actor: Actor, id: MessageSendId) -> Result<Traced> {
     require(&actor, Operation::ReadMessageCentre)?;
     let read = move |connection: &mut AnyConnection| {
         let row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
-        Ok((row, store::attempts(connection, actor.tenant, id)?))
+        traced(connection, row)
     };
     app.db.read(read).await
 }
@@ -44,7 +68,7 @@ pub async fn cancel(app: &App, actor: Actor, id: MessageSendId) -> Result<SendRo
     change(app, actor, id, SendEvent::Cancelled, |row, _| row).await
 }
 
-/// Has a send that failed, expired, was cancelled or is uncertain sent again, with all its attempts before it. Errors:
+/// Has a send that failed, was not delivered, expired, was cancelled or is uncertain sent again, with all its attempts before it. Errors:
 /// `forbidden`, `not_found`, `invalid_transition`.
 pub async fn retry(app: &App, actor: Actor, id: MessageSendId) -> Result<SendRow> {
     let again = |row: SendRow, now: i64| {

@@ -188,6 +188,22 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    message_receipt (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        account_id -> BigInt,
+        dedupe -> Text,
+        provider_message_id -> Nullable<Text>,
+        send_id -> Nullable<BigInt>,
+        status -> Text,
+        code -> Nullable<Text>,
+        message -> Nullable<Text>,
+        received_at -> BigInt,
+        applied_at -> Nullable<BigInt>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     channel_account,
     message_event,

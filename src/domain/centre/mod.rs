@@ -9,6 +9,7 @@ pub mod apply;
 pub mod event;
 pub mod mailbox;
 pub mod product;
+pub mod receipt;
 pub mod recipient;
 pub mod rule;
 pub mod send;

@@ -1,7 +1,7 @@
 //! Sends: one message to one receiver, from the rule that made it to the provider's answer.
 //!
 //! Invariants: every change of a send's state is one of [`SendStatus::after`]; `success` stands for a provider that said
-//! so, and nothing else does.
+//! so, and nothing else does; `delivered` stays.
 
 use diesel::prelude::*;
 
@@ -31,6 +31,10 @@ text_enum! {
         Sending = "sending",
         /// The provider took it.
         Success = "success",
+        /// The provider said later that it arrived.
+        Delivered = "delivered",
+        /// The provider said later that it did not arrive.
+        Undelivered = "undelivered",
         /// It was not sent, and will not be: `reason` says why.
         Failed = "failed",
         /// It was handed to the provider, whose answer never came: it may have arrived.
@@ -63,6 +67,10 @@ text_enum! {
         Expired = "expired",
         /// The person does not want it.
         Suppressed = "suppressed",
+        /// The provider says that it arrived.
+        Delivered = "delivered",
+        /// The provider says that it did not arrive.
+        Undelivered = "undelivered",
         /// Somebody wants it sent again.
         Retried = "retried",
     }
@@ -82,7 +90,14 @@ impl SendStatus {
             (Self::Sending | Self::Uncertain, E::Accepted) => Self::Success,
             (Self::Sending | Self::Uncertain, E::NotSent) => Self::Unsent,
             (Self::Sending, E::Lost) => Self::Uncertain,
+            // Whatever was thought of it before: also of one that is to go out once more, or whose other attempts failed.
+            (Self::Success | Self::Undelivered | Self::Uncertain | Self::Unsent, E::Delivered) => {
+                Self::Delivered
+            }
+            (Self::Failed | Self::Expired | Self::Cancelled, E::Delivered) => Self::Delivered,
+            (Self::Success | Self::Uncertain, E::Undelivered) => Self::Undelivered,
             (Self::Failed | Self::Uncertain | Self::Expired | Self::Cancelled, E::Retried) => Self::Unsent,
+            (Self::Undelivered, E::Retried) => Self::Unsent,
             _ => return None,
         })
     }
@@ -297,6 +312,16 @@ mod tests {
             "uncertain not_sent unsent",
             "uncertain retried unsent",
             "failed retried unsent",
+            "success delivered delivered",
+            "success undelivered undelivered",
+            "uncertain delivered delivered",
+            "uncertain undelivered undelivered",
+            "undelivered delivered delivered",
+            "undelivered retried unsent",
+            "unsent delivered delivered",
+            "failed delivered delivered",
+            "expired delivered delivered",
+            "cancelled delivered delivered",
             "expired retried unsent",
             "cancelled retried unsent",
         ];

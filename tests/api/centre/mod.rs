@@ -10,6 +10,7 @@ mod mail_client;
 pub mod postbox;
 mod product;
 pub mod provider;
+mod receipts;
 mod recipients;
 mod robots;
 mod rules;

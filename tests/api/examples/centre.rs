@@ -28,6 +28,7 @@ pub async fn play(recorder: &mut Recorder<'_>, admin: &Client) {
     let rule = rule(recorder, admin, &template, &account).await;
     events(recorder, admin).await;
     recipients(recorder, admin).await;
+    receipts(recorder, admin).await;
     uncertain(recorder, admin).await;
     recorder.call("delete_message_rule", admin, &format!("DELETE /message-rules/{rule}"), None).await;
     let line = format!("DELETE /message-templates/{template}");
@@ -140,6 +141,22 @@ async fn uncertain(recorder: &mut Recorder<'_>, admin: &Client) {
     .await;
     let body = Some(json!({"resolution": "accepted"}));
     recorder.call("resolve_message_send", admin, &format!("POST /message-sends/{send}/resolve"), body).await;
+}
+
+/// A provider of text messages says that one arrived.
+async fn receipts(recorder: &mut Recorder<'_>, admin: &Client) {
+    let settings =
+        json!({"access_key_id": "LTAI5tExample", "access_key_secret": "example", "sign_name": "My shop"});
+    let body = json!({"name": "Codes", "provider": "aliyun_sms", "aliyun_sms": settings});
+    let made = admin.post("/channel-accounts", body).await.status(201);
+    let path = id(&made["account"]["receipt_path"]).replacen("/api/v1", "", 1);
+    let report = json!({
+        "phone_number": "13800138000", "send_time": "2026-11-22 18:00:00", "report_time": "2026-11-22 18:00:05",
+        "success": true, "err_code": "DELIVERED", "err_msg": "用户接收成功", "sms_size": "1",
+        "biz_id": "900619746936498440^0", "out_id": "",
+    });
+    let reports = Some(json!([report]));
+    recorder.call("receive_message_receipts", admin, &format!("POST {path}"), reports).await;
 }
 
 async fn expanded(admin: &Client, path: &str) {

@@ -158,5 +158,6 @@ pub fn settings(url: &str) -> Settings {
     settings.drain_seconds = 0;
     settings.cleaning.cleaning_minutes = 0;
     settings.outbound_allow = "127.0.0.1".parse().unwrap();
+    settings.public_url = Some("https://desk.example".to_owned());
     settings
 }

@@ -123,6 +123,11 @@ impl Provider {
         matches!(self, Self::Webhook)
     }
 
+    /// Whether it says later whether messages arrived.
+    pub const fn has_receipts(self) -> bool {
+        matches!(self.channel(), Channel::Sms)
+    }
+
     /// How many messages an account takes within how many seconds; 0: no limit of the provider's. WeCom and DingTalk
     /// take 20 a minute (DingTalk blocks a robot for ten minutes beyond that), Feishu 100 a minute, Slack about one a
     /// second. Of text messages Aliyun takes 5 000 and Tencent Cloud 3 000 a second, which are many more than go out.
@@ -309,6 +314,9 @@ pub struct Config {
     /// What the account is set to, of a provider that has more than an address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Settings>,
+    /// What the address for its receipts ends with: who knows it may report what it likes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook_key: Option<String>,
 }
 
 impl std::fmt::Debug for Config {

@@ -1,0 +1,65 @@
+//! What is done with the receipts that a provider brings.
+
+use super::{apply, store};
+use crate::app::App;
+use crate::centre::accounts;
+use crate::centre::channels::reports::{Callback, reports};
+use crate::db::AnyConnection;
+use crate::domain::centre::account::{AccountRow, Config};
+use crate::domain::centre::receipt::{REPORTS_MAX, ReceiptRow, Report};
+use crate::kernel::secret::{same, token_hash};
+use crate::kernel::{ChannelAccountId, Code, Error, MessageReceiptId, Result};
+
+/// Receipts in one transaction: the account is held that long.
+const TOGETHER: usize = 100;
+
+/// The account whose address for receipts has this token. Errors: `not_found`.
+pub async fn account(app: &App, token: &str) -> Result<(AccountRow, Config)> {
+    let (id, key) = token.split_once('-').ok_or_else(Error::not_found)?;
+    let id = id.parse().map(ChannelAccountId).map_err(|_| Error::not_found())?;
+    let row = app.db.read(move |connection| store::account(connection, id)).await?;
+    let row = row.ok_or_else(Error::not_found)?;
+    let config = accounts::service::open(app.auth.vault(), &row)?;
+    match config.hook_key.as_deref().is_some_and(|own| same(own.as_bytes(), key.as_bytes())) {
+        true => Ok((row, config)),
+        false => Err(Error::not_found()),
+    }
+}
+
+/// Stores and applies what a provider reports of an account's messages. Errors: `malformed_json`, `forbidden` when it is
+/// not signed as the provider signs, `payload_too_large` when there are more than [`REPORTS_MAX`].
+pub async fn take(app: &App, account: &AccountRow, config: &Config, callback: Callback<'_>) -> Result<()> {
+    let found = reports(config, callback)?;
+    if found.len() > REPORTS_MAX {
+        return Err(Error::new(Code::PayloadTooLarge, format!("at most {REPORTS_MAX} receipts")));
+    }
+    let now = app.clock.now().0;
+    let rows: Vec<ReceiptRow> =
+        found.into_iter().map(|report| row(app, account, report, now)).collect::<Result<_>>()?;
+    let id = account.id;
+    for some in rows.chunks(TOGETHER) {
+        let some = some.to_vec();
+        let write = move |connection: &mut AnyConnection| apply::arrived(connection, id, some.clone(), now);
+        app.db.write(write).await?;
+    }
+    Ok(())
+}
+
+fn row(app: &App, account: &AccountRow, report: Report, now: i64) -> Result<ReceiptRow> {
+    let Report { provider_message_id, send_id, status, code, message } = report;
+    let send = send_id.map(|id| id.to_string());
+    let what = serde_json::json!([account.id.to_string(), provider_message_id, send, status.as_str(), code]);
+    Ok(ReceiptRow {
+        id: MessageReceiptId(app.ids.next()?),
+        tenant_id: account.tenant_id,
+        account_id: account.id,
+        dedupe: token_hash(&what.to_string()),
+        provider_message_id,
+        send_id,
+        status,
+        code,
+        message,
+        received_at: now,
+        applied_at: None,
+    })
+}
