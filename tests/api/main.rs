@@ -41,6 +41,7 @@ mod feed;
 mod flood;
 mod followers;
 mod frozen_database;
+mod group_closed;
 mod group_docks;
 mod group_names;
 mod group_routing;
