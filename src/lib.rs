@@ -97,6 +97,8 @@
 //! | working set | the rows that a batch loaded, and what its commands made of them |
 //! | message event | something that happened, told to the message centre; rules make messages of it |
 //! | send | one message of the message centre to one receiver: the queue and the record of it |
+//! | recipient | a person to whom a rule sends: the customer of an event, one of the staff, or a message recipient |
+//! | receipt | what a provider says later of a message that it took: whether it arrived |
 //! | channel account | where messages go: an address of a merchant, or its account with a provider |
 //! | lane | a thread that commits batches of commands on a connection of its own |
 //! | feed | committed changes on their way to the readers of this process |

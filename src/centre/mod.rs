@@ -1,8 +1,9 @@
 //! The message centre: events, rules, messages, and the accounts through which they go out.
 //!
-//! Something happens (`events`); each active rule with its key is applied to it (`rules`, `events::expand`), and makes at
-//! most one send from the published version of its template (`templates`); workers hand sends to their channel account
-//! (`accounts`, `dispatch`, `channels`) and write down what the provider said (`sends`).
+//! Something happens (`events`, told by the API or read from the log); each active rule with its key is applied to it
+//! (`rules`, `events::expand`), and makes one send from the published version of its template (`templates`), or one for
+//! each of its recipients (`recipients`, `opt_outs`); workers hand sends to their channel account (`accounts`, `dispatch`,
+//! `channels`) and write down what the provider said (`sends`), at once and later (`receipts`).
 //!
 //! Owns the tables of the message centre and the routes of those names. Does not own what a send may become, nor what
 //! follows from a provider's answer (`domain::centre`): those are pure rules.
