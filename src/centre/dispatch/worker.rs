@@ -68,8 +68,16 @@ async fn work(dispatch: &Dispatch, account: ChannelAccountId, shutdown: &Cancell
         let has_room = (!is_dry && !over && running.len() <= places / 2)
             || (is_stalled && !running.is_empty() && running.len() < places);
         if has_room {
-            // An account that was paused or changed meanwhile gives nothing more; what is under way comes to its end.
-            let taken = take(dispatch, account, running.len()).await?.unwrap_or_default();
+            // An account that was paused or changed meanwhile gives nothing more; what is under way comes to its end, also
+            // when the store is away for a moment: nobody would know what became of it.
+            let taken = match take(dispatch, account, running.len()).await {
+                Err(error) if running.is_empty() => return Err(error),
+                Err(error) => {
+                    log::debug!(target: "deskwire::centre", "no more sends of account {account}: {error}");
+                    Taken::default()
+                }
+                Ok(taken) => taken.unwrap_or_default(),
+            };
             (places, progress) = (taken.room.max(places), Instant::now());
             is_patient |= taken.is_patient;
             is_dry = taken.passed == 0 && taken.running.is_empty() && taken.failed.is_empty();

@@ -117,7 +117,7 @@ pub struct MessageEvents {
 pub struct MessageEventTrace {
     /// The event, and what each rule made of it.
     event: MessageEvent,
-    /// Its messages, each with its attempts and receipts; the first 500 of them.
+    /// Its messages, each with its attempts and receipts; the first 200 of them (`GET /message-sends?event_id=` has all).
     sends: Vec<MessageSendWithAttempts>,
 }
 

@@ -135,11 +135,8 @@ fn prepare(connection: &mut AnyConnection, now: i64) -> Result<Vec<Prepared>> {
             let payload: Value = serde_json::from_str(&event.payload).unwrap_or_default();
             for rule in rules {
                 let version = versions.get(&rule.template_id);
-                let made = apply(rule, version, &payload, event.customer_id).unwrap_or_else(|error| {
-                    log::error!(target: "deskwire::centre", "rule {} cannot be applied: {error}", rule.id);
-                    let detail = "the rule cannot be read".to_owned();
-                    Applied { decision: DecisionKind::Template, detail, rendered: None, dedupe: None }
-                });
+                let made = apply(rule, version, &payload, event.customer_id)
+                    .unwrap_or_else(|error| Applied::unreadable(rule, &error));
                 let (made, receivers) =
                     reach(connection, rule, (event.customer_id, event.agent_id), made, now)?;
                 let version = version.map_or(0, |version| version.version);

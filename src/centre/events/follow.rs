@@ -20,7 +20,7 @@ use crate::centre::rules;
 use crate::db::schema::{conversation, group_message, member};
 use crate::db::{AnyConnection, Db};
 use crate::domain::centre::event::EventRow;
-use crate::domain::centre::product::{KINDS, Named, PRODUCT_EVENTS, ProductEvent, agent, payload};
+use crate::domain::centre::product::{Named, PRODUCT_EVENTS, ProductEvent, agent, payload};
 use crate::domain::conversation::ConversationRow;
 use crate::domain::entry::EntryRow;
 use crate::journal::follower::{Follower, Progress, Slice, Start};
@@ -120,7 +120,8 @@ fn read(connection: &mut AnyConnection, tenant: TenantId, after: i64, head: i64)
     let mut found = Vec::new();
     for entry in &entries {
         let Some((kind, conversation)) = front(entry) else { continue };
-        let Some(key) = ProductEvent::of(entry, kind).filter(|key| wanted.contains(key)) else { continue };
+        let key = ProductEvent::of(entry.kind, entry.sender_role, kind);
+        let Some(key) = key.filter(|key| wanted.contains(key)) else { continue };
         found.push((key, entry, conversation, agent(entry, conversation)));
     }
     let ids = found.iter().flat_map(|(_, _, conversation, agent)| [conversation.customer_id, *agent]);
@@ -143,12 +144,12 @@ fn entries(
     after: i64,
     head: i64,
 ) -> Result<(Vec<EntryRow>, i64)> {
-    let kinds = KINDS.map(|kind| kind.as_str());
+    let kinds: Vec<&str> = ProductEvent::kinds().iter().map(|kind| kind.as_str()).collect();
     let mut rows: Vec<EntryRow> = on!(connection, inner => group_message::table
         .filter(group_message::tenant_id.eq(tenant))
         .filter(group_message::rev.gt(after))
         .filter(group_message::rev.le(head))
-        .filter(group_message::kind.eq_any(kinds))
+        .filter(group_message::kind.eq_any(&kinds))
         .order((group_message::rev.asc(), group_message::conversation_id.asc(), group_message::seq.asc()))
         .limit(ENTRIES)
         .select(EntryRow::as_select())
@@ -161,7 +162,7 @@ fn entries(
         let all = on!(connection, inner => group_message::table
             .filter(group_message::tenant_id.eq(tenant))
             .filter(group_message::rev.eq(last))
-            .filter(group_message::kind.eq_any(kinds))
+            .filter(group_message::kind.eq_any(&kinds))
             .order((group_message::conversation_id.asc(), group_message::seq.asc()))
             .select(EntryRow::as_select())
             .load(inner))?;

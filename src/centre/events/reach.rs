@@ -4,7 +4,7 @@ use crate::centre::recipients::resolve::{Receiver, Wanted, receivers};
 use crate::db::AnyConnection;
 use crate::domain::centre::apply::Applied;
 use crate::domain::centre::event::DecisionKind;
-use crate::domain::centre::recipient::QuietHoursPolicy;
+use crate::domain::centre::recipient::{PERSONS_MAX, QuietHoursPolicy};
 use crate::domain::centre::rule::RuleRow;
 use crate::domain::centre::send::{MessagePriority, SendReason, SendStatus};
 use crate::kernel::{MemberId, Result};
@@ -56,16 +56,20 @@ pub fn reach(
     if !channel.has_recipients() {
         return Ok((applied, Vec::new()));
     }
-    let recipients = rule.read_recipients()?;
+    let recipients = match rule.read_recipients() {
+        Ok(recipients) => recipients,
+        Err(error) => return Ok((Applied::unreadable(rule, &error), Vec::new())),
+    };
     let priority = MessagePriority::from_rank(rule.priority);
     let wanted = Wanted { recipients: &recipients, customer, agent, channel, priority };
-    let found = receivers(connection, rule.tenant_id, wanted, now)?;
-    match found.is_empty() {
-        true => {
-            let nobody =
-                Applied { decision: DecisionKind::NoRecipient, rendered: None, dedupe: None, ..applied };
-            Ok((nobody, found))
-        }
-        false => Ok((applied, found)),
+    let (found, has_more) = receivers(connection, rule.tenant_id, wanted, now)?;
+    if found.is_empty() {
+        let nobody = Applied { decision: DecisionKind::NoRecipient, rendered: None, dedupe: None, ..applied };
+        return Ok((nobody, found));
     }
+    let detail = match has_more {
+        true => format!("more than {PERSONS_MAX} persons: the others are not reached"),
+        false => applied.detail,
+    };
+    Ok((Applied { detail, ..applied }, found))
 }

@@ -69,10 +69,11 @@ pub async fn create(
             check.wrong(&format!("{}/customer_external_id", pointer(index)), "invalid", detail);
         }
         if let Some(customer) = event.customer_id {
-            named.push((index, Named::Id(customer)));
+            named.push((index, format!("{}/customer_id", pointer(index)), Named::Id(customer)));
         }
         if let Some(customer) = event.customer_external_id {
-            named.push((index, Named::ExternalId(customer)));
+            let pointer = format!("{}/customer_external_id", pointer(index));
+            named.push((index, pointer, Named::ExternalId(customer)));
         }
         rows.push(EventRow {
             id: MessageEventId(app.ids.next()?),
@@ -88,20 +89,21 @@ pub async fn create(
         });
     }
     check.finish()?;
-    let customers = customers(app, actor, named.clone()).await?;
-    for ((index, named), found) in named.into_iter().zip(customers) {
-        let field = match named {
-            Named::Id(_) => "customer_id",
-            Named::ExternalId(_) => "customer_external_id",
-        };
-        let pointer = format!("{}/{field}", pointer(index));
-        let customer = found.ok_or_else(|| Error::field(pointer, "invalid", "there is no such customer"))?;
-        if let Some(row) = rows.get_mut(index) {
-            row.customer_id = Some(customer);
-        }
-    }
     let write = move |connection: &mut AnyConnection| {
+        // A repeated request makes nothing, so that nothing of it is looked up either: customers may be gone by then.
         let ids: Vec<MessageEventId> = once(connection, key.as_ref(), now, |connection| {
+            let mut rows = rows.clone();
+            for (index, pointer, named) in &named {
+                let found = match named {
+                    Named::Id(id) => store::customer(connection, actor.tenant, *id)?,
+                    Named::ExternalId(id) => store::customer_of(connection, actor.tenant, id)?,
+                };
+                let missing = || Error::field(pointer.as_str(), "invalid", "there is no such customer");
+                let customer = found.ok_or_else(missing)?;
+                if let Some(row) = rows.get_mut(*index) {
+                    row.customer_id = Some(customer);
+                }
+            }
             store::insert(connection, &rows)?;
             Ok(rows.iter().map(|row| row.id).collect())
         })?;
@@ -119,21 +121,6 @@ pub async fn create(
 enum Named {
     Id(MemberId),
     ExternalId(String),
-}
-
-/// The customers that were named, each `None` when it is not there.
-async fn customers(app: &App, actor: Actor, named: Vec<(usize, Named)>) -> Result<Vec<Option<MemberId>>> {
-    if named.is_empty() {
-        return Ok(Vec::new());
-    }
-    let read = move |connection: &mut AnyConnection| {
-        let each = named.iter().map(|(_, named)| match named {
-            Named::Id(id) => store::customer(connection, actor.tenant, *id),
-            Named::ExternalId(id) => store::customer_of(connection, actor.tenant, id),
-        });
-        each.collect()
-    };
-    app.db.read(read).await
 }
 
 /// The events of the tenant, the newest first; only those with this key when one is given. Errors: `forbidden`.

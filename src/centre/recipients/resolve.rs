@@ -16,6 +16,9 @@ use crate::domain::member::{MemberStatus, Role};
 use crate::kernel::{GroupId, MemberId, MessageRecipientId, PersonId, Result, TenantId};
 use crate::on;
 
+/// Members of one role or group that are looked at: one more than are reached, so that it is known whether there are more.
+const LOOKED_AT: i64 = PERSONS_MAX as i64 + 1;
+
 /// A person whom a message is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receiver {
@@ -64,13 +67,13 @@ enum Found {
     Row(MessageRecipientId),
 }
 
-/// The persons of a list, each once, at most [`PERSONS_MAX`] in the order of the list.
+/// The persons of a list, each once, at most [`PERSONS_MAX`] in the order of the list, and whether there are more.
 pub fn receivers(
     connection: &mut AnyConnection,
     tenant: TenantId,
     wanted: Wanted<'_>,
     now: i64,
-) -> Result<Vec<Receiver>> {
+) -> Result<(Vec<Receiver>, bool)> {
     let mut found = Vec::new();
     for recipient in wanted.recipients {
         match *recipient {
@@ -97,7 +100,7 @@ pub fn receivers(
     }
     let rows = rows(connection, tenant, &found)?;
     let members = members(connection, tenant, &found, &rows, now)?;
-    let (mut receivers, mut seen) = (Vec::new(), HashSet::new());
+    let (mut receivers, mut seen, mut has_more) = (Vec::new(), HashSet::new(), false);
     for one in found {
         let row = match &one {
             Found::Row(id) => rows.iter().find(|row| row.id == *id),
@@ -105,8 +108,12 @@ pub fn receivers(
         };
         let Some(receiver) = receiver(&one, row, &members, wanted.channel) else { continue };
         let person = row.and_then(|row| row.member_id).map_or(receiver.id, |member| PersonId(member.0));
-        if receivers.len() < PERSONS_MAX && seen.insert(person) {
-            receivers.push(receiver);
+        if !seen.insert(person) {
+            continue;
+        }
+        match receivers.len() < PERSONS_MAX {
+            true => receivers.push(receiver),
+            false => has_more = true,
         }
     }
     let persons: Vec<_> = receivers.iter().map(|one| (one.id, wanted.priority)).collect();
@@ -114,7 +121,7 @@ pub fn receivers(
     for receiver in &mut receivers {
         receiver.opted_out = refused.contains(&(receiver.id, wanted.priority));
     }
-    Ok(receivers)
+    Ok((receivers, has_more))
 }
 
 /// A person with its address; `None` when it is not to be reached at all.
@@ -179,7 +186,7 @@ fn of_role(connection: &mut AnyConnection, tenant: TenantId, role: Role) -> Resu
         .filter(member::deleted_at.is_null())
         .filter(member::status.eq(MemberStatus::Enabled.as_str()))
         .order(member::id.asc())
-        .limit(i64::try_from(PERSONS_MAX).unwrap_or(i64::MAX))
+        .limit(LOOKED_AT)
         .select(member::id)
         .load(connection)?)
 }
@@ -190,7 +197,7 @@ fn of_group(connection: &mut AnyConnection, tenant: TenantId, group: GroupId) ->
         .filter(group_member::tenant_id.eq(tenant))
         .filter(group_member::left_at.is_null())
         .order(group_member::member_id.asc())
-        .limit(i64::try_from(PERSONS_MAX).unwrap_or(i64::MAX))
+        .limit(LOOKED_AT)
         .select(group_member::member_id)
         .load(connection)?)
 }

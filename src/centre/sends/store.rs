@@ -88,7 +88,7 @@ pub fn list(
 }
 
 /// Most sends that are shown of an event.
-pub const SENDS_SHOWN: i64 = 500;
+pub const SENDS_SHOWN: i64 = 200;
 
 /// The first sends of an event, in the order of their ids: at most one for each rule and person.
 pub fn of_event(

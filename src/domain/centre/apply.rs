@@ -25,6 +25,12 @@ impl Applied {
     fn not(decision: DecisionKind, detail: impl Into<String>) -> Self {
         Self { decision, detail: detail.into(), rendered: None, dedupe: None }
     }
+
+    /// Of a rule that the store holds in a form that cannot be read: it must not hold up others.
+    pub fn unreadable(rule: &RuleRow, error: &Error) -> Self {
+        log::error!(target: "deskwire::centre", "rule {} cannot be applied: {error}", rule.id);
+        Self::not(DecisionKind::Template, "the rule cannot be read")
+    }
 }
 
 /// Applies a rule with the published version of its template. Fails only when the store holds what cannot be read.

@@ -37,7 +37,8 @@ pub struct Decision {
     pub rule_id: MessageRuleId,
     /// What it made of the event.
     pub decision: DecisionKind,
-    /// Which condition does not hold, or what is wrong with the template; empty otherwise.
+    /// Which condition does not hold, what is wrong with the template, or that there are more persons than are reached;
+    /// empty otherwise.
     pub detail: String,
     /// The messages: one, or one for each person.
     #[serde(default)]

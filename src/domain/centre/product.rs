@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::domain::conversation::{ConversationKind, ConversationRow};
 use crate::domain::entry::{EntryKind, EntryRow};
+use crate::domain::member::Role;
 use crate::kernel::{MemberId, Millis};
 use crate::text_enum;
 
@@ -36,44 +37,34 @@ text_enum! {
     }
 }
 
-/// The kinds of entries that may be such events.
-pub const KINDS: [EntryKind; 11] = [
-    EntryKind::Text,
-    EntryKind::Card,
-    EntryKind::Custom,
-    EntryKind::Opened,
-    EntryKind::Assigned,
-    EntryKind::Docked,
-    EntryKind::Released,
-    EntryKind::Closed,
-    EntryKind::Reopened,
-    EntryKind::CustomerIdle,
-    EntryKind::AgentIdle,
-];
-
 impl ProductEvent {
-    /// What an entry of a conversation of this kind is; `None`: nothing that is told.
-    pub fn of(entry: &EntryRow, kind: ConversationKind) -> Option<Self> {
-        if kind == ConversationKind::Backstage {
-            return (entry.kind == EntryKind::AgentIdle).then_some(Self::ConversationAgentIdle);
-        }
-        if kind != ConversationKind::Support {
-            return None;
-        }
-        Some(match entry.kind {
-            EntryKind::Opened => Self::ConversationOpened,
-            EntryKind::Assigned => Self::ConversationAssigned,
-            EntryKind::Docked => Self::ConversationDocked,
-            EntryKind::Released => Self::ConversationReleased,
-            EntryKind::Closed => Self::ConversationClosed,
-            EntryKind::Reopened => Self::ConversationReopened,
-            EntryKind::CustomerIdle => Self::ConversationCustomerIdle,
-            kind if kind.is_message() => match entry.sender_role?.is_staff() {
+    /// What an entry of this kind is, by such a sender and in such a conversation; `None`: nothing that is told.
+    pub fn of(kind: EntryKind, sender: Option<Role>, conversation: ConversationKind) -> Option<Self> {
+        Some(match (conversation, kind) {
+            (ConversationKind::Backstage, EntryKind::AgentIdle) => Self::ConversationAgentIdle,
+            (ConversationKind::Support, EntryKind::Opened) => Self::ConversationOpened,
+            (ConversationKind::Support, EntryKind::Assigned) => Self::ConversationAssigned,
+            (ConversationKind::Support, EntryKind::Docked) => Self::ConversationDocked,
+            (ConversationKind::Support, EntryKind::Released) => Self::ConversationReleased,
+            (ConversationKind::Support, EntryKind::Closed) => Self::ConversationClosed,
+            (ConversationKind::Support, EntryKind::Reopened) => Self::ConversationReopened,
+            (ConversationKind::Support, EntryKind::CustomerIdle) => Self::ConversationCustomerIdle,
+            (ConversationKind::Support, kind) if kind.is_message() => match sender?.is_staff() {
                 true => Self::MessageSent,
                 false => Self::MessageReceived,
             },
             _ => return None,
         })
+    }
+
+    /// The kinds of entries that may be such events.
+    pub fn kinds() -> Vec<EntryKind> {
+        let is_told = |kind: EntryKind| {
+            [ConversationKind::Support, ConversationKind::Backstage]
+                .iter()
+                .any(|conversation| Self::of(kind, Some(Role::Agent), *conversation).is_some())
+        };
+        EntryKind::ALL.iter().copied().filter(|kind| is_told(*kind)).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use super::{account, expanded, rule, sent, tell, text, whole_payload};
 use crate::harness::{Answer, Client, eventually};
 
 /// Tells an event with an `Idempotency-Key`.
-async fn tell_with(client: &Client, path: &str, key: &str, body: Value) -> Answer {
+pub(super) async fn tell_with(client: &Client, path: &str, key: &str, body: Value) -> Answer {
     Answer::of(client.request(Method::POST, path).header("Idempotency-Key", key).json(&body)).await
 }
 

@@ -1,7 +1,9 @@
 //! Recipients: whom a rule's messages are for, where each is reached, when it is left alone, and what it does not want.
 
+use deskwire::domain::member::Role;
 use serde_json::{Value, json};
 
+use super::events::tell_with;
 use super::{expanded, published, text};
 use crate::harness::{Client, eventually};
 
@@ -249,6 +251,20 @@ on_every_database! {
         assert_eq!(simulated(&desk.supervisor, "k", None).await["decision"], "no_recipient");
     }
 
+    /// Of more persons than a rule reaches the others are not left out in silence.
+    async fn too_many_persons_are_told_of(app: TestApp) {
+        let desk = app.desk().await;
+        for _ in 0..200 {
+            app.seed_member(desk.tenant, Role::Agent).await;
+        }
+        let rule = writes(&desk.admin, "k", json!([{"type": "role", "role": "agent"}])).await;
+        desk.admin.post("/message-rules", rule).await.status(201);
+        let decision = simulated(&desk.supervisor, "k", None).await;
+        assert_eq!(decision["receivers"].as_array().unwrap().len(), 200);
+        assert_eq!(decision["detail"], "more than 200 persons: the others are not reached");
+        assert_eq!(sends(&desk.admin, "k", None).await.len(), 200);
+    }
+
     /// Whoever has no address is told of; when there is nobody at all, nothing is sent.
     async fn who_has_no_address_is_told(app: TestApp) {
         let desk = app.desk().await;
@@ -279,6 +295,13 @@ on_every_database! {
         let again = text(&desk.admin.post("/message-events", named).await.status(202)["id"]);
         let trace = expanded(&desk.admin, &again).await;
         assert_eq!(trace["event"]["decisions"][0]["decision"], "duplicate");
+        // A repeated request has the first one's answer, also when the customer is gone by then.
+        let gone = desk.second_visitor.id();
+        let body = json!({"key": "k", "payload": {"n": 2}, "customer_id": gone});
+        let first = tell_with(&desk.admin, "/message-events", "once", body.clone()).await.status(202);
+        desk.admin.delete(&format!("/members/{gone}")).await.status(204);
+        let repeated = tell_with(&desk.admin, "/message-events", "once", body).await.status(202);
+        assert_eq!(repeated["id"], first["id"]);
         let both = json!({"key": "k", "payload": {}, "customer_external_id": "c-7", "customer_id": desk.visitor.id()});
         desk.admin.post("/message-events", both).await.refused(422, "validation_failed");
         let nobody = json!({"events": [{"key": "k", "payload": {}}, {"key": "k", "payload": {}, "customer_external_id": "c-8"}]});
