@@ -92,17 +92,28 @@ fn aliyun_signed(delivery: &Delivery) -> bool {
     canonical.extend([String::new(), names.clone(), hex(&Sha256::digest(&delivery.raw))]);
     let text = format!("ACS3-HMAC-SHA256\n{}", hex(&Sha256::digest(canonical.join("\n"))));
     let date = header(delivery, "x-acs-date");
+    let is_now = date.parse::<jiff::Timestamp>().is_ok_and(|date| is_near(date, 15));
     date.len() == 20
         && date.ends_with('Z')
+        && is_now
         && header(delivery, "x-acs-action") == "SendSms"
         && header(delivery, "x-acs-content-sha256") == hex(&Sha256::digest(&delivery.raw))
         && part("Signature") == hex(&mac(SECRET.as_bytes(), &text))
 }
 
+/// Whether a time is within so many minutes of now, as the providers ask for.
+fn is_near(time: jiff::Timestamp, minutes: i64) -> bool {
+    (time.as_second() - jiff::Timestamp::now().as_second()).abs() <= minutes * 60
+}
+
 /// TC3-HMAC-SHA256 of Tencent Cloud, from the request as it came. The day is reckoned from the time that is told.
 fn tencent_signed(delivery: &Delivery) -> bool {
     let seconds: i64 = header(delivery, "x-tc-timestamp").parse().unwrap_or_default();
-    let day = jiff::Timestamp::from_second(seconds).unwrap().strftime("%Y-%m-%d").to_string();
+    let time = jiff::Timestamp::from_second(seconds).unwrap();
+    if !is_near(time, 5) {
+        return false;
+    }
+    let day = time.strftime("%Y-%m-%d").to_string();
     let scope = format!("{day}/sms/tc3_request");
     let canonical = [
         "POST",
