@@ -4,10 +4,8 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::sms::{
-    endpoint, hex, hmac_sha256, host, is_any, percent, provider_template, sha256_hex, unsigned, unspoken,
-};
-use super::{Answer, Message, Reply, Request, said};
+use super::sms::{endpoint, hex, host, is_any, percent, provider_template, sha256_hex, unsigned, unspoken};
+use super::{Answer, Message, Reply, Request, hmac_sha256, said};
 use crate::domain::centre::account::AliyunSmsSettings;
 use crate::domain::centre::send::Outcome;
 use crate::kernel::Millis;

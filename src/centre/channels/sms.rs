@@ -1,7 +1,7 @@
 //! What the providers of text messages have in common: how they sign, and what an answer means that is not in their own
 //! words.
 
-use hmac::{Hmac, Mac};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -63,13 +63,6 @@ pub(super) fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// HMAC-SHA256. `None` never happens: it takes keys of every length.
-pub(super) fn hmac_sha256(key: &[u8], text: &[u8]) -> Option<Vec<u8>> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
-    mac.update(text);
-    Some(mac.finalize().into_bytes().to_vec())
-}
-
 /// What is said when a message cannot be signed.
 pub(super) fn unsigned() -> Answer {
     Answer::without_reply(Outcome::Configuration, "the request could not be signed")
@@ -80,18 +73,12 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A text with everything but letters, digits and `-_.~` escaped (RFC 3986).
+/// What stands for itself in a query (RFC 3986, 2.3).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// A text with everything but letters, digits and `-_.~` escaped.
 pub(super) fn percent(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                escaped.push(char::from(byte));
-            }
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
+    utf8_percent_encode(text, UNRESERVED).to_string()
 }
 
 /// Whether a provider's code is one of these, or begins with one that ends in `*`.

@@ -3,10 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::sms::{
-    endpoint, hex, hmac_sha256, host, is_any, provider_template, sha256_hex, unsigned, unspoken,
-};
-use super::{Answer, Message, Reply, Request, said};
+use super::sms::{endpoint, hex, host, is_any, provider_template, sha256_hex, unsigned, unspoken};
+use super::{Answer, Message, Reply, Request, hmac_sha256, said};
 use crate::domain::centre::account::TencentSmsSettings;
 use crate::domain::centre::send::Outcome;
 
