@@ -12,6 +12,8 @@ use crate::harness::{Client, Socket, TestApp};
 pub struct Recorder<'a> {
     /// The server.
     pub app: &'a TestApp,
+    /// A socket that stays open meanwhile: each call answers the server's pings, however slow the machine is.
+    pub desk: Option<Socket>,
     normal: Normal,
     operations: BTreeMap<String, Value>,
     frames: BTreeMap<String, Value>,
@@ -22,13 +24,23 @@ impl<'a> Recorder<'a> {
     /// Nothing yet.
     pub fn new(app: &'a TestApp) -> Self {
         let normal = Normal::new(app.clock.now());
-        Self { app, normal, operations: BTreeMap::new(), frames: BTreeMap::new(), session: Vec::new() }
+        Self {
+            app,
+            desk: None,
+            normal,
+            operations: BTreeMap::new(),
+            frames: BTreeMap::new(),
+            session: Vec::new(),
+        }
     }
 
     /// Performs an operation, which must succeed, a second after what came before. The first call of an operation
     /// becomes its example. Gives the answer's body.
     pub async fn call(&mut self, operation: &str, by: &Client, line: &str, body: Option<Value>) -> Value {
         self.app.clock.advance(1_000);
+        if let Some(desk) = &mut self.desk {
+            desk.barrier().await;
+        }
         let (method, path) = line.split_once(' ').unwrap();
         let answer = by.call(method.parse::<Method>().unwrap(), path, body.clone()).await;
         assert!((200..300).contains(&answer.status), "{operation}: {} {}", answer.status, answer.body);

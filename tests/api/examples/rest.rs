@@ -37,7 +37,7 @@ pub async fn play(recorder: &mut Recorder<'_>) -> People {
     let (admin, agent, agent_id) = people(recorder, &nobody).await;
     accounts(recorder, &admin, &agent_id).await;
     let (visitor, conversation) = open(recorder, &nobody, &admin).await;
-    let desk = connected(&agent).await;
+    recorder.desk = Some(connected(&agent).await);
     groups(recorder, &admin, &agent, &agent_id).await;
     serve(recorder, &admin, &agent, (&visitor, &conversation), &agent_id).await;
     reading(recorder, &agent, &visitor, &conversation).await;
@@ -49,6 +49,8 @@ pub async fn play(recorder: &mut Recorder<'_>) -> People {
         let line = format!("GET {}/{name}", recorder.app.base());
         recorder.call(name, &nobody, &line, None).await;
     }
+    let mut desk = recorder.desk.take().expect("the agent's desk");
+    desk.barrier().await;
     People { admin, agent, agent_id, desk, visitor, conversation }
 }
 

@@ -158,8 +158,8 @@ async fn resume(recorder: &mut Recorder<'_>, people: &People, cursor: &Value) {
 async fn lag(recorder: &mut Recorder<'_>, people: &People) {
     let conversation = people.conversation.as_str();
     let mut slow = people.agent.socket_with(json!({"device": "desk-3"})).await;
-    let text = "x".repeat(12_000);
-    for _ in 0..40 {
+    let text = "x".repeat(16_000);
+    for _ in 0..30 {
         join_all((0..16).map(|_| people.visitor.send(conversation, &text))).await;
     }
     recorder.expect(&mut slow, "lag").await;

@@ -23,6 +23,7 @@ pub struct Socket {
     kept: VecDeque<Value>,
     closed: Option<(u16, String)>,
     next_id: u64,
+    barriers: u64,
     /// What was sent with an id and not answered yet.
     asked: HashMap<String, Value>,
     /// The `data` of `ready`, once hello was said.
@@ -63,6 +64,7 @@ impl Socket {
             kept: VecDeque::new(),
             closed: None,
             next_id: 1,
+            barriers: 0,
             asked: HashMap::new(),
             ready: Value::Null,
             live: String::new(),
@@ -193,8 +195,9 @@ impl Socket {
 
     /// Says ping and waits for its pong: everything that the server had written before is received then.
     pub async fn barrier(&mut self) {
-        let nonce = format!("n{}", self.next_id);
-        self.send_frame("ping", json!({"nonce": nonce})).await;
+        self.barriers += 1;
+        let nonce = format!("barrier-{}", self.barriers);
+        self.send_text(json!({"type": "ping", "data": {"nonce": nonce}}).to_string()).await;
         self.wait("pong", |frame| frame["type"] == "pong" && frame["data"]["nonce"] == nonce.as_str()).await;
     }
 
