@@ -110,7 +110,7 @@ pub fn start_on(app: Arc<App>, listener: TcpListener) -> Result<Running> {
     };
 
     app.spawn_tasks();
-    crate::centre::spawn_tasks(&app)?;
+    let transport = web::Data::new(crate::centre::spawn_tasks(&app)?);
     crate::queue::announce::spawn(&app);
     let documents = web::Data::new(Documents::new(crate::routes::configure)?);
     let portal = documents.portal();
@@ -129,6 +129,7 @@ pub fn start_on(app: Arc<App>, listener: TcpListener) -> Result<Running> {
             .app_data(table.clone())
             .app_data(documents.clone())
             .app_data(portal.clone())
+            .app_data(transport.clone())
             .app_data(parameters::path_config())
             .app_data(parameters::query_config())
             .configure(crate::routes::configure)

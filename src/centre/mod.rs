@@ -3,7 +3,7 @@
 //! Something happens (`events`, told by the API or read from the log); each active rule with its key is applied to it
 //! (`rules`, `events::expand`), and makes one send from the published version of its template (`templates`), or one for
 //! each of its recipients (`recipients`, `opt_outs`); workers hand sends to their channel account (`accounts`, `dispatch`,
-//! `channels`) and write down what the provider said (`sends`), at once and later (`receipts`).
+//! `channels`) and write down what the provider said (`sends`), at once and later (`receipts`). `trials` tries a template past all of that.
 //!
 //! Owns the tables of the message centre and the routes of those names. Does not own what a send may become, nor what
 //! follows from a provider's answer (`domain::centre`): those are pure rules.
@@ -23,6 +23,7 @@ pub mod recipients;
 pub mod rules;
 pub mod sends;
 pub mod templates;
+pub mod trials;
 
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ use events::follow::ProductEvents;
 pub fn routes(config: &mut ServiceConfig<'_>) {
     accounts::routes(config);
     templates::routes(config);
+    trials::routes(config);
     rules::routes(config);
     recipients::routes(config);
     opt_outs::routes(config);
@@ -47,13 +49,14 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     receipts::routes(config);
 }
 
-/// Starts what applies rules and what sends. Must be called on a tokio runtime.
-pub fn spawn_tasks(app: &Arc<App>) -> Result<()> {
+/// Starts what applies rules and what sends; gives what carries a message for somebody who waits for the answer. Must be
+/// called on a tokio runtime.
+pub fn spawn_tasks(app: &Arc<App>) -> Result<Transport> {
     let transport = Transport::new(&app.settings.outbound_allow)?;
     app.follow(Arc::new(ProductEvents::new(app)));
     let (expander, shutdown) = (Expander::new(app), app.tasks.shutdown().clone());
     app.tasks.spawn("message_rules", move || events::expand::run(expander.clone(), shutdown.clone()));
-    let (dispatch, shutdown) = (Dispatch::new(app, transport), app.tasks.shutdown().clone());
+    let (dispatch, shutdown) = (Dispatch::new(app, transport.clone()), app.tasks.shutdown().clone());
     app.tasks.spawn("message_sends", move || dispatch::run(dispatch.clone(), shutdown.clone()));
-    Ok(())
+    Ok(transport.with_mail(trials::service::MAIL))
 }

@@ -158,6 +158,8 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
             "CreateMessageRule" | "UpdateMessageRule" | "SimulateMessageRules" | "CreateMessageEvent",
             "key",
         ) => key(),
+        ("TestMessageTemplate", "address") => text(1, MAILBOX_MAX),
+        ("TestMessageTemplate", "version") => json!({"minimum": 1}),
         ("CreateMessageEvent", "payload") => json!({"x-max-bytes": PAYLOAD_MAX}),
         ("CreateMessageEvents", "events") => json!({"minItems": 1, "maxItems": BATCH_MAX}),
         ("CreateTenant" | "UpdateTenant", "name") => text(0, TENANT_NAME_MAX),

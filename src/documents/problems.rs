@@ -88,6 +88,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         | "delete_message_rule"
         | "get_message_event"
         | "get_message_send" => &[Forbidden, NotFound],
+        "test_send_message_template" => &[Forbidden, NotFound, InvalidTransition],
         "rotate_channel_account_secret" => &[Forbidden, NotFound, ValidationFailed],
         "delete_channel_account" | "delete_message_template" => &[Forbidden, NotFound, InUse],
         "update_message_rule" => &[Forbidden, NotFound, LimitReached],

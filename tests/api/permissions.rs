@@ -154,6 +154,7 @@ const ELSEWHERE: &[&str] = &[
     "DELETE /message-templates/{id}",
     "POST /message-templates/{id}/publish",
     "POST /message-templates/{id}/preview",
+    "POST /message-templates/{id}/test_send",
     "GET /message-templates/{id}/versions",
     "GET /message-recipients",
     "POST /message-recipients",

@@ -8,6 +8,7 @@
 pub mod aliyun;
 pub mod dingtalk;
 pub mod feishu;
+pub mod hidden;
 pub mod reports;
 pub mod slack;
 mod sms;

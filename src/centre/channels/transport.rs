@@ -59,6 +59,11 @@ impl Transport {
         Ok(Self { client, mail: smtp::Carrier::new(allowed), allowed: allowed.clone() })
     }
 
+    /// With other limits for mail servers.
+    pub fn with_mail(self, limits: smtp::Limits) -> Self {
+        Self { mail: self.mail.with_limits(limits), ..self }
+    }
+
     /// What hands messages to mail servers.
     pub fn mail(&self) -> &smtp::Carrier {
         &self.mail

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::store;
+use super::{limit, store};
 use crate::db::{AnyConnection, time};
 use crate::domain::centre::account::{AccountRow, AccountStatus};
 use crate::domain::centre::send::{MessagePriority, SendRow};
@@ -42,9 +42,8 @@ pub(super) fn claim(
         false => account.provider.concurrency(),
     };
     let mut room = i64::try_from(places.saturating_sub(under_way)).unwrap_or(0);
-    if account.limit_count > 0 {
-        let since = database_now - account.limit_seconds * 1_000;
-        room = room.min(account.limit_count - store::recent(connection, account.id, since)?);
+    if let Some(left) = limit::left(connection, &account, database_now)? {
+        room = room.min(left);
     }
     let (mut taken, mut passed): (Vec<MessageSendId>, usize) = (Vec::new(), 0);
     for priority in MessagePriority::ALL {

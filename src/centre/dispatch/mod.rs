@@ -11,6 +11,7 @@
 
 mod claim;
 mod complete;
+pub mod limit;
 mod store;
 mod sweep;
 mod worker;

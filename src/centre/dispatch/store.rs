@@ -68,16 +68,6 @@ pub(super) fn account(connection: &mut AnyConnection, id: ChannelAccountId) -> R
         .get_result(connection)?)
 }
 
-/// How many attempts of an account are under way, or ended within this time: what the provider may count.
-pub(super) fn recent(connection: &mut AnyConnection, id: ChannelAccountId, since: i64) -> Result<i64> {
-    let of_account = || message_attempt::table.filter(message_attempt::account_id.eq(id));
-    let running: i64 =
-        of_account().filter(message_attempt::ended_at.is_null()).count().get_result(connection)?;
-    let ended: i64 =
-        of_account().filter(message_attempt::ended_at.gt(since)).count().get_result(connection)?;
-    Ok(running + ended)
-}
-
 /// Sends of a lane (an account and a priority) that are due, the oldest first, held until the end of the transaction.
 /// What another process holds is passed over. Each with the end of its time.
 pub(super) fn lane(

@@ -12,9 +12,9 @@ use super::claim::{Claimed, claim};
 use super::complete::{Ended, complete};
 use super::store;
 use crate::centre::accounts;
-use crate::centre::channels::{self, Answer, Carriage, Message};
+use crate::centre::channels::{self, Answer, Carriage, Message, hidden};
 use crate::db::AnyConnection;
-use crate::domain::centre::account::AccountRow;
+use crate::domain::centre::account::{AccountRow, Config};
 use crate::domain::centre::send::{Outcome, SendRow};
 use crate::domain::centre::template::Rendered;
 use crate::journal::fail_point::FailPoint;
@@ -143,7 +143,7 @@ async fn take(dispatch: &Dispatch, account: ChannelAccountId, under_way: usize) 
     let (mut running, mut failed): (Vec<BoxFuture<'static, Ended>>, Vec<Ended>) = (Vec::new(), Vec::new());
     for send in sends {
         match prepare(dispatch, &account, &send, now) {
-            Ok(carriage) => running.push(attempt(dispatch.clone(), account.clone(), send, carriage).boxed()),
+            Ok(out) => running.push(attempt(dispatch.clone(), account.clone(), send, out).boxed()),
             Err(error) => {
                 log::error!(target: "deskwire::centre", "send {} cannot be made: {error}", send.id);
                 let answer = Answer::without_reply(Outcome::Configuration, "the request could not be made");
@@ -155,8 +155,13 @@ async fn take(dispatch: &Dispatch, account: ChannelAccountId, under_way: usize) 
     Ok(Some(Taken { room, is_patient, running, failed, passed }))
 }
 
-/// What goes out of a send.
-fn prepare(dispatch: &Dispatch, account: &AccountRow, send: &SendRow, now: Millis) -> Result<Carriage> {
+/// What goes out of a send, and what the account is set to.
+fn prepare(
+    dispatch: &Dispatch,
+    account: &AccountRow,
+    send: &SendRow,
+    now: Millis,
+) -> Result<(Carriage, Config)> {
     let config = accounts::service::open(&dispatch.vault, account)?;
     let rendered: Option<Rendered> = serde_json::from_str(&send.body)
         .map_err(|cause| Error::internal("a stored message cannot be read").caused_by(cause))?;
@@ -170,11 +175,18 @@ fn prepare(dispatch: &Dispatch, account: &AccountRow, send: &SendRow, now: Milli
     };
     let path = accounts::service::hook(account.id, &config);
     let receipts_at = dispatch.public_url.as_ref().zip(path).map(|(public, path)| format!("{public}{path}"));
-    channels::carriage(account.provider, &config, message, receipts_at.as_deref())
+    let carriage = channels::carriage(account.provider, &config, message, receipts_at.as_deref())?;
+    Ok((carriage, config))
 }
 
-async fn attempt(dispatch: Dispatch, account: AccountRow, send: SendRow, carriage: Carriage) -> Ended {
+async fn attempt(
+    dispatch: Dispatch,
+    account: AccountRow,
+    send: SendRow,
+    (carriage, config): (Carriage, Config),
+) -> Ended {
     let answer = channels::carry(&dispatch.transport, account.provider, carriage).await;
+    let answer = hidden::hidden(answer, &config);
     Ended { send, answer, jitter: rand::random(), is_telling: true }
 }
 

@@ -14,6 +14,9 @@ use crate::domain::centre::send::MessagePriority;
 use crate::kernel::{Code, Error, MemberId, MessageRecipientId, OptOutId, PersonId, Result, TenantId};
 use crate::on;
 
+/// Persons with one address that are looked at.
+const SHARING: i64 = 100;
+
 /// Which of these persons do not want a message of this priority on this channel.
 pub fn refused(
     connection: &mut AnyConnection,
@@ -40,6 +43,35 @@ pub fn refused(
         is_covered(person) || pairs.iter().any(|(one, other)| *one == person && is_covered(*other))
     };
     Ok(persons.iter().copied().filter(|(person, priority)| refuses(*person, *priority)).collect())
+}
+
+/// Whether somebody with this address has an opt-out on this channel. Of members the number of a phone is compared as it is
+/// usually written.
+pub fn covers_address(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    channel: Channel,
+    address: &str,
+) -> Result<bool> {
+    let bare = address.trim_start_matches('+');
+    let numbers = [address, bare, bare.strip_prefix("86").unwrap_or(bare)];
+    let members: Vec<MemberId> = on!(connection, inner => member::table
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::email.eq(address).or(member::mobile.eq_any(numbers)))
+        .limit(SHARING)
+        .select(member::id)
+        .load(inner))?;
+    let recipients: Vec<MessageRecipientId> = message_recipient::table
+        .filter(message_recipient::tenant_id.eq(tenant))
+        .filter(message_recipient::email.eq(address).or(message_recipient::phone.eq(address)))
+        .limit(SHARING)
+        .select(message_recipient::id)
+        .load(connection)?;
+    let members = members.into_iter().map(|id| PersonId(id.0));
+    let persons = members.chain(recipients.into_iter().map(|id| PersonId(id.0)));
+    let asked: Vec<_> =
+        persons.flat_map(|id| MessagePriority::ALL.iter().map(move |one| (id, *one))).collect();
+    Ok(!refused(connection, tenant, channel, &asked)?.is_empty())
 }
 
 /// Of these persons that are a member and a message recipient both, each with its other id.

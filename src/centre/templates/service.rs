@@ -162,7 +162,8 @@ pub fn read(content: &str, variables: &str) -> Result<(Content, Vec<Variable>)> 
     Ok((serde_json::from_str(content).map_err(refused)?, serde_json::from_str(variables).map_err(refused)?))
 }
 
-fn told(fault: Fault) -> Error {
+/// What is wrong with a template, as clients are told.
+pub fn told(fault: Fault) -> Error {
     Error::field(fault.pointer, "invalid", fault.detail)
 }
 

@@ -83,6 +83,21 @@ pub fn versions(
         .load(connection)?)
 }
 
+/// A version of a template.
+pub fn version(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    id: MessageTemplateId,
+    version: i64,
+) -> Result<Option<VersionRow>> {
+    Ok(message_template_version::table
+        .find((id, version))
+        .filter(message_template_version::tenant_id.eq(tenant))
+        .select(VersionRow::as_select())
+        .get_result(connection)
+        .optional()?)
+}
+
 /// Stores a new template. Errors: `limit_reached`.
 pub fn insert(connection: &mut AnyConnection, row: &TemplateRow) -> Result<()> {
     let count: i64 = message_template::table

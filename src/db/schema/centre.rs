@@ -204,6 +204,15 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    message_test (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        account_id -> BigInt,
+        ended_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     channel_account,
     message_event,

@@ -17,6 +17,7 @@ mod rules;
 mod sms;
 mod sms_provider;
 mod templates;
+mod trials;
 
 use serde_json::{Value, json};
 

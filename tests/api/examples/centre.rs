@@ -51,6 +51,13 @@ async fn template(recorder: &mut Recorder<'_>, admin: &Client) -> String {
     let path = format!("/message-templates/{template}");
     let payload = json!({"payload": {"order_id": "1002", "total": 12}});
     recorder.call("preview_message_template", admin, &format!("POST {path}/preview"), Some(payload)).await;
+    let provider = Provider::start().await;
+    let hook = json!({"name": "Trial", "provider": "webhook", "url": provider.url("/trial")});
+    let hook = admin.post("/channel-accounts", hook).await.status(201)["account"]["id"].clone();
+    let trial = json!({"account_id": hook, "payload": {"order_id": "1002", "total": 12}});
+    let line = format!("POST {path}/test_send");
+    recorder.call("test_send_message_template", admin, &line, Some(trial)).await;
+    admin.delete(&format!("/channel-accounts/{}", id(&hook))).await.status(204);
     recorder.call("publish_message_template", admin, &format!("POST {path}/publish"), None).await;
     recorder.call("list_message_template_versions", admin, &format!("GET {path}/versions"), None).await;
     let change = Some(json!({"name": "Orders that are paid"}));

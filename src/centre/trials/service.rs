@@ -1,0 +1,159 @@
+//! What is done for a test send.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::app::App;
+use crate::centre::channels::transport::Transport;
+use crate::centre::channels::{self, Answer, Message, hidden, smtp};
+use crate::centre::dispatch::limit;
+use crate::centre::{accounts, opt_outs, templates};
+use crate::db::AnyConnection;
+use crate::domain::actor::Actor;
+use crate::domain::centre::account::Channel;
+use crate::domain::centre::mailbox::mailbox;
+use crate::domain::centre::recipient::e164;
+use crate::domain::centre::send::Outcome;
+use crate::domain::centre::template::{Rendered, samples};
+use crate::domain::permission::{Operation, require};
+use crate::kernel::{ChannelAccountId, Error, MessageSendId, MessageTemplateId, Millis, Result};
+use crate::members::profile::Checker;
+
+/// How long a test may take in all; longer than any provider is waited for.
+const LIMIT: Duration = Duration::from_secs(45);
+/// How long each step with a mail server may take: somebody waits for the answer.
+pub const MAIL: smtp::Limits = smtp::Limits {
+    connect: Duration::from_secs(5),
+    command: Duration::from_secs(10),
+    before: Duration::from_secs(15),
+    reply: Duration::from_secs(25),
+    quit: Duration::from_secs(1),
+};
+
+const _: () = assert!(
+    MAIL.before.as_secs() + MAIL.reply.as_secs() + MAIL.quit.as_secs() < LIMIT.as_secs(),
+    "a mail server says what it knows before the test is over"
+);
+
+/// How a template is tried.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    /// Where it goes.
+    pub account: ChannelAccountId,
+    /// Whom it goes to, on channels with persons.
+    pub address: Option<String>,
+    /// The payload of an event; `None`: the samples.
+    pub payload: Option<Value>,
+    /// Which version; `None`: the draft.
+    pub version: Option<i64>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Tested {
+    /// The id under which it went out.
+    pub id: MessageSendId,
+    /// What the provider said.
+    pub answer: Answer,
+    /// What was sent.
+    pub rendered: Rendered,
+    /// Whom it went to.
+    pub address: Option<String>,
+    /// Whether somebody with this address has an opt-out on the channel.
+    pub opted_out: bool,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Sends a template once, at once, through the provider of an account. Errors: `forbidden`, `not_found`,
+/// `validation_failed`, `invalid_transition` when the account is disabled, `rate_limited` when it takes no more at present.
+pub async fn test(
+    app: &App,
+    transport: &Transport,
+    actor: Actor,
+    id: MessageTemplateId,
+    trial: Trial,
+) -> Result<Tested> {
+    require(&actor, Operation::SendMessages)?;
+    let (version, tenant) = (trial.version, actor.tenant);
+    let read = move |connection: &mut AnyConnection| {
+        let row = templates::store::find(connection, tenant, id)?.ok_or_else(Error::not_found)?;
+        let Some(version) = version else { return Ok((row.channel, row.content, row.variables)) };
+        let found = templates::store::version(connection, tenant, id, version)?
+            .ok_or_else(|| Error::field("/version", "invalid", "no such version was published"))?;
+        Ok((row.channel, found.content, found.variables))
+    };
+    let (channel, content, variables) = app.db.read(read).await?;
+    let address = address(channel, trial.address)?;
+    let (content, variables) = templates::service::read(&content, &variables)?;
+    let payload = trial.payload.unwrap_or_else(|| samples(&variables, true));
+    let rendered = content.render(&variables, &payload).map_err(templates::service::told)?;
+    let (test, now, asked) = (MessageSendId(app.ids.next()?), app.clock.now().0, address.clone());
+    let write = move |connection: &mut AnyConnection| {
+        let account = limit::reserve(connection, tenant, trial.account, test, LIMIT, now)?;
+        if account.provider.channel() != channel {
+            return Err(Error::field(
+                "/account_id",
+                "invalid",
+                "the account is not of the template's channel",
+            ));
+        }
+        let opted_out = match &asked {
+            Some(address) => opt_outs::store::covers_address(connection, tenant, channel, address)?,
+            None => false,
+        };
+        Ok((account, opted_out))
+    };
+    let (account, opted_out) = app.db.write(write).await?;
+    let config = accounts::service::open(app.auth.vault(), &account)?;
+    let message = Message {
+        id: test,
+        created_at: Millis(now),
+        address: address.as_deref().unwrap_or_default(),
+        rendered: &rendered,
+        now: Millis(now),
+    };
+    // Nobody would know a receipt of it, so none is asked for.
+    let carriage = channels::carriage(account.provider, &config, message, None)?;
+    let began = Instant::now();
+    let carried = tokio::time::timeout(LIMIT, channels::carry(transport, account.provider, carriage)).await;
+    let duration = began.elapsed();
+    let answer =
+        carried.unwrap_or_else(|_| Answer::without_reply(Outcome::Uncertain, "no answer within 45 seconds"));
+    // The place is given back by itself when this fails: what the provider said is worth more.
+    let end = app.db.write(move |connection| limit::ended(connection, tenant, test)).await;
+    if let Err(error) = end {
+        log::debug!(target: "deskwire::centre", "the end of a test was not written down: {error}");
+    }
+    Ok(Tested { id: test, answer: hidden::hidden(answer, &config), rendered, address, opted_out, duration })
+}
+
+/// The address in the form in which it is used.
+fn address(channel: Channel, given: Option<String>) -> Result<Option<String>> {
+    let mut check = Checker::default();
+    let Some(given) = given else {
+        if channel.has_recipients() {
+            check.wrong("/address", "required", "whom the message goes to");
+        }
+        return check.finish().map(|()| None);
+    };
+    let address = match channel {
+        Channel::Email => {
+            let address = check.email("/address", &given);
+            if let Err(fault) = mailbox(&address) {
+                check.wrong("/address", "invalid", fault);
+            }
+            address
+        }
+        Channel::Sms => e164(&given).unwrap_or_else(|| {
+            check.wrong("/address", "invalid", "expected a number with its country, such as +8613800138000");
+            String::new()
+        }),
+        Channel::Webhook | Channel::Robot => {
+            check.wrong("/address", "invalid", format!("what goes to a {channel} has no address of its own"));
+            String::new()
+        }
+    };
+    check.finish().map(|()| Some(address))
+}
