@@ -13,7 +13,7 @@ use futures_util::future::{BoxFuture, join_all};
 
 use crate::db::schema::{
     auth_session, conversation, conversation_member, idempotency_key, lane_batch, member, message_attempt,
-    message_dedupe, message_event, message_receipt, message_send, presence_change,
+    message_dedupe, message_event, message_receipt, message_send, notification, presence_change,
 };
 use crate::db::{AnyConnection, Db};
 use crate::domain::actor::Principal;
@@ -24,8 +24,8 @@ use crate::journal::follower::{Follower, Progress, Schedule, Slice, Start, WHOLE
 use crate::journal::{Command, Journal};
 use crate::kernel::id::first_id_at;
 use crate::kernel::{
-    Clock, MemberId, MessageEventId, MessageReceiptId, MessageSendId, PresenceChangeId, Result, SessionId,
-    TenantId,
+    Clock, MemberId, MessageEventId, MessageReceiptId, MessageSendId, NotificationId, PresenceChangeId,
+    Result, SessionId, TenantId,
 };
 use crate::on;
 use crate::settings::CleaningSettings;
@@ -117,7 +117,9 @@ impl Cleaning {
         let removed = self.db.write(move |connection| remove_messages(connection, tenant, before)).await?;
         let before = MessageReceiptId(before.0);
         let strays = self.db.write(move |connection| remove_strays(connection, tenant, before)).await?;
-        Ok(full(removed, EVENTS) || full(strays, ROWS))
+        let before = NotificationId(before.0);
+        let told = self.db.write(move |connection| remove_notifications(connection, tenant, before)).await?;
+        Ok(full(removed, EVENTS) || full(strays, ROWS) || full(told, ROWS))
     }
 
     /// Removes sessions that ended long ago. Tells whether there may be more.
@@ -252,6 +254,24 @@ fn remove_strays(
         .load(connection)?;
     Ok(on!(connection, inner => diesel::delete(message_receipt::table
         .filter(message_receipt::id.eq_any(&ids)))
+        .execute(inner))?)
+}
+
+/// Removes notifications that are older than messages are kept, read or not.
+fn remove_notifications(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    before: NotificationId,
+) -> Result<usize> {
+    let ids: Vec<NotificationId> = notification::table
+        .filter(notification::tenant_id.eq(tenant))
+        .filter(notification::id.lt(before))
+        .select(notification::id)
+        .order(notification::id.asc())
+        .limit(ROWS)
+        .load(connection)?;
+    Ok(on!(connection, inner => diesel::delete(notification::table
+        .filter(notification::id.eq_any(&ids)))
         .execute(inner))?)
 }
 

@@ -38,6 +38,7 @@
 //! | | [`rooms`] | what the staff say among themselves, apart from any customer |
 //! | | [`queue`] | the waiting conversations, offers to agents, why routing chose or would choose |
 //! | | [`conversations`], [`messages`] | their routes, views and reads |
+//! | | [`notifications`] | what members are told inside the product, and what they have read of it |
 //! | | [`sync`] | reading positions, exact unread, inbox, deltas, the tenant's feed |
 //! | | [`centre`] | the message centre: events, rules, templates, channel accounts, sends and the dispatcher |
 //! | gateway | [`gateway`] | the socket: frames, sessions, fan-out, resume, drain |
@@ -162,6 +163,7 @@ pub mod docking;
 
 pub mod lifecycle;
 
+pub mod notifications;
 pub mod queue;
 
 pub mod http;

@@ -24,6 +24,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         crate::queue::routes(config);
         crate::messages::routes(config);
         crate::sync::routes(config);
+        crate::notifications::routes(config);
         crate::centre::routes(config);
         crate::gateway::routes(config);
         crate::documents::routes(config);

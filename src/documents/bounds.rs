@@ -17,6 +17,7 @@ use crate::domain::centre::account::{
 };
 use crate::domain::centre::event::{BATCH_MAX, PAYLOAD_MAX};
 use crate::domain::centre::mailbox::MAILBOX_MAX;
+use crate::domain::centre::notification::{AT_ONCE as NOTIFICATIONS_AT_ONCE, LINK_MAX};
 use crate::domain::centre::recipient::{RECIPIENTS_OF_RULE_MAX, TIME_ZONE_MAX};
 use crate::domain::centre::rule::{
     CONDITIONS_MAX, DEDUPE_KEY_MAX, DEDUPE_MAX, DELAY_MAX, PATH_MAX, TTL_MAX, VALUE_MAX,
@@ -136,6 +137,11 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("EmailContent", "subject") => text(1, ROBOT_TITLE_MAX),
         ("EmailContent", "text" | "html") => text(0, EMAIL_MAX),
         ("SmsContent", "text") => text(0, ROBOT_TEXT_MAX),
+        ("InAppContent", "title") => text(1, ROBOT_TITLE_MAX),
+        ("InAppContent", "body") => text(0, ROBOT_TEXT_MAX),
+        ("InAppContent", "link") => text(0, LINK_MAX),
+        ("InAppContent", "data") => json!({"x-max-bytes": DATA_MAX}),
+        ("ReadNotifications", "ids") => json!({"minItems": 1, "maxItems": NOTIFICATIONS_AT_ONCE}),
         ("SmsContent", "code") => text(1, SMS_CODE_MAX),
         ("SmsContent", "params") => list(SMS_PARAMS_MAX, Value::Null),
         ("SmsParameter", "name") => text(1, SMS_CODE_MAX),

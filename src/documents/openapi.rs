@@ -34,6 +34,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ("messages", "Sending, changing and reading the log of a conversation."),
     ("reading", "Read and delivered positions."),
     ("sync", "Inbox, what changed since a cursor, and the tenant's whole feed."),
+    ("notifications", "What members are told inside the product, beside their conversations."),
     (
         "message-centre",
         "Events, the rules that make messages of them, their templates, the accounts that they go to, and what became of each.",

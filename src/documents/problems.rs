@@ -164,6 +164,8 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "list_notes" => &[Forbidden, NotFound],
 
         "read_conversation" | "mark_conversation_unread" | "report_delivered" => &[NotAMember, NotFound],
+        "list_notifications" => &[],
+        "read_notifications" => &[NotFound],
         "list_inbox" => &[],
         "sync_inbox" => &[CursorReset],
         "list_tenant_entries" => &[Forbidden, CursorReset],

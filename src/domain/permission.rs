@@ -120,6 +120,8 @@ rights! {
     ManageMessageCentre "manage_message_centre":                   Never Never Never Tenant;
     /// Tell the message centre what happened; cancel, repeat and resolve sends.
     SendMessages "send_messages":                                  Never Never Never Tenant;
+    /// Read the own notifications, and mark them as read.
+    ReadNotifications "read_notifications":                        Own Own Own Own;
     /// Change the tenant's name and settings; manage identity keys.
     ManageTenant "manage_tenant":                                  Never Never Never Tenant;
     /// Read the whole tenant's entries as a feed.

@@ -20,7 +20,7 @@ use crate::kernel::{Code, ConversationId, Error, Millis, Result};
 use crate::messages::api::{EditMessage, LogQuery, SendMessage};
 use crate::messages::service as messages;
 use crate::messages::store::Which;
-use crate::sync::api::SyncQuery;
+use crate::sync::api::{SyncPage, SyncQuery};
 use crate::sync::cursor::Cursor;
 use crate::sync::service as positions;
 
@@ -194,7 +194,8 @@ pub fn sync(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Sync)
             let still = page.more || times_now != times;
             socket.lag.set((still.then(|| present.map_or(reached, |lag| lag.max(reached))), times_now));
         }
-        Ok(SyncReply { rows: page.rows, cursor: page.cursor, more: page.more })
+        let SyncPage { rows, notifications, cursor, more, .. } = page;
+        Ok(SyncReply { rows, notifications, cursor, more })
     });
     Ok(())
 }

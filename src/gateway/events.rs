@@ -1,4 +1,5 @@
-//! What a tenant's changes are for its members' sockets: entries, inbox rows and access notices, in order of rev. Does not
+//! What a tenant's changes are for its members' sockets: entries, inbox rows, notifications and access notices, in order
+//! of rev. Does not
 //! own when they go ([`super::deliver`]). No waiting.
 //!
 //! Invariants: each entry is serialised once; a frame's cursor goes no further than its audience says.
@@ -12,6 +13,7 @@ use super::rows::{Due, Pair};
 use super::tenant::Tenant;
 use super::{access, watch, wire};
 use crate::conversations::view::Cards;
+use crate::domain::centre::notification::{Notification, NotificationRow};
 use crate::domain::conversation::ConversationKind;
 use crate::domain::entry::{Entry, EntryRow};
 use crate::journal::Changes;
@@ -57,6 +59,7 @@ enum Event<'a> {
     FirstRow(&'a Due),
     Entry(&'a EntryRow),
     Row(&'a Due),
+    Notification(&'a NotificationRow),
     Access(&'a AccessNotice),
 }
 
@@ -67,8 +70,9 @@ impl Event<'_> {
             Self::FirstRow(_) => 0,
             Self::Entry(_) => 1,
             Self::Row(_) => 2,
-            Self::Access(notice) if !matches!(notice.change, AccessState::SessionRevoked { .. }) => 3,
-            Self::Access(_) => 4,
+            Self::Notification(_) => 3,
+            Self::Access(notice) if !matches!(notice.change, AccessState::SessionRevoked { .. }) => 4,
+            Self::Access(_) => 5,
         }
     }
 }
@@ -89,6 +93,7 @@ pub(super) fn deliver(
             events.push((due.rev, Event::Row(due)));
         }
     }
+    events.extend(changes.notifications.iter().map(|row| (row.rev, Event::Notification(row))));
     events.extend(changes.access.iter().map(|notice| (notice.rev, Event::Access(notice))));
     events.sort_by_key(|(rev, event)| (*rev, event.turn()));
     for (rev, event) in events {
@@ -104,6 +109,7 @@ pub(super) fn deliver(
                     send_row(hub, tenant, (rev, to.after(due.pair.1, rev)), due, rows.loaded);
                 }
             }
+            Event::Notification(row) => send_notification(hub, tenant, row, to),
             Event::Access(notice) => access::apply(tenant, notice, to.has),
         }
     }
@@ -147,6 +153,19 @@ fn send_entry(
             let after = to.after(actor.member, entry.rev);
             socket.durable((entry.rev, after), entry.conversation_id, frame(actor.member, after));
         }
+    }
+}
+
+/// Sends what a member is told to all its devices.
+fn send_notification(hub: &Hub, tenant: &Tenant, row: &NotificationRow, to: &Audience<'_>) {
+    let Some(sockets) = tenant.members.get(&row.member_id).filter(|_| (to.has)(row.member_id)) else {
+        return;
+    };
+    let after = to.after(row.member_id, row.rev);
+    let cursor = hub.member_cursor(row.tenant_id, row.member_id, after);
+    let bytes = wire::durable(table::NOTIFICATION, &Notification::from(row)).with(cursor);
+    for socket in sockets {
+        socket.durable((row.rev, after), None, bytes.clone());
     }
 }
 

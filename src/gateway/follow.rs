@@ -138,6 +138,7 @@ fn trim(changes: Arc<Changes>, next: i64) -> Arc<Changes> {
     rest.access.retain(|notice| notice.rev >= next);
     rest.agents.retain(|row| row.rev >= next);
     rest.offers.retain(|row| row.rev >= next);
+    rest.notifications.retain(|row| row.rev >= next);
     Arc::new(rest)
 }
 
@@ -156,6 +157,7 @@ mod tests {
             access: Vec::new(),
             agents: Vec::new(),
             offers: Vec::new(),
+            notifications: Vec::new(),
         })
     }
 

@@ -10,9 +10,11 @@ use crate::db::AnyConnection;
 use crate::db::schema::{auth_session, member};
 use crate::db::snapshot::snapshot;
 use crate::domain::actor::Actor;
+use crate::domain::centre::notification::Notification;
 use crate::domain::member::MemberStatus;
 use crate::journal::history;
 use crate::kernel::{Code, ConversationId, Error, Result};
+use crate::notifications;
 use crate::sync::cursor::{Cursor, Reader};
 use crate::sync::model::InboxRow;
 use crate::sync::store;
@@ -31,6 +33,8 @@ pub struct Missed {
     pub more: bool,
     /// Unread in all conversations together.
     pub unread_total: i64,
+    /// Notifications since the cursor, the newest in order of rev; none without a cursor.
+    pub notifications: Vec<Notification>,
     /// Entries after the client's positions.
     pub logs: Vec<Entries>,
     /// Conversations that the client has and may no longer see.
@@ -62,6 +66,10 @@ fn rows(
     let (tenant, me) = (actor.tenant, actor.member);
     let after = since(hello, epoch, Reader::of(epoch, actor), head)?;
     let reset = hello.cursor.is_some() && after.is_none();
+    let notifications = match after {
+        Some(after) => notifications::store::since(connection, tenant, me, (after, head))?,
+        None => Vec::new(),
+    };
     let (rows, rows_until, more) = match after {
         Some(after) => {
             let delta = crate::sync::delta::delta(connection, tenant, me, after, SYNC_ROWS)?;
@@ -75,7 +83,8 @@ fn rows(
         }
     };
     let unread_total = store::unread_total(connection, tenant, me)?;
-    Ok(Missed { head, reset, rows, rows_until, more, unread_total, logs: Vec::new(), gone: Vec::new() })
+    let (logs, gone) = (Vec::new(), Vec::new());
+    Ok(Missed { head, reset, rows, rows_until, more, unread_total, notifications, logs, gone })
 }
 
 /// Where the client stands; none when it has no cursor, or one of another member or history.

@@ -32,8 +32,8 @@ pub enum Class {
         rev: i64,
         /// Everything up to this rev was sent before it.
         after: i64,
-        /// Of which conversation.
-        conversation: ConversationId,
+        /// Of which conversation; `None`: of none, and when it is dropped the client syncs everything.
+        conversation: Option<ConversationId>,
     },
 }
 
@@ -121,7 +121,7 @@ impl Outbox {
             Class::Ephemeral if half => return,
             Class::Durable { after, conversation, .. } => {
                 if let Some(dropped) = &mut self.dropped {
-                    dropped.add(after, Some(conversation));
+                    dropped.add(after, conversation);
                     return;
                 }
             }
@@ -132,7 +132,7 @@ impl Outbox {
         }
         let full = self.items.len() >= OUTBOX_FRAMES || self.bytes + item.bytes.len() > OUTBOX_BYTES;
         if let (true, Class::Durable { after, conversation, .. }) = (full, item.class) {
-            self.drop_durable(after + 1, Some(conversation));
+            self.drop_durable(after + 1, conversation);
             return;
         }
         self.bytes += item.bytes.len();
@@ -150,7 +150,7 @@ impl Outbox {
         dropped.add(rev - 1, conversation);
         for item in &self.items {
             if let Class::Durable { after, conversation, .. } = item.class {
-                dropped.add(after, Some(conversation));
+                dropped.add(after, conversation);
             }
         }
         self.retain(|class| !matches!(class, Class::Durable { .. }));
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     fn durable(rev: i64, conversation: i64) -> Item {
-        let class = Class::Durable { rev, after: rev - 1, conversation: ConversationId(conversation) };
+        let class = Class::Durable { rev, after: rev - 1, conversation: Some(ConversationId(conversation)) };
         Item { bytes: ByteString::from_static("{}"), class }
     }
 
@@ -240,7 +240,7 @@ mod tests {
         let mut outbox = Outbox::default();
         let big = ByteString::from("x".repeat(OUTBOX_BYTES / 4 + 1));
         for rev in 1..=4 {
-            let class = Class::Durable { rev, after: rev - 1, conversation: ConversationId(rev) };
+            let class = Class::Durable { rev, after: rev - 1, conversation: Some(ConversationId(rev)) };
             outbox.push(Item { bytes: big.clone(), class });
         }
         assert_eq!(drain(&mut outbox).len(), 0);
@@ -249,5 +249,17 @@ mod tests {
         }
         let dropped = outbox.take_dropped();
         assert_eq!(dropped, Some(Dropped { after_rev: 0, conversations: vec![], all: true }));
+    }
+
+    #[test]
+    fn what_is_of_no_conversation_is_told_as_all() {
+        let mut outbox = Outbox::default();
+        outbox.push(other(Class::Durable { rev: 7, after: 6, conversation: None }));
+        for rev in 8..=(8 + OUTBOX_FRAMES as i64) {
+            outbox.push(durable(rev, 1));
+        }
+        assert_eq!(drain(&mut outbox).len(), 0);
+        let dropped = outbox.take_dropped();
+        assert_eq!(dropped, Some(Dropped { after_rev: 6, conversations: vec![], all: true }));
     }
 }

@@ -132,7 +132,7 @@ fn finish(socket: &Rc<Socket>, verified: &Verified, missed: Missed) {
     let hub = &socket.hub;
     let settings = &hub.app.settings;
     let actor = verified.actor;
-    let Missed { head, reset, rows, rows_until, more, unread_total, logs, gone } = missed;
+    let Missed { head, reset, rows, rows_until, more, unread_total, notifications, logs, gone } = missed;
     let told =
         |conversation_id, all, reason| wire::frame(table::RESET, &Reset { conversation_id, all, reason });
     if reset {
@@ -156,6 +156,7 @@ fn finish(socket: &Rc<Socket>, verified: &Verified, missed: Missed) {
     ));
     gone.into_iter().for_each(|one| socket.reply(told(Some(one), false, ResetReason::Removed)));
     logs.iter().for_each(|log| socket.reply(wire::frame(table::ENTRIES, log)));
+    notifications.iter().for_each(|one| socket.reply(wire::frame(table::NOTIFICATION, one)));
     let whole = socket.release(head);
     let tenants = hub.tenants.borrow();
     let tenant = tenants.get(&actor.tenant);

@@ -176,8 +176,15 @@ impl Socket {
         }
     }
 
-    /// Sends a part of the tenant's log: under which rev it was committed, and up to which everything was sent before.
-    pub fn durable(&self, (rev, after): (i64, i64), conversation: ConversationId, bytes: ByteString) {
+    /// Sends a part of the tenant's log: under which rev it was committed, and up to which everything was sent before; of
+    /// which conversation, if it is of one.
+    pub fn durable(
+        &self,
+        (rev, after): (i64, i64),
+        conversation: impl Into<Option<ConversationId>>,
+        bytes: ByteString,
+    ) {
+        let conversation = conversation.into();
         let item = Item { bytes, class: Class::Durable { rev, after, conversation } };
         match self.phase.get() {
             Phase::Resuming => {

@@ -8,7 +8,7 @@ use crate::domain::actor::Principal;
 use crate::domain::content::Body;
 use crate::domain::conversation::IfVersion;
 use crate::domain::entry::EntryRow;
-use crate::kernel::{ConversationId, GroupId, TenantId};
+use crate::kernel::{ConversationId, GroupId, NotificationId, TenantId};
 
 /// One thing that somebody wants done to a tenant's log.
 #[derive(Debug, Clone)]
@@ -81,6 +81,8 @@ pub struct Reply {
     pub conversation: Option<ConversationId>,
     /// The group that the command was about.
     pub group: Option<GroupId>,
+    /// The notification that was made or, for a retry, found.
+    pub notification: Option<NotificationId>,
     /// The entry that was written or, for a retry, found.
     pub entry: Option<Arc<EntryRow>>,
     /// The rev under which it was done; 0 when nothing had to be done.

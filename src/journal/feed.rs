@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
 
+use crate::domain::centre::notification::NotificationRow;
 use crate::domain::conversation::{ConversationRow, ParticipantRow};
 use crate::domain::entry::EntryRow;
 use crate::domain::group::GroupMemberType;
@@ -39,6 +40,8 @@ pub struct Changes {
     pub agents: Vec<AgentStatusRow>,
     /// Offers to agents that were made or ended.
     pub offers: Vec<OfferRow>,
+    /// What members are told inside the product: made or read.
+    pub notifications: Vec<NotificationRow>,
 }
 
 /// A conversation as it stood at the end of the changes.

@@ -15,8 +15,9 @@ use super::working_set::group_state;
 use crate::db::AnyConnection;
 use crate::db::schema::{
     agent_status, auth_session, conversation, conversation_member, group_member, group_message, member,
-    offer, tenant, tenant_log,
+    notification, offer, tenant, tenant_log,
 };
+use crate::domain::centre::notification::NotificationRow;
 use crate::domain::conversation::{ConversationRow, ParticipantRow};
 use crate::domain::entry::{EntryKind, EntryRow};
 use crate::domain::group::GroupMemberRow;
@@ -52,8 +53,8 @@ const PIECE_BYTES: usize = 1_048_576;
 const PIECE_ROWS: i64 = 100;
 
 /// What was committed from `from` on, up to `to` or to where a piece of bounded size ends (`rev_to` says where), as
-/// far as the store still knows it: every entry; participants, sessions, members, presences and offers whose last change lies
-/// in the range. `to` must not lie beyond the head.
+/// far as the store still knows it: every entry; participants, sessions, members, presences, offers and notifications whose
+/// last change lies in the range. `to` must not lie beyond the head.
 pub fn changes(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) -> Result<Changes> {
     let (entries, to) = entries(connection, tenant, from, to.min(from.saturating_add(PIECE_REVS - 1)))?;
     let moved: Vec<ConversationId> = conversation_member::table
@@ -74,6 +75,7 @@ pub fn changes(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: 
         access: access(connection, tenant, from, to)?,
         agents: agents(connection, tenant, from, to)?,
         offers: offers(connection, tenant, from, to)?,
+        notifications: notifications(connection, tenant, from, to)?,
     })
 }
 
@@ -88,6 +90,20 @@ fn agents(
         .filter(agent_status::rev.between(from, to))
         .order(agent_status::rev.asc())
         .select(AgentStatusRow::as_select())
+        .load(connection)?)
+}
+
+fn notifications(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    from: i64,
+    to: i64,
+) -> Result<Vec<NotificationRow>> {
+    Ok(notification::table
+        .filter(notification::tenant_id.eq(tenant))
+        .filter(notification::rev.between(from, to))
+        .order(notification::rev.asc())
+        .select(NotificationRow::as_select())
         .load(connection)?)
 }
 

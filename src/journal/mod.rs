@@ -1,6 +1,6 @@
 //! The journal: the first of the two doors through which data is written, and the only writer of tenant_log,
 //! conversation, conversation_member, conversation_needs, conversation_reminder, group_message, message_revision,
-//! assignment, transfer, offer, agent_status, chat_group and group_member.
+//! assignment, transfer, offer, notification, agent_status, chat_group and group_member.
 //!
 //! Owns commands, their rules, lanes, batches and what readers are told. Does not own who asks (`auth`), how it
 //! looks (`conversations`, `messages`, `sync`) or who is connected (`gateway`).

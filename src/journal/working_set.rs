@@ -11,6 +11,7 @@ use super::feed::{AccessNotice, AccessState, Changes, ConversationState};
 use super::follows::Follows;
 use super::routing_set::RoutingSet;
 use super::table::Table;
+use crate::domain::centre::notification::NotificationRow;
 use crate::domain::conversation::{
     AssignmentEnd, AssignmentRow, ConversationRow, MemberType, ParticipantRow,
 };
@@ -23,7 +24,8 @@ use crate::domain::tenant::TenantSettings;
 use crate::domain::timers::{ReminderRow, Spoken};
 use crate::domain::transfer::TransferRow;
 use crate::kernel::{
-    AssignmentId, ConversationId, GroupId, IdGenerator, MemberId, OfferId, SessionId, TenantId,
+    AssignmentId, ConversationId, GroupId, IdGenerator, MemberId, MessageSendId, NotificationId, OfferId,
+    SessionId, TenantId,
 };
 
 /// What the journal must know of a tenant.
@@ -178,6 +180,12 @@ pub struct WorkingSet {
     pub spoken: HashMap<ConversationId, Spoken>,
     /// Offers to agents.
     pub offers: Table<OfferId, OfferRow>,
+    /// What members are told inside the product.
+    pub notifications: Table<NotificationId, NotificationRow>,
+    /// The notifications of these messages, as far as they have one.
+    pub notified: HashMap<MessageSendId, NotificationId>,
+    /// Who has more unread notifications than one command reads.
+    pub many_unread: BTreeSet<MemberId>,
     /// What was loaded for routing.
     pub routing: RoutingSet,
     /// How many conversations wait, where that is limited. Openings of the batch count too.
@@ -233,6 +241,9 @@ impl WorkingSet {
             known_reminders: BTreeSet::new(),
             spoken: HashMap::new(),
             offers: Table::default(),
+            notifications: Table::default(),
+            notified: HashMap::new(),
+            many_unread: BTreeSet::new(),
             routing: RoutingSet::default(),
             waiting_counts: HashMap::new(),
             last_agents: HashMap::new(),
@@ -264,6 +275,7 @@ impl WorkingSet {
                     access: Vec::new(),
                     agents: Vec::new(),
                     offers: Vec::new(),
+                    notifications: Vec::new(),
                 },
             );
         }
@@ -294,6 +306,11 @@ impl WorkingSet {
         for row in self.offers.written() {
             if let Some(changes) = by_tenant.get_mut(&row.tenant_id) {
                 changes.offers.push(row.clone());
+            }
+        }
+        for row in self.notifications.written() {
+            if let Some(changes) = by_tenant.get_mut(&row.tenant_id) {
+                changes.notifications.push(row.clone());
             }
         }
         let mut all: Vec<_> = by_tenant.into_values().collect();

@@ -211,6 +211,8 @@ id_types! {
     OptOutId;
     /// What a provider said later of a message.
     MessageReceiptId;
+    /// Something that a member is told inside the product.
+    NotificationId;
 }
 
 #[cfg(test)]

@@ -19,5 +19,5 @@ pub use error::{Code, Error, FieldError, Result};
 pub use id::{
     AssignmentId, ChannelAccountId, ConversationId, GroupId, IdGenerator, IdentityKeyId, MemberId,
     MessageEventId, MessageReceiptId, MessageRecipientId, MessageRuleId, MessageSendId, MessageTemplateId,
-    OfferId, OptOutId, PersonId, PresenceChangeId, SessionId, TenantId, TransferId,
+    NotificationId, OfferId, OptOutId, PersonId, PresenceChangeId, SessionId, TenantId, TransferId,
 };

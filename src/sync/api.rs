@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::centre::notification::Notification;
 use crate::domain::entry::{Entry, EntryKind};
 
 use super::model::InboxRow;
@@ -96,6 +97,9 @@ pub struct SyncPage {
     /// The changed rows, in order of `rev`; each replaces the client's copy. Without a cursor: the newest page of the
     /// inbox.
     pub rows: Vec<InboxRow>,
+    /// Your notifications that were made or read in this time, in order of `rev`: the newest 100 (all of them are in
+    /// `GET /notifications`). Without a cursor: none.
+    pub notifications: Vec<Notification>,
     /// Store this and ask with it next time.
     pub cursor: String,
     /// There are more changed rows: ask again at once.

@@ -10,6 +10,7 @@ use crate::http::page;
 use crate::journal::{Command, commands, history};
 use crate::kernel::{Code, ConversationId, Error, Result};
 use crate::messages::service::position;
+use crate::notifications;
 
 use super::api::{
     InboxPage, InboxQuery, MarkUnread, ReadPosition, ReportDelivered, ReportRead, SyncPage, SyncQuery,
@@ -105,12 +106,15 @@ pub async fn delta(app: &App, actor: Actor, query: SyncQuery) -> Result<SyncPage
                 more: false,
                 inbox_cursor: page.next_cursor,
                 unread_total,
+                notifications: Vec::new(),
             });
         };
         let after = cursor.check(reader, head)?;
         let delta = super::delta::delta(connection, tenant, member, after, limit)?;
         let cursor = reader.at(delta.cursor).to_string();
-        Ok(SyncPage { rows: delta.rows, cursor, more: delta.more, inbox_cursor: None, unread_total })
+        let notifications = notifications::store::since(connection, tenant, member, (after, delta.cursor))?;
+        let (rows, more) = (delta.rows, delta.more);
+        Ok(SyncPage { rows, notifications, cursor, more, inbox_cursor: None, unread_total })
     })
     .await
 }

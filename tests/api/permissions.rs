@@ -30,6 +30,8 @@ fn nothing(_: &Place) -> Value {
 
 const ROWS: &[Row] = &[
     ("GET", "/conversations", nothing, [401, 200, 200, 200, 200, 200, 200]),
+    ("GET", "/notifications", nothing, [401, 200, 200, 200, 200, 200, 200]),
+    ("POST", "/notifications/read", |_| json!({"until": "1"}), [401, 200, 200, 200, 200, 200, 200]),
     ("GET", "/conversations/{id}", nothing, [401, 200, 404, 200, 404, 200, 200]),
     ("PATCH", "/conversations/{id}", |_| json!({"subject": "s"}), [401, 403, 403, 200, 404, 200, 200]),
     ("POST", "/conversations/{id}/claim", nothing, [401, 403, 403, 200, 409, 409, 409]),

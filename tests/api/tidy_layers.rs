@@ -42,6 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "conversations",
             "queue",
             "messages",
+            "notifications",
             "sync",
             "centre",
         ],

@@ -421,6 +421,27 @@ export type Notes = {
   unread: number;
 };
 
+export type Notification = {
+  /** The text; may be empty. */
+  body: string;
+  /** When it was made. */
+  created_at: Millis;
+  /** Whatever the template gives the client beside it; null: nothing. */
+  data: unknown;
+  /** The notification. */
+  id: NotificationId;
+  /** Where it leads: an address of the web, or a path of the client's own that begins with `/`; null: nowhere. */
+  link: (string | null);
+  /** When it was read; null: it is unread. */
+  read_at: (string | null);
+  /** The rev of the last change: of one notification the highest wins. */
+  rev: number;
+  /** One line. */
+  title: string;
+};
+
+export type NotificationId = string;
+
 export type OfferId = string;
 
 export type OfferNotice = {
@@ -664,6 +685,8 @@ export type SyncReply = {
   cursor: string;
   /** `sync` again from `cursor`. */
   more: boolean;
+  /** Notifications of this time, made or read, in order of rev: the newest 100. */
+  notifications: Notification[];
   /** In order of rev. */
   rows: InboxRow[];
 };
@@ -771,6 +794,7 @@ export type ServerFrame =
   | { type: "typing"; reply_to?: FrameId; cursor?: string; data: TypingNotice }
   | { type: "presence"; reply_to?: FrameId; cursor?: string; data: PresenceNotice }
   | { type: "offer"; reply_to?: FrameId; cursor?: string; data: OfferNotice }
+  | { type: "notification"; reply_to?: FrameId; cursor?: string; data: Notification }
   | { type: "queue_place"; reply_to?: FrameId; cursor?: string; data: QueuePlaceNotice }
   | { type: "queue"; reply_to?: FrameId; cursor?: string; data: QueueNotice }
   | { type: "group"; reply_to?: FrameId; cursor?: string; data: GroupNotice }

@@ -24,6 +24,12 @@ pub(super) fn reached(
     own: Option<&Settings>,
     allowed: &Allowed,
 ) -> String {
+    if provider == Provider::InApp {
+        if url.is_some() {
+            check.wrong("/url", "invalid", "notifications have no address");
+        }
+        return String::new();
+    }
     if provider.may_have_url() {
         let Some(own) = own else {
             check.wrong(&format!("/{provider}"), "required", "the settings");

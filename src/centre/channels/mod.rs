@@ -9,6 +9,7 @@ pub mod aliyun;
 pub mod dingtalk;
 pub mod feishu;
 pub mod hidden;
+pub mod in_app;
 pub mod reports;
 pub mod slack;
 mod sms;
@@ -28,8 +29,10 @@ use sha2::Sha256;
 use crate::domain::centre::account::{Config, Provider, Settings};
 use crate::domain::centre::send::Outcome;
 use crate::domain::centre::template::Rendered;
+use crate::journal::Journal;
+use crate::journal::commands::Notify;
 use crate::kernel::secret::random_key;
-use crate::kernel::{Error, MessageSendId, Millis, Result};
+use crate::kernel::{Error, MessageSendId, Millis, Result, TenantId};
 use transport::Transport;
 
 /// A message on its way.
@@ -125,12 +128,14 @@ impl Answer {
 }
 
 /// What goes out of a message.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub enum Carriage {
     /// A request.
     Http(Request),
     /// A message to a mail server.
     Mail(Box<smtp::Envelope>),
+    /// A notification inside the product.
+    InApp(Notify),
     /// Nothing: what came of it is known without asking.
     Nothing(Answer),
 }
@@ -177,19 +182,28 @@ pub fn carriage(
         (Provider::Smtp, Rendered::Email { .. }, _) => {
             return Ok(Carriage::Mail(Box::new(smtp::envelope(config, message)?)));
         }
+        (Provider::InApp, Rendered::InApp { title, body, link, data }, _) => {
+            let data = data.as_ref().map(Value::to_string);
+            return Ok(Carriage::InApp(in_app::notify(message, title, body, link.as_deref(), data)?));
+        }
         _ => return Err(Error::internal("the message is of another channel than the account")),
     };
     Ok(Carriage::Http(request))
 }
 
-/// Carries what goes out of a message, and gives what came of it.
-pub async fn carry(transport: &Transport, provider: Provider, carriage: Carriage) -> Answer {
+/// Carries what goes out of a message of this tenant, and gives what came of it.
+pub async fn carry(
+    (transport, journal): (&Transport, &Journal),
+    (tenant, provider): (TenantId, Provider),
+    carriage: Carriage,
+) -> Answer {
     match carriage {
         Carriage::Http(request) => match transport.carry(request).await {
             Ok(reply) => judge(provider, &reply),
             Err(answer) => answer,
         },
         Carriage::Mail(envelope) => transport.mail().carry(&envelope).await,
+        Carriage::InApp(notify) => in_app::carry(journal, tenant, notify).await,
         Carriage::Nothing(answer) => answer,
     }
 }
@@ -202,8 +216,8 @@ fn judge(provider: Provider, reply: &Reply) -> Answer {
         Provider::DingtalkRobot => coded(reply, "errcode", "errmsg", dingtalk::outcome),
         Provider::FeishuRobot => coded(reply, "code", "msg", feishu::outcome),
         Provider::SlackRobot => slack::judge(reply),
-        // A mail server speaks no HTTP.
-        Provider::Smtp => Answer::of(reply, Outcome::Uncertain, None, said(reply)),
+        // Neither a mail server nor the journal speaks HTTP.
+        Provider::Smtp | Provider::InApp => Answer::of(reply, Outcome::Uncertain, None, said(reply)),
         Provider::AliyunSms => aliyun::judge(reply),
         Provider::TencentSms => tencent::judge(reply),
         Provider::TwilioSms => twilio::judge(reply),

@@ -50,7 +50,7 @@ const ACCOUNTS: i64 = 1_000;
 #[derive(Clone)]
 pub struct Dispatch {
     db: Db,
-    /// For its fail points only: the dispatcher writes nothing of the log.
+    /// Takes notifications, and has fail points.
     journal: Journal,
     clock: Clock,
     vault: Vault,

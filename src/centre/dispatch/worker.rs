@@ -185,7 +185,8 @@ async fn attempt(
     send: SendRow,
     (carriage, config): (Carriage, Config),
 ) -> Ended {
-    let answer = channels::carry(&dispatch.transport, account.provider, carriage).await;
+    let means = (&dispatch.transport, &dispatch.journal);
+    let answer = channels::carry(means, (account.tenant_id, account.provider), carriage).await;
     let answer = hidden::hidden(answer, &config);
     Ended { send, answer, jitter: rand::random(), is_telling: true }
 }

@@ -155,6 +155,7 @@ fn receiver(
     let address = match channel {
         Channel::Email => own(|row| &row.email).or_else(|| member.map(|member| member.email.clone())),
         Channel::Sms => own(|row| &row.phone).or_else(|| e164(&member?.mobile)),
+        Channel::InApp => member.map(|member| member.id.to_string()),
         Channel::Webhook | Channel::Robot => None,
     };
     let nickname = || member.map(|member| member.nickname.clone()).unwrap_or_default();

@@ -10,7 +10,7 @@ use super::recipients::{RuleRecipient, SimulatedReceiver, recipients};
 use super::service::{self, Given, Simulated};
 use crate::app::App;
 use crate::auth::{Admin, Staff};
-use crate::centre::templates::api::RenderedMessage;
+use crate::centre::templates::model::RenderedMessage;
 use crate::domain::centre::event::DecisionKind;
 use crate::domain::centre::recipient::QuietHoursPolicy;
 use crate::domain::centre::rule::{Condition, RuleRow, RuleStatus};

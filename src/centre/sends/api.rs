@@ -10,7 +10,7 @@ use super::store::Filter;
 use crate::app::App;
 use crate::auth::{Admin, Staff};
 use crate::centre::receipts::api::MessageReceipt;
-use crate::centre::templates::api::RenderedMessage;
+use crate::centre::templates::model::RenderedMessage;
 use crate::domain::centre::send::{
     AttemptRow, MessagePriority, Outcome, Phase, RecipientType, SendReason, SendRow, SendStatus,
 };

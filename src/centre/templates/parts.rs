@@ -1,7 +1,9 @@
 //! The content of a template as requests and answers show it: a field for each channel, of which one is there.
 
 use crate::domain::centre::account::Channel;
-use crate::domain::centre::template::{Content, EmailContent, RobotContent, SmsContent, WebhookContent};
+use crate::domain::centre::template::{
+    Content, EmailContent, InAppContent, RobotContent, SmsContent, WebhookContent,
+};
 use crate::kernel::{Error, Result};
 
 /// The fields of the channels.
@@ -11,6 +13,7 @@ pub(super) struct Parts {
     pub robot: Option<RobotContent>,
     pub email: Option<EmailContent>,
     pub sms: Option<SmsContent>,
+    pub in_app: Option<InAppContent>,
 }
 
 impl Parts {
@@ -47,6 +50,7 @@ impl Parts {
             self.robot.map(Content::Robot),
             self.email.map(Content::Email),
             self.sms.map(Content::Sms),
+            self.in_app.map(Content::InApp),
         ];
         each.into_iter().flatten()
     }
@@ -59,6 +63,7 @@ impl From<Content> for Parts {
             Content::Robot(content) => Self { robot: Some(content), ..Self::default() },
             Content::Email(content) => Self { email: Some(content), ..Self::default() },
             Content::Sms(content) => Self { sms: Some(content), ..Self::default() },
+            Content::InApp(content) => Self { in_app: Some(content), ..Self::default() },
         }
     }
 }

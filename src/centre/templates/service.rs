@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::db::types::json_text;
 use crate::domain::actor::Actor;
 use crate::domain::centre::account::NAME_MAX;
+use crate::domain::centre::notification::LINK_MAX;
 use crate::domain::centre::template::{
     Content, DATA_MAX, EMAIL_MAX, Fault, Rendered, SMS_CODE_MAX, SMS_PARAMS_MAX, TEXT_MAX, TITLE_MAX,
     TYPE_MAX, TemplateRow, VARIABLES_MAX, Variable, VersionRow, samples,
@@ -214,6 +215,14 @@ fn bounds(check: &mut Checker, content: &Content, variables: &[Variable]) {
                 let pointer = format!("/sms/params/{index}");
                 check.required_line(&format!("{pointer}/name"), &parameter.name, SMS_CODE_MAX);
                 most(check, &format!("{pointer}/value"), &parameter.value, TITLE_MAX);
+            }
+        }
+        Content::InApp(content) => {
+            check.required_line("/in_app/title", &content.title, TITLE_MAX);
+            most(check, "/in_app/body", content.body.as_deref().unwrap_or_default(), TEXT_MAX);
+            most(check, "/in_app/link", content.link.as_deref().unwrap_or_default(), LINK_MAX);
+            if content.data.as_ref().is_some_and(|data| data.to_string().len() > DATA_MAX) {
+                check.wrong("/in_app/data", "too_long", format!("at most {DATA_MAX} bytes"));
             }
         }
     }

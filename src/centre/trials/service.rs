@@ -17,7 +17,7 @@ use crate::domain::centre::recipient::e164;
 use crate::domain::centre::send::Outcome;
 use crate::domain::centre::template::{Rendered, samples};
 use crate::domain::permission::{Operation, require};
-use crate::kernel::{ChannelAccountId, Error, MessageSendId, MessageTemplateId, Millis, Result};
+use crate::kernel::{ChannelAccountId, Error, MemberId, MessageSendId, MessageTemplateId, Millis, Result};
 use crate::members::profile::Checker;
 
 /// How long a test may take in all; longer than any provider is waited for.
@@ -117,7 +117,9 @@ pub async fn test(
     // Nobody would know a receipt of it, so none is asked for.
     let carriage = channels::carriage(account.provider, &config, message, None)?;
     let began = Instant::now();
-    let carried = tokio::time::timeout(LIMIT, channels::carry(transport, account.provider, carriage)).await;
+    let means = (transport, &app.journal);
+    let carried = channels::carry(means, (tenant, account.provider), carriage);
+    let carried = tokio::time::timeout(LIMIT, carried).await;
     let duration = began.elapsed();
     let answer =
         carried.unwrap_or_else(|_| Answer::without_reply(Outcome::Uncertain, "no answer within 45 seconds"));
@@ -150,6 +152,12 @@ fn address(channel: Channel, given: Option<String>) -> Result<Option<String>> {
             check.wrong("/address", "invalid", "expected a number with its country, such as +8613800138000");
             String::new()
         }),
+        Channel::InApp => {
+            if given.parse::<MemberId>().is_err() {
+                check.wrong("/address", "invalid", "expected the id of a member");
+            }
+            given
+        }
         Channel::Webhook | Channel::Robot => {
             check.wrong("/address", "invalid", format!("what goes to a {channel} has no address of its own"));
             String::new()

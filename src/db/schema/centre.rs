@@ -213,6 +213,22 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    notification (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        member_id -> BigInt,
+        send_id -> BigInt,
+        title -> Text,
+        body -> Text,
+        link -> Nullable<Text>,
+        data -> Nullable<Text>,
+        created_at -> BigInt,
+        read_at -> Nullable<BigInt>,
+        rev -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     channel_account,
     message_event,

@@ -8,6 +8,7 @@ pub mod account;
 pub mod apply;
 pub mod event;
 pub mod mailbox;
+pub mod notification;
 pub mod product;
 pub mod receipt;
 pub mod recipient;

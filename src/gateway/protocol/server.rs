@@ -7,6 +7,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::limits::Limit;
 use crate::conversations::view::{StaffView, View};
+use crate::domain::centre::notification::Notification;
 use crate::domain::entry::Entry;
 use crate::domain::group::GroupMemberType;
 use crate::domain::member::Role;
@@ -315,6 +316,8 @@ pub struct PullReply {
 pub struct SyncReply {
     /// In order of rev.
     pub rows: Vec<InboxRow>,
+    /// Notifications of this time, made or read, in order of rev: the newest 100.
+    pub notifications: Vec<Notification>,
     /// Store this.
     pub cursor: String,
     /// `sync` again from `cursor`.

@@ -28,6 +28,7 @@ use super::server::{
     QueuePlaceNotice, Ready, Receipt, Reset, TypingNotice,
 };
 use super::{FrameId, client, server};
+use crate::domain::centre::notification::Notification;
 use crate::domain::entry::Entry;
 use crate::sync::model::InboxRow;
 
@@ -68,6 +69,7 @@ macro_rules! server_frames {
             TYPING "typing" TypingNotice live "A member types, or stopped.";
             PRESENCE "presence" PresenceNotice live "The staff: a colleague said what it is, came or went, or serves more or fewer conversations; the last rev of a member wins. Not durable: after connecting read the list over REST.";
             OFFER "offer" OfferNotice live "Staff: a conversation is offered to you, by routing or by the colleague who serves it, or an offer ended; the last rev of an offer wins. Not durable: after connecting read `GET /offers`.";
+            NOTIFICATION "notification" Notification durable "You are told something beside your conversations, or read it on another device; of one notification the last rev wins. Those of the time since your cursor come before `live`, the newest 100 of them; all of them are in `GET /notifications`.";
             QUEUE_PLACE "queue_place" QueuePlaceNotice live "A waiting conversation has another place, or another estimate: told to its customer and to who watches it, at most once a second. Not durable: after connecting read `GET /conversations/{id}/queue`.";
             QUEUE "queue" QueueNotice live "Watchers of the waiting: a conversation began or ceased to wait. Not durable: after connecting read the list over REST.";
             GROUP "group" GroupNotice live "The staff: one came into a group, left it, or is something else in it. What one sees of the waiting changed: read the list over REST again. When something may have gone out of sight, watches of conversations end with a `reset`. Not durable.";

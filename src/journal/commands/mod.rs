@@ -143,6 +143,10 @@ commands! {
     revoke_sessions::RevokeSessions;
     /// Change a member's role or state, or delete it.
     change_member::ChangeMember;
+    /// Tell a member something inside the product.
+    notify::Notify;
+    /// Mark notifications as read.
+    read_notifications::ReadNotifications;
     /// Recognise a visitor as an existing customer.
     merge::Merge;
     /// Suspend or reopen the whole tenant.

@@ -9,6 +9,7 @@
 //! as they were names only `often`.
 
 use super::statements::journal_table;
+use crate::domain::centre::notification::NotificationRow;
 use crate::domain::conversation::{
     AssignmentEnd, AssignmentReason, AssignmentRow, CloseReason, ConversationKind, ConversationRow,
     ConversationStatus, MemberType, ParticipantRow, Priority,
@@ -22,7 +23,8 @@ use crate::domain::routing::RoutingStrategy;
 use crate::domain::timers::ReminderRow;
 use crate::domain::transfer::{TransferReason, TransferRow};
 use crate::kernel::{
-    AssignmentId, ConversationId, GroupId, MemberId, OfferId, PresenceChangeId, TenantId, TransferId,
+    AssignmentId, ConversationId, GroupId, MemberId, MessageSendId, NotificationId, OfferId,
+    PresenceChangeId, TenantId, TransferId,
 };
 
 journal_table! {
@@ -281,6 +283,26 @@ journal_table! {
     }
 }
 
+journal_table! {
+    /// What members are told inside the product.
+    notifications of NotificationRow, "notification",
+    key { id: BigInt as NotificationId }
+    once {
+        tenant_id: BigInt as TenantId,
+        send_id: BigInt as MessageSendId,
+        title: Text as String,
+        body: Text as String,
+        link: Nullable<Text> as Option<String>,
+        data: Nullable<Text> as Option<String>,
+        created_at: BigInt as i64,
+    }
+    seldom {
+        member_id: BigInt as MemberId,
+        read_at: Nullable<BigInt> as Option<i64>,
+    }
+    often { rev: BigInt as i64 }
+}
+
 /// The hot row of a tenant: the last rev given out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LogRow {
@@ -346,6 +368,7 @@ mod tests {
         assert_eq!(listed(super::needs::COLUMNS), in_schema(schema::conversation_needs::table));
         assert_eq!(listed(super::reminders::COLUMNS), in_schema(schema::conversation_reminder::table));
         assert_eq!(listed(super::offers::COLUMNS), in_schema(schema::offer::table));
+        assert_eq!(listed(super::notifications::COLUMNS), in_schema(schema::notification::table));
         assert_eq!(listed(super::logs::COLUMNS), in_schema(schema::tenant_log::table));
     }
 }

@@ -34,6 +34,8 @@ pub fn flush(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
     columns::reminders::insert(connection, &created(&set.reminders))?;
     columns::offers::update(connection, &changed(&set.offers))?;
     columns::offers::insert(connection, &created(&set.offers))?;
+    columns::notifications::update(connection, &changed(&set.notifications))?;
+    columns::notifications::insert(connection, &created(&set.notifications))?;
     flush_access(connection, set)?;
     flush_revs(connection, set)
 }

@@ -7,6 +7,8 @@
 
 mod entries;
 mod groups;
+pub mod notification_source;
+mod notifications;
 pub(in crate::journal) mod routing;
 pub mod routing_source;
 mod source;
@@ -20,7 +22,7 @@ use super::command::{Command, LogRef};
 use super::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::domain::conversation::{ConversationStatus, MemberType, support_open_key};
 use crate::domain::entry::EntryRow;
-use crate::kernel::{ConversationId, GroupId, MemberId, Result, TenantId};
+use crate::kernel::{ConversationId, GroupId, MemberId, MessageSendId, NotificationId, Result, TenantId};
 pub use source::Source;
 
 /// Most conversations that one command moves, frees or closes; what is left is done when it is repeated.
@@ -112,6 +114,12 @@ pub struct Wants {
     pub offers: BTreeSet<(ConversationId, MemberId)>,
     /// Conversations of which it matters to whom they are offered.
     pub offered: BTreeSet<ConversationId>,
+    /// Messages that may have made a notification already.
+    pub notified: BTreeSet<MessageSendId>,
+    /// Notifications that may be read.
+    pub notifications: BTreeSet<NotificationId>,
+    /// Members whose unread notifications up to one may be read: the oldest of them.
+    pub unread: BTreeSet<(MemberId, NotificationId)>,
     /// Conversations whose needs may change.
     pub needs: BTreeSet<ConversationId>,
     /// Customers whose last agent matters, where their tenant prefers it.
@@ -158,6 +166,7 @@ pub fn load(
     routing::load_for_openings(source, set, &wants)?;
     staff::load(source, set, &wants)?;
     timers::load(source, set, &wants)?;
+    notifications::load(source, set, &wants)?;
     groups::load(source, set, &wants, commands)?;
     entries::load_participants(source, set)?;
     entries::load(source, set, &wants)

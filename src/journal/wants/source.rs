@@ -11,7 +11,11 @@ use crate::kernel::{ConversationId, GroupId, MemberId, Result, SessionId, Tenant
 
 /// Where a working set is loaded from. Every question may name what does not exist; the answer leaves it out.
 #[allow(missing_docs, reason = "each question is its signature; what is asked for stands in `Wants`")]
-pub trait Source: super::routing_source::RoutingSource + super::timer_source::TimerSource {
+pub trait Source:
+    super::routing_source::RoutingSource
+    + super::timer_source::TimerSource
+    + super::notification_source::NotificationSource
+{
     /// The facts of these tenants; the rev is filled in by the caller, who locked it.
     fn tenants(&mut self, ids: &[TenantId]) -> Result<Vec<(TenantId, TenantFacts)>>;
     fn members(&mut self, ids: &[MemberId]) -> Result<Vec<MemberFacts>>;

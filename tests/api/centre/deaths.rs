@@ -13,7 +13,7 @@ use crate::harness::servers::free_port;
 use crate::harness::{Client, TestDatabase, block_on, eventually, servers};
 
 /// Lets every lease end, as the minute would that nobody waits for here.
-fn end_leases(mut connection: AnyConnection) {
+pub(super) fn end_leases(mut connection: AnyConnection) {
     use deskwire::db::schema::message_send;
     diesel::update(message_send::table.filter(message_send::status.eq("sending")))
         .set(message_send::lease_until.eq(1))

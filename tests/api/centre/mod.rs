@@ -4,6 +4,7 @@ mod accounts;
 mod deaths;
 mod delivery;
 mod events;
+mod in_app;
 mod keeping;
 mod mail;
 mod mail_client;

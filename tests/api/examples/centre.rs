@@ -30,6 +30,7 @@ pub async fn play(recorder: &mut Recorder<'_>, admin: &Client) {
     recipients(recorder, admin).await;
     receipts(recorder, admin).await;
     uncertain(recorder, admin).await;
+    notifications(recorder, admin).await;
     recorder.call("delete_message_rule", admin, &format!("DELETE /message-rules/{rule}"), None).await;
     let line = format!("DELETE /message-templates/{template}");
     recorder.call("delete_message_template", admin, &line, None).await;
@@ -148,6 +149,33 @@ async fn uncertain(recorder: &mut Recorder<'_>, admin: &Client) {
     .await;
     let body = Some(json!({"resolution": "accepted"}));
     recorder.call("resolve_message_send", admin, &format!("POST /message-sends/{send}/resolve"), body).await;
+}
+
+/// The administrator is told of a large order, inside the product.
+async fn notifications(recorder: &mut Recorder<'_>, admin: &Client) {
+    let body = json!({"name": "In the app", "provider": "in_app"});
+    let account = admin.post("/channel-accounts", body).await.status(201)["account"]["id"].clone();
+    let in_app = json!({
+        "title": "Order {{ order_id }} is paid", "body": "It is a large one.", "link": "/orders/{{ order_id }}",
+        "data": {"order_id": "{{ order_id }}"},
+    });
+    let variables = json!([{"name": "order_id", "type": "string", "required": true, "sample": "1001"}]);
+    let body = json!({"name": "Large orders", "channel": "in_app", "in_app": in_app, "variables": variables});
+    let template = admin.post("/message-templates", body).await.status(201)["id"].clone();
+    admin.post(&format!("/message-templates/{}/publish", id(&template)), json!({})).await.ok();
+    let body = json!({
+        "title": "Large", "key": "order.large", "template_id": template, "account_id": account,
+        "recipients": [{"type": "role", "role": "admin"}],
+    });
+    admin.post("/message-rules", body).await.status(201);
+    let mut socket = admin.socket_with(json!({"device": "desk-5"})).await;
+    let body = json!({"key": "order.large", "payload": {"order_id": "1004"}});
+    admin.post("/message-events", body).await.status(202);
+    let told = recorder.expect(&mut socket, "notification").await;
+    recorder.call("list_notifications", admin, "GET /notifications?unread=true", None).await;
+    let body = Some(json!({"ids": [told["data"]["id"]]}));
+    recorder.call("read_notifications", admin, "POST /notifications/read", body).await;
+    socket.close().await;
 }
 
 /// A provider of text messages says that one arrived.

@@ -48,13 +48,15 @@ text_enum! {
         Email = "email",
         /// A text message to a person's phone.
         Sms = "sms",
+        /// A notification to a member inside the product (the source's EC).
+        InApp = "in_app",
     }
 }
 
 impl Channel {
     /// Whether its messages go to persons: each has an address of its own. The others go to the address of their account.
     pub const fn has_recipients(self) -> bool {
-        matches!(self, Self::Email | Self::Sms)
+        matches!(self, Self::Email | Self::Sms | Self::InApp)
     }
 }
 
@@ -79,6 +81,8 @@ text_enum! {
         TencentSms = "tencent_sms",
         /// Text messages by Twilio.
         TwilioSms = "twilio_sms",
+        /// This service itself: notifications to its members.
+        InApp = "in_app",
     }
 }
 
@@ -90,6 +94,7 @@ impl Provider {
             Self::WecomRobot | Self::DingtalkRobot | Self::FeishuRobot | Self::SlackRobot => Channel::Robot,
             Self::Smtp => Channel::Email,
             Self::AliyunSms | Self::TencentSms | Self::TwilioSms => Channel::Sms,
+            Self::InApp => Channel::InApp,
         }
     }
 
@@ -106,7 +111,7 @@ impl Provider {
     /// The hosts that its addresses have, the usual one first; empty: any.
     pub const fn hosts(self) -> &'static [&'static str] {
         match self {
-            Self::Webhook | Self::Smtp => &[],
+            Self::Webhook | Self::Smtp | Self::InApp => &[],
             Self::WecomRobot => &["qyapi.weixin.qq.com"],
             Self::DingtalkRobot => &["oapi.dingtalk.com"],
             Self::FeishuRobot => &["open.feishu.cn", "open.larksuite.com"],
@@ -120,7 +125,7 @@ impl Provider {
     /// Whether a receiver knows a message that it gets twice by its id, so that one whose fate is unknown can be sent
     /// again. Robots, mail servers and phones show whatever they get.
     pub const fn is_replay_safe(self) -> bool {
-        matches!(self, Self::Webhook)
+        matches!(self, Self::Webhook | Self::InApp)
     }
 
     /// Whether it says later whether messages arrived.
@@ -133,7 +138,7 @@ impl Provider {
     /// second. Of text messages Aliyun takes 5 000 and Tencent Cloud 3 000 a second, which are many more than go out.
     pub const fn limit(self) -> (i64, i64) {
         match self {
-            Self::Webhook | Self::Smtp => (0, 0),
+            Self::Webhook | Self::Smtp | Self::InApp => (0, 0),
             Self::AliyunSms | Self::TencentSms | Self::TwilioSms => (0, 0),
             Self::WecomRobot | Self::DingtalkRobot => (20, 60),
             Self::FeishuRobot => (100, 60),
@@ -147,7 +152,7 @@ impl Provider {
             Self::Webhook => 50,
             Self::WecomRobot | Self::DingtalkRobot | Self::FeishuRobot | Self::Smtp => 5,
             Self::SlackRobot => 1,
-            Self::AliyunSms | Self::TencentSms | Self::TwilioSms => 20,
+            Self::AliyunSms | Self::TencentSms | Self::TwilioSms | Self::InApp => 20,
         }
     }
 

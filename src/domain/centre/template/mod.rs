@@ -175,6 +175,24 @@ pub struct SmsContent {
     pub params: Vec<SmsParameter>,
 }
 
+/// What a notification inside the product says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InAppContent {
+    /// A template for the title: one line.
+    pub title: String,
+    /// A template for the text. Absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// A template for where it leads: an http or https URL, or a path of the client's own that begins with `/`. Rendered
+    /// to nothing or absent: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// Whatever the client is given beside it: any JSON, whose strings are templates, as in a webhook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Value>,
+}
+
 /// What a template says on its channel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -187,6 +205,8 @@ pub enum Content {
     Email(EmailContent),
     /// By text message.
     Sms(SmsContent),
+    /// Inside the product.
+    InApp(InAppContent),
 }
 
 impl Content {
@@ -197,6 +217,7 @@ impl Content {
             Self::Robot(_) => Channel::Robot,
             Self::Email(_) => Channel::Email,
             Self::Sms(_) => Channel::Sms,
+            Self::InApp(_) => Channel::InApp,
         }
     }
 }
@@ -245,6 +266,19 @@ pub enum Rendered {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         params: Vec<SmsParameter>,
     },
+    /// Inside the product.
+    InApp {
+        /// The title.
+        title: String,
+        /// The text; may be empty.
+        body: String,
+        /// Where it leads.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        link: Option<String>,
+        /// What the client is given beside it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<Value>,
+    },
 }
 
 impl Rendered {
@@ -255,6 +289,7 @@ impl Rendered {
             Self::Robot { .. } => Channel::Robot,
             Self::Email { .. } => Channel::Email,
             Self::Sms { .. } => Channel::Sms,
+            Self::InApp { .. } => Channel::InApp,
         }
     }
 }

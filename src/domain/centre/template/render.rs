@@ -5,9 +5,11 @@ use std::sync::LazyLock;
 use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Map, Value};
 
+use crate::domain::centre::notification;
+
 use super::{
-    BODY_MAX, Content, EMAIL_BODY_MAX, EmailContent, FUEL, Fault, Rendered, SAMPLE_MAX, SMS_MAX,
-    SMS_VALUE_MAX, SUBJECT_MAX, SmsContent, SmsParameter, VARIABLE_NAME_MAX, Variable,
+    BODY_MAX, Content, EMAIL_BODY_MAX, EmailContent, FUEL, Fault, InAppContent, Rendered, SAMPLE_MAX,
+    SMS_MAX, SMS_VALUE_MAX, SUBJECT_MAX, SmsContent, SmsParameter, VARIABLE_NAME_MAX, Variable,
 };
 
 /// The name under which the engine knows texts whose values it escapes.
@@ -92,6 +94,16 @@ impl Content {
                 let values = values.map(|(index, one)| (format!("/sms/params/{index}/value"), &*one.value));
                 text.into_iter().chain(values).collect()
             }
+            Self::InApp(content) => {
+                let title = ("/in_app/title".to_owned(), content.title.as_str());
+                let body = content.body.as_deref().map(|text| ("/in_app/body".to_owned(), text));
+                let link = content.link.as_deref().map(|text| ("/in_app/link".to_owned(), text));
+                let mut found: Vec<_> = [title].into_iter().chain(body).chain(link).collect();
+                if let Some(data) = &content.data {
+                    strings(data, "/in_app/data".to_owned(), &mut found);
+                }
+                found
+            }
         }
     }
 
@@ -131,6 +143,7 @@ impl Content {
             }
             Self::Email(content) => email(content, payload)?,
             Self::Sms(content) => sms(content, payload)?,
+            Self::InApp(content) => in_app(content, payload)?,
         };
         let size = serde_json::to_string(&rendered).map_or(usize::MAX, |text| text.len());
         let most = if matches!(self, Self::Email(_)) { EMAIL_BODY_MAX } else { BODY_MAX };
@@ -168,6 +181,31 @@ fn sms(content: &SmsContent, payload: &Value) -> Result<Rendered, Fault> {
         params.push(SmsParameter { name: parameter.name.clone(), value });
     }
     Ok(Rendered::Sms { text, code: content.code.clone(), params })
+}
+
+fn in_app(content: &InAppContent, payload: &Value) -> Result<Rendered, Fault> {
+    let title = render_text(&content.title, "/in_app/title", payload)?.trim().to_owned();
+    if let Some(fault) = crate::kernel::text::line_fault(&title) {
+        return Err(Fault::new("/in_app/title", fault));
+    }
+    length("/in_app/title", &title, 1, notification::TITLE_MAX)?;
+    let body = content.body.as_deref().map(|text| render_text(text, "/in_app/body", payload)).transpose()?;
+    let body = body.unwrap_or_default();
+    length("/in_app/body", &body, 0, notification::BODY_MAX)?;
+    let link = content.link.as_deref().map(|text| render_text(text, "/in_app/link", payload)).transpose()?;
+    let link = link.map(|link| link.trim().to_owned()).filter(|link| !link.is_empty());
+    if let Some(link) = &link {
+        length("/in_app/link", link, 1, notification::LINK_MAX)?;
+        if let Some(fault) = notification::link_fault(link) {
+            return Err(Fault::new("/in_app/link", fault));
+        }
+    }
+    let data = content.data.as_ref().map(|data| render_json(data, "/in_app/data", payload)).transpose()?;
+    if data.as_ref().is_some_and(|data| data.to_string().len() > notification::DATA_MAX) {
+        let detail = format!("larger than {} bytes", notification::DATA_MAX);
+        return Err(Fault::new("/in_app/data", detail));
+    }
+    Ok(Rendered::InApp { title, body, link, data })
 }
 
 fn length(pointer: &str, text: &str, least: usize, most: usize) -> Result<(), Fault> {

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{routing, timers};
+use super::{notifications, routing, timers};
+use crate::domain::centre::notification::NotificationRow;
 use crate::domain::conversation::{
     AssignmentRow, ConversationRow, ConversationStatus, MemberType, ParticipantRow,
 };
@@ -17,7 +18,9 @@ use crate::domain::transfer::TransferRow;
 use crate::journal::follows::Loaded;
 use crate::journal::wants::{MessageKey, OpeningKey, Source, TRANSFERS_MS};
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
-use crate::kernel::{ConversationId, GroupId, MemberId, OfferId, Result, SessionId, TenantId};
+use crate::kernel::{
+    ConversationId, GroupId, MemberId, NotificationId, OfferId, Result, SessionId, TenantId,
+};
 
 #[derive(Default)]
 pub(super) struct Memory {
@@ -38,6 +41,7 @@ pub(super) struct Memory {
     pub(super) offers: BTreeMap<OfferId, OfferRow>,
     pub(super) follows: BTreeSet<(GroupId, MemberId)>,
     pub(super) reminders: BTreeMap<ConversationId, ReminderRow>,
+    pub(super) notifications: BTreeMap<NotificationId, NotificationRow>,
 }
 
 fn key_of(row: &EntryRow) -> Option<MessageKey> {
@@ -53,6 +57,7 @@ impl Memory {
     pub(super) fn load_all(&mut self, set: &mut WorkingSet) {
         routing::load_all(self, set);
         timers::load_all(self, set);
+        notifications::load_all(self, set);
         for (id, facts) in &self.tenants {
             set.tenants.load(*id, facts.clone());
         }
@@ -137,6 +142,7 @@ impl Memory {
         }
         self.follows.extend(set.follows.begun().map(|(_, group, member)| (group, member)));
         self.needs.extend(set.needs.written().map(|row| (row.conversation_id, row.clone())));
+        self.notifications.extend(set.notifications.written().map(|row| (row.id, row.clone())));
         self.reminders.extend(set.reminders.written().map(|row| (row.conversation_id, row.clone())));
         self.offers.extend(set.offers.written().map(|row| (row.id, row.clone())));
         for ended in &set.ended_assignments {

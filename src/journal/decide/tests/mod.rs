@@ -7,6 +7,7 @@
 mod checks;
 mod checks_staff;
 mod memory;
+mod notifications;
 mod routing;
 mod simulation;
 mod step;
