@@ -78,7 +78,8 @@ pub async fn list_notifications(
     query: web::Query<ListNotifications>,
 ) -> Result<web::Json<NotificationPage>> {
     let ListNotifications { unread, limit, cursor } = query.into_inner();
-    service::list(&app, caller.actor, unread, PageQuery { limit, cursor }).await.map(web::Json)
+    let (page, unread) = service::list(&app, caller.actor, unread, PageQuery { limit, cursor }).await?;
+    Ok(web::Json(NotificationPage { data: page.data, next_cursor: page.next_cursor, unread }))
 }
 
 /// Mark own notifications as read

@@ -1,6 +1,5 @@
 //! What is done with notifications.
 
-use super::api::NotificationPage;
 use super::store;
 use crate::app::App;
 use crate::db::AnyConnection;
@@ -15,14 +14,14 @@ use crate::kernel::{Error, NotificationId, Result};
 /// Commands that one request to read everything may take: more is left, and said.
 const ROUNDS: usize = 100;
 
-/// The actor's notifications, the newest first; only unread or only read ones when that is asked for. Errors:
-/// `invalid_parameter`.
+/// The actor's notifications, the newest first, and how many are unread in all; only unread or only read ones when that is
+/// asked for. Errors: `invalid_parameter`.
 pub async fn list(
     app: &App,
     actor: Actor,
     unread: Option<bool>,
     page: PageQuery,
-) -> Result<NotificationPage> {
+) -> Result<(Page<Notification>, i64)> {
     require(&actor, Operation::ReadNotifications)?;
     let (limit, before) = (page.limit()?, page.after::<NotificationId>()?);
     app.db
@@ -30,8 +29,7 @@ pub async fn list(
             let own = store::own(connection, &actor)?;
             let rows = store::list(connection, &own, unread, before, limit + 1)?;
             let page = Page::new(rows, limit, |row| row.id).map(|row| Notification::from(&row));
-            let unread = store::unread(connection, &own)?;
-            Ok(NotificationPage { data: page.data, next_cursor: page.next_cursor, unread })
+            Ok((page, store::unread(connection, &own)?))
         })
         .await
 }
