@@ -67,7 +67,9 @@ pub fn covers_address(
         .limit(SHARING)
         .select(message_recipient::id)
         .load(connection)?;
-    let members = members.into_iter().map(|id| PersonId(id.0));
+    // A notification goes to a member by its id.
+    let named = address.parse::<MemberId>().ok().filter(|_| channel == Channel::InApp);
+    let members = members.into_iter().chain(named).map(|id| PersonId(id.0));
     let persons = members.chain(recipients.into_iter().map(|id| PersonId(id.0)));
     let asked: Vec<_> =
         persons.flat_map(|id| MessagePriority::ALL.iter().map(move |one| (id, *one))).collect();

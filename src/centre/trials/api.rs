@@ -10,7 +10,7 @@ use super::service::{self, Tested, Trial};
 use crate::app::App;
 use crate::auth::Admin;
 use crate::centre::channels::transport::Transport;
-use crate::centre::templates::api::RenderedMessage;
+use crate::centre::templates::model::RenderedMessage;
 use crate::domain::centre::send::Outcome;
 use crate::http::json::Body;
 use crate::kernel::{ChannelAccountId, MessageSendId, MessageTemplateId, Result};
@@ -26,8 +26,8 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 pub struct TestMessageTemplate {
     /// Where it goes: an account of the template's channel that is not disabled.
     account_id: ChannelAccountId,
-    /// Whom it goes to: needed where the channel reaches persons (an e-mail address, a phone with its country), refused
-    /// elsewhere.
+    /// Whom it goes to: needed where the channel reaches persons (an e-mail address, a phone with its country, of `in_app`
+    /// the id of a member), refused elsewhere.
     #[serde(default)]
     address: Option<String>,
     /// The payload of an event. Absent: the samples of the variables.

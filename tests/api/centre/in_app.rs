@@ -300,6 +300,25 @@ on_every_database! {
         assert_eq!(listed(&desk.agent, "").await, (vec![], json!(0)));
     }
 
+    /// A template is tried on a member: it is told at once, and somebody of another tenant never is.
+    async fn a_template_is_tried_on_a_member(app: TestApp) {
+        let (desk, strangers) = (app.desk().await, app.desk().await);
+        let (account, template) = (in_app(&desk.admin).await, of_orders(&desk.admin).await);
+        let path = format!("/message-templates/{template}/test_send");
+        let body = |to: String| json!({"account_id": account, "address": to, "payload": {"order": 3}});
+        let tried = desk.admin.post(&path, body(desk.agent.id())).await.ok();
+        let page = desk.agent.get("/notifications").await.ok();
+        assert_eq!(page["data"][0]["title"], "Order 3");
+        assert_eq!((&tried["outcome"], &tried["provider_message_id"]), (&json!("accepted"), &page["data"][0]["id"]));
+        let foreign = desk.admin.post(&path, body(strangers.agent.id())).await.ok();
+        assert_eq!(foreign["outcome"], "recipient");
+        assert_eq!(listed(&strangers.agent, "").await, (vec![], json!(0)));
+        desk.admin.post(&path, body("agent".to_owned())).await.refused(422, "validation_failed");
+        let refuses = json!({"person_id": desk.agent.id(), "channel": "in_app"});
+        desk.admin.post("/message-opt-outs", refuses).await.status(201);
+        assert_eq!(desk.admin.post(&path, body(desk.agent.id())).await.ok()["opted_out"], true);
+    }
+
     /// Notifications are kept as long as messages.
     async fn old_notifications_go(app: TestApp) {
         let desk = app.desk().await;
