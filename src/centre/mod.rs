@@ -2,8 +2,9 @@
 //!
 //! Something happens (`events`, told by the API or read from the log); each active rule with its key is applied to it
 //! (`rules`, `events::expand`), and makes one send from the published version of its template (`templates`), or one for
-//! each of its recipients (`recipients`, `opt_outs`); workers hand sends to their channel account (`accounts`, `dispatch`,
-//! `channels`) and write down what the provider said (`sends`), at once and later (`receipts`). `trials` tries a template past all of that.
+//! each of its recipients (`recipients`, `identities`, `opt_outs`); workers hand sends to their channel account (`accounts`,
+//! `dispatch`, `tokens`, `channels`) and write down what the provider said (`sends`), at once and later (`receipts`).
+//! `trials` tries a template past all of that.
 //!
 //! Owns the tables of the message centre and the routes of those names. Does not own what a send may become, nor what
 //! follows from a provider's answer (`domain::centre`): those are pure rules.
@@ -17,12 +18,14 @@ pub mod accounts;
 pub mod channels;
 pub mod dispatch;
 pub mod events;
+pub mod identities;
 pub mod opt_outs;
 pub mod receipts;
 pub mod recipients;
 pub mod rules;
 pub mod sends;
 pub mod templates;
+pub mod tokens;
 pub mod trials;
 
 use std::sync::Arc;
@@ -44,6 +47,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     rules::routes(config);
     recipients::routes(config);
     opt_outs::routes(config);
+    identities::routes(config);
     events::routes(config);
     sends::routes(config);
     receipts::routes(config);

@@ -12,19 +12,21 @@ use super::schemas::INPUT;
 use crate::centre::accounts::check::{LIMIT_COUNT_MAX, LIMIT_SECONDS_MAX};
 use crate::conversations::service::{NOTE_MAX, SUBJECT_MAX, TAG_MAX, TAGS_MAX};
 use crate::domain::centre::account::{
-    APP_ID_MAX, FROM_NAME_MAX, HOST_MAX, KEY_ID_MAX, NAME_MAX as CENTRE_NAME_MAX, PASSWORD_MAX, REGION_MAX,
-    SECRET_KEY_MAX, SECRET_MAX, SIGN_NAME_MAX, URL_MAX as CHANNEL_URL_MAX, USERNAME_MAX,
+    APP_ID_MAX, FROM_NAME_MAX, HOST_MAX, KEY_ID_MAX, NAME_MAX as CENTRE_NAME_MAX, OFFICIAL_APP_ID_MAX,
+    PASSWORD_MAX, REGION_MAX, SECRET_KEY_MAX, SECRET_MAX, SIGN_NAME_MAX, URL_MAX as CHANNEL_URL_MAX,
+    USERNAME_MAX,
 };
 use crate::domain::centre::event::{BATCH_MAX, PAYLOAD_MAX};
 use crate::domain::centre::mailbox::MAILBOX_MAX;
 use crate::domain::centre::notification::{AT_ONCE as NOTIFICATIONS_AT_ONCE, LINK_MAX};
-use crate::domain::centre::recipient::{RECIPIENTS_OF_RULE_MAX, TIME_ZONE_MAX};
+use crate::domain::centre::recipient::{OPENID_MAX, RECIPIENTS_OF_RULE_MAX, TIME_ZONE_MAX};
 use crate::domain::centre::rule::{
     CONDITIONS_MAX, DEDUPE_KEY_MAX, DEDUPE_MAX, DELAY_MAX, PATH_MAX, TTL_MAX, VALUE_MAX,
 };
 use crate::domain::centre::template::{
-    DATA_MAX, EMAIL_MAX, SAMPLE_MAX, SMS_CODE_MAX, SMS_PARAMS_MAX, TEXT_MAX as ROBOT_TEXT_MAX,
-    TITLE_MAX as ROBOT_TITLE_MAX, TYPE_MAX, VARIABLE_NAME_MAX, VARIABLES_MAX,
+    DATA_MAX, EMAIL_MAX, FIELD_NAME_MAX, FIELDS_MAX, LIBRARY_ID_MAX, LINK_MAX as WECHAT_LINK_MAX,
+    OPENED_PATH_MAX, SAMPLE_MAX, SMS_CODE_MAX, SMS_PARAMS_MAX, TEXT_MAX as ROBOT_TEXT_MAX,
+    TITLE_MAX as ROBOT_TITLE_MAX, TYPE_MAX, VARIABLE_NAME_MAX, VARIABLES_MAX, WECHAT_TEMPLATE_ID_MAX,
 };
 use crate::domain::content::{
     BUTTON_LABEL_MAX, BUTTON_VALUE_MAX, BUTTONS_MAX, CARD_TEXT_MAX, CARD_TITLE_MAX, CUSTOM_MAX, TEXT_MAX,
@@ -105,6 +107,8 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("TwilioSmsSettings", "auth_token") => text(0, SECRET_KEY_MAX),
         ("TwilioSmsSettings", "from") => text(0, 32),
         ("TwilioSmsSettings", "messaging_service_sid") => text(0, 34),
+        ("WechatSettings", "app_id") => text(1, OFFICIAL_APP_ID_MAX),
+        ("WechatSettings", "app_secret") => text(0, SECRET_KEY_MAX),
         ("SmtpSettings", "host") => text(1, HOST_MAX),
         ("SmtpSettings", "port") => range(1, 65_535),
         ("SmtpSettings", "username") => text(0, USERNAME_MAX),
@@ -146,13 +150,23 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("SmsContent", "params") => list(SMS_PARAMS_MAX, Value::Null),
         ("SmsParameter", "name") => text(1, SMS_CODE_MAX),
         ("SmsParameter", "value") => text(0, ROBOT_TITLE_MAX),
+        ("WechatContent", "template_id") => text(1, WECHAT_TEMPLATE_ID_MAX),
+        ("WechatContent", "template_id_short") => text(1, LIBRARY_ID_MAX),
+        ("WechatContent", "data") => json!({"minItems": 1, "maxItems": FIELDS_MAX}),
+        ("WechatContent", "url") => text(0, WECHAT_LINK_MAX),
+        ("WechatField", "name") => text(1, FIELD_NAME_MAX),
+        ("WechatField", "value") => text(0, ROBOT_TITLE_MAX),
+        ("WechatField", "color") => json!({"pattern": "^#[0-9A-Fa-f]{6}$"}),
+        ("WechatMiniProgram", "app_id") => text(1, FIELD_NAME_MAX),
+        ("WechatMiniProgram", "page_path") => text(0, OPENED_PATH_MAX),
+        ("CreateMessageIdentity", "openid") => text(1, OPENID_MAX),
         ("CreateMessageRecipient" | "UpdateMessageRecipient", "phone") => text(0, MOBILE_MAX),
         ("CreateMessageRecipient" | "UpdateMessageRecipient", "time_zone") => text(1, TIME_ZONE_MAX),
         ("QuietHours", "from" | "until") => json!({"pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
         ("CreateMessageRule" | "UpdateMessageRule", "recipients") => {
             list(RECIPIENTS_OF_RULE_MAX, Value::Null)
         }
-        ("CreateMessageEvent", "customer_external_id") => text(1, NAME_MAX),
+        ("CreateMessageEvent" | "CreateMessageIdentity", "customer_external_id") => text(1, NAME_MAX),
         ("Condition", "path") => json!({"maxLength": PATH_MAX, "pattern": "^(/.*)?$"}),
         ("Condition", "value") => json!({"x-max-bytes": VALUE_MAX}),
         ("CreateMessageRule" | "UpdateMessageRule", "conditions") => list(CONDITIONS_MAX, Value::Null),

@@ -63,6 +63,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "list_channel_accounts"
         | "list_message_recipients"
         | "list_message_opt_outs"
+        | "list_message_identities"
         | "list_message_templates"
         | "list_message_rules"
         | "simulate_message_rules"
@@ -79,6 +80,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         | "update_message_recipient"
         | "delete_message_recipient"
         | "delete_message_opt_out"
+        | "delete_message_identity"
         | "get_message_template"
         | "update_message_template"
         | "publish_message_template"
@@ -89,6 +91,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         | "get_message_event"
         | "get_message_send" => &[Forbidden, NotFound],
         "test_send_message_template" => &[Forbidden, NotFound, InvalidTransition],
+        "create_message_identity" => &[Forbidden],
         "rotate_channel_account_secret" => &[Forbidden, NotFound, ValidationFailed],
         "delete_channel_account" | "delete_message_template" => &[Forbidden, NotFound, InUse],
         "update_message_rule" => &[Forbidden, NotFound, LimitReached],

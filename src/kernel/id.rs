@@ -213,6 +213,8 @@ id_types! {
     MessageReceiptId;
     /// Something that a member is told inside the product.
     NotificationId;
+    /// Who a person is to an official account.
+    MessageIdentityId;
 }
 
 #[cfg(test)]

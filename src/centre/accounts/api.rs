@@ -11,7 +11,7 @@ use crate::auth::{Admin, Staff};
 use crate::domain::actor::Actor;
 use crate::domain::centre::account::{
     AccountRow, AccountStatus, AliyunSmsSettings, Channel, PauseReason, Provider, Settings, SmtpSettings,
-    TencentSmsSettings, TwilioSmsSettings,
+    TencentSmsSettings, TwilioSmsSettings, WechatSettings,
 };
 use crate::http::json::Body;
 use crate::http::page::{Page, PageQuery};
@@ -117,7 +117,7 @@ pub struct CreateChannelAccount {
     /// Whose protocol it speaks.
     provider: Provider,
     /// Its address, `https` and public: of a webhook any, of a robot the one that its messenger shows, of a provider of
-    /// text messages another endpoint of that provider. A mail server has none.
+    /// text messages or of WeChat another endpoint of that provider. A mail server has none.
     #[serde(default)]
     url: Option<String>,
     /// What a robot of DingTalk or Feishu signs with, when it was set to sign.
@@ -138,6 +138,9 @@ pub struct CreateChannelAccount {
     /// The settings of an account of `twilio_sms`.
     #[serde(default)]
     twilio_sms: Option<TwilioSmsSettings>,
+    /// The official account of an account of `wechat`.
+    #[serde(default)]
+    wechat: Option<WechatSettings>,
 }
 
 /// A change of an account. An absent field stays.
@@ -174,6 +177,9 @@ pub struct UpdateChannelAccount {
     /// The whole settings of an account of `twilio_sms`; the token may be absent, and stays then with its account.
     #[serde(default)]
     twilio_sms: Option<TwilioSmsSettings>,
+    /// The whole official account of an account of `wechat`; its secret may be absent, and stays then with its id.
+    #[serde(default)]
+    wechat: Option<WechatSettings>,
 }
 
 /// The settings among the fields of a request.
@@ -182,12 +188,14 @@ fn settings(
     aliyun: Option<AliyunSmsSettings>,
     tencent: Option<TencentSmsSettings>,
     twilio: Option<TwilioSmsSettings>,
+    wechat: Option<WechatSettings>,
 ) -> Vec<Settings> {
     let given = [
         smtp.map(Settings::Smtp),
         aliyun.map(Settings::AliyunSms),
         tencent.map(Settings::TencentSms),
         twilio.map(Settings::TwilioSms),
+        wechat.map(Settings::Wechat),
     ];
     given.into_iter().flatten().collect()
 }
@@ -214,9 +222,10 @@ pub async fn create_channel_account(
         aliyun_sms,
         tencent_sms,
         twilio_sms,
+        wechat,
     } = input.into_inner();
     let limit = limit.map(|limit| (limit.count, limit.seconds));
-    let settings = settings(smtp, aliyun_sms, tencent_sms, twilio_sms);
+    let settings = settings(smtp, aliyun_sms, tencent_sms, twilio_sms, wechat);
     let new = New { name, provider, url, secret, limit, settings };
     let (row, secret) = service::create(&app, caller.actor, new).await?;
     let account = ChannelAccount::of(&app, &caller.actor, row)?;
@@ -272,10 +281,20 @@ pub async fn update_channel_account(
     id: web::Path<ChannelAccountId>,
     input: Body<UpdateChannelAccount>,
 ) -> Result<web::Json<ChannelAccount>> {
-    let UpdateChannelAccount { name, status, url, secret, limit, smtp, aliyun_sms, tencent_sms, twilio_sms } =
-        input.into_inner();
+    let UpdateChannelAccount {
+        name,
+        status,
+        url,
+        secret,
+        limit,
+        smtp,
+        aliyun_sms,
+        tencent_sms,
+        twilio_sms,
+        wechat,
+    } = input.into_inner();
     let limit = limit.map(|limit| limit.map(|limit| (limit.count, limit.seconds)));
-    let settings = settings(smtp, aliyun_sms, tencent_sms, twilio_sms);
+    let settings = settings(smtp, aliyun_sms, tencent_sms, twilio_sms, wechat);
     let change = Change { name, status, url, secret, limit, settings };
     let row = service::update(&app, caller.actor, id.into_inner(), change).await?;
     ChannelAccount::of(&app, &caller.actor, row).map(web::Json)

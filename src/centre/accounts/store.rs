@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use crate::db::AnyConnection;
-use crate::db::schema::{channel_account, message_rule};
+use crate::db::schema::{channel_account, channel_token, message_identity, message_rule};
 use crate::domain::centre::account::{ACCOUNTS_MAX, AccountRow};
 use crate::kernel::{ChannelAccountId, Code, Error, Result, TenantId};
 
@@ -95,6 +95,11 @@ pub fn delete(
     if rules > 0 {
         return Err(Error::new(Code::InUse, format!("{rules} rules send to this account")));
     }
+    // Its token and who persons are to it are of no use to anybody else.
+    let tokens = channel_token::table.filter(channel_token::account_id.eq(id));
+    diesel::delete(tokens.filter(channel_token::tenant_id.eq(tenant))).execute(connection)?;
+    let identities = message_identity::table.filter(message_identity::account_id.eq(id));
+    diesel::delete(identities.filter(message_identity::tenant_id.eq(tenant))).execute(connection)?;
     diesel::update(
         channel_account::table
             .filter(channel_account::id.eq(id))

@@ -18,6 +18,7 @@ pub mod tencent;
 pub mod transport;
 pub mod twilio;
 pub mod webhook;
+pub mod wechat;
 pub mod wecom;
 
 use base64::Engine;
@@ -132,6 +133,8 @@ impl Answer {
 pub enum Carriage {
     /// A request.
     Http(Request),
+    /// A request that needs an access token of the account's (`centre::tokens`).
+    Tokened(Request),
     /// A message to a mail server.
     Mail(Box<smtp::Envelope>),
     /// A notification inside the product.
@@ -179,6 +182,10 @@ pub fn carriage(
             let callback = receipts_at.map(|url| format!("{url}?{}={}", reports::SEND, message.id));
             return Ok(twilio::request(own, settings, message, callback.as_deref()).into());
         }
+        (Provider::Wechat, Rendered::Wechat(content), _) => {
+            let made = wechat::request(own, message, content);
+            return Ok(made.map_or_else(Carriage::Nothing, Carriage::Tokened));
+        }
         (Provider::Smtp, Rendered::Email { .. }, _) => {
             return Ok(Carriage::Mail(Box::new(smtp::envelope(config, message)?)));
         }
@@ -191,7 +198,8 @@ pub fn carriage(
     Ok(Carriage::Http(request))
 }
 
-/// Carries what goes out of a message of this tenant, and gives what came of it.
+/// Carries what goes out of a message of this tenant, and gives what came of it. What needs an access
+/// token goes by `centre::tokens`.
 pub async fn carry(
     (transport, journal): (&Transport, &Journal),
     (tenant, provider): (TenantId, Provider),
@@ -204,6 +212,7 @@ pub async fn carry(
         },
         Carriage::Mail(envelope) => transport.mail().carry(&envelope).await,
         Carriage::InApp(notify) => in_app::carry(journal, tenant, notify).await,
+        Carriage::Tokened(_) => Answer::without_reply(Outcome::NoToken, "the request has no access token"),
         Carriage::Nothing(answer) => answer,
     }
 }
@@ -216,8 +225,10 @@ fn judge(provider: Provider, reply: &Reply) -> Answer {
         Provider::DingtalkRobot => coded(reply, "errcode", "errmsg", dingtalk::outcome),
         Provider::FeishuRobot => coded(reply, "code", "msg", feishu::outcome),
         Provider::SlackRobot => slack::judge(reply),
-        // Neither a mail server nor the journal speaks HTTP.
-        Provider::Smtp | Provider::InApp => Answer::of(reply, Outcome::Uncertain, None, said(reply)),
+        // Neither a mail server nor the journal speaks HTTP; what needs a token is judged where it is carried.
+        Provider::Smtp | Provider::InApp | Provider::Wechat => {
+            Answer::of(reply, Outcome::Uncertain, None, said(reply))
+        }
         Provider::AliyunSms => aliyun::judge(reply),
         Provider::TencentSms => tencent::judge(reply),
         Provider::TwilioSms => twilio::judge(reply),

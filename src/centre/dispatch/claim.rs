@@ -1,10 +1,11 @@
 //! Claims: a process takes sends of an account for a while.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{limit, store};
 use crate::db::{AnyConnection, time};
-use crate::domain::centre::account::{AccountRow, AccountStatus};
+use crate::domain::centre::account::{AccountRow, AccountStatus, Provider};
 use crate::domain::centre::send::{MessagePriority, SendRow};
 use crate::domain::centre::verdict::Health;
 use crate::kernel::{ChannelAccountId, MessageSendId, Result};
@@ -18,6 +19,9 @@ pub(super) struct Claimed {
     pub account: AccountRow,
     /// The sends.
     pub sends: Vec<SendRow>,
+    /// Those of them that may have arrived, each with for how long, in milliseconds: of providers that know repeats for a
+    /// time.
+    pub doubts: HashMap<MessageSendId, i64>,
     /// How many others ended here: their time was over, or nobody wants them.
     pub passed: usize,
 }
@@ -78,7 +82,19 @@ pub(super) fn claim(
             store::lease(connection, &taken, owner, (now, database_now, until))?
         }
     };
-    Ok(Some(Claimed { account, sends, passed }))
+    let mut doubts = HashMap::new();
+    if knows_for_a_time(account.provider) {
+        for send in sends.iter().filter(|send| send.attempts > 1) {
+            let since = store::doubted(connection, send)?;
+            doubts.extend(since.map(|since| (send.id, database_now - since)));
+        }
+    }
+    Ok(Some(Claimed { account, sends, doubts, passed }))
+}
+
+/// Whether a provider knows repeats, but not for ever.
+pub(super) const fn knows_for_a_time(provider: Provider) -> bool {
+    provider.knows_repeats_ms() > 0 && !provider.is_replay_safe()
 }
 
 /// How an account is.

@@ -1,10 +1,11 @@
 //! Completion: what came of attempts is written down, and what follows from it for sends and accounts.
 
-use super::claim::health;
+use super::claim::{health, knows_for_a_time};
 use super::store;
 use crate::centre::channels::Answer;
 use crate::centre::receipts;
 use crate::db::{AnyConnection, time};
+use crate::domain::centre::account::AccountRow;
 use crate::domain::centre::send::{
     AttemptRow, CODE_MAX, ERROR_MAX, MESSAGE_MAX, MessagePriority, Outcome, PROVIDER_MESSAGE_ID_MAX, Phase,
     SendEvent, SendRow,
@@ -49,6 +50,7 @@ pub(super) fn complete(
             attempts: send.attempts,
             slowed: send.slowed,
             may_duplicate: send.may_duplicate,
+            doubt_ms: doubt(connection, &account, send, answer.outcome)?.map(|since| database_now - since),
         };
         let verdict = judge(attempted, answer.outcome, answer.retry_after_ms, one.jitter);
         let status = send
@@ -99,6 +101,24 @@ pub(super) fn complete(
         store::set_health(connection, account.id, after)?;
     }
     Ok(written)
+}
+
+/// Since when a send may have arrived, of a provider that knows repeats for a time.
+fn doubt(
+    connection: &mut AnyConnection,
+    account: &AccountRow,
+    send: &SendRow,
+    outcome: Outcome,
+) -> Result<Option<i64>> {
+    let is_new = outcome == Outcome::Uncertain;
+    if !knows_for_a_time(account.provider) || (send.attempts <= 1 && !is_new) {
+        return Ok(None);
+    }
+    let before = store::doubted(connection, send)?;
+    match (before, is_new) {
+        (None, true) => store::started(connection, send).map(Some),
+        (before, _) => Ok(before),
+    }
 }
 
 fn cut(text: Option<&str>, most: usize) -> Option<String> {

@@ -27,6 +27,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::channels::transport::Transport;
+use super::tokens::Tokens;
 use crate::app::App;
 use crate::db::Db;
 use crate::domain::centre::account::Provider;
@@ -55,6 +56,7 @@ pub struct Dispatch {
     clock: Clock,
     vault: Vault,
     transport: Transport,
+    tokens: Tokens,
     /// The address at which the world reaches this service.
     public_url: Option<String>,
     metrics: Metrics,
@@ -70,12 +72,15 @@ impl Dispatch {
         for outcome in Outcome::ALL {
             app.metrics.message_attempts.with_label_values(&[outcome.as_str()]).inc_by(0);
         }
+        let vault = app.auth.vault().clone();
+        let tokens = Tokens::new(app.db.clone(), app.clock.clone(), vault.clone(), transport.clone());
         Self {
             db: app.db.clone(),
             journal: app.journal.clone(),
             clock: app.clock.clone(),
-            vault: app.auth.vault().clone(),
+            vault,
             transport,
+            tokens,
             public_url: app.settings.public_url.clone(),
             metrics: app.metrics.clone(),
             news: app.message_sends.clone(),

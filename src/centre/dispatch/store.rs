@@ -7,11 +7,16 @@ use crate::centre::opt_outs;
 use crate::db::AnyConnection;
 use crate::db::schema::{channel_account, message_attempt, message_send, tenant};
 use crate::domain::centre::account::{AccountRow, AccountStatus, Channel, Provider};
-use crate::domain::centre::send::{AttemptRow, MessagePriority, Phase, SendReason, SendRow, SendStatus};
+use crate::domain::centre::send::{
+    AttemptRow, MessagePriority, Outcome, Phase, SendReason, SendRow, SendStatus,
+};
 use crate::domain::centre::verdict::Health;
 use crate::domain::tenant::TenantStatus;
 use crate::kernel::{ChannelAccountId, MessageSendId, PersonId, Result, TenantId};
 use crate::{holding, on};
+
+/// Attempts of a send that are looked back at.
+const BEFORE: i64 = 100;
 
 /// Accounts behind this one that a send waits for, of tenants that are active, unless they are disabled or paused.
 pub(super) fn due(
@@ -240,6 +245,32 @@ pub(super) fn settle(connection: &mut AnyConnection, before: &SendRow, after: &S
     ))
     .execute(connection)?;
     Ok(changed == 1)
+}
+
+/// When the first of a send's attempts began that may have arrived, before the one that is under way, the database's unix
+/// milliseconds. Attempts count from where a person last had it sent again.
+pub(super) fn doubted(connection: &mut AnyConnection, send: &SendRow) -> Result<Option<i64>> {
+    let before: Vec<(Option<Outcome>, i64)> = message_attempt::table
+        .filter(message_attempt::send_id.eq(send.id))
+        .filter(message_attempt::number.lt(send.number))
+        .order(message_attempt::number.desc())
+        .limit(BEFORE)
+        .select((message_attempt::outcome, message_attempt::started_at))
+        .load(connection)?;
+    let counts = |outcome: Option<Outcome>| {
+        matches!(outcome, Some(Outcome::Uncertain | Outcome::Retry | Outcome::NotNow))
+    };
+    let counted = before.into_iter().filter(|(outcome, _)| counts(*outcome));
+    let of_now = counted.take(usize::try_from(send.attempts - 1).unwrap_or_default());
+    Ok(of_now.filter(|(outcome, _)| *outcome == Some(Outcome::Uncertain)).map(|(_, at)| at).last())
+}
+
+/// When the attempt began that is under way, the database's unix milliseconds.
+pub(super) fn started(connection: &mut AnyConnection, send: &SendRow) -> Result<i64> {
+    Ok(message_attempt::table
+        .find((send.id, send.number))
+        .select(message_attempt::started_at)
+        .get_result(connection)?)
 }
 
 /// Writes down how an attempt ended.

@@ -13,12 +13,13 @@ use super::complete::{Ended, complete};
 use super::store;
 use crate::centre::accounts;
 use crate::centre::channels::{self, Answer, Carriage, Message, hidden};
+use crate::centre::tokens::{First, Tokens, Wanted};
 use crate::db::AnyConnection;
-use crate::domain::centre::account::{AccountRow, Config};
+use crate::domain::centre::account::{AccountRow, Config, Provider};
 use crate::domain::centre::send::{Outcome, SendRow};
 use crate::domain::centre::template::Rendered;
 use crate::journal::fail_point::FailPoint;
-use crate::kernel::{ChannelAccountId, Error, Millis, Result};
+use crate::kernel::{ChannelAccountId, Error, Millis, Result, TenantId};
 
 /// How long a worker stays with an account while others wait.
 const TURN: Duration = Duration::from_secs(10);
@@ -128,7 +129,7 @@ async fn take(dispatch: &Dispatch, account: ChannelAccountId, under_way: usize) 
     let (owner, now) = (dispatch.owner.clone(), dispatch.clock.now());
     let write = move |connection: &mut AnyConnection| claim(connection, account, &owner, under_way, now.0);
     let Some(claimed) = dispatch.db.write(write).await? else { return Ok(None) };
-    let Claimed { account, mut sends, passed } = claimed;
+    let Claimed { account, mut sends, doubts, passed } = claimed;
     if !sends.is_empty() {
         dispatch.survives(FailPoint::MessageClaimed)?;
     }
@@ -141,9 +142,26 @@ async fn take(dispatch: &Dispatch, account: ChannelAccountId, under_way: usize) 
         dispatch.survives(FailPoint::MessageStarted)?;
     }
     let (mut running, mut failed): (Vec<BoxFuture<'static, Ended>>, Vec<Ended>) = (Vec::new(), Vec::new());
+    let mut keys = None;
     for send in sends {
-        match prepare(dispatch, &account, &send, now) {
-            Ok(out) => running.push(attempt(dispatch.clone(), account.clone(), send, out).boxed()),
+        let doubt = doubts.get(&send.id).copied();
+        if doubt.is_some_and(|doubt| doubt >= account.provider.knows_repeats_ms()) && !send.may_duplicate {
+            let answer =
+                Answer::without_reply(Outcome::Uncertain, "a repeat would not be known as one any more");
+            failed.push(Ended { send, answer, jitter: rand::random(), is_telling: false });
+            continue;
+        }
+        match prepare(dispatch, &account, &send, now, &mut keys) {
+            Ok(out) => {
+                let attempt = attempt(
+                    dispatch.clone(),
+                    (account.tenant_id, account.provider),
+                    send,
+                    out,
+                    doubt.is_some(),
+                );
+                running.push(attempt.boxed());
+            }
             Err(error) => {
                 log::error!(target: "deskwire::centre", "send {} cannot be made: {error}", send.id);
                 let answer = Answer::without_reply(Outcome::Configuration, "the request could not be made");
@@ -155,13 +173,25 @@ async fn take(dispatch: &Dispatch, account: ChannelAccountId, under_way: usize) 
     Ok(Some(Taken { room, is_patient, running, failed, passed }))
 }
 
-/// What goes out of a send, and what the account is set to.
+/// Whose token requests carry, and the one with which they begin.
+type Keys = (Wanted, First);
+
+/// What goes out of a send, and with what.
+struct Out {
+    carriage: Carriage,
+    config: Config,
+    /// The token that it needs, the same for all that are made together.
+    keys: Option<Keys>,
+}
+
+/// What goes out of a send.
 fn prepare(
     dispatch: &Dispatch,
     account: &AccountRow,
     send: &SendRow,
     now: Millis,
-) -> Result<(Carriage, Config)> {
+    keys: &mut Option<Keys>,
+) -> Result<Out> {
     let config = accounts::service::open(&dispatch.vault, account)?;
     let rendered: Option<Rendered> = serde_json::from_str(&send.body)
         .map_err(|cause| Error::internal("a stored message cannot be read").caused_by(cause))?;
@@ -176,19 +206,35 @@ fn prepare(
     let path = accounts::service::hook(account.id, &config);
     let receipts_at = dispatch.public_url.as_ref().zip(path).map(|(public, path)| format!("{public}{path}"));
     let carriage = channels::carriage(account.provider, &config, message, receipts_at.as_deref())?;
-    Ok((carriage, config))
+    if !matches!(carriage, Carriage::Tokened(_)) {
+        return Ok(Out { carriage, config, keys: None });
+    }
+    if keys.is_none() {
+        let wanted = Tokens::wanted(account, &config)?;
+        let first = dispatch.tokens.first(&wanted);
+        *keys = Some((wanted, first));
+    }
+    Ok(Out { carriage, config, keys: keys.clone() })
 }
 
 async fn attempt(
     dispatch: Dispatch,
-    account: AccountRow,
+    of: (TenantId, Provider),
     send: SendRow,
-    (carriage, config): (Carriage, Config),
+    out: Out,
+    is_repeat: bool,
 ) -> Ended {
-    let means = (&dispatch.transport, &dispatch.journal);
-    let answer = channels::carry(means, (account.tenant_id, account.provider), carriage).await;
-    let answer = hidden::hidden(answer, &config);
-    Ended { send, answer, jitter: rand::random(), is_telling: true }
+    let (answer, is_telling) = match (out.carriage, out.keys) {
+        (Carriage::Tokened(request), Some((wanted, first))) => {
+            dispatch.tokens.carry(&wanted, first, &request, is_repeat).await
+        }
+        (carriage, _) => {
+            let means = (&dispatch.transport, &dispatch.journal);
+            (channels::carry(means, of, carriage).await, true)
+        }
+    };
+    let answer = hidden::hidden(answer, &out.config);
+    Ended { send, answer, jitter: rand::random(), is_telling }
 }
 
 /// Writes down how attempts ended; a store that is away for a moment is waited for.

@@ -61,7 +61,8 @@ pub fn reach(
         Err(error) => return Ok((Applied::unreadable(rule, &error), Vec::new())),
     };
     let priority = MessagePriority::from_rank(rule.priority);
-    let wanted = Wanted { recipients: &recipients, customer, agent, channel, priority };
+    let account = rule.account_id;
+    let wanted = Wanted { recipients: &recipients, customer, agent, channel, account, priority };
     let (found, has_more) = receivers(connection, rule.tenant_id, wanted, now)?;
     if found.is_empty() {
         let nobody = Applied { decision: DecisionKind::NoRecipient, rendered: None, dedupe: None, ..applied };

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use crate::db::AnyConnection;
 use crate::db::DbErrorKind;
 use crate::db::error_kind::error_kind;
-use crate::db::schema::{member, message_opt_out, message_recipient};
+use crate::db::schema::{member, message_identity, message_opt_out, message_recipient};
 use crate::domain::centre::account::Channel;
 use crate::domain::centre::recipient::{OPT_OUTS_MAX, OptOutRow};
 use crate::domain::centre::send::MessagePriority;
@@ -69,7 +69,13 @@ pub fn covers_address(
         .load(connection)?;
     // A notification goes to a member by its id.
     let named = address.parse::<MemberId>().ok().filter(|_| channel == Channel::InApp);
-    let members = members.into_iter().chain(named).map(|id| PersonId(id.0));
+    let followers: Vec<PersonId> = message_identity::table
+        .filter(message_identity::tenant_id.eq(tenant))
+        .filter(message_identity::openid.eq(address))
+        .limit(SHARING)
+        .select(message_identity::person_id)
+        .load(connection)?;
+    let members = members.into_iter().chain(named).map(|id| PersonId(id.0)).chain(followers);
     let persons = members.chain(recipients.into_iter().map(|id| PersonId(id.0)));
     let asked: Vec<_> =
         persons.flat_map(|id| MessagePriority::ALL.iter().map(move |one| (id, *one))).collect();
@@ -168,7 +174,8 @@ fn find(connection: &mut AnyConnection, row: &OptOutRow) -> Result<Option<OptOut
         .optional()?)
 }
 
-fn is_there(connection: &mut AnyConnection, tenant: TenantId, person: PersonId) -> Result<bool> {
+/// Whether there is such a member or message recipient.
+pub fn is_there(connection: &mut AnyConnection, tenant: TenantId, person: PersonId) -> Result<bool> {
     let members: i64 = member::table
         .filter(member::id.eq(person.0))
         .filter(member::tenant_id.eq(tenant))

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use diesel::prelude::*;
 
-use crate::centre::opt_outs;
+use crate::centre::{identities, opt_outs};
 use crate::db::AnyConnection;
 use crate::db::schema::{group_member, member, message_recipient};
 use crate::domain::centre::account::Channel;
@@ -13,7 +13,7 @@ use crate::domain::centre::recipient::{
 };
 use crate::domain::centre::send::{MessagePriority, RecipientType};
 use crate::domain::member::{MemberStatus, Role};
-use crate::kernel::{GroupId, MemberId, MessageRecipientId, PersonId, Result, TenantId};
+use crate::kernel::{ChannelAccountId, GroupId, MemberId, MessageRecipientId, PersonId, Result, TenantId};
 use crate::on;
 
 /// Members of one role or group that are looked at: one more than are reached, so that it is known whether there are more.
@@ -47,6 +47,8 @@ pub struct Wanted<'a> {
     pub agent: Option<MemberId>,
     /// The channel.
     pub channel: Channel,
+    /// Through which account: who a person is may depend on it.
+    pub account: ChannelAccountId,
     /// How urgent the message is.
     pub priority: MessagePriority,
 }
@@ -65,6 +67,24 @@ struct Person {
 enum Found {
     Member(RecipientType, MemberId),
     Row(MessageRecipientId),
+}
+
+impl Found {
+    fn person(&self) -> PersonId {
+        match self {
+            Self::Member(_, id) => PersonId(id.0),
+            Self::Row(id) => PersonId(id.0),
+        }
+    }
+}
+
+/// What is known of persons beside their rows.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    /// The members that may be reached.
+    members: &'a HashMap<MemberId, Person>,
+    /// Who they, and message recipients, are to the account.
+    openids: &'a HashMap<PersonId, String>,
 }
 
 /// The persons of a list, each once, at most [`PERSONS_MAX`] in the order of the list, and whether there are more.
@@ -100,13 +120,26 @@ pub fn receivers(
     }
     let rows = rows(connection, tenant, &found)?;
     let members = members(connection, tenant, &found, &rows, now)?;
+    let openids = match wanted.channel {
+        Channel::Wechat => {
+            let persons: Vec<PersonId> = found
+                .iter()
+                .map(Found::person)
+                .chain(rows.iter().map(|row| PersonId(row.id.0)))
+                .chain(rows.iter().filter_map(|row| Some(PersonId(row.member_id?.0))))
+                .collect();
+            identities::store::openids(connection, tenant, wanted.account, &persons)?
+        }
+        _ => HashMap::new(),
+    };
+    let known = Known { members: &members, openids: &openids };
     let (mut receivers, mut seen, mut has_more) = (Vec::new(), HashSet::new(), false);
     for one in found {
         let row = match &one {
             Found::Row(id) => rows.iter().find(|row| row.id == *id),
             Found::Member(_, id) => rows.iter().find(|row| row.member_id == Some(*id)),
         };
-        let Some(receiver) = receiver(&one, row, &members, wanted.channel) else { continue };
+        let Some(receiver) = receiver(&one, row, known, wanted.channel) else { continue };
         let person = row.and_then(|row| row.member_id).map_or(receiver.id, |member| PersonId(member.0));
         if !seen.insert(person) {
             continue;
@@ -128,7 +161,7 @@ pub fn receivers(
 fn receiver(
     found: &Found,
     row: Option<&RecipientRow>,
-    members: &HashMap<MemberId, Person>,
+    Known { members, openids }: Known<'_>,
     channel: Channel,
 ) -> Option<Receiver> {
     if row.is_some_and(|row| row.status == RecipientStatus::Disabled) {
@@ -156,6 +189,10 @@ fn receiver(
         Channel::Email => own(|row| &row.email).or_else(|| member.map(|member| member.email.clone())),
         Channel::Sms => own(|row| &row.phone).or_else(|| e164(&member?.mobile)),
         Channel::InApp => member.map(|member| member.id.to_string()),
+        Channel::Wechat => {
+            let of = |person: PersonId| openids.get(&person).cloned();
+            row.and_then(|row| of(PersonId(row.id.0))).or_else(|| of(PersonId(member?.id.0)))
+        }
         Channel::Webhook | Channel::Robot => None,
     };
     let nickname = || member.map(|member| member.nickname.clone()).unwrap_or_default();

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use crate::db::AnyConnection;
 use crate::db::DbErrorKind;
 use crate::db::error_kind::error_kind;
-use crate::db::schema::{member, message_recipient};
+use crate::db::schema::{member, message_identity, message_recipient};
 use crate::domain::centre::recipient::{RECIPIENTS_MAX, RecipientRow};
 use crate::kernel::{Code, Error, MemberId, MessageRecipientId, Result, TenantId};
 
@@ -84,7 +84,7 @@ pub fn update(connection: &mut AnyConnection, row: &RecipientRow) -> Result<()> 
     told(changed)
 }
 
-/// Deletes a recipient; its member may have another one. Errors: `not_found`.
+/// Deletes a recipient, with who it is to official accounts; its member may have another one. Errors: `not_found`.
 pub fn delete(
     connection: &mut AnyConnection,
     tenant: TenantId,
@@ -103,10 +103,12 @@ pub fn delete(
         message_recipient::member_id.eq(None::<MemberId>),
     ))
     .execute(connection)?;
-    match deleted {
-        1 => Ok(()),
-        _ => Err(Error::not_found()),
+    if deleted != 1 {
+        return Err(Error::not_found());
     }
+    let identities = message_identity::table.filter(message_identity::person_id.eq(id.0));
+    diesel::delete(identities.filter(message_identity::tenant_id.eq(tenant))).execute(connection)?;
+    Ok(())
 }
 
 /// Whether its member is there and has no other recipient.

@@ -42,9 +42,9 @@ pub async fn create_message_template(
     caller: Admin,
     input: Body<CreateMessageTemplate>,
 ) -> Result<HttpResponse> {
-    let CreateMessageTemplate { name, channel, webhook, robot, email, sms, in_app, variables } =
+    let CreateMessageTemplate { name, channel, webhook, robot, email, sms, in_app, wechat, variables } =
         input.into_inner();
-    let content = Parts { webhook, robot, email, sms, in_app }.of(channel)?;
+    let content = Parts { webhook, robot, email, sms, in_app, wechat }.of(channel)?;
     let row = service::create(&app, caller.actor, &name, &content, &variables).await?;
     Ok(HttpResponse::Created().json(MessageTemplate::try_from(row)?))
 }
@@ -98,8 +98,9 @@ pub async fn update_message_template(
     id: web::Path<MessageTemplateId>,
     input: Body<UpdateMessageTemplate>,
 ) -> Result<web::Json<MessageTemplate>> {
-    let UpdateMessageTemplate { name, webhook, robot, email, sms, in_app, variables } = input.into_inner();
-    let content = Parts { webhook, robot, email, sms, in_app }.any()?;
+    let UpdateMessageTemplate { name, webhook, robot, email, sms, in_app, wechat, variables } =
+        input.into_inner();
+    let content = Parts { webhook, robot, email, sms, in_app, wechat }.any()?;
     let row = service::update(&app, caller.actor, id.into_inner(), name, content, variables).await?;
     MessageTemplate::try_from(row).map(web::Json)
 }

@@ -9,7 +9,7 @@ use super::service;
 use crate::domain::centre::account::Channel;
 use crate::domain::centre::template::{
     EmailContent, InAppContent, Rendered, RobotContent, RobotFormat, SmsContent, SmsParameter, TemplateRow,
-    Variable, VersionRow, WebhookContent,
+    Variable, VersionRow, WebhookContent, WechatContent, WechatMiniProgram,
 };
 use crate::kernel::{Error, MessageTemplateId, Millis, Result};
 
@@ -37,6 +37,9 @@ pub struct MessageTemplate {
     /// What the draft says, of the channel `in_app`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) in_app: Option<InAppContent>,
+    /// What the draft says, of the channel `wechat`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) wechat: Option<WechatContent>,
     /// The fields of payloads that the draft uses.
     pub(super) variables: Vec<Variable>,
     /// The version that is published and that rules send; null: none yet.
@@ -55,7 +58,7 @@ impl TryFrom<TemplateRow> for MessageTemplate {
 
     fn try_from(row: TemplateRow) -> Result<Self> {
         let (content, variables) = service::read(&row.content, &row.variables)?;
-        let Parts { webhook, robot, email, sms, in_app } = content.into();
+        let Parts { webhook, robot, email, sms, in_app, wechat } = content.into();
         Ok(Self {
             id: row.id,
             name: row.name,
@@ -65,6 +68,7 @@ impl TryFrom<TemplateRow> for MessageTemplate {
             email,
             sms,
             in_app,
+            wechat,
             variables,
             version: (row.version > 0).then_some(row.version),
             changed: row.changed,
@@ -94,6 +98,9 @@ pub struct MessageTemplateVersion {
     /// What it says, of the channel `in_app`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) in_app: Option<InAppContent>,
+    /// What it says, of the channel `wechat`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) wechat: Option<WechatContent>,
     /// The fields of payloads that it uses.
     pub(super) variables: Vec<Variable>,
     /// When it was published.
@@ -105,9 +112,9 @@ impl TryFrom<VersionRow> for MessageTemplateVersion {
 
     fn try_from(row: VersionRow) -> Result<Self> {
         let (content, variables) = service::read(&row.content, &row.variables)?;
-        let Parts { webhook, robot, email, sms, in_app } = content.into();
+        let Parts { webhook, robot, email, sms, in_app, wechat } = content.into();
         let created_at = Millis(row.created_at);
-        Ok(Self { version: row.version, webhook, robot, email, sms, in_app, variables, created_at })
+        Ok(Self { version: row.version, webhook, robot, email, sms, in_app, wechat, variables, created_at })
     }
 }
 
@@ -134,6 +141,9 @@ pub struct CreateMessageTemplate {
     /// What it says, of the channel `in_app`.
     #[serde(default)]
     pub(super) in_app: Option<InAppContent>,
+    /// What it says, of the channel `wechat`.
+    #[serde(default)]
+    pub(super) wechat: Option<WechatContent>,
     /// The fields of payloads that it uses. Absent: none.
     #[serde(default)]
     pub(super) variables: Vec<Variable>,
@@ -161,6 +171,9 @@ pub struct UpdateMessageTemplate {
     /// What it says, of the channel `in_app`.
     #[serde(default)]
     pub(super) in_app: Option<InAppContent>,
+    /// What it says, of the channel `wechat`.
+    #[serde(default)]
+    pub(super) wechat: Option<WechatContent>,
     /// The fields of payloads that it uses.
     #[serde(default)]
     pub(super) variables: Option<Vec<Variable>>,
@@ -178,7 +191,7 @@ pub struct PreviewMessageTemplate {
 
 /// What is sent: of the channel `webhook` the fields `type` and `data`, of the channel `robot` `format`, `title` and `text`,
 /// of the channel `email` `subject`, `text` and `html`, of the channel `sms` `text`, `code` and `params`, of the channel
-/// `in_app` `title`, `body`, `link` and `data`.
+/// `in_app` `title`, `body`, `link` and `data`, of the channel `wechat` `template_id`, `data`, `url` and `mini_program`.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct RenderedMessage {
     /// The `type` of the body.
@@ -214,6 +227,15 @@ pub struct RenderedMessage {
     /// The values of the provider's template, in its order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) params: Option<Vec<SmsParameter>>,
+    /// The template of the official account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template_id: Option<String>,
+    /// The page that the message opens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    /// The mini program that the message opens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mini_program: Option<WechatMiniProgram>,
 }
 
 impl From<Rendered> for RenderedMessage {
@@ -228,6 +250,13 @@ impl From<Rendered> for RenderedMessage {
             Rendered::Email { subject, text, html } => {
                 Self { subject: Some(subject), text, html, ..Self::default() }
             }
+            Rendered::Wechat(content) => Self {
+                template_id: Some(content.template_id),
+                data: serde_json::to_value(content.data).ok(),
+                url: content.url,
+                mini_program: content.mini_program,
+                ..Self::default()
+            },
             Rendered::Sms { text, code, params } => {
                 Self { text, code, params: Some(params), ..Self::default() }
             }

@@ -2,7 +2,7 @@
 
 use crate::domain::centre::account::Channel;
 use crate::domain::centre::template::{
-    Content, EmailContent, InAppContent, RobotContent, SmsContent, WebhookContent,
+    Content, EmailContent, InAppContent, RobotContent, SmsContent, WebhookContent, WechatContent,
 };
 use crate::kernel::{Error, Result};
 
@@ -14,6 +14,7 @@ pub(super) struct Parts {
     pub email: Option<EmailContent>,
     pub sms: Option<SmsContent>,
     pub in_app: Option<InAppContent>,
+    pub wechat: Option<WechatContent>,
 }
 
 impl Parts {
@@ -51,6 +52,7 @@ impl Parts {
             self.email.map(Content::Email),
             self.sms.map(Content::Sms),
             self.in_app.map(Content::InApp),
+            self.wechat.map(Content::Wechat),
         ];
         each.into_iter().flatten()
     }
@@ -64,6 +66,7 @@ impl From<Content> for Parts {
             Content::Email(content) => Self { email: Some(content), ..Self::default() },
             Content::Sms(content) => Self { sms: Some(content), ..Self::default() },
             Content::InApp(content) => Self { in_app: Some(content), ..Self::default() },
+            Content::Wechat(content) => Self { wechat: Some(content), ..Self::default() },
         }
     }
 }

@@ -225,6 +225,11 @@ fn bounds(check: &mut Checker, content: &Content, variables: &[Variable]) {
                 check.wrong("/in_app/data", "too_long", format!("at most {DATA_MAX} bytes"));
             }
         }
+        Content::Wechat(content) => {
+            for (pointer, code, detail) in content.faults() {
+                check.wrong(&pointer, code, detail);
+            }
+        }
     }
 }
 

@@ -6,14 +6,15 @@ use serde_json::Value;
 
 use crate::app::App;
 use crate::centre::channels::transport::Transport;
-use crate::centre::channels::{self, Answer, Message, hidden, smtp};
+use crate::centre::channels::{self, Answer, Carriage, Message, hidden, smtp};
 use crate::centre::dispatch::limit;
+use crate::centre::tokens::Tokens;
 use crate::centre::{accounts, opt_outs, templates};
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
-use crate::domain::centre::account::Channel;
+use crate::domain::centre::account::{AccountRow, Channel, Config};
 use crate::domain::centre::mailbox::mailbox;
-use crate::domain::centre::recipient::e164;
+use crate::domain::centre::recipient::{e164, openid};
 use crate::domain::centre::send::Outcome;
 use crate::domain::centre::template::{Rendered, samples};
 use crate::domain::permission::{Operation, require};
@@ -117,18 +118,34 @@ pub async fn test(
     // Nobody would know a receipt of it, so none is asked for.
     let carriage = channels::carriage(account.provider, &config, message, None)?;
     let began = Instant::now();
-    let means = (transport, &app.journal);
-    let carried = channels::carry(means, (tenant, account.provider), carriage);
-    let carried = tokio::time::timeout(LIMIT, carried).await;
+    let carried = tokio::time::timeout(LIMIT, carry(app, transport, &account, &config, carriage)).await;
     let duration = began.elapsed();
-    let answer =
-        carried.unwrap_or_else(|_| Answer::without_reply(Outcome::Uncertain, "no answer within 45 seconds"));
+    let late = || Ok(Answer::without_reply(Outcome::Uncertain, "no answer within 45 seconds"));
+    let answer = carried.unwrap_or_else(|_| late())?;
     // The place is given back by itself when this fails: what the provider said is worth more.
     let end = app.db.write(move |connection| limit::ended(connection, tenant, test)).await;
     if let Err(error) = end {
         log::debug!(target: "deskwire::centre", "the end of a test was not written down: {error}");
     }
     Ok(Tested { id: test, answer: hidden::hidden(answer, &config), rendered, address, opted_out, duration })
+}
+
+/// Carries what goes out, with the account's access token where it needs one.
+async fn carry(
+    app: &App,
+    transport: &Transport,
+    account: &AccountRow,
+    config: &Config,
+    carriage: Carriage,
+) -> Result<Answer> {
+    let Carriage::Tokened(request) = carriage else {
+        let means = (transport, &app.journal);
+        return Ok(channels::carry(means, (account.tenant_id, account.provider), carriage).await);
+    };
+    let vault = app.auth.vault().clone();
+    let tokens = Tokens::new(app.db.clone(), app.clock.clone(), vault, transport.clone());
+    let wanted = Tokens::wanted(account, config)?;
+    Ok(tokens.carry(&wanted, tokens.first(&wanted), &request, false).await.0)
 }
 
 /// The address in the form in which it is used.
@@ -158,6 +175,10 @@ fn address(channel: Channel, given: Option<String>) -> Result<Option<String>> {
             }
             given
         }
+        Channel::Wechat => openid(&given).unwrap_or_else(|detail| {
+            check.wrong("/address", "invalid", detail);
+            String::new()
+        }),
         Channel::Webhook | Channel::Robot => {
             check.wrong("/address", "invalid", format!("what goes to a {channel} has no address of its own"));
             String::new()

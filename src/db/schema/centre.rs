@@ -152,6 +152,32 @@ diesel::table! {
 }
 
 diesel::table! {
+    message_identity (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        account_id -> BigInt,
+        person_id -> BigInt,
+        openid -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    channel_token (account_id) {
+        account_id -> BigInt,
+        tenant_id -> BigInt,
+        sealed_token -> Text,
+        made_for -> Text,
+        generation -> BigInt,
+        renew_at -> BigInt,
+        expires_at -> BigInt,
+        lease_owner -> Nullable<Text>,
+        lease_until -> BigInt,
+    }
+}
+
+diesel::table! {
     message_attempt (send_id, number) {
         send_id -> BigInt,
         number -> BigInt,

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Channel;
 use super::send::MessagePriority;
-use crate::db::schema::{message_opt_out, message_recipient};
+use crate::db::schema::{message_identity, message_opt_out, message_recipient};
 use crate::domain::member::Role;
-use crate::kernel::{GroupId, MemberId, MessageRecipientId, OptOutId, PersonId, TenantId};
+use crate::kernel::{
+    ChannelAccountId, GroupId, MemberId, MessageIdentityId, MessageRecipientId, OptOutId, PersonId, TenantId,
+};
 use crate::text_enum;
 
 /// Most message recipients of a tenant.
@@ -21,6 +23,8 @@ pub const RECIPIENTS_OF_RULE_MAX: usize = 20;
 pub const PERSONS_MAX: usize = 200;
 /// Longest name of a time zone, in characters.
 pub const TIME_ZONE_MAX: usize = 64;
+/// Longest openid, in characters; WeChat's have 28.
+pub const OPENID_MAX: usize = 128;
 /// Most opt-outs of a person.
 pub const OPT_OUTS_MAX: i64 = 50;
 
@@ -129,6 +133,26 @@ impl RecipientRow {
     }
 }
 
+/// A row of `message_identity`.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = message_identity, treat_none_as_default_value = false)]
+pub struct IdentityRow {
+    /// The identity.
+    pub id: MessageIdentityId,
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// To which account.
+    pub account_id: ChannelAccountId,
+    /// Who: a member or a message recipient.
+    pub person_id: PersonId,
+    /// Its name at the account.
+    pub openid: String,
+    /// When it was made, unix milliseconds.
+    pub created_at: i64,
+    /// When it last changed, unix milliseconds.
+    pub updated_at: i64,
+}
+
 /// A row of `message_opt_out`.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = message_opt_out, treat_none_as_default_value = false)]
@@ -192,6 +216,16 @@ impl QuietHours {
         let end = day.to_datetime(civil::Time::new(hour, minute, 0, 0).ok()?).to_zoned(zone).ok()?;
         // A clock that was put back shows the same hour twice.
         Some(end.timestamp().as_millisecond()).filter(|end| *end > at)
+    }
+}
+
+/// An openid without spaces around; what is wrong with it otherwise.
+pub fn openid(text: &str) -> Result<String, String> {
+    let openid = text.trim();
+    let is_plain = openid.bytes().all(|one| one.is_ascii_alphanumeric() || b"_-".contains(&one));
+    match is_plain && (1..=OPENID_MAX).contains(&openid.len()) {
+        true => Ok(openid.to_owned()),
+        false => Err(format!("1 to {OPENID_MAX} letters, digits, hyphens and underscores")),
     }
 }
 

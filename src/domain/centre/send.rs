@@ -194,6 +194,8 @@ text_enum! {
         NotNow = "not_now",
         /// No answer came: it may have arrived.
         Uncertain = "uncertain",
+        /// Nothing went out: the provider gave no access token.
+        NoToken = "no_token",
         /// The worker died before anything went out.
         Abandoned = "abandoned",
     }

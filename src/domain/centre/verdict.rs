@@ -9,6 +9,8 @@ use super::send::{MessagePriority, Outcome, SLOWED_MAX, SendEvent, SendReason};
 
 /// Shortest wait after the provider asked to slow down or did not answer, in milliseconds.
 const SLOW_MS: i64 = 60_000;
+/// How long a send waits for an access token, in milliseconds.
+const TOKEN_MS: i64 = 5_000;
 
 /// What is known of a send when its attempt has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,9 @@ pub struct Attempted {
     pub slowed: i64,
     /// Whether it was sent again before although it may have arrived.
     pub may_duplicate: bool,
+    /// How long ago the first attempt began that may have arrived, this one among them, in milliseconds; `None`: there is
+    /// none, or the provider knows no repeats for a time.
+    pub doubt_ms: Option<i64>,
 }
 
 /// What becomes of a send.
@@ -44,6 +49,15 @@ pub struct Verdict {
 
 /// What becomes of a send after this outcome. `retry_after_ms` is the provider's wish; `jitter` is between 0 and 1.
 pub fn judge(send: Attempted, outcome: Outcome, retry_after_ms: Option<i64>, jitter: f64) -> Verdict {
+    let verdict = decide(send, outcome, retry_after_ms, jitter);
+    match (send.doubt_ms, verdict.reason) {
+        // None of the later attempts says anything of the one that may have arrived.
+        (Some(_), Some(SendReason::Attempts)) => Verdict { event: SendEvent::Lost, reason: None, ..verdict },
+        _ => verdict,
+    }
+}
+
+fn decide(send: Attempted, outcome: Outcome, retry_after_ms: Option<i64>, jitter: f64) -> Verdict {
     let stays = Verdict {
         event: SendEvent::Accepted,
         reason: None,
@@ -58,6 +72,7 @@ pub fn judge(send: Attempted, outcome: Outcome, retry_after_ms: Option<i64>, jit
         Outcome::Content => refused(stays, SendReason::Content),
         Outcome::Recipient => refused(stays, SendReason::Recipient),
         Outcome::Configuration | Outcome::Abandoned => uncounted,
+        Outcome::NoToken => Verdict { wait_ms: TOKEN_MS + (TOKEN_MS as f64 * jitter) as i64, ..uncounted },
         Outcome::Slow if send.slowed < SLOWED_MAX => {
             let wait_ms = retry_after_ms.unwrap_or(SLOW_MS).clamp(1_000, BREAKER_MAX_MS);
             Verdict { wait_ms, slowed: send.slowed + 1, ..uncounted }
@@ -67,6 +82,7 @@ pub fn judge(send: Attempted, outcome: Outcome, retry_after_ms: Option<i64>, jit
         }
         Outcome::NotNow => again(send, stays, SLOW_MS, retry_after_ms, jitter),
         Outcome::Uncertain if send.provider.is_replay_safe() => again(send, stays, SLOW_MS, None, jitter),
+        Outcome::Uncertain if let Some(verdict) = known_again(send, stays, jitter) => verdict,
         Outcome::Uncertain => match (send.priority, send.may_duplicate) {
             (MessagePriority::Code | MessagePriority::Urgent, false) => {
                 let verdict = again(send, stays, 0, None, jitter);
@@ -75,6 +91,13 @@ pub fn judge(send: Attempted, outcome: Outcome, retry_after_ms: Option<i64>, jit
             _ => Verdict { event: SendEvent::Lost, ..stays },
         },
     }
+}
+
+/// The next attempt of a send that may have arrived, where the receiver still knows it as a repeat then.
+fn known_again(send: Attempted, stays: Verdict, jitter: f64) -> Option<Verdict> {
+    let verdict = again(send, stays, SLOW_MS, None, jitter);
+    let at = send.doubt_ms?.saturating_add(verdict.wait_ms);
+    (verdict.event == SendEvent::NotSent && at < send.provider.knows_repeats_ms()).then_some(verdict)
 }
 
 fn refused(stays: Verdict, reason: SendReason) -> Verdict {
@@ -134,7 +157,7 @@ impl Health {
                 let streak = self.streak.max(BREAKER_FAILURES - 1) + 1;
                 Self { streak, paused_until: now + open_ms(streak), reason: Some(PauseReason::Configuration) }
             }
-            Outcome::Retry | Outcome::Uncertain => {
+            Outcome::Retry | Outcome::Uncertain | Outcome::NoToken => {
                 let streak = self.streak + 1;
                 match streak >= BREAKER_FAILURES {
                     true => Self {
@@ -161,7 +184,7 @@ mod tests {
     use super::*;
 
     fn send(provider: Provider, priority: MessagePriority, attempts: i64) -> Attempted {
-        Attempted { provider, priority, attempts, slowed: 0, may_duplicate: false }
+        Attempted { provider, priority, attempts, slowed: 0, may_duplicate: false, doubt_ms: None }
     }
 
     #[test]
@@ -205,6 +228,38 @@ mod tests {
             (verdict.event, verdict.may_duplicate, verdict.wait_ms),
             (SendEvent::NotSent, false, 60_000)
         );
+    }
+
+    /// WeChat knows a repeat for ten minutes: after that what may have arrived is left alone.
+    #[test]
+    fn what_may_have_arrived_is_repeated_only_while_it_is_known() {
+        let after = |attempts: i64, priority, doubt_ms, outcome| {
+            let send = Attempted { doubt_ms: Some(doubt_ms), ..send(Provider::Wechat, priority, attempts) };
+            let verdict = judge(send, outcome, None, 0.5);
+            (verdict.event, verdict.reason, verdict.may_duplicate)
+        };
+        let notice = MessagePriority::Notice;
+        let (again, lost) = ((SendEvent::NotSent, None, false), (SendEvent::Lost, None, false));
+        assert_eq!(after(1, notice, 20_000, Outcome::Uncertain), again);
+        assert_eq!(after(2, notice, 479_000, Outcome::Uncertain), again);
+        assert_eq!(after(2, notice, 480_000, Outcome::Uncertain), lost);
+        assert_eq!(after(1, notice, i64::MAX, Outcome::Uncertain), lost);
+        assert_eq!(after(7, notice, 1_000, Outcome::Uncertain), lost, "no attempt is left");
+        assert_eq!(after(7, notice, 1_000, Outcome::Retry), lost, "it is not said that it was not sent");
+        let once_more = (SendEvent::NotSent, None, true);
+        assert_eq!(after(1, MessagePriority::Code, 600_000, Outcome::Uncertain), once_more);
+    }
+
+    #[test]
+    fn without_a_token_sends_wait_and_the_breaker_counts() {
+        let first = send(Provider::Wechat, MessagePriority::Notice, 1);
+        let verdict = judge(first, Outcome::NoToken, None, 0.5);
+        assert_eq!((verdict.event, verdict.attempts, verdict.wait_ms), (SendEvent::NotSent, 0, 7_500));
+        let mut health = Health::WELL;
+        for _ in 0..BREAKER_FAILURES {
+            health = health.after(Outcome::NoToken, None, 0);
+        }
+        assert_eq!((health.paused_until, health.reason), (60_000, Some(PauseReason::Failures)));
     }
 
     #[test]

@@ -19,6 +19,9 @@ mod sms;
 mod sms_provider;
 mod templates;
 mod trials;
+mod wechat;
+mod wechat_provider;
+mod wechat_tokens;
 
 use serde_json::{Value, json};
 

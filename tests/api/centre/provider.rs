@@ -1,4 +1,4 @@
-//! A provider that speaks the protocols of webhooks, group robots and text messages on the loopback, checks signatures itself, remembers
+//! A provider that speaks the protocols of webhooks, group robots, text messages and WeChat on the loopback, checks signatures itself, remembers
 //! what it was given, and misbehaves as it is told.
 
 use std::collections::{HashMap, VecDeque};
@@ -43,6 +43,8 @@ struct State {
     deliveries: Vec<Delivery>,
     script: HashMap<String, VecDeque<Act>>,
     always: HashMap<String, Act>,
+    /// Which access token holds, as WeChat.
+    token: u64,
 }
 
 /// A running provider; it ends with the test.
@@ -92,6 +94,16 @@ impl Provider {
         state.deliveries.iter().filter(|one| one.path == path).cloned().collect()
     }
 
+    /// Lets the access token that holds end, as another system that uses the official account may.
+    pub fn revoke(&self) {
+        self.state.lock().unwrap().token += 1;
+    }
+
+    fn accept(&self, delivery: &Delivery) -> (u16, &'static str, String) {
+        let token = self.state.lock().unwrap().token;
+        super::wechat_provider::accept(delivery, token).unwrap_or_else(|| accept(delivery))
+    }
+
     async fn serve(self, stream: TcpStream) {
         let mut stream = BufReader::new(stream);
         while let Some(delivery) = read(&mut stream).await {
@@ -106,9 +118,9 @@ impl Provider {
                 Some(Act::Close) => return,
                 Some(Act::Wait(milliseconds)) => {
                     tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
-                    accept(&delivery)
+                    self.accept(&delivery)
                 }
-                None => accept(&delivery),
+                None => self.accept(&delivery),
             };
             let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n{headers}\r\n", body.len());
             if stream.write_all(format!("{head}{body}").as_bytes()).await.is_err() {

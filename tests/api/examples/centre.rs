@@ -29,6 +29,7 @@ pub async fn play(recorder: &mut Recorder<'_>, admin: &Client) {
     events(recorder, admin).await;
     recipients(recorder, admin).await;
     receipts(recorder, admin).await;
+    identities(recorder, admin).await;
     uncertain(recorder, admin).await;
     notifications(recorder, admin).await;
     recorder.call("delete_message_rule", admin, &format!("DELETE /message-rules/{rule}"), None).await;
@@ -125,6 +126,22 @@ async fn recipients(recorder: &mut Recorder<'_>, admin: &Client) {
     let line = format!("DELETE /message-opt-outs/{}", id(&made["id"]));
     recorder.call("delete_message_opt_out", admin, &line, None).await;
     recorder.call("delete_message_recipient", admin, &format!("DELETE {path}"), None).await;
+}
+
+/// A colleague who follows the shop's official account.
+async fn identities(recorder: &mut Recorder<'_>, admin: &Client) {
+    let settings = json!({"app_id": "wxb11529c136998cb6", "app_secret": "example"});
+    let body = json!({"name": "WeChat", "provider": "wechat", "wechat": settings});
+    let account = admin.post("/channel-accounts", body).await.status(201)["account"]["id"].clone();
+    let made = admin.post("/message-recipients", json!({"name": "Li Na, warehouse"})).await.status(201);
+    let person = id(&made["id"]);
+    let body = json!({"account_id": account, "person_id": person, "openid": "oABCD1234efgh5678ijkl9012mno"});
+    let made = recorder.call("create_message_identity", admin, "POST /message-identities", Some(body)).await;
+    let list = format!("GET /message-identities?person_id={person}");
+    recorder.call("list_message_identities", admin, &list, None).await;
+    let line = format!("DELETE /message-identities/{}", id(&made["id"]));
+    recorder.call("delete_message_identity", admin, &line, None).await;
+    admin.delete(&format!("/message-recipients/{person}")).await.status(204);
 }
 
 /// A robot that takes a message and says nothing.

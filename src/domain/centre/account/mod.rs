@@ -5,6 +5,7 @@
 
 mod sms;
 mod smtp;
+mod wechat;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub use sms::{
     TwilioSmsSettings,
 };
 pub use smtp::{FROM_NAME_MAX, HOST_MAX, PASSWORD_MAX, PORTS, SmtpSecurity, SmtpSettings, USERNAME_MAX};
+pub use wechat::{OFFICIAL_APP_ID_MAX, WechatSettings};
 
 /// Most channel accounts of a tenant.
 pub const ACCOUNTS_MAX: i64 = 200;
@@ -50,13 +52,15 @@ text_enum! {
         Sms = "sms",
         /// A notification to a member inside the product (the source's EC).
         InApp = "in_app",
+        /// A template message to a follower of an official account of WeChat (微信模板消息).
+        Wechat = "wechat",
     }
 }
 
 impl Channel {
     /// Whether its messages go to persons: each has an address of its own. The others go to the address of their account.
     pub const fn has_recipients(self) -> bool {
-        matches!(self, Self::Email | Self::Sms | Self::InApp)
+        matches!(self, Self::Email | Self::Sms | Self::InApp | Self::Wechat)
     }
 }
 
@@ -83,6 +87,8 @@ text_enum! {
         TwilioSms = "twilio_sms",
         /// This service itself: notifications to its members.
         InApp = "in_app",
+        /// An official account of WeChat (微信服务号).
+        Wechat = "wechat",
     }
 }
 
@@ -95,6 +101,7 @@ impl Provider {
             Self::Smtp => Channel::Email,
             Self::AliyunSms | Self::TencentSms | Self::TwilioSms => Channel::Sms,
             Self::InApp => Channel::InApp,
+            Self::Wechat => Channel::Wechat,
         }
     }
 
@@ -105,7 +112,7 @@ impl Provider {
 
     /// Whether an account with settings may have a `url` as well, which stands for the provider's own.
     pub const fn may_have_url(self) -> bool {
-        matches!(self.channel(), Channel::Sms)
+        matches!(self.channel(), Channel::Sms | Channel::Wechat)
     }
 
     /// The hosts that its addresses have, the usual one first; empty: any.
@@ -119,6 +126,13 @@ impl Provider {
             Self::AliyunSms => &["dysmsapi.aliyuncs.com", "dysmsapi.ap-southeast-1.aliyuncs.com"],
             Self::TencentSms => &["sms.tencentcloudapi.com"],
             Self::TwilioSms => &["api.twilio.com"],
+            Self::Wechat => &[
+                "api.weixin.qq.com",
+                "api2.weixin.qq.com",
+                "sh.api.weixin.qq.com",
+                "sz.api.weixin.qq.com",
+                "hk.api.weixin.qq.com",
+            ],
         }
     }
 
@@ -126,6 +140,17 @@ impl Provider {
     /// again. Robots, mail servers and phones show whatever they get.
     pub const fn is_replay_safe(self) -> bool {
         matches!(self, Self::Webhook | Self::InApp)
+    }
+
+    /// For how long after an attempt that may have arrived a receiver knows a repeat by its id, in milliseconds. WeChat
+    /// delivers one message for each `client_msg_id` and openid within ten minutes (发送模板消息); one of them is kept for
+    /// clocks and the way.
+    pub const fn knows_repeats_ms(self) -> i64 {
+        match self {
+            Self::Webhook | Self::InApp => i64::MAX,
+            Self::Wechat => 9 * 60_000,
+            _ => 0,
+        }
     }
 
     /// Whether it says later whether messages arrived.
@@ -143,6 +168,8 @@ impl Provider {
             Self::WecomRobot | Self::DingtalkRobot => (20, 60),
             Self::FeishuRobot => (100, 60),
             Self::SlackRobot => (1, 1),
+            // What bursts it bears WeChat does not say; beyond some hundreds at once it answers -1.
+            Self::Wechat => (50, 1),
         }
     }
 
@@ -152,7 +179,7 @@ impl Provider {
             Self::Webhook => 50,
             Self::WecomRobot | Self::DingtalkRobot | Self::FeishuRobot | Self::Smtp => 5,
             Self::SlackRobot => 1,
-            Self::AliyunSms | Self::TencentSms | Self::TwilioSms | Self::InApp => 20,
+            Self::AliyunSms | Self::TencentSms | Self::TwilioSms | Self::InApp | Self::Wechat => 20,
         }
     }
 
@@ -160,6 +187,8 @@ impl Provider {
     pub const fn attempt_limit(self) -> Duration {
         match self {
             Self::Smtp => Duration::from_secs(430),
+            // A message that comes back because its token is stale goes out again with another one.
+            Self::Wechat => Duration::from_secs(60),
             _ => Duration::from_secs(20),
         }
     }
@@ -170,13 +199,13 @@ impl Provider {
     }
 
     /// How long is waited before the second, third … attempt, in seconds; after the last one the send has failed. Of
-    /// webhooks these are the ten attempts of Standard Webhooks. A code in a text message is of use for minutes only.
+    /// webhooks these are the ten attempts of Standard Webhooks. A code is of use for minutes only.
     pub const fn backoff(self, priority: MessagePriority) -> &'static [i64] {
         match self {
             Self::Webhook => &[5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400],
             // Where a server that does not know the sender yet puts it off (greylisting), hours must pass.
             Self::Smtp => &[5, 30, 120, 600, 3_600, 21_600],
-            Self::AliyunSms | Self::TencentSms | Self::TwilioSms => match priority {
+            Self::AliyunSms | Self::TencentSms | Self::TwilioSms | Self::Wechat => match priority {
                 MessagePriority::Code => &[2, 5, 15],
                 _ => &[5, 30, 120, 600, 3_600, 21_600],
             },
@@ -255,6 +284,8 @@ pub enum Settings {
     TencentSms(TencentSmsSettings),
     /// An account for text messages with Twilio.
     TwilioSms(TwilioSmsSettings),
+    /// An official account of WeChat.
+    Wechat(WechatSettings),
 }
 
 impl Settings {
@@ -265,6 +296,7 @@ impl Settings {
             Self::AliyunSms(_) => Provider::AliyunSms,
             Self::TencentSms(_) => Provider::TencentSms,
             Self::TwilioSms(_) => Provider::TwilioSms,
+            Self::Wechat(_) => Provider::Wechat,
         }
     }
 
@@ -275,6 +307,7 @@ impl Settings {
             Self::AliyunSms(settings) => Self::AliyunSms(settings.in_form()),
             Self::TencentSms(settings) => Self::TencentSms(settings.in_form()),
             Self::TwilioSms(settings) => Self::TwilioSms(settings.in_form()),
+            Self::Wechat(settings) => Self::Wechat(settings.in_form()),
         }
     }
 
@@ -285,6 +318,7 @@ impl Settings {
             Self::AliyunSms(settings) => settings.fault(),
             Self::TencentSms(settings) => settings.fault(),
             Self::TwilioSms(settings) => settings.fault(),
+            Self::Wechat(settings) => settings.fault(),
         }
     }
 
@@ -297,6 +331,7 @@ impl Settings {
                 Self::TencentSms(settings.keeping(before))
             }
             (Self::TwilioSms(settings), Self::TwilioSms(before)) => Self::TwilioSms(settings.keeping(before)),
+            (Self::Wechat(settings), Self::Wechat(before)) => Self::Wechat(settings.keeping(before)),
             (settings, _) => settings,
         }
     }

@@ -78,7 +78,7 @@ pub struct TwilioSmsSettings {
 }
 
 /// What is wrong with settings: the pointer inside the object, and one sentence.
-type Fault = Option<(&'static str, String)>;
+pub(super) type Fault = Option<(&'static str, String)>;
 
 impl AliyunSmsSettings {
     /// In the form in which they are stored: without spaces around.
@@ -209,12 +209,12 @@ hidden! {
     TwilioSmsSettings account_sid
 }
 
-fn trimmed(text: String) -> String {
+pub(super) fn trimmed(text: String) -> String {
     text.trim().to_owned()
 }
 
 /// A text without spaces around; nothing when nothing is left.
-fn given(text: String) -> Option<String> {
+pub(super) fn given(text: String) -> Option<String> {
     Some(trimmed(text)).filter(|text| !text.is_empty())
 }
 
@@ -224,7 +224,7 @@ fn key_id(pointer: &'static str, id: &str) -> Fault {
     (!fits).then(|| (pointer, format!("1 to {KEY_ID_MAX} letters, digits, dots, hyphens and underscores")))
 }
 
-fn key(pointer: &'static str, key: Option<&str>) -> Fault {
+pub(super) fn key(pointer: &'static str, key: Option<&str>) -> Fault {
     let Some(key) = key else { return Some((pointer, "the key is needed".to_owned())) };
     let fits = key.bytes().all(|one| one.is_ascii_graphic()) && key.len() <= SECRET_KEY_MAX;
     (!fits).then(|| (pointer, format!("at most {SECRET_KEY_MAX} visible ASCII characters")))

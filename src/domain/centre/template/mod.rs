@@ -9,12 +9,17 @@ mod render;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 mod tests;
+mod wechat;
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use render::{render_text, samples};
+pub use wechat::{
+    FIELD_NAME_MAX, FIELDS_MAX, LIBRARY_ID_MAX, LINK_MAX, OPENED_PATH_MAX, WECHAT_TEMPLATE_ID_MAX,
+    WechatContent, WechatField, WechatMiniProgram,
+};
 
 use super::account::Channel;
 use crate::db::schema::{message_template, message_template_version};
@@ -207,6 +212,8 @@ pub enum Content {
     Sms(SmsContent),
     /// Inside the product.
     InApp(InAppContent),
+    /// To a follower of an official account of WeChat.
+    Wechat(WechatContent),
 }
 
 impl Content {
@@ -218,6 +225,7 @@ impl Content {
             Self::Email(_) => Channel::Email,
             Self::Sms(_) => Channel::Sms,
             Self::InApp(_) => Channel::InApp,
+            Self::Wechat(_) => Channel::Wechat,
         }
     }
 }
@@ -279,6 +287,8 @@ pub enum Rendered {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         data: Option<Value>,
     },
+    /// To a follower of an official account of WeChat: the content with everything in it rendered.
+    Wechat(WechatContent),
 }
 
 impl Rendered {
@@ -290,6 +300,7 @@ impl Rendered {
             Self::Email { .. } => Channel::Email,
             Self::Sms { .. } => Channel::Sms,
             Self::InApp { .. } => Channel::InApp,
+            Self::Wechat(_) => Channel::Wechat,
         }
     }
 }

@@ -104,6 +104,7 @@ impl Content {
                 }
                 found
             }
+            Self::Wechat(content) => content.texts(),
         }
     }
 
@@ -144,6 +145,7 @@ impl Content {
             Self::Email(content) => email(content, payload)?,
             Self::Sms(content) => sms(content, payload)?,
             Self::InApp(content) => in_app(content, payload)?,
+            Self::Wechat(content) => Rendered::Wechat(content.render(payload)?),
         };
         let size = serde_json::to_string(&rendered).map_or(usize::MAX, |text| text.len());
         let most = if matches!(self, Self::Email(_)) { EMAIL_BODY_MAX } else { BODY_MAX };
@@ -208,7 +210,7 @@ fn in_app(content: &InAppContent, payload: &Value) -> Result<Rendered, Fault> {
     Ok(Rendered::InApp { title, body, link, data })
 }
 
-fn length(pointer: &str, text: &str, least: usize, most: usize) -> Result<(), Fault> {
+pub(super) fn length(pointer: &str, text: &str, least: usize, most: usize) -> Result<(), Fault> {
     match text.chars().count() {
         count if count < least => Err(Fault::new(pointer, "the text is empty")),
         count if count > most => Err(Fault::new(pointer, format!("longer than {most} characters"))),

@@ -1,0 +1,2 @@
+DROP TABLE channel_token;
+DROP TABLE message_identity;
