@@ -13,7 +13,8 @@ use futures_util::future::{BoxFuture, join_all};
 
 use crate::db::schema::{
     auth_session, conversation, conversation_member, idempotency_key, lane_batch, member, message_attempt,
-    message_dedupe, message_event, message_receipt, message_send, notification, presence_change,
+    message_dedupe, message_event, message_fallback, message_receipt, message_send, message_throttle,
+    notification, presence_change,
 };
 use crate::db::{AnyConnection, Db};
 use crate::domain::actor::Principal;
@@ -183,7 +184,7 @@ fn remove_receipts(connection: &mut AnyConnection, before: i64) -> Result<usize>
     Ok(diesel::delete(lane_batch::table.filter(lane_batch::id.le(last))).execute(connection)?)
 }
 
-/// The larger of the two counts.
+/// The largest of the counts.
 fn remove_keys(connection: &mut AnyConnection, now: i64) -> Result<usize> {
     let last: Option<i64> = idempotency_key::table
         .filter(idempotency_key::created_at.lt(now - IDEMPOTENCY_MS))
@@ -204,7 +205,16 @@ fn remove_keys(connection: &mut AnyConnection, now: i64) -> Result<usize> {
         .optional()?;
     let over = diesel::delete(message_dedupe::table.filter(message_dedupe::until.lt(last.unwrap_or(now))))
         .execute(connection)?;
-    Ok(keys.max(over))
+    let last: Option<i64> = message_throttle::table
+        .filter(message_throttle::until.lt(now))
+        .order(message_throttle::until.asc())
+        .select(message_throttle::until)
+        .offset(ROWS - 1)
+        .first(connection)
+        .optional()?;
+    let old = message_throttle::table.filter(message_throttle::until.lt(last.unwrap_or(now)));
+    let counters = diesel::delete(old).execute(connection)?;
+    Ok(keys.max(over).max(counters))
 }
 
 /// Events whose rules were applied and none of whose messages waits, is on its way, or is uncertain.
@@ -232,6 +242,7 @@ fn remove_messages(
             .load::<MessageSendId>(inner)?;
         diesel::delete(message_attempt::table.filter(message_attempt::send_id.eq_any(&sends))).execute(inner)?;
         diesel::delete(message_receipt::table.filter(message_receipt::send_id.eq_any(&sends))).execute(inner)?;
+        diesel::delete(message_fallback::table.filter(message_fallback::send_id.eq_any(&sends))).execute(inner)?;
         diesel::delete(message_send::table.filter(message_send::id.eq_any(&sends))).execute(inner)?;
         diesel::delete(message_event::table.filter(message_event::id.eq_any(&events))).execute(inner)?;
     });

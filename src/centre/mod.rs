@@ -18,6 +18,7 @@ pub mod accounts;
 pub mod channels;
 pub mod dispatch;
 pub mod events;
+pub mod fallbacks;
 pub mod identities;
 pub mod opt_outs;
 pub mod receipts;

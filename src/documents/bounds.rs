@@ -17,6 +17,7 @@ use crate::domain::centre::account::{
     USERNAME_MAX,
 };
 use crate::domain::centre::event::{BATCH_MAX, PAYLOAD_MAX};
+use crate::domain::centre::fallback::{FALLBACK_AFTER_MAX, FALLBACK_AFTER_MIN, FallbackTrigger};
 use crate::domain::centre::mailbox::MAILBOX_MAX;
 use crate::domain::centre::notification::{AT_ONCE as NOTIFICATIONS_AT_ONCE, LINK_MAX};
 use crate::domain::centre::recipient::{OPENID_MAX, RECIPIENTS_OF_RULE_MAX, TIME_ZONE_MAX};
@@ -28,6 +29,7 @@ use crate::domain::centre::template::{
     OPENED_PATH_MAX, SAMPLE_MAX, SMS_CODE_MAX, SMS_PARAMS_MAX, TEXT_MAX as ROBOT_TEXT_MAX,
     TITLE_MAX as ROBOT_TITLE_MAX, TYPE_MAX, VARIABLE_NAME_MAX, VARIABLES_MAX, WECHAT_TEMPLATE_ID_MAX,
 };
+use crate::domain::centre::throttle::{THROTTLE_COUNT_MAX, THROTTLE_SECONDS_MAX};
 use crate::domain::content::{
     BUTTON_LABEL_MAX, BUTTON_VALUE_MAX, BUTTONS_MAX, CARD_TEXT_MAX, CARD_TITLE_MAX, CUSTOM_MAX, TEXT_MAX,
     URL_MAX, URL_MIN,
@@ -173,6 +175,10 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("CreateMessageRule" | "UpdateMessageRule", "delay_seconds") => range(0, DELAY_MAX),
         ("CreateMessageRule" | "UpdateMessageRule", "ttl_seconds") => range(0, TTL_MAX),
         ("CreateMessageRule" | "UpdateMessageRule", "dedupe_seconds") => range(0, DEDUPE_MAX),
+        ("RuleThrottle", "count") => range(1, THROTTLE_COUNT_MAX),
+        ("RuleThrottle", "seconds") => range(1, THROTTLE_SECONDS_MAX),
+        ("RuleFallback", "on") => list(FallbackTrigger::ALL.len(), Value::Null),
+        ("RuleFallback", "after_seconds") => range(FALLBACK_AFTER_MIN, FALLBACK_AFTER_MAX),
         ("CreateMessageRule" | "UpdateMessageRule", "dedupe_key") => text(0, DEDUPE_KEY_MAX),
         (
             "CreateMessageRule" | "UpdateMessageRule" | "SimulateMessageRules" | "CreateMessageEvent",

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{limit, store};
+use crate::centre::fallbacks;
 use crate::db::{AnyConnection, time};
 use crate::domain::centre::account::{AccountRow, AccountStatus, Provider};
 use crate::domain::centre::send::{MessagePriority, SendRow};
 use crate::domain::centre::verdict::Health;
-use crate::kernel::{ChannelAccountId, MessageSendId, Result};
+use crate::kernel::{ChannelAccountId, IdGenerator, MessageSendId, Result};
 
 /// How much longer than an attempt a claim holds: what its end may take to be written (`worker::PATIENCE`), and some more.
 const MARGIN: Duration = Duration::from_secs(40);
@@ -32,7 +33,7 @@ pub(super) struct Claimed {
 pub(super) fn claim(
     connection: &mut AnyConnection,
     account: ChannelAccountId,
-    owner: &str,
+    (owner, ids): (&str, &IdGenerator),
     under_way: usize,
     now: i64,
 ) -> Result<Option<Claimed>> {
@@ -61,6 +62,7 @@ pub(super) fn claim(
         if !over.is_empty() {
             let over: Vec<MessageSendId> = over.into_iter().map(|(id, _)| id).collect();
             store::expire(connection, &over, now)?;
+            fallbacks::make::follow(connection, ids, &over, now)?;
             passed += over.len();
         }
         taken.extend(due.into_iter().map(|(id, _)| id));
@@ -70,6 +72,7 @@ pub(super) fn claim(
         let refused = store::refused(connection, account.tenant_id, channel, &taken)?;
         if !refused.is_empty() {
             store::suppress(connection, &refused, now)?;
+            fallbacks::make::follow(connection, ids, &refused, now)?;
             passed += refused.len();
             taken.retain(|id| !refused.contains(id));
         }

@@ -3,7 +3,7 @@
 use super::claim::{health, knows_for_a_time};
 use super::store;
 use crate::centre::channels::Answer;
-use crate::centre::receipts;
+use crate::centre::{fallbacks, receipts};
 use crate::db::{AnyConnection, time};
 use crate::domain::centre::account::AccountRow;
 use crate::domain::centre::send::{
@@ -11,7 +11,7 @@ use crate::domain::centre::send::{
     SendEvent, SendRow,
 };
 use crate::domain::centre::verdict::{Attempted, Health, judge};
-use crate::kernel::{ChannelAccountId, Error, Result};
+use crate::kernel::{ChannelAccountId, Error, IdGenerator, Result};
 
 /// An attempt that has ended.
 #[derive(Debug, Clone)]
@@ -32,6 +32,7 @@ pub(super) fn complete(
     connection: &mut AnyConnection,
     account: ChannelAccountId,
     ended: &[Ended],
+    ids: &IdGenerator,
     now: i64,
 ) -> Result<Vec<Outcome>> {
     let database_now = time::now(connection)?;
@@ -42,6 +43,7 @@ pub(super) fn complete(
     }
     let before = health(&account);
     let (mut after, mut written): (Health, Vec<Outcome>) = (before, Vec::with_capacity(ended.len()));
+    let mut changed = Vec::with_capacity(ended.len());
     for one in ended {
         let (send, answer) = (&one.send, &one.answer);
         let attempted = Attempted {
@@ -96,7 +98,9 @@ pub(super) fn complete(
             after = after.after(answer.outcome, answer.retry_after_ms, now);
         }
         written.push(answer.outcome);
+        changed.push(send.id);
     }
+    fallbacks::make::follow(connection, ids, &changed, now)?;
     if after != before {
         store::set_health(connection, account.id, after)?;
     }

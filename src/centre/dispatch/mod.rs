@@ -35,7 +35,7 @@ use crate::domain::centre::send::Outcome;
 use crate::journal::Journal;
 use crate::journal::fail_point::FailPoint;
 use crate::kernel::secret::{Vault, random_key};
-use crate::kernel::{ChannelAccountId, Clock, Error, Result};
+use crate::kernel::{ChannelAccountId, Clock, Error, IdGenerator, Result};
 use crate::metrics::Metrics;
 
 /// How often the store is looked at without a hint.
@@ -54,6 +54,8 @@ pub struct Dispatch {
     /// Takes notifications, and has fail points.
     journal: Journal,
     clock: Clock,
+    /// For the fallbacks that it makes.
+    ids: Arc<IdGenerator>,
     vault: Vault,
     transport: Transport,
     tokens: Tokens,
@@ -78,6 +80,7 @@ impl Dispatch {
             db: app.db.clone(),
             journal: app.journal.clone(),
             clock: app.clock.clone(),
+            ids: app.ids.clone(),
             vault,
             transport,
             tokens,

@@ -126,8 +126,9 @@ struct Taken {
 
 /// Claims sends and makes their requests.
 async fn take(dispatch: &Dispatch, account: ChannelAccountId, under_way: usize) -> Result<Option<Taken>> {
-    let (owner, now) = (dispatch.owner.clone(), dispatch.clock.now());
-    let write = move |connection: &mut AnyConnection| claim(connection, account, &owner, under_way, now.0);
+    let (owner, ids, now) = (dispatch.owner.clone(), dispatch.ids.clone(), dispatch.clock.now());
+    let write =
+        move |connection: &mut AnyConnection| claim(connection, account, (&owner, &ids), under_way, now.0);
     let Some(claimed) = dispatch.db.write(write).await? else { return Ok(None) };
     let Claimed { account, mut sends, doubts, passed } = claimed;
     if !sends.is_empty() {
@@ -242,8 +243,8 @@ async fn write(dispatch: &Dispatch, account: ChannelAccountId, ended: Vec<Ended>
     let began = Instant::now();
     let ended = std::sync::Arc::new(ended);
     loop {
-        let (now, shared) = (dispatch.clock.now().0, ended.clone());
-        let write = move |connection: &mut AnyConnection| complete(connection, account, &shared, now);
+        let (now, ids, shared) = (dispatch.clock.now().0, dispatch.ids.clone(), ended.clone());
+        let write = move |connection: &mut AnyConnection| complete(connection, account, &shared, &ids, now);
         match dispatch.db.write(write).await {
             Ok(outcomes) => {
                 dispatch.count(&outcomes);

@@ -15,16 +15,18 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::reach::{Delivery, reach};
-use super::store;
+use super::{store, throttle};
 use crate::app::App;
+use crate::centre::fallbacks::plan::Plan;
 use crate::centre::recipients::resolve::Receiver;
-use crate::centre::{rules, sends, templates};
+use crate::centre::{fallbacks, rules, sends, templates};
 use crate::db::types::json_text;
 use crate::db::{AnyConnection, Db};
 use crate::domain::centre::apply::{Applied, apply};
 use crate::domain::centre::event::{Decision, DecisionKind, EventRow};
+use crate::domain::centre::fallback::FallbackRow;
 use crate::domain::centre::rule::RuleRow;
-use crate::domain::centre::send::{SendReason, SendRow, SendStatus};
+use crate::domain::centre::send::{MessagePriority, SendReason, SendRow, SendStatus};
 use crate::kernel::{Clock, IdGenerator, MessageSendId, Result, TenantId};
 
 /// How often the store is looked at without a hint.
@@ -60,6 +62,7 @@ struct Made {
     version: i64,
     applied: Applied,
     receivers: Vec<Receiver>,
+    plan: Option<Plan>,
 }
 
 impl Expander {
@@ -99,7 +102,7 @@ impl Expander {
     async fn write(&self, tenant: TenantId, events: Vec<Prepared>) -> Result<()> {
         let (ids, now) = (self.ids.clone(), self.clock.now().0);
         let write = move |connection: &mut AnyConnection| {
-            let mut made = Vec::new();
+            let (mut made, mut plans) = (Vec::new(), Vec::new());
             for prepared in &events {
                 let event = &prepared.event;
                 if !store::take(connection, tenant, event.id)? {
@@ -107,11 +110,12 @@ impl Expander {
                 }
                 let mut decisions = Vec::new();
                 for one in &prepared.applied {
-                    decisions.push(decide(connection, &ids, now, event, one, &mut made)?);
+                    decisions.push(decide(connection, &ids, now, event, one, (&mut made, &mut plans))?);
                 }
                 store::expanded(connection, tenant, event.id, &decisions, now)?;
             }
-            sends::store::insert(connection, &made)
+            sends::store::insert(connection, &made)?;
+            fallbacks::store::insert(connection, &plans)
         };
         self.db.write(write).await
     }
@@ -126,7 +130,7 @@ fn prepare(connection: &mut AnyConnection, now: i64) -> Result<Vec<Prepared>> {
         let key = (event.tenant_id, event.key.clone());
         if !known.contains_key(&key) {
             let rules = rules::store::active(connection, event.tenant_id, &event.key)?;
-            let ids: Vec<_> = rules.iter().map(|rule| rule.template_id).collect();
+            let ids = rules::store::templates(&rules);
             let versions = templates::store::published(connection, event.tenant_id, &ids)?;
             known.insert(key.clone(), (rules, versions));
         }
@@ -140,7 +144,9 @@ fn prepare(connection: &mut AnyConnection, now: i64) -> Result<Vec<Prepared>> {
                 let (made, receivers) =
                     reach(connection, rule, (event.customer_id, event.agent_id), made, now)?;
                 let version = version.map_or(0, |version| version.version);
-                applied.push(Made { rule: rule.clone(), version, applied: made, receivers });
+                let is_sent = made.decision == DecisionKind::Send;
+                let plan = if is_sent { Plan::of(rule, versions, &payload) } else { None };
+                applied.push(Made { rule: rule.clone(), version, applied: made, receivers, plan });
             }
         }
         prepared.push(Prepared { event, applied });
@@ -148,16 +154,17 @@ fn prepare(connection: &mut AnyConnection, now: i64) -> Result<Vec<Prepared>> {
     Ok(prepared)
 }
 
-/// What a rule makes of an event now that it is known what was sent before; its messages are added to `sends`.
+/// What a rule makes of an event now that it is known what was sent before; its messages, and what would be sent
+/// instead of them, are added to the lists.
 fn decide(
     connection: &mut AnyConnection,
     ids: &IdGenerator,
     now: i64,
     event: &EventRow,
     made: &Made,
-    sends: &mut Vec<SendRow>,
+    (sends, plans): (&mut Vec<SendRow>, &mut Vec<FallbackRow>),
 ) -> Result<Decision> {
-    let Made { rule, applied, receivers, .. } = made;
+    let Made { rule, applied, receivers, plan, .. } = made;
     let mut decision = Decision {
         rule_id: rule.id,
         decision: applied.decision,
@@ -180,9 +187,13 @@ fn decide(
     if receivers.is_empty() {
         rows.push(without_person);
     }
+    let held = throttle::hold_back(connection, rule, &mut rows, now)?;
+    (decision.decision, decision.detail) =
+        throttle::told(held, rows.len(), (decision.decision, &decision.detail));
     for mut row in rows {
         row.id = MessageSendId(ids.next()?);
         decision.send_ids.push(row.id);
+        plans.extend(plan.as_ref().and_then(|plan| plan.row(rule, &row)));
         sends.push(row);
     }
     Ok(decision)
@@ -190,7 +201,8 @@ fn decide(
 
 /// A message for one person.
 fn addressed(message: &SendRow, rule: &RuleRow, receiver: &Receiver) -> SendRow {
-    let delivery = Delivery::to(receiver, rule, message.next_at);
+    let wishes = (MessagePriority::from_rank(rule.priority), rule.quiet_hours);
+    let delivery = Delivery::to(receiver, wishes, message.next_at);
     SendRow {
         step: format!("{}:{}", message.step, receiver.id),
         status: delivery.status,
@@ -238,6 +250,7 @@ fn message(event: &EventRow, made: &Made, now: i64) -> SendRow {
         created_at: now,
         updated_at: now,
         sent_at: None,
+        fallback_of: None,
     }
 }
 

@@ -10,5 +10,6 @@ pub mod follow;
 pub mod reach;
 pub mod service;
 pub mod store;
+pub mod throttle;
 
 pub use api::routes;

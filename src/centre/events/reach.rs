@@ -22,7 +22,7 @@ pub struct Delivery {
 
 impl Delivery {
     /// For this person, when it would be sent at this time.
-    pub fn to(receiver: &Receiver, rule: &RuleRow, at: i64) -> Self {
+    pub fn to(receiver: &Receiver, (priority, policy): (MessagePriority, QuietHoursPolicy), at: i64) -> Self {
         let suppressed = |reason| Self { status: SendStatus::Suppressed, reason: Some(reason), next_at: at };
         let unsent = |next_at| Self { status: SendStatus::Unsent, reason: None, next_at };
         if receiver.address.is_none() {
@@ -31,9 +31,9 @@ impl Delivery {
         if receiver.opted_out {
             return suppressed(SendReason::OptedOut);
         }
-        let is_code = MessagePriority::from_rank(rule.priority) == MessagePriority::Code;
+        let is_code = priority == MessagePriority::Code;
         let end = receiver.quiet_hours.as_ref().filter(|_| !is_code).and_then(|hours| hours.end(at));
-        match (end, rule.quiet_hours) {
+        match (end, policy) {
             (None, _) | (_, QuietHoursPolicy::Ignore) => unsent(at),
             (Some(end), QuietHoursPolicy::Defer) => unsent(end),
             (Some(_), QuietHoursPolicy::Drop) => suppressed(SendReason::QuietHours),

@@ -3,18 +3,21 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::store;
+use crate::centre::fallbacks;
 use crate::db::AnyConnection;
 use crate::domain::centre::receipt::{ReceiptRow, ReceiptStatus};
 use crate::domain::centre::send::{SendRow, SendStatus};
-use crate::kernel::{ChannelAccountId, Error, MessageSendId, Result};
+use crate::kernel::{ChannelAccountId, Error, IdGenerator, MessageSendId, Result};
 
-/// Stores the receipts of one account that are new, and applies those whose sends are known.
+/// Stores the receipts of one account that are new, and applies those whose sends are known. Gives how many fallbacks they
+/// called for.
 pub(super) fn arrived(
     connection: &mut AnyConnection,
     account: ChannelAccountId,
     rows: Vec<ReceiptRow>,
+    node: &IdGenerator,
     now: i64,
-) -> Result<()> {
+) -> Result<usize> {
     store::hold(connection, account)?;
     let mut new: BTreeMap<String, ReceiptRow> =
         rows.into_iter().map(|row| (row.dedupe.clone(), row)).collect();
@@ -23,7 +26,7 @@ pub(super) fn arrived(
         new.remove(&known);
     }
     if new.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let mut rows: Vec<ReceiptRow> = new.into_values().collect();
     rows.sort_by_key(|row| row.id);
@@ -46,12 +49,13 @@ pub(super) fn arrived(
         }
     }
     store::insert(connection, &rows)?;
-    for (id, receipts) in of_sends {
-        if let Some(send) = sends.get(&id) {
-            apply(connection, send, &receipts, now)?;
+    for (id, receipts) in &of_sends {
+        if let Some(send) = sends.get(id) {
+            apply(connection, send, receipts, now)?;
         }
     }
-    Ok(())
+    let changed: Vec<MessageSendId> = of_sends.into_keys().collect();
+    fallbacks::make::follow(connection, node, &changed, now)
 }
 
 /// Applies the receipts that came before what came of an attempt was written down. The account is held since before that.

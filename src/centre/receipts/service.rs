@@ -38,9 +38,12 @@ pub async fn take(app: &App, account: &AccountRow, config: &Config, callback: Ca
         found.into_iter().map(|report| row(app, account, report, now)).collect::<Result<_>>()?;
     let id = account.id;
     for some in rows.chunks(TOGETHER) {
-        let some = some.to_vec();
-        let write = move |connection: &mut AnyConnection| apply::arrived(connection, id, some.clone(), now);
-        app.db.write(write).await?;
+        let (some, ids) = (some.to_vec(), app.ids.clone());
+        let write =
+            move |connection: &mut AnyConnection| apply::arrived(connection, id, some.clone(), &ids, now);
+        if app.db.write(write).await? > 0 {
+            app.message_sends.notify_one();
+        }
     }
     Ok(())
 }

@@ -157,6 +157,31 @@ pub fn receivers(
     Ok((receivers, has_more))
 }
 
+/// These persons as they are now, each once, in their order; those who are not to be reached at all are left out.
+pub fn persons(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    asked: &[(RecipientType, PersonId)],
+    (account, channel, priority): (ChannelAccountId, Channel, MessagePriority),
+    now: i64,
+) -> Result<Vec<Receiver>> {
+    let mut customer = None;
+    let list: Vec<Recipient> = asked
+        .iter()
+        .map(|(recipient_type, id)| match recipient_type {
+            RecipientType::Customer => {
+                // An event is about one customer.
+                customer = Some(MemberId(id.0));
+                Recipient::Customer
+            }
+            RecipientType::Member => Recipient::Member { id: MemberId(id.0) },
+            RecipientType::Recipient => Recipient::Recipient { id: MessageRecipientId(id.0) },
+        })
+        .collect();
+    let wanted = Wanted { recipients: &list, customer, agent: None, channel, account, priority };
+    Ok(receivers(connection, tenant, wanted, now)?.0)
+}
+
 /// A person with its address; `None` when it is not to be reached at all.
 fn receiver(
     found: &Found,

@@ -2,28 +2,28 @@
 
 use actix_web::{HttpResponse, delete, get, patch, post, web};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::recipients::{RuleRecipient, SimulatedReceiver, recipients};
-use super::service::{self, Given, Simulated};
+use super::recipients::{RuleRecipient, recipients};
+use super::service::{self, Given};
 use crate::app::App;
 use crate::auth::{Admin, Staff};
-use crate::centre::templates::model::RenderedMessage;
-use crate::domain::centre::event::DecisionKind;
+use crate::domain::centre::fallback::RuleFallback;
 use crate::domain::centre::recipient::QuietHoursPolicy;
 use crate::domain::centre::rule::{Condition, RuleRow, RuleStatus};
 use crate::domain::centre::send::MessagePriority;
+use crate::domain::centre::throttle::RuleThrottle;
 use crate::http::json::Body;
 use crate::http::page::{Page, PageQuery};
-use crate::kernel::{ChannelAccountId, Error, MemberId, MessageRuleId, MessageTemplateId, Millis, Result};
+use crate::kernel::json::given;
+use crate::kernel::{ChannelAccountId, Error, MessageRuleId, MessageTemplateId, Millis, Result};
 
 /// The routes of this module.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(create_message_rule);
     config.service(list_message_rules);
-    config.service(simulate_message_rules);
+    config.service(super::simulate::simulate_message_rules);
     config.service(get_message_rule);
     config.service(update_message_rule);
     config.service(delete_message_rule);
@@ -60,6 +60,12 @@ pub struct MessageRule {
     recipients: Vec<RuleRecipient>,
     /// What becomes of a message in its receiver's quiet hours.
     quiet_hours: QuietHoursPolicy,
+    /// What is sent instead when a message does not reach its person; null: nothing.
+    #[schema(required)]
+    fallback: Option<RuleFallback>,
+    /// How many messages it sends within a time; null: as many as there are.
+    #[schema(required)]
+    throttle: Option<RuleThrottle>,
     /// When it was made.
     created_at: Millis,
     /// When it was last changed.
@@ -73,6 +79,8 @@ impl TryFrom<RuleRow> for MessageRule {
         Ok(Self {
             conditions: row.read_conditions()?,
             recipients: row.read_recipients()?.into_iter().map(RuleRecipient::from).collect(),
+            fallback: row.fallback(),
+            throttle: row.throttle(),
             id: row.id,
             title: row.title,
             key: row.key,
@@ -131,6 +139,12 @@ pub struct CreateMessageRule {
     /// What becomes of a message in its receiver's quiet hours; a `code` goes out at all hours. Absent: it is deferred.
     #[serde(default)]
     quiet_hours: Option<QuietHoursPolicy>,
+    /// What is sent instead when a message does not reach its person. Absent or null: nothing.
+    #[serde(default)]
+    fallback: Option<RuleFallback>,
+    /// How many messages it sends within a time. Absent or null: as many as there are.
+    #[serde(default)]
+    throttle: Option<RuleThrottle>,
 }
 
 /// A change of a rule. An absent field stays.
@@ -176,6 +190,14 @@ pub struct UpdateMessageRule {
     /// What becomes of a message in its receiver's quiet hours.
     #[serde(default)]
     quiet_hours: Option<QuietHoursPolicy>,
+    /// What is sent instead when a message does not reach its person; null: nothing.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<RuleFallback>)]
+    fallback: Option<Option<RuleFallback>>,
+    /// How many messages it sends within a time; null: as many as there are.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<RuleThrottle>)]
+    throttle: Option<Option<RuleThrottle>>,
 }
 
 /// Which rules are asked for.
@@ -192,43 +214,6 @@ pub struct ListMessageRules {
     cursor: Option<String>,
 }
 
-/// An event that is only tried.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SimulateMessageRules {
-    /// What kind of thing would happen.
-    key: String,
-    /// What would be known of it.
-    #[schema(value_type = Object)]
-    payload: Map<String, Value>,
-    /// The customer whom it would be about. Absent or null: nobody.
-    #[serde(default)]
-    customer_id: Option<MemberId>,
-}
-
-/// What one rule would make of an event.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct SimulatedDecision {
-    /// The rule.
-    rule_id: MessageRuleId,
-    /// What it would make of it. `duplicate` is never said here: nothing is looked up.
-    decision: DecisionKind,
-    /// Which condition does not hold, or what is wrong with the template; empty otherwise.
-    detail: String,
-    /// What would be sent.
-    #[schema(required)]
-    message: Option<RenderedMessage>,
-    /// Whom it would be sent to; empty of webhooks and robots.
-    receivers: Vec<SimulatedReceiver>,
-}
-
-/// What every active rule with the key would make of an event.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct SimulatedDecisions {
-    /// In the order of the rules' ids.
-    data: Vec<SimulatedDecision>,
-}
-
 /// Create a rule
 ///
 /// Every active rule whose key an event has is applied to it: several may send. A tenant has at most 1,000 rules, and at
@@ -243,7 +228,7 @@ pub async fn create_message_rule(
     input: Body<CreateMessageRule>,
 ) -> Result<HttpResponse> {
     let input = input.into_inner();
-    let given = Given {
+    let new = Given {
         title: Some(input.title),
         key: Some(input.key),
         template_id: Some(input.template_id),
@@ -257,8 +242,10 @@ pub async fn create_message_rule(
         dedupe_key: input.dedupe_key,
         recipients: input.recipients.map(recipients).transpose()?,
         quiet_hours: input.quiet_hours,
+        fallback: Some(input.fallback),
+        throttle: Some(input.throttle),
     };
-    let row = service::create(&app, caller.actor, given).await?;
+    let row = service::create(&app, caller.actor, new).await?;
     Ok(HttpResponse::Created().json(MessageRule::try_from(row)?))
 }
 
@@ -279,30 +266,6 @@ pub async fn list_message_rules(
     let Page { data, next_cursor } = page;
     let data = data.into_iter().map(MessageRule::try_from).collect::<Result<_>>()?;
     Ok(web::Json(Page { data, next_cursor }))
-}
-
-/// Simulate an event
-///
-/// Tells what every active rule with the key would make of it, and why. Nothing is stored or sent.
-#[utoipa::path(tag = "message-centre", request_body = SimulateMessageRules, responses(
-    (status = 200, description = "What each rule would do.", body = SimulatedDecisions),
-))]
-#[post("/message-rules/simulate")]
-pub async fn simulate_message_rules(
-    app: web::Data<App>,
-    caller: Staff,
-    input: Body<SimulateMessageRules>,
-) -> Result<web::Json<SimulatedDecisions>> {
-    let SimulateMessageRules { key, payload, customer_id } = input.into_inner();
-    let found = service::simulate(&app, caller.actor, key, Value::Object(payload), customer_id).await?;
-    let each = found.into_iter().map(|Simulated { rule, applied, receivers }| SimulatedDecision {
-        rule_id: rule.id,
-        decision: applied.decision,
-        detail: applied.detail,
-        message: applied.rendered.map(RenderedMessage::from),
-        receivers: receivers.into_iter().map(SimulatedReceiver::from).collect(),
-    });
-    Ok(web::Json(SimulatedDecisions { data: each.collect() }))
 }
 
 /// Read a rule
@@ -338,7 +301,7 @@ pub async fn update_message_rule(
     input: Body<UpdateMessageRule>,
 ) -> Result<web::Json<MessageRule>> {
     let input = input.into_inner();
-    let given = Given {
+    let change = Given {
         title: input.title,
         key: input.key,
         template_id: input.template_id,
@@ -352,8 +315,10 @@ pub async fn update_message_rule(
         dedupe_key: input.dedupe_key,
         recipients: input.recipients.map(recipients).transpose()?,
         quiet_hours: input.quiet_hours,
+        fallback: input.fallback,
+        throttle: input.throttle,
     };
-    let row = service::update(&app, caller.actor, id.into_inner(), given).await?;
+    let row = service::update(&app, caller.actor, id.into_inner(), change).await?;
     MessageRule::try_from(row).map(web::Json)
 }
 

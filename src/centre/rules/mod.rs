@@ -7,6 +7,7 @@
 pub mod api;
 mod recipients;
 pub mod service;
+mod simulate;
 pub mod store;
 
 pub use api::routes;

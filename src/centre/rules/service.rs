@@ -5,18 +5,26 @@ use serde_json::Value;
 use super::store;
 use crate::app::App;
 use crate::centre::events::reach::{Delivery, reach};
-use crate::centre::recipients::resolve::Receiver;
+use crate::centre::events::throttle;
+use crate::centre::fallbacks::plan::Plan;
+use crate::centre::recipients::resolve::{Receiver, persons};
 use crate::centre::{events, templates};
 use crate::db::AnyConnection;
 use crate::db::types::json_text;
 use crate::domain::actor::Actor;
 use crate::domain::centre::account::NAME_MAX;
 use crate::domain::centre::apply::{Applied, apply};
+use crate::domain::centre::event::DecisionKind;
+use crate::domain::centre::fallback::{
+    FALLBACK_AFTER_MAX, FALLBACK_AFTER_MIN, FallbackTrigger, RuleFallback,
+};
 use crate::domain::centre::recipient::{QuietHoursPolicy, RECIPIENTS_OF_RULE_MAX, Recipient};
 use crate::domain::centre::rule::{
     CONDITIONS_MAX, Condition, DEDUPE_KEY_MAX, DEDUPE_MAX, DELAY_MAX, RuleRow, RuleStatus, TTL_MAX,
 };
-use crate::domain::centre::send::MessagePriority;
+use crate::domain::centre::send::{MessagePriority, SendStatus};
+use crate::domain::centre::template::Rendered;
+use crate::domain::centre::throttle::{RuleThrottle, THROTTLE_COUNT_MAX, THROTTLE_SECONDS_MAX, ThrottleBy};
 use crate::domain::member::Role;
 use crate::domain::permission::{Operation, require};
 use crate::http::page::{Page, PageQuery};
@@ -53,6 +61,10 @@ pub struct Given {
     pub recipients: Option<Vec<Recipient>>,
     /// What becomes of its messages in quiet hours.
     pub quiet_hours: Option<QuietHoursPolicy>,
+    /// What is sent instead when a message does not reach its person; `Some(None)`: nothing.
+    pub fallback: Option<Option<RuleFallback>>,
+    /// How many messages it sends within a time; `Some(None)`: as many as there are.
+    pub throttle: Option<Option<RuleThrottle>>,
 }
 
 /// The rules of the tenant in the order of their ids; only those with this key when one is given. Errors: `forbidden`.
@@ -93,6 +105,13 @@ pub async fn create(app: &App, actor: Actor, given: Given) -> Result<RuleRow> {
         created_at: now,
         updated_at: now,
         deleted_at: None,
+        fallback_template_id: None,
+        fallback_account_id: None,
+        fallback_on: None,
+        fallback_after_seconds: None,
+        throttle_count: 0,
+        throttle_seconds: 0,
+        throttle_by: ThrottleBy::Rule,
     };
     let given = checked(given)?;
     let row = filled(empty, &given, now);
@@ -130,6 +149,8 @@ pub struct Simulated {
     pub applied: Applied,
     /// Whom it would be sent to, each with when and whether.
     pub receivers: Vec<(Receiver, Delivery)>,
+    /// What would be sent instead, and whom it would reach.
+    pub fallback: Option<(Plan, Vec<(Receiver, Delivery)>)>,
 }
 
 /// What each active rule would make of an event; nothing is stored or sent. Errors: `forbidden`, `validation_failed`.
@@ -151,29 +172,73 @@ pub async fn simulate(
                 .ok_or_else(|| Error::field("/customer_id", "invalid", "there is no such customer"))?;
         }
         let rules = store::active(connection, actor.tenant, &key)?;
-        let ids: Vec<_> = rules.iter().map(|rule| rule.template_id).collect();
+        let ids = store::templates(&rules);
         let versions = templates::store::published(connection, actor.tenant, &ids)?;
         let each = rules.into_iter().map(|rule| {
             let applied = apply(&rule, versions.get(&rule.template_id), &payload, customer)?;
             let (applied, receivers) = reach(connection, &rule, (customer, None), applied, now)?;
             let at = now + rule.delay_seconds * 1_000;
-            let receivers = receivers
-                .into_iter()
-                .map(|receiver| {
-                    let delivery = Delivery::to(&receiver, &rule, at);
-                    (receiver, delivery)
-                })
-                .collect();
-            Ok(Simulated { rule, applied, receivers })
+            let wishes = (MessagePriority::from_rank(rule.priority), rule.quiet_hours);
+            let mut receivers = delivered(receivers, wishes, at);
+            let applied = throttle::tried(connection, &rule, applied, &mut receivers, now)?;
+            let plan = match applied.decision {
+                DecisionKind::Send => Plan::of(&rule, &versions, &payload),
+                _ => None,
+            };
+            let fallback = match plan {
+                Some(plan) => {
+                    let reached = instead(connection, &rule, &plan, &receivers, now)?;
+                    Some((plan, delivered(reached, wishes, at)))
+                }
+                None => None,
+            };
+            Ok(Simulated { rule, applied, receivers, fallback })
         });
         each.collect()
     };
     app.db.read(read).await
 }
 
+fn delivered(
+    receivers: Vec<Receiver>,
+    wishes: (MessagePriority, QuietHoursPolicy),
+    at: i64,
+) -> Vec<(Receiver, Delivery)> {
+    let each = receivers.into_iter().map(|receiver| {
+        let delivery = Delivery::to(&receiver, wishes, at);
+        (receiver, delivery)
+    });
+    each.collect()
+}
+
+/// Whom a fallback would reach of those whom the message would be sent to.
+fn instead(
+    connection: &mut AnyConnection,
+    rule: &RuleRow,
+    plan: &Plan,
+    receivers: &[(Receiver, Delivery)],
+    now: i64,
+) -> Result<Vec<Receiver>> {
+    let channel = plan.rendered.as_ref().map(Rendered::channel).filter(|channel| channel.has_recipients());
+    let Some(channel) = channel else { return Ok(Vec::new()) };
+    let unsent = receivers.iter().filter(|(_, delivery)| delivery.status == SendStatus::Unsent);
+    let asked: Vec<_> = unsent.map(|(receiver, _)| (receiver.recipient_type, receiver.id)).collect();
+    let through = (plan.fallback.account_id, channel, MessagePriority::from_rank(rule.priority));
+    persons(connection, rule.tenant_id, &asked, through, now)
+}
+
 fn filled(row: RuleRow, given: &Given, now: i64) -> RuleRow {
     let given = given.clone();
+    let fallback = given.fallback.unwrap_or_else(|| row.fallback());
+    let throttle = given.throttle.unwrap_or_else(|| row.throttle());
     RuleRow {
+        throttle_count: throttle.map_or(0, |throttle| throttle.count),
+        throttle_seconds: throttle.map_or(0, |throttle| throttle.seconds),
+        throttle_by: throttle.map_or(ThrottleBy::Rule, |throttle| throttle.by),
+        fallback_template_id: fallback.as_ref().map(|fallback| fallback.template_id),
+        fallback_account_id: fallback.as_ref().map(|fallback| fallback.account_id),
+        fallback_on: fallback.as_ref().map(|fallback| json_text(&fallback.on)),
+        fallback_after_seconds: fallback.and_then(|fallback| fallback.after_seconds),
         title: given.title.unwrap_or(row.title),
         key: given.key.unwrap_or(row.key),
         template_id: given.template_id.unwrap_or(row.template_id),
@@ -223,6 +288,29 @@ fn checked(given: Given) -> Result<Given> {
     for (index, recipient) in recipients.iter().enumerate() {
         if matches!(recipient, Recipient::Role { role: Role::Customer }) {
             check.wrong(&format!("/recipients/{index}/role"), "invalid", "expected a role of the staff");
+        }
+    }
+    if let Some(Some(throttle)) = &given.throttle {
+        for (pointer, value, most) in [
+            ("/throttle/count", throttle.count, THROTTLE_COUNT_MAX),
+            ("/throttle/seconds", throttle.seconds, THROTTLE_SECONDS_MAX),
+        ] {
+            if !(1..=most).contains(&value) {
+                check.wrong(pointer, "out_of_range", format!("1 to {most}"));
+            }
+        }
+    }
+    if let Some(Some(fallback)) = &given.fallback {
+        if fallback.on.is_empty() && fallback.after_seconds.is_none() {
+            check.wrong("/fallback/on", "required", "which ends call for it");
+        }
+        if fallback.on.len() > FallbackTrigger::ALL.len() {
+            check.wrong("/fallback/on", "too_long", format!("at most {}", FallbackTrigger::ALL.len()));
+        }
+        let range = FALLBACK_AFTER_MIN..=FALLBACK_AFTER_MAX;
+        if fallback.after_seconds.is_some_and(|seconds| !range.contains(&seconds)) {
+            let detail = format!("{FALLBACK_AFTER_MIN} to {FALLBACK_AFTER_MAX}");
+            check.wrong("/fallback/after_seconds", "out_of_range", detail);
         }
     }
     let dedupe_key = given.dedupe_key.as_ref().map(|key| check.line("/dedupe_key", key, DEDUPE_KEY_MAX));

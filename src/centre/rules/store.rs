@@ -5,12 +5,15 @@ use diesel::prelude::*;
 use crate::centre::{accounts, recipients, templates};
 use crate::db::AnyConnection;
 use crate::db::schema::{chat_group, member, message_rule};
+use crate::domain::centre::account::{AccountRow, Channel};
+use crate::domain::centre::fallback::RuleFallback;
 use crate::domain::centre::product::{PRODUCT_EVENTS, ProductEvent};
 use crate::domain::centre::recipient::Recipient;
 use crate::domain::centre::rule::{RULES_MAX, RULES_OF_KEY_MAX, RuleRow, RuleStatus};
+use crate::domain::centre::throttle::ThrottleBy;
 use crate::domain::member::Role;
 use crate::journal::follower;
-use crate::kernel::{Code, Error, MessageRuleId, Result, TenantId};
+use crate::kernel::{Code, Error, MessageRuleId, MessageTemplateId, Result, TenantId};
 use crate::on;
 
 /// A rule that is not deleted.
@@ -101,6 +104,17 @@ pub fn update(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
             message_rule::dedupe_key.eq(&row.dedupe_key),
             message_rule::updated_at.eq(row.updated_at),
         ),
+        (
+            message_rule::fallback_template_id.eq(row.fallback_template_id),
+            message_rule::fallback_account_id.eq(row.fallback_account_id),
+            message_rule::fallback_on.eq(row.fallback_on.as_deref()),
+            message_rule::fallback_after_seconds.eq(row.fallback_after_seconds),
+        ),
+        (
+            message_rule::throttle_count.eq(row.throttle_count),
+            message_rule::throttle_seconds.eq(row.throttle_seconds),
+            message_rule::throttle_by.eq(row.throttle_by.as_str()),
+        ),
     ))
     .execute(connection)?;
     follow(connection, row.tenant_id)
@@ -166,6 +180,15 @@ fn check(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
     if account.provider.channel() != template.channel {
         return Err(Error::field("/account_id", "invalid", "the account is not of the template's channel"));
     }
+    if let Some(fallback) = row.fallback() {
+        check_fallback(connection, row.tenant_id, &fallback, &account, template.channel)?;
+    }
+    if row.throttle().is_some_and(|throttle| throttle.by == ThrottleBy::Person)
+        && !template.channel.has_recipients()
+    {
+        let detail = format!("what goes to a {} goes to no person", template.channel);
+        return Err(Error::field("/throttle/by", "invalid", detail));
+    }
     let recipients = row.read_recipients()?;
     match (template.channel.has_recipients(), recipients.is_empty()) {
         (true, true) => Err(Error::field("/recipients", "required", "whom the messages are for")),
@@ -183,6 +206,39 @@ fn check(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
             }
         }),
     }
+}
+
+/// Whether what is sent instead can be, of a rule with this account and channel.
+fn check_fallback(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    fallback: &RuleFallback,
+    first: &AccountRow,
+    channel: Channel,
+) -> Result<()> {
+    let refused =
+        |field: &str, detail: &str| Err(Error::field(format!("/fallback/{field}"), "invalid", detail));
+    let Some(template) = templates::store::find(connection, tenant, fallback.template_id)? else {
+        return refused("template_id", "there is no such template");
+    };
+    let Some(account) = accounts::store::find(connection, tenant, fallback.account_id)? else {
+        return refused("account_id", "there is no such channel account");
+    };
+    if account.provider.channel() != template.channel {
+        return refused("account_id", "the account is not of the template's channel");
+    }
+    if template.channel.has_recipients() && !channel.has_recipients() {
+        return refused("template_id", "the rule has no recipients whom its fallback could be for");
+    }
+    if fallback.after_seconds.is_some() && !first.provider.has_receipts() {
+        return refused("after_seconds", "the rule's account brings no receipts");
+    }
+    Ok(())
+}
+
+/// The templates that rules send from, first and instead.
+pub fn templates(rules: &[RuleRow]) -> Vec<MessageTemplateId> {
+    rules.iter().flat_map(|rule| [Some(rule.template_id), rule.fallback_template_id]).flatten().collect()
 }
 
 /// Whether whom a rule names is there.

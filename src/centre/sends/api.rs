@@ -90,6 +90,9 @@ pub struct MessageSend {
     /// When the provider took it.
     #[schema(required)]
     sent_at: Option<Millis>,
+    /// The send of the same event and person whose fallback this one is; null: it is none.
+    #[schema(required)]
+    fallback_of: Option<MessageSendId>,
 }
 
 impl TryFrom<SendRow> for MessageSend {
@@ -122,6 +125,7 @@ impl TryFrom<SendRow> for MessageSend {
             created_at: Millis(row.created_at),
             updated_at: Millis(row.updated_at),
             sent_at: row.sent_at.map(Millis),
+            fallback_of: row.fallback_of,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::store::{self, Filter};
 use crate::app::App;
-use crate::centre::receipts;
+use crate::centre::{fallbacks, receipts};
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
 use crate::domain::centre::receipt::ReceiptRow;
@@ -101,7 +101,7 @@ async fn change(
     set: impl Fn(SendRow, i64) -> SendRow + Send + 'static,
 ) -> Result<SendRow> {
     require(&actor, Operation::SendMessages)?;
-    let now = app.clock.now().0;
+    let (now, ids) = (app.clock.now().0, app.ids.clone());
     let write = move |connection: &mut AnyConnection| {
         let row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
         if row.status == SendStatus::Cancelled && event == SendEvent::Cancelled {
@@ -118,10 +118,11 @@ async fn change(
             return Err(error.with("status", row.status.as_str()));
         }
         let after = SendRow { status, reason: None, updated_at: now, ..set(row.clone(), now) };
-        match store::change(connection, &row, &after)? {
-            true => Ok(after),
-            false => Err(Error::new(Code::Busy, "the send changed meanwhile").retry_after(1_000)),
+        if !store::change(connection, &row, &after)? {
+            return Err(Error::new(Code::Busy, "the send changed meanwhile").retry_after(1_000));
         }
+        fallbacks::make::follow(connection, &ids, &[id], now)?;
+        Ok(after)
     };
     let row = app.db.write(write).await?;
     app.message_sends.notify_one();

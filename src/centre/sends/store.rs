@@ -15,7 +15,7 @@ pub const ATTEMPTS_SHOWN: i64 = 100;
 /// Bytes of messages in one statement: MySQL takes 16 MiB in all unless it is told otherwise.
 const STATEMENT_BYTES: usize = 4 << 20;
 /// Columns of `message_send`.
-const COLUMNS: usize = 29;
+const COLUMNS: usize = 30;
 
 /// Which sends a list is to show.
 #[derive(Debug, Clone, Default)]
@@ -90,7 +90,7 @@ pub fn list(
 /// Most sends that are shown of an event.
 pub const SENDS_SHOWN: i64 = 200;
 
-/// The first sends of an event, in the order of their ids: at most one for each rule and person.
+/// The first sends of an event, in the order of their ids: for each rule and person at most one, and its fallback.
 pub fn of_event(
     connection: &mut AnyConnection,
     tenant: TenantId,

@@ -150,7 +150,7 @@ pub fn delete(
     let rules: i64 = message_rule::table
         .filter(message_rule::tenant_id.eq(tenant))
         .filter(message_rule::deleted_at.is_null())
-        .filter(message_rule::template_id.eq(id))
+        .filter(message_rule::template_id.eq(id).or(message_rule::fallback_template_id.eq(id)))
         .count()
         .get_result(connection)?;
     if rules > 0 {

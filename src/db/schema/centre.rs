@@ -69,6 +69,13 @@ diesel::table! {
         deleted_at -> Nullable<BigInt>,
         recipients -> Text,
         quiet_hours -> Text,
+        fallback_template_id -> Nullable<BigInt>,
+        fallback_account_id -> Nullable<BigInt>,
+        fallback_on -> Nullable<Text>,
+        fallback_after_seconds -> Nullable<BigInt>,
+        throttle_count -> BigInt,
+        throttle_seconds -> BigInt,
+        throttle_by -> Text,
     }
 }
 
@@ -118,6 +125,7 @@ diesel::table! {
         recipient_id -> Nullable<BigInt>,
         address -> Nullable<Text>,
         provider_message_id -> Nullable<Text>,
+        fallback_of -> Nullable<BigInt>,
     }
 }
 
@@ -227,6 +235,33 @@ diesel::table! {
         message -> Nullable<Text>,
         received_at -> BigInt,
         applied_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    message_fallback (send_id) {
+        send_id -> BigInt,
+        tenant_id -> BigInt,
+        template_id -> BigInt,
+        template_version -> BigInt,
+        account_id -> BigInt,
+        triggers -> Text,
+        after_seconds -> Nullable<BigInt>,
+        quiet_hours -> Text,
+        ttl_seconds -> BigInt,
+        body -> Text,
+        fault -> Text,
+        due_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    message_throttle (rule_id, person_id) {
+        rule_id -> BigInt,
+        person_id -> BigInt,
+        tenant_id -> BigInt,
+        sent -> BigInt,
+        until -> BigInt,
     }
 }
 

@@ -8,6 +8,9 @@ use super::template::{Content, Rendered, Variable, VersionRow, render_text};
 use crate::kernel::secret::token_hash;
 use crate::kernel::{Error, MemberId, Result};
 
+/// What is said of a template that nothing was published of.
+const UNPUBLISHED: &str = "the template has no published version";
+
 /// What a rule makes of an event, before it is looked whether the same was sent already.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Applied {
@@ -45,12 +48,9 @@ pub fn apply(
         return Ok(Applied::not(DecisionKind::Conditions, format!("{path} {operator} {value}")));
     }
     let Some(version) = version else {
-        return Ok(Applied::not(DecisionKind::Unpublished, "the template has no published version"));
+        return Ok(Applied::not(DecisionKind::Unpublished, UNPUBLISHED));
     };
-    let refused =
-        |cause: serde_json::Error| Error::internal("a stored template cannot be read").caused_by(cause);
-    let content: Content = serde_json::from_str(&version.content).map_err(refused)?;
-    let variables: Vec<Variable> = serde_json::from_str(&version.variables).map_err(refused)?;
+    let (content, variables) = read(version)?;
     let said = content
         .render(&variables, payload)
         .and_then(|rendered| Ok((rendered, dedupe(rule, payload, customer)?)));
@@ -60,6 +60,25 @@ pub fn apply(
         }
         Err(fault) => Applied::not(DecisionKind::Template, format!("{}: {}", fault.pointer, fault.detail)),
     })
+}
+
+fn read(version: &VersionRow) -> Result<(Content, Vec<Variable>)> {
+    let refused =
+        |cause: serde_json::Error| Error::internal("a stored template cannot be read").caused_by(cause);
+    let content = serde_json::from_str(&version.content).map_err(refused)?;
+    Ok((content, serde_json::from_str(&version.variables).map_err(refused)?))
+}
+
+/// What the published version of a template says of a payload, or why it can say nothing. Fails only when the store holds
+/// what cannot be read.
+pub fn rendered(
+    version: Option<&VersionRow>,
+    payload: &Value,
+) -> Result<std::result::Result<Rendered, String>> {
+    let Some(version) = version else { return Ok(Err(UNPUBLISHED.to_owned())) };
+    let (content, variables) = read(version)?;
+    let said = content.render(&variables, payload);
+    Ok(said.map_err(|fault| format!("{}: {}", fault.pointer, fault.detail)))
 }
 
 /// What tells whether two events are the same to a rule; those of two customers never are.

@@ -21,6 +21,8 @@ text_enum! {
         Conditions = "conditions",
         /// The same was sent within the rule's time.
         Duplicate = "duplicate",
+        /// The rule had sent as many messages as it does within the time: all of these are suppressed.
+        Throttled = "throttled",
         /// The template has no published version.
         Unpublished = "unpublished",
         /// There is nobody to send it to: the event names no customer, or nobody has the role or is in the group.
@@ -37,8 +39,8 @@ pub struct Decision {
     pub rule_id: MessageRuleId,
     /// What it made of the event.
     pub decision: DecisionKind,
-    /// Which condition does not hold, what is wrong with the template, or that there are more persons than are reached;
-    /// empty otherwise.
+    /// Which condition does not hold, what is wrong with the template, or that there are more persons than are reached,
+    /// or how many messages are throttled; empty otherwise.
     pub detail: String,
     /// The messages: one, or one for each person.
     #[serde(default)]

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod apply;
 pub mod event;
+pub mod fallback;
 pub mod mailbox;
 pub mod notification;
 pub mod product;
@@ -15,4 +16,5 @@ pub mod recipient;
 pub mod rule;
 pub mod send;
 pub mod template;
+pub mod throttle;
 pub mod verdict;

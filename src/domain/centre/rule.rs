@@ -4,7 +4,9 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::fallback::RuleFallback;
 use super::recipient::{QuietHoursPolicy, Recipient};
+use super::throttle::{RuleThrottle, ThrottleBy};
 use crate::db::schema::message_rule;
 use crate::kernel::{ChannelAccountId, Error, MessageRuleId, MessageTemplateId, Result, TenantId};
 use crate::text_enum;
@@ -171,6 +173,20 @@ pub struct RuleRow {
     pub updated_at: i64,
     /// When it was deleted, unix milliseconds.
     pub deleted_at: Option<i64>,
+    /// The template of its fallback; `None`: it has none.
+    pub fallback_template_id: Option<MessageTemplateId>,
+    /// The account of its fallback.
+    pub fallback_account_id: Option<ChannelAccountId>,
+    /// The JSON list of [`super::fallback::FallbackTrigger`]s.
+    pub fallback_on: Option<String>,
+    /// The silence that calls for its fallback, in seconds.
+    pub fallback_after_seconds: Option<i64>,
+    /// How many messages it sends within a time; 0: as many as there are.
+    pub throttle_count: i64,
+    /// The length of that time, in seconds.
+    pub throttle_seconds: i64,
+    /// Whose messages are counted.
+    pub throttle_by: ThrottleBy,
 }
 
 impl RuleRow {
@@ -178,6 +194,23 @@ impl RuleRow {
     pub fn read_conditions(&self) -> Result<Vec<Condition>> {
         serde_json::from_str(&self.conditions)
             .map_err(|cause| Error::internal("a rule's conditions cannot be read").caused_by(cause))
+    }
+
+    /// What it sends instead when a message does not reach its person.
+    pub fn fallback(&self) -> Option<RuleFallback> {
+        Some(RuleFallback {
+            template_id: self.fallback_template_id?,
+            account_id: self.fallback_account_id?,
+            on: serde_json::from_str(self.fallback_on.as_deref()?).unwrap_or_default(),
+            after_seconds: self.fallback_after_seconds,
+        })
+    }
+
+    /// How many messages it sends within a time.
+    pub fn throttle(&self) -> Option<RuleThrottle> {
+        let throttle =
+            RuleThrottle { count: self.throttle_count, seconds: self.throttle_seconds, by: self.throttle_by };
+        (self.throttle_count > 0).then_some(throttle)
     }
 
     /// Whom its messages are for. Fails when the store holds something else.

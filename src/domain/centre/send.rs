@@ -122,6 +122,8 @@ text_enum! {
         OptedOut = "opted_out",
         /// It fell into the person's quiet hours, and the rule says that it is not sent later.
         QuietHours = "quiet_hours",
+        /// The rule had sent as many messages as it does within the time.
+        Throttled = "throttled",
     }
 }
 
@@ -263,6 +265,15 @@ pub struct SendRow {
     pub updated_at: i64,
     /// When the provider took it, unix milliseconds.
     pub sent_at: Option<i64>,
+    /// The send whose fallback it is.
+    pub fallback_of: Option<MessageSendId>,
+}
+
+impl SendRow {
+    /// Whom it is for, on channels with persons.
+    pub fn person(&self) -> Option<(RecipientType, PersonId)> {
+        self.recipient_type.zip(self.recipient_id)
+    }
 }
 
 /// A row of `message_attempt`.

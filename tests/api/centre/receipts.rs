@@ -19,17 +19,22 @@ const PUBLIC: &str = "https://desk.example";
 
 /// What a provider reports of a message, in its own words: to the account's path, with the provider's name for the message
 /// and the send's id as it gives it back.
-struct Told<'a> {
-    kind: &'a str,
-    path: &'a str,
-    name: Option<&'a str>,
-    send: Option<&'a str>,
-    arrived: bool,
+pub struct Told<'a> {
+    /// The account's provider.
+    pub kind: &'a str,
+    /// The account's path.
+    pub path: &'a str,
+    /// The provider's name for the message.
+    pub name: Option<&'a str>,
+    /// The send's id.
+    pub send: Option<&'a str>,
+    /// Whether it arrived.
+    pub arrived: bool,
 }
 
 impl Told<'_> {
     /// Brings it; gives the status and the body of the answer.
-    async fn to(&self, app: &TestApp) -> (u16, Value) {
+    pub async fn to(&self, app: &TestApp) -> (u16, Value) {
         match self.kind {
             "aliyun_sms" => bring(app, self.path, json!([self.aliyun()]).to_string()).await,
             "tencent_sms" => {

@@ -80,9 +80,12 @@ async fn rule(recorder: &mut Recorder<'_>, admin: &Client, template: &str, accou
     let path = format!("/message-rules/{rule}");
     recorder.call("list_message_rules", admin, "GET /message-rules?key=order.paid", None).await;
     recorder.call("get_message_rule", admin, &format!("GET {path}"), None).await;
-    let change = Some(json!({"priority": "urgent"}));
+    let fallback = json!({"template_id": template, "account_id": account, "on": ["failed", "expired"]});
+    let change = Some(json!({
+        "priority": "urgent", "fallback": fallback, "throttle": {"count": 100, "seconds": 3600, "by": "rule"},
+    }));
     recorder.call("update_message_rule", admin, &format!("PATCH {path}"), change).await;
-    let body = Some(json!({"key": "order.paid", "payload": {"order_id": "1003", "total": 49.9}}));
+    let body = Some(json!({"key": "order.paid", "payload": {"order_id": "1003", "total": 59.9}}));
     recorder.call("simulate_message_rules", admin, "POST /message-rules/simulate", body).await;
     rule
 }
