@@ -98,8 +98,16 @@ async fn sent(admin: &Client, event: &str, status: &str) -> Value {
 
 /// The send of an event once so many of its attempts, or more, have ended and none is under way.
 async fn delivery_attempts(admin: &Client, event: &str, count: usize) -> Value {
+    let path = format!("/message-events/{event}");
     eventually("the attempt has ended", || async {
-        let trace = admin.get(&format!("/message-events/{event}")).await.ok();
+        // A trace is several reads: the send may be older than its attempts, so it is read after they were seen.
+        let seen = admin.get(&path).await.ok();
+        let ended = |one: &&Value| one["phase"] == "ended";
+        let attempts = seen["sends"][0]["attempts"].as_array().cloned().unwrap_or_default();
+        if attempts.iter().filter(ended).count() < count {
+            return None;
+        }
+        let trace = admin.get(&path).await.ok();
         let send = trace["sends"].as_array().unwrap().first().cloned();
         send.filter(|one| {
             let ended = one["attempts"].as_array().unwrap().iter().filter(|one| one["phase"] == "ended");
