@@ -3,8 +3,8 @@
 //! Something happens (`events`, told by the API or read from the log); each active rule with its key is applied to it
 //! (`rules`, `events::expand`), and makes one send from the published version of its template (`templates`), or one for
 //! each of its recipients (`recipients`, `identities`, `opt_outs`); workers hand sends to their channel account (`accounts`,
-//! `dispatch`, `tokens`, `channels`) and write down what the provider said (`sends`), at once and later (`receipts`).
-//! `trials` tries a template past all of that.
+//! `dispatch`, `tokens`, `channels`) and write down what the provider said (`sends`), at once and later (`receipts`); what
+//! does not reach its person is followed by something else (`fallbacks`). `trials` tries a template past all of that.
 //!
 //! Owns the tables of the message centre and the routes of those names. Does not own what a send may become, nor what
 //! follows from a provider's answer (`domain::centre`): those are pure rules.
