@@ -320,7 +320,7 @@ fn sync(state: &mut ServerState, id: &Value, data: &Value) -> Value {
     }
     let until = if more { rows.last().and_then(|row| row["rev"].as_i64()) } else { None };
     let cursor = format!("sync-{}", until.unwrap_or(state.rev));
-    ok(id, json!({ "rows": rows, "cursor": cursor, "more": more }))
+    ok(id, json!({ "rows": rows, "notifications": [], "cursor": cursor, "more": more }))
 }
 
 /// Answered only when the frame has an id. Marking as unread moves the position back and begins a new version.
