@@ -171,30 +171,35 @@ async fn uncertain(recorder: &mut Recorder<'_>, admin: &Client) {
     recorder.call("resolve_message_send", admin, &format!("POST /message-sends/{send}/resolve"), body).await;
 }
 
-/// The administrator is told of a large order, inside the product.
+/// A customer is told of its order, inside the product. A visitor: that one of the staff connects takes a rev at a moment
+/// of its own, and what is recorded would differ between runs.
 async fn notifications(recorder: &mut Recorder<'_>, admin: &Client) {
+    let visitor = json!({"tenant": "tea-house", "nickname": "Sam"});
+    let made = admin.anonymous().post("/visitors", visitor).await.status(201);
+    let visitor = admin.with_token(id(&made["access_token"]));
+    let customer = visitor.get("/me").await.ok()["id"].clone();
     let body = json!({"name": "In the app", "provider": "in_app"});
     let account = admin.post("/channel-accounts", body).await.status(201)["account"]["id"].clone();
     let in_app = json!({
-        "title": "Order {{ order_id }} is paid", "body": "It is a large one.", "link": "/orders/{{ order_id }}",
+        "title": "Order {{ order_id }} is paid", "body": "Thank you!", "link": "/orders/{{ order_id }}",
         "data": {"order_id": "{{ order_id }}"},
     });
     let variables = json!([{"name": "order_id", "type": "string", "required": true, "sample": "1001"}]);
-    let body = json!({"name": "Large orders", "channel": "in_app", "in_app": in_app, "variables": variables});
+    let body = json!({"name": "Thanks", "channel": "in_app", "in_app": in_app, "variables": variables});
     let template = admin.post("/message-templates", body).await.status(201)["id"].clone();
     admin.post(&format!("/message-templates/{}/publish", id(&template)), json!({})).await.ok();
     let body = json!({
-        "title": "Large", "key": "order.large", "template_id": template, "account_id": account,
-        "recipients": [{"type": "role", "role": "admin"}],
+        "title": "Thanks", "key": "order.thanks", "template_id": template, "account_id": account,
+        "recipients": [{"type": "customer"}],
     });
     admin.post("/message-rules", body).await.status(201);
-    let mut socket = admin.socket_with(json!({"device": "desk-5"})).await;
-    let body = json!({"key": "order.large", "payload": {"order_id": "1004"}});
+    let mut socket = visitor.socket_with(json!({"device": "phone-4"})).await;
+    let body = json!({"key": "order.thanks", "payload": {"order_id": "1004"}, "customer_id": customer});
     admin.post("/message-events", body).await.status(202);
     let told = recorder.expect(&mut socket, "notification").await;
-    recorder.call("list_notifications", admin, "GET /notifications?unread=true", None).await;
+    recorder.call("list_notifications", &visitor, "GET /notifications?unread=true", None).await;
     let body = Some(json!({"ids": [told["data"]["id"]]}));
-    recorder.call("read_notifications", admin, "POST /notifications/read", body).await;
+    recorder.call("read_notifications", &visitor, "POST /notifications/read", body).await;
     socket.close().await;
 }
 

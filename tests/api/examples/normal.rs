@@ -44,6 +44,8 @@ impl Normal {
     pub fn value(&mut self, name: &str, value: &Value) -> Value {
         match value {
             Value::String(text) => json!(self.text(name, text)),
+            // How long something took is the machine's.
+            Value::Number(_) if name == "duration_ms" => json!(120),
             Value::Array(items) => items.iter().map(|item| self.value(name, item)).collect(),
             Value::Object(fields) => {
                 fields.iter().map(|(name, value)| (name.clone(), self.value(name, value))).collect()
