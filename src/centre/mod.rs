@@ -4,7 +4,7 @@
 //! (`rules`, `events::expand`), and makes one send from the published version of its template (`templates`), or one for
 //! each of its recipients (`recipients`, `identities`, `opt_outs`); workers hand sends to their channel account (`accounts`,
 //! `dispatch`, `tokens`, `channels`) and write down what the provider said (`sends`), at once and later (`receipts`); what
-//! does not reach its person is followed by something else (`fallbacks`). `trials` tries a template past all of that.
+//! does not reach its person is followed by something else (`fallbacks`). `test_sends` tries a template past all of that.
 //!
 //! Owns the tables of the message centre and the routes of those names. Does not own what a send may become, nor what
 //! follows from a provider's answer (`domain::centre`): those are pure rules.
@@ -26,8 +26,8 @@ pub mod recipients;
 pub mod rules;
 pub mod sends;
 pub mod templates;
+pub mod test_sends;
 pub mod tokens;
-pub mod trials;
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ use events::follow::ProductEvents;
 pub fn routes(config: &mut ServiceConfig<'_>) {
     accounts::routes(config);
     templates::routes(config);
-    trials::routes(config);
+    test_sends::routes(config);
     rules::routes(config);
     recipients::routes(config);
     opt_outs::routes(config);
@@ -63,5 +63,5 @@ pub fn spawn_tasks(app: &Arc<App>) -> Result<Transport> {
     app.tasks.spawn("message_rules", move || events::expand::run(expander.clone(), shutdown.clone()));
     let (dispatch, shutdown) = (Dispatch::new(app, transport.clone()), app.tasks.shutdown().clone());
     app.tasks.spawn("message_sends", move || dispatch::run(dispatch.clone(), shutdown.clone()));
-    Ok(transport.with_mail(trials::service::MAIL))
+    Ok(transport.with_mail(test_sends::service::MAIL))
 }

@@ -17,7 +17,7 @@ use crate::db::schema::{
     agent_status, auth_session, conversation, conversation_member, group_member, group_message, member,
     notification, offer, tenant, tenant_log,
 };
-use crate::domain::centre::notification::NotificationRow;
+use crate::domain::centre::notification::{AT_ONCE, NotificationRow};
 use crate::domain::conversation::{ConversationRow, ParticipantRow};
 use crate::domain::entry::{EntryKind, EntryRow};
 use crate::domain::group::GroupMemberRow;
@@ -56,7 +56,10 @@ const PIECE_ROWS: i64 = 100;
 /// far as the store still knows it: every entry; participants, sessions, members, presences, offers and notifications whose
 /// last change lies in the range. `to` must not lie beyond the head.
 pub fn changes(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) -> Result<Changes> {
-    let (entries, to) = entries(connection, tenant, from, to.min(from.saturating_add(PIECE_REVS - 1)))?;
+    let to = to.min(from.saturating_add(PIECE_REVS - 1));
+    let (notifications, to) = notifications(connection, tenant, from, to)?;
+    let (entries, to) = entries(connection, tenant, from, to)?;
+    let notifications = notifications.into_iter().filter(|row| row.rev <= to).collect();
     let moved: Vec<ConversationId> = conversation_member::table
         .filter(conversation_member::tenant_id.eq(tenant))
         .filter(conversation_member::rev.between(from, to))
@@ -75,7 +78,7 @@ pub fn changes(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: 
         access: access(connection, tenant, from, to)?,
         agents: agents(connection, tenant, from, to)?,
         offers: offers(connection, tenant, from, to)?,
-        notifications: notifications(connection, tenant, from, to)?,
+        notifications,
     })
 }
 
@@ -93,18 +96,29 @@ fn agents(
         .load(connection)?)
 }
 
+/// Notifications of one piece: more than one command changes, so that a piece never ends where it began.
+const NOTIFICATIONS: usize = 5 * AT_ONCE;
+
+/// The notifications of a piece, and the last rev of which all are here.
 fn notifications(
     connection: &mut AnyConnection,
     tenant: TenantId,
     from: i64,
     to: i64,
-) -> Result<Vec<NotificationRow>> {
-    Ok(notification::table
+) -> Result<(Vec<NotificationRow>, i64)> {
+    let mut rows: Vec<NotificationRow> = notification::table
         .filter(notification::tenant_id.eq(tenant))
         .filter(notification::rev.between(from, to))
-        .order(notification::rev.asc())
+        .order((notification::rev.asc(), notification::id.asc()))
+        .limit(i64::try_from(NOTIFICATIONS).unwrap_or(i64::MAX))
         .select(NotificationRow::as_select())
-        .load(connection)?)
+        .load(connection)?;
+    let to = match rows.last() {
+        Some(last) if rows.len() == NOTIFICATIONS => last.rev - 1,
+        _ => to,
+    };
+    rows.retain(|row| row.rev <= to);
+    Ok((rows, to))
 }
 
 fn offers(connection: &mut AnyConnection, tenant: TenantId, from: i64, to: i64) -> Result<Vec<OfferRow>> {

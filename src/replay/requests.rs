@@ -13,8 +13,8 @@ pub async fn insist(run: &Run, rest: &Rest, path: &str, body: &Value) -> Result<
     insist_on(run, rest, reqwest::Method::POST, path, body).await
 }
 
-/// Repeats a request until there is an answer. What was made by an attempt without an answer is found by the next one:
-/// its name is taken, and the answer is null.
+/// Repeats a request until there is an answer. What was made by an attempt that left doubt is found by the next one: its
+/// name is taken, and the answer is null.
 pub async fn insist_on(
     run: &Run,
     rest: &Rest,
@@ -29,7 +29,7 @@ pub async fn insist_on(
             Ok(answer) => return Ok(answer),
             Err(failure) if lost && failure.code() == Some("name_taken") => return Ok(Value::Null),
             Err(failure) => {
-                lost |= matches!(failure, Failure::Unknown(_));
+                lost |= failure.leaves_doubt();
                 let told = format!("{method} {path}: {failure}");
                 if let Err(last) = backoff.after(failure).await {
                     return Err(match last {

@@ -1,6 +1,6 @@
 //! The limit of an account: how many messages it takes within a time, over all processes.
 //!
-//! Owns the table `message_test`: test sends count as attempts do. Invariant: whoever takes a place holds the account until
+//! Owns the table `message_test_send`: test sends count as attempts do. Invariant: whoever takes a place holds the account until
 //! the end of the transaction, so that claims and tests follow one another.
 
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 
 use crate::centre::{accounts, receipts};
-use crate::db::schema::{message_attempt, message_test};
+use crate::db::schema::{message_attempt, message_test_send};
 use crate::db::{AnyConnection, time};
 use crate::domain::centre::account::{AccountRow, AccountStatus, PauseReason};
 use crate::kernel::{ChannelAccountId, Code, Error, MessageSendId, Result, TenantId};
@@ -33,9 +33,9 @@ pub(super) fn left(
     let running: i64 =
         attempts().filter(message_attempt::ended_at.is_null()).count().get_result(connection)?;
     let ended: i64 = attempts().filter(message_attempt::ended_at.gt(since)).count().get_result(connection)?;
-    let tests: i64 = message_test::table
-        .filter(message_test::account_id.eq(account.id))
-        .filter(message_test::ended_at.gt(since))
+    let tests: i64 = message_test_send::table
+        .filter(message_test_send::account_id.eq(account.id))
+        .filter(message_test_send::ended_at.gt(since))
         .count()
         .get_result(connection)?;
     Ok(Some(account.limit_count - running - ended - tests))
@@ -69,16 +69,16 @@ pub fn reserve(
     if left(connection, &account, database_now)?.is_some_and(|left| left <= 0) {
         return Err(Error::new(Code::RateLimited, "the account's limit is reached").retry_after(AGAIN_MS));
     }
-    let of_account = message_test::table.filter(message_test::account_id.eq(account.id));
-    diesel::delete(of_account.filter(message_test::ended_at.lt(database_now - KEPT_MS)))
+    let of_account = message_test_send::table.filter(message_test_send::account_id.eq(account.id));
+    diesel::delete(of_account.filter(message_test_send::ended_at.lt(database_now - KEPT_MS)))
         .execute(connection)?;
     let until = database_now + i64::try_from(takes.as_millis()).unwrap_or(KEPT_MS);
-    diesel::insert_into(message_test::table)
+    diesel::insert_into(message_test_send::table)
         .values((
-            message_test::id.eq(test),
-            message_test::tenant_id.eq(tenant),
-            message_test::account_id.eq(account.id),
-            message_test::ended_at.eq(until),
+            message_test_send::id.eq(test),
+            message_test_send::tenant_id.eq(tenant),
+            message_test_send::account_id.eq(account.id),
+            message_test_send::ended_at.eq(until),
         ))
         .execute(connection)?;
     Ok(account)
@@ -87,7 +87,7 @@ pub fn reserve(
 /// Writes down that a test send has ended.
 pub fn ended(connection: &mut AnyConnection, tenant: TenantId, test: MessageSendId) -> Result<()> {
     let database_now = time::now(connection)?;
-    let row = message_test::table.find(test).filter(message_test::tenant_id.eq(tenant));
-    diesel::update(row).set(message_test::ended_at.eq(database_now)).execute(connection)?;
+    let row = message_test_send::table.find(test).filter(message_test_send::tenant_id.eq(tenant));
+    diesel::update(row).set(message_test_send::ended_at.eq(database_now)).execute(connection)?;
     Ok(())
 }

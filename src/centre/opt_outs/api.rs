@@ -59,7 +59,7 @@ impl From<OptOutRow> for MessageOptOut {
 pub struct CreateMessageOptOut {
     /// Who does not want it: a member (of the staff, or a customer) or a message recipient.
     person_id: PersonId,
-    /// On which channel: `email`, `sms` or `wechat`.
+    /// On which channel: one whose messages go to persons (`email`, `sms`, `wechat`, `in_app`).
     channel: Channel,
     /// Of which priority. Absent or null: everything but codes.
     #[serde(default)]

@@ -266,7 +266,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    message_test (id) {
+    message_test_send (id) {
         id -> BigInt,
         tenant_id -> BigInt,
         account_id -> BigInt,

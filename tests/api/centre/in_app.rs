@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use deskwire::domain::actor::{Actor, Principal};
 use deskwire::domain::member::MemberStatus;
 use deskwire::journal::fail_point::{FailAction, FailPoint};
-use deskwire::journal::{Command, commands};
+use deskwire::journal::{Command, commands, history};
 use deskwire::kernel::{MemberId, MessageSendId, TenantId};
 use serde_json::{Value, json};
 
@@ -317,6 +317,35 @@ on_every_database! {
         let refuses = json!({"person_id": desk.agent.id(), "channel": "in_app"});
         desk.admin.post("/message-opt-outs", refuses).await.status(201);
         assert_eq!(desk.admin.post(&path, body(desk.agent.id())).await.ok()["opted_out"], true);
+    }
+
+    /// Another process reads what was told and read back in pieces, each thing once.
+    async fn what_is_read_back_comes_in_pieces(app: TestApp) {
+        let desk = app.desk().await;
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            ids.extend(told(&app, desk.seed.agent, 220).await);
+        }
+        let tenant = desk.tenant;
+        let read_back = async || {
+            let (mut found, mut from) = (Vec::new(), 1);
+            loop {
+                let piece = app.db.read(move |connection| {
+                    let head = history::head(connection, tenant)?;
+                    Ok((head >= from).then(|| history::changes(connection, tenant, from, head)).transpose()?)
+                });
+                let Some(piece) = piece.await.unwrap() else { break found };
+                assert!(piece.rev_from == from && piece.rev_to >= from && piece.notifications.len() < 600);
+                found.extend(piece.notifications.iter().map(|row| (row.id.to_string(), row.read_at.is_some())));
+                from = piece.rev_to + 1;
+            }
+        };
+        let unread: Vec<_> = ids.iter().map(|id| (id.clone(), false)).collect();
+        assert_eq!(read_back().await, unread);
+        desk.agent.post("/notifications/read", json!({"until": ids[659]})).await.ok();
+        let mut read = read_back().await;
+        read.sort();
+        assert_eq!(read, ids.iter().map(|id| (id.clone(), true)).collect::<Vec<_>>());
     }
 
     /// Notifications are kept as long as messages.

@@ -39,7 +39,7 @@ const _: () = assert!(
 
 /// How a template is tried.
 #[derive(Debug, Clone)]
-pub struct Trial {
+pub struct TestSend {
     /// Where it goes.
     pub account: ChannelAccountId,
     /// Whom it goes to, on channels with persons.
@@ -74,10 +74,10 @@ pub async fn test(
     transport: &Transport,
     actor: Actor,
     id: MessageTemplateId,
-    trial: Trial,
+    wanted: TestSend,
 ) -> Result<Tested> {
     require(&actor, Operation::SendMessages)?;
-    let (version, tenant) = (trial.version, actor.tenant);
+    let (version, tenant) = (wanted.version, actor.tenant);
     let read = move |connection: &mut AnyConnection| {
         let row = templates::store::find(connection, tenant, id)?.ok_or_else(Error::not_found)?;
         let Some(version) = version else { return Ok((row.channel, row.content, row.variables)) };
@@ -86,13 +86,13 @@ pub async fn test(
         Ok((row.channel, found.content, found.variables))
     };
     let (channel, content, variables) = app.db.read(read).await?;
-    let address = address(channel, trial.address)?;
+    let address = address(channel, wanted.address)?;
     let (content, variables) = templates::service::read(&content, &variables)?;
-    let payload = trial.payload.unwrap_or_else(|| samples(&variables, true));
+    let payload = wanted.payload.unwrap_or_else(|| samples(&variables, true));
     let rendered = content.render(&variables, &payload).map_err(templates::service::told)?;
     let (test, now, asked) = (MessageSendId(app.ids.next()?), app.clock.now().0, address.clone());
     let write = move |connection: &mut AnyConnection| {
-        let account = limit::reserve(connection, tenant, trial.account, test, LIMIT, now)?;
+        let account = limit::reserve(connection, tenant, wanted.account, test, LIMIT, now)?;
         if account.provider.channel() != channel {
             return Err(Error::field(
                 "/account_id",

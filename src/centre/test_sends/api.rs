@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::service::{self, Tested, Trial};
+use super::service::{self, TestSend, Tested};
 use crate::app::App;
 use crate::auth::Admin;
 use crate::centre::channels::transport::Transport;
@@ -108,7 +108,7 @@ pub async fn test_send_message_template(
     input: Body<TestMessageTemplate>,
 ) -> Result<web::Json<MessageTest>> {
     let TestMessageTemplate { account_id, address, payload, version } = input.into_inner();
-    let trial = Trial { account: account_id, address, payload: payload.map(Value::Object), version };
-    let tested = service::test(&app, &transport, caller.actor, id.into_inner(), trial).await?;
+    let wanted = TestSend { account: account_id, address, payload: payload.map(Value::Object), version };
+    let tested = service::test(&app, &transport, caller.actor, id.into_inner(), wanted).await?;
     Ok(web::Json(tested.into()))
 }
