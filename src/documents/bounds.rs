@@ -12,9 +12,9 @@ use super::schemas::INPUT;
 use crate::centre::accounts::check::{LIMIT_COUNT_MAX, LIMIT_SECONDS_MAX};
 use crate::conversations::service::{NOTE_MAX, SUBJECT_MAX, TAG_MAX, TAGS_MAX};
 use crate::domain::centre::account::{
-    APP_ID_MAX, FROM_NAME_MAX, HOST_MAX, KEY_ID_MAX, NAME_MAX as CENTRE_NAME_MAX, OFFICIAL_APP_ID_MAX,
-    PASSWORD_MAX, REGION_MAX, SECRET_KEY_MAX, SECRET_MAX, SIGN_NAME_MAX, URL_MAX as CHANNEL_URL_MAX,
-    USERNAME_MAX,
+    AES_KEY_LEN, APP_ID_MAX, CALLBACK_TOKEN_MAX, FROM_NAME_MAX, HOST_MAX, KEY_ID_MAX,
+    NAME_MAX as CENTRE_NAME_MAX, OFFICIAL_APP_ID_MAX, PASSWORD_MAX, REGION_MAX, SECRET_KEY_MAX, SECRET_MAX,
+    SIGN_NAME_MAX, URL_MAX as CHANNEL_URL_MAX, USERNAME_MAX,
 };
 use crate::domain::centre::event::{BATCH_MAX, PAYLOAD_MAX};
 use crate::domain::centre::fallback::{FALLBACK_AFTER_MAX, FALLBACK_AFTER_MIN, FallbackTrigger};
@@ -111,6 +111,8 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("TwilioSmsSettings", "messaging_service_sid") => text(0, 34),
         ("WechatSettings", "app_id") => text(1, OFFICIAL_APP_ID_MAX),
         ("WechatSettings", "app_secret") => text(0, SECRET_KEY_MAX),
+        ("WechatSettings", "callback_token") => text(0, CALLBACK_TOKEN_MAX),
+        ("WechatSettings", "encoding_aes_key") => text(0, AES_KEY_LEN),
         ("SmtpSettings", "host") => text(1, HOST_MAX),
         ("SmtpSettings", "port") => range(1, 65_535),
         ("SmtpSettings", "username") => text(0, USERNAME_MAX),

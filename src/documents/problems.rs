@@ -59,6 +59,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "set_group_member" => &[Forbidden, NotFound, LimitReached],
         "remove_group_member" => &[Forbidden, NotFound, LastManager],
 
+        "verify_receipt_address" => &[NotFound, Forbidden],
         "receive_message_receipts" => &[NotFound, Forbidden, MalformedJson, PayloadTooLarge],
         "list_channel_accounts"
         | "list_message_recipients"

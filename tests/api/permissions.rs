@@ -142,6 +142,7 @@ const ELSEWHERE: &[&str] = &[
     "GET /groups/{id}/members/{member_id}",
     "PUT /groups/{id}/members/{member_id}",
     "DELETE /groups/{id}/members/{member_id}",
+    "GET /hooks/{token}",
     "POST /hooks/{token}",
     "GET /channel-accounts",
     "POST /channel-accounts",

@@ -19,6 +19,7 @@ pub mod transport;
 pub mod twilio;
 pub mod webhook;
 pub mod wechat;
+pub mod wechat_callback;
 pub mod wecom;
 
 use base64::Engine;

@@ -1,6 +1,7 @@
 //! Delivery reports as the providers of text messages write them. Pure.
 //!
-//! Aliyun and Tencent Cloud sign nothing: that they come to an address which nobody else knows must do. Twilio signs.
+//! Aliyun and Tencent Cloud sign nothing: that they come to an address which nobody else knows must do. Twilio signs. What
+//! WeChat brings stands in [`super::wechat_callback`].
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -102,7 +103,7 @@ fn twilio(fields: &[(String, String)], query: &str) -> Option<Report> {
 }
 
 /// `None` when it names no message at all.
-fn report_of(
+pub(super) fn report_of(
     is_delivered: bool,
     name: Option<&str>,
     send: Option<&str>,

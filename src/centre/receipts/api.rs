@@ -1,18 +1,19 @@
 //! The route of receipts, and how they are shown.
 
-use actix_web::{HttpRequest, HttpResponse, post, web};
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::service;
 use crate::app::App;
 use crate::centre::channels::reports::Callback;
-use crate::domain::centre::account::Provider;
+use crate::centre::channels::wechat_callback;
+use crate::domain::centre::account::{AccountRow, Config, Provider, Settings};
 use crate::domain::centre::receipt::{ReceiptRow, ReceiptStatus};
 use crate::http::client_ip;
 use crate::http::json::Raw;
-use crate::kernel::{Millis, Result};
+use crate::kernel::{Error, Millis, Result};
 use crate::limits::Key;
 
 /// The header in which Twilio signs.
@@ -21,6 +22,7 @@ const SIGNATURE: &str = "x-twilio-signature";
 /// The routes of this module.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(receive_message_receipts);
+    config.service(verify_receipt_address);
 }
 
 /// What a provider said later of a message that it took.
@@ -78,17 +80,74 @@ pub struct ReceiptsTaken {
     errmsg: Option<&'static str>,
 }
 
+/// The account to whose address a request came, within its rate.
+async fn called(app: &App, request: &HttpRequest, token: &str) -> Result<(AccountRow, Config)> {
+    let (account, config) = match service::account(app, token).await {
+        Ok(found) => found,
+        Err(error) => {
+            // Who guesses is counted as everybody without a token; who knows one is a provider, and may come often.
+            app.limiter.check(Key::address(client_ip(request, &app.settings)))?;
+            return Err(error);
+        }
+    };
+    app.limiter.check(Key::Receipts(account.id))?;
+    Ok((account, config))
+}
+
+/// An answer in words.
+fn plain(text: String) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text)
+}
+
+/// What WeChat asks an address for.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "the query is read as it came, by the check of its signature")]
+pub struct ReceiptAddressCheck {
+    /// SHA-1 over the account's `callback_token`, `timestamp` and `nonce`, sorted.
+    signature: String,
+    /// When WeChat asks, unix seconds.
+    timestamp: String,
+    /// Another text each time.
+    nonce: String,
+    /// What is to be answered.
+    echostr: String,
+}
+
+/// Verify the address of receipts
+///
+/// Called by WeChat at the `receipt_path` of an account with a `callback_token`, when the address is set in its console; the
+/// signature is not older than 10 minutes.
+#[utoipa::path(
+    tag = "message-centre", security(()),
+    params(("token" = String, Path, description = "The end of the account's `receipt_path`."), ReceiptAddressCheck),
+    responses((status = 200, description = "The `echostr`.", body = String, content_type = "text/plain")),
+)]
+#[get("/hooks/{token}")]
+pub async fn verify_receipt_address(
+    app: web::Data<App>,
+    request: HttpRequest,
+    token: web::Path<String>,
+) -> Result<HttpResponse> {
+    let (_, config) = called(&app, &request, &token).await?;
+    let Some(Settings::Wechat(settings)) = &config.settings else { return Err(Error::not_found()) };
+    wechat_callback::echo(settings, request.query_string(), app.clock.now()).map(plain)
+}
+
 /// Receive receipts
 ///
-/// Called by providers of text messages, at the account's `receipt_path`, in their own forms: a JSON list of Aliyun
-/// (SmsReport) or Tencent Cloud (status reports), a signed form of Twilio (status callback). At most 1000 at once. Repeats
+/// Called by providers of messages, at the account's `receipt_path`, in their own forms: a JSON list of Aliyun
+/// (SmsReport) or Tencent Cloud (status reports), a signed form of Twilio (status callback), a signed event of WeChat as XML
+/// or JSON, plain or encrypted (of which `TEMPLATESENDJOBFINISH` counts). At most 1000 at once. Repeats
 /// and receipts of unknown messages are taken and change nothing.
 #[utoipa::path(
     tag = "message-centre", security(()),
     params(("token" = String, Path, description = "The end of the account's `receipt_path`.")),
     request_body(content = serde_json::Value, description = "What the provider writes."),
     responses(
-        (status = 200, description = "Taken, in the provider's words.", body = ReceiptsTaken),
+        (status = 200, description = "Taken, in the provider's words; of WeChat `success`.", content(
+            (ReceiptsTaken = "application/json"), (String = "text/plain"),
+        )),
         (status = 204, description = "Taken from Twilio."),
     ),
 )]
@@ -99,19 +158,15 @@ pub async fn receive_message_receipts(
     token: web::Path<String>,
     body: Raw,
 ) -> Result<HttpResponse> {
-    let (account, config) = match service::account(&app, &token).await {
-        Ok(found) => found,
-        Err(error) => {
-            // Who guesses is counted as everybody without a token; who knows one is a provider, and may come often.
-            app.limiter.check(Key::address(client_ip(&request, &app.settings)))?;
-            return Err(error);
-        }
-    };
-    app.limiter.check(Key::Receipts(account.id))?;
+    let (account, config) = called(&app, &request, &token).await?;
     let path = request.uri().path_and_query().map_or("", |all| all.as_str());
     let url = app.settings.public_url.as_ref().map(|public| format!("{}{path}", public.as_str()));
     let signature = request.headers().get(SIGNATURE).and_then(|value| value.to_str().ok());
     let callback = Callback { url: url.as_deref(), query: request.query_string(), signature, body: &body.0 };
+    if let Some(Settings::Wechat(settings)) = &config.settings {
+        service::take_wechat(&app, &account, settings, callback).await?;
+        return Ok(plain("success".to_owned()));
+    }
     service::take(&app, &account, &config, callback).await?;
     Ok(match account.provider {
         Provider::AliyunSms => {

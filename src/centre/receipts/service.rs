@@ -1,17 +1,23 @@
 //! What is done with the receipts that a provider brings.
 
+use std::time::Duration;
+
 use super::{apply, store};
 use crate::app::App;
 use crate::centre::accounts;
 use crate::centre::channels::reports::{Callback, reports};
+use crate::centre::channels::wechat_callback;
 use crate::db::AnyConnection;
-use crate::domain::centre::account::{AccountRow, Config};
+use crate::domain::centre::account::{AccountRow, Config, WechatSettings};
 use crate::domain::centre::receipt::{REPORTS_MAX, ReceiptRow, Report};
 use crate::kernel::secret::{same, token_hash};
 use crate::kernel::{ChannelAccountId, Code, Error, MessageReceiptId, Result};
 
 /// Receipts in one transaction: the account is held that long.
 const TOGETHER: usize = 100;
+
+/// How long WeChat is let wait: it gives up after 5 s.
+const ANSWER: Duration = Duration::from_secs(4);
 
 /// The account whose address for receipts has this token. Errors: `not_found`.
 pub async fn account(app: &App, token: &str) -> Result<(AccountRow, Config)> {
@@ -46,6 +52,34 @@ pub async fn take(app: &App, account: &AccountRow, config: &Config, callback: Ca
         }
     }
     Ok(())
+}
+
+/// Stores and applies what WeChat brings to an official account. Errors: as [`take`], `malformed_json` and `forbidden` also
+/// when a signature comes with another body than before, and `busy` when the store takes too long for WeChat, which brings
+/// it again then.
+pub async fn take_wechat(
+    app: &App,
+    account: &AccountRow,
+    settings: &WechatSettings,
+    callback: Callback<'_>,
+) -> Result<()> {
+    let now = app.clock.now();
+    let signed = wechat_callback::read(settings, callback.query, callback.body, now)?;
+    let rows: Vec<ReceiptRow> =
+        signed.report.into_iter().map(|report| row(app, account, report, now.0)).collect::<Result<_>>()?;
+    let (id, tenant, signature) = (account.id, account.tenant_id, signed.signature);
+    let body = token_hash(&String::from_utf8_lossy(callback.body));
+    // A signature that is too old counts no more, so it need not be known longer than it counts.
+    let until = now.0 + 2 * wechat_callback::TOLERANCE_SECONDS * 1_000;
+    let write = move |connection: &mut AnyConnection| {
+        store::hold(connection, id)?;
+        match store::first_body(connection, (tenant, id), &signature, &body, (now.0, until))? {
+            true => apply::arrived(connection, id, rows.clone(), now.0),
+            false => Err(Error::new(Code::Forbidden, "this signature came with another body")),
+        }
+    };
+    let late = || Error::new(Code::Busy, "the store takes too long").retry_after(1_000);
+    tokio::time::timeout(ANSWER, app.db.write(write)).await.unwrap_or_else(|_| Err(late()))
 }
 
 fn row(app: &App, account: &AccountRow, report: Report, now: i64) -> Result<ReceiptRow> {

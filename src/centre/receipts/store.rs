@@ -1,9 +1,9 @@
-//! Queries over `message_receipt`, and over the sends that receipts are of. Every function takes the account or the tenant.
+//! Queries over `message_receipt` and `channel_callback`, and over the sends that receipts are of. Every function takes the account or the tenant.
 
 use diesel::prelude::*;
 
 use crate::db::AnyConnection;
-use crate::db::schema::{channel_account, message_receipt, message_send};
+use crate::db::schema::{channel_account, channel_callback, message_receipt, message_send};
 use crate::domain::centre::account::AccountRow;
 use crate::domain::centre::receipt::ReceiptRow;
 use crate::domain::centre::send::SendRow;
@@ -41,6 +41,36 @@ pub fn known(connection: &mut AnyConnection, dedupes: &[&str]) -> Result<Vec<Str
         .filter(message_receipt::dedupe.eq_any(dedupes))
         .select(message_receipt::dedupe)
         .load(inner))?)
+}
+
+/// Whether a signature came for the first time, or with the same body as then; forgets those that are over.
+pub fn first_body(
+    connection: &mut AnyConnection,
+    (tenant, account): (TenantId, ChannelAccountId),
+    signature: &str,
+    body_hash: &str,
+    (now, until): (i64, i64),
+) -> Result<bool> {
+    let of_account = || channel_callback::table.filter(channel_callback::account_id.eq(account));
+    diesel::delete(of_account().filter(channel_callback::until.lt(now))).execute(connection)?;
+    let known: Option<String> = of_account()
+        .filter(channel_callback::signature.eq(signature))
+        .select(channel_callback::body_hash)
+        .first(connection)
+        .optional()?;
+    if let Some(known) = known {
+        return Ok(known == body_hash);
+    }
+    diesel::insert_into(channel_callback::table)
+        .values((
+            channel_callback::account_id.eq(account),
+            channel_callback::signature.eq(signature),
+            channel_callback::tenant_id.eq(tenant),
+            channel_callback::body_hash.eq(body_hash),
+            channel_callback::until.eq(until),
+        ))
+        .execute(connection)?;
+    Ok(true)
 }
 
 /// Stores new receipts.

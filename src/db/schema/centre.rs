@@ -186,6 +186,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    channel_callback (account_id, signature) {
+        account_id -> BigInt,
+        signature -> Text,
+        tenant_id -> BigInt,
+        body_hash -> Text,
+        until -> BigInt,
+    }
+}
+
+diesel::table! {
     message_attempt (send_id, number) {
         send_id -> BigInt,
         number -> BigInt,

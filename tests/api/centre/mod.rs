@@ -22,6 +22,7 @@ mod templates;
 mod test_sends;
 mod throttles;
 mod wechat;
+mod wechat_callbacks;
 mod wechat_provider;
 mod wechat_tokens;
 

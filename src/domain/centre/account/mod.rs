@@ -22,7 +22,7 @@ pub use sms::{
     TwilioSmsSettings,
 };
 pub use smtp::{FROM_NAME_MAX, HOST_MAX, PASSWORD_MAX, PORTS, SmtpSecurity, SmtpSettings, USERNAME_MAX};
-pub use wechat::{OFFICIAL_APP_ID_MAX, WechatSettings};
+pub use wechat::{AES_KEY_LEN, CALLBACK_TOKEN_MAX, OFFICIAL_APP_ID_MAX, WechatSettings};
 
 /// Most channel accounts of a tenant.
 pub const ACCOUNTS_MAX: i64 = 200;
@@ -155,7 +155,7 @@ impl Provider {
 
     /// Whether it says later whether messages arrived.
     pub const fn has_receipts(self) -> bool {
-        matches!(self.channel(), Channel::Sms)
+        matches!(self.channel(), Channel::Sms | Channel::Wechat)
     }
 
     /// How many messages an account takes within how many seconds; 0: no limit of the provider's. WeCom and DingTalk
