@@ -303,7 +303,7 @@ mod tests {
     fn events_are_read_and_others_say_nothing() {
         let read = |body: &str| read(&settings(None), QUERY, body.as_bytes(), NOW).unwrap().report;
         let arrived = read(&event("success")).unwrap();
-        assert_eq!((arrived.status, arrived.code), (ReceiptStatus::Delivered, None));
+        assert_eq!((arrived.status, &arrived.code), (ReceiptStatus::Delivered, &None));
         assert_eq!(arrived.provider_message_id.as_deref(), Some("3557254367693750277"));
         for status in ["failed:user block", "failed: system failed", "failed:freq limit"] {
             let lost = read(&event(status)).unwrap();

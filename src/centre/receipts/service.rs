@@ -71,15 +71,20 @@ pub async fn take_wechat(
     let body = token_hash(&String::from_utf8_lossy(callback.body));
     // A signature that is too old counts no more, so it need not be known longer than it counts.
     let until = now.0 + 2 * wechat_callback::TOLERANCE_SECONDS * 1_000;
+    let ids = app.ids.clone();
     let write = move |connection: &mut AnyConnection| {
         store::hold(connection, id)?;
         match store::first_body(connection, (tenant, id), &signature, &body, (now.0, until))? {
-            true => apply::arrived(connection, id, rows.clone(), now.0),
+            true => apply::arrived(connection, id, rows.clone(), &ids, now.0),
             false => Err(Error::new(Code::Forbidden, "this signature came with another body")),
         }
     };
     let late = || Error::new(Code::Busy, "the store takes too long").retry_after(1_000);
-    tokio::time::timeout(ANSWER, app.db.write(write)).await.unwrap_or_else(|_| Err(late()))
+    let made = tokio::time::timeout(ANSWER, app.db.write(write)).await.unwrap_or_else(|_| Err(late()))?;
+    if made > 0 {
+        app.message_sends.notify_one();
+    }
+    Ok(())
 }
 
 fn row(app: &App, account: &AccountRow, report: Report, now: i64) -> Result<ReceiptRow> {
