@@ -332,7 +332,7 @@ on_every_database! {
             loop {
                 let piece = app.db.read(move |connection| {
                     let head = history::head(connection, tenant)?;
-                    Ok((head >= from).then(|| history::changes(connection, tenant, from, head)).transpose()?)
+                    (head >= from).then(|| history::changes(connection, tenant, from, head)).transpose()
                 });
                 let Some(piece) = piece.await.unwrap() else { break found };
                 assert!(piece.rev_from == from && piece.rev_to >= from && piece.notifications.len() < 600);
