@@ -13,8 +13,8 @@ use futures_util::future::{BoxFuture, join_all};
 
 use crate::db::schema::{
     auth_session, conversation, conversation_member, idempotency_key, lane_batch, member, message_attempt,
-    message_dedupe, message_event, message_fallback, message_receipt, message_send, message_throttle,
-    notification, presence_change,
+    message_binding, message_dedupe, message_event, message_fallback, message_receipt, message_send,
+    message_throttle, notification, presence_change,
 };
 use crate::db::{AnyConnection, Db};
 use crate::domain::actor::Principal;
@@ -25,8 +25,8 @@ use crate::journal::follower::{Follower, Progress, Schedule, Slice, Start, WHOLE
 use crate::journal::{Command, Journal};
 use crate::kernel::id::first_id_at;
 use crate::kernel::{
-    Clock, MemberId, MessageEventId, MessageReceiptId, MessageSendId, NotificationId, PresenceChangeId,
-    Result, SessionId, TenantId,
+    Clock, MemberId, MessageBindingId, MessageEventId, MessageReceiptId, MessageSendId, NotificationId,
+    PresenceChangeId, Result, SessionId, TenantId,
 };
 use crate::on;
 use crate::settings::CleaningSettings;
@@ -120,7 +120,9 @@ impl Cleaning {
         let strays = self.db.write(move |connection| remove_strays(connection, tenant, before)).await?;
         let before = NotificationId(before.0);
         let told = self.db.write(move |connection| remove_notifications(connection, tenant, before)).await?;
-        Ok(full(removed, EVENTS) || full(strays, ROWS) || full(told, ROWS))
+        let before = MessageBindingId(before.0);
+        let codes = self.db.write(move |connection| remove_bindings(connection, tenant, before)).await?;
+        Ok(full(removed, EVENTS) || full(strays, ROWS) || full(told, ROWS) || full(codes, ROWS))
     }
 
     /// Removes sessions that ended long ago. Tells whether there may be more.
@@ -283,6 +285,24 @@ fn remove_notifications(
         .load(connection)?;
     Ok(on!(connection, inner => diesel::delete(notification::table
         .filter(notification::id.eq_any(&ids)))
+        .execute(inner))?)
+}
+
+/// Removes codes that are older than messages are kept: none of them is pending any more, and what they bound stays.
+fn remove_bindings(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    before: MessageBindingId,
+) -> Result<usize> {
+    let ids: Vec<MessageBindingId> = message_binding::table
+        .filter(message_binding::tenant_id.eq(tenant))
+        .filter(message_binding::id.lt(before))
+        .select(message_binding::id)
+        .order(message_binding::id.asc())
+        .limit(ROWS)
+        .load(connection)?;
+    Ok(on!(connection, inner => diesel::delete(message_binding::table
+        .filter(message_binding::id.eq_any(&ids)))
         .execute(inner))?)
 }
 

@@ -100,6 +100,7 @@
 //! | send | one message of the message centre to one receiver: the queue and the record of it |
 //! | recipient | a person to whom a rule sends: the customer of an event, one of the staff, or a message recipient |
 //! | receipt | what a provider says later of a message that it took: whether it arrived |
+//! | binding | a QR code of WeChat that ties a person to its openid at an official account, once |
 //! | channel account | where messages go: an address of a merchant, or its account with a provider |
 //! | lane | a thread that commits batches of commands on a connection of its own |
 //! | feed | committed changes on their way to the readers of this process |

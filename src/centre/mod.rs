@@ -2,7 +2,7 @@
 //!
 //! Something happens (`events`, told by the API or read from the log); each active rule with its key is applied to it
 //! (`rules`, `events::expand`), and makes one send from the published version of its template (`templates`), or one for
-//! each of its recipients (`recipients`, `identities`, `opt_outs`); workers hand sends to their channel account (`accounts`,
+//! each of its recipients (`recipients`, `identities`, `bindings`, `opt_outs`); workers hand sends to their channel account (`accounts`,
 //! `dispatch`, `tokens`, `channels`) and write down what the provider said (`sends`), at once and later (`receipts`); what
 //! does not reach its person is followed by something else (`fallbacks`). `test_sends` tries a template past all of that.
 //!
@@ -15,6 +15,7 @@
 //! account never waits for another.
 
 pub mod accounts;
+pub mod bindings;
 pub mod channels;
 pub mod dispatch;
 pub mod events;
@@ -49,6 +50,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     recipients::routes(config);
     opt_outs::routes(config);
     identities::routes(config);
+    bindings::routes(config);
     events::routes(config);
     sends::routes(config);
     receipts::routes(config);

@@ -16,6 +16,7 @@ use crate::domain::centre::account::{
     NAME_MAX as CENTRE_NAME_MAX, OFFICIAL_APP_ID_MAX, PASSWORD_MAX, REGION_MAX, SECRET_KEY_MAX, SECRET_MAX,
     SIGN_NAME_MAX, URL_MAX as CHANNEL_URL_MAX, USERNAME_MAX,
 };
+use crate::domain::centre::binding::{LIFE_MAX, LIFE_MIN};
 use crate::domain::centre::event::{BATCH_MAX, PAYLOAD_MAX};
 use crate::domain::centre::fallback::{FALLBACK_AFTER_MAX, FALLBACK_AFTER_MIN, FallbackTrigger};
 use crate::domain::centre::mailbox::MAILBOX_MAX;
@@ -170,7 +171,10 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("CreateMessageRule" | "UpdateMessageRule", "recipients") => {
             list(RECIPIENTS_OF_RULE_MAX, Value::Null)
         }
-        ("CreateMessageEvent" | "CreateMessageIdentity", "customer_external_id") => text(1, NAME_MAX),
+        ("CreateMessageEvent" | "CreateMessageIdentity" | "CreateMessageBinding", "customer_external_id") => {
+            text(1, NAME_MAX)
+        }
+        ("CreateMessageBinding", "expires_in_seconds") => range(LIFE_MIN, LIFE_MAX),
         ("Condition", "path") => json!({"maxLength": PATH_MAX, "pattern": "^(/.*)?$"}),
         ("Condition", "value") => json!({"x-max-bytes": VALUE_MAX}),
         ("CreateMessageRule" | "UpdateMessageRule", "conditions") => list(CONDITIONS_MAX, Value::Null),

@@ -12,8 +12,8 @@ use crate::kernel::Code::{
     CursorReset, Draining, Forbidden, GroupEmpty, IdempotencyConflict, InUse, Internal, InvalidCredentials,
     InvalidParameter, InvalidTransition, LastAdmin, LastManager, LimitReached, MalformedJson,
     MessageRecalled, NameTaken, NotAMember, NotAssignee, NotFound, OfferEnded, OfferPending,
-    OpenConversationExists, OriginRefused, PayloadTooLarge, QueueClosed, QueueFull, RateLimited,
-    ReopenExpired, RequestTimeout, SessionRevoked, StaleEdit, StorageUnavailable, TenantBusy,
+    OpenConversationExists, OriginRefused, PayloadTooLarge, ProviderFailed, QueueClosed, QueueFull,
+    RateLimited, ReopenExpired, RequestTimeout, SessionRevoked, StaleEdit, StorageUnavailable, TenantBusy,
     TenantSuspended, TokenExpired, TokenInvalid, TransferLoop, Unauthenticated, Unready,
     UnsupportedMediaType, ValidationFailed, VersionMismatch, WindowExpired,
 };
@@ -93,6 +93,12 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         | "get_message_send" => &[Forbidden, NotFound],
         "test_send_message_template" => &[Forbidden, NotFound, InvalidTransition],
         "create_message_identity" => &[Forbidden],
+        "create_message_binding" => &[Forbidden, InvalidTransition, ProviderFailed],
+        "list_message_bindings" => &[Forbidden],
+        "get_message_binding" => &[NotFound],
+        "cancel_message_binding" | "get_message_binding_svg" | "get_message_binding_png" => {
+            &[NotFound, InvalidTransition]
+        }
         "rotate_channel_account_secret" => &[Forbidden, NotFound, ValidationFailed],
         "delete_channel_account" | "delete_message_template" => &[Forbidden, NotFound, InUse],
         "update_message_rule" => &[Forbidden, NotFound, LimitReached],
@@ -220,6 +226,7 @@ fn lead(status: u16) -> &'static str {
         415 => "The body is not plain JSON",
         422 => "A field is missing, unknown or wrong; `errors` says which",
         429 => "Too many requests: wait for `Retry-After`",
+        502 => "The provider did not do what it was asked",
         503 => "Busy, shutting down, or without its database: repeat after `Retry-After`",
         _ => "The server failed; the request id leads to its log",
     }
@@ -241,6 +248,7 @@ pub fn name_of(status: &str) -> Option<&'static str> {
         "422" => "UnprocessableContent",
         "429" => "TooManyRequests",
         "500" => "InternalServerError",
+        "502" => "BadGateway",
         "503" => "ServiceUnavailable",
         "default" => "OtherProblem",
         _ => return None,

@@ -120,6 +120,9 @@ rights! {
     ManageMessageCentre "manage_message_centre":                   Never Never Never Tenant;
     /// Tell the message centre what happened; cancel, repeat and resolve sends.
     SendMessages "send_messages":                                  Never Never Never Tenant;
+    /// Make QR codes of WeChat that bind a person to an official account (others: for themselves, and for customers whom
+    /// they serve).
+    BindIdentity "bind_identity":                                  Own Inside Tenant Tenant;
     /// Read the own notifications, and mark them as read.
     ReadNotifications "read_notifications":                        Own Own Own Own;
     /// Change the tenant's name and settings; manage identity keys.

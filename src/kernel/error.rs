@@ -95,6 +95,7 @@ codes! {
     TenantBusy "tenant_busy" 429 true "This tenant's share of the write queue is full; wait for Retry-After.";
     Unsupported "unsupported" 400 false "This frame type is not known.";
     NotReady "not_ready" 400 true "The socket is not live yet: send hello first and wait for ready.";
+    ProviderFailed "provider_failed" 502 true "The provider did not do what it was asked, and nothing changed; context.outcome says of which kind that was.";
     Internal "internal" 500 true "The server failed; the request id leads to the log.";
     Busy "busy" 503 true "The write queue or the database is busy; repeat with the same client_msg_id.";
     StorageUnavailable "storage_unavailable" 503 true "The database cannot be reached or cannot write (full disk, read-only).";

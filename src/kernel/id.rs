@@ -215,6 +215,8 @@ id_types! {
     NotificationId;
     /// Who a person is to an official account.
     MessageIdentityId;
+    /// A QR code that binds a person to an official account.
+    MessageBindingId;
 }
 
 #[cfg(test)]

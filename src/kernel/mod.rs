@@ -18,7 +18,7 @@ pub use clock::{Clock, Millis};
 pub use error::{Code, Error, FieldError, Result};
 pub use id::{
     AssignmentId, ChannelAccountId, ConversationId, GroupId, IdGenerator, IdentityKeyId, MemberId,
-    MessageEventId, MessageIdentityId, MessageReceiptId, MessageRecipientId, MessageRuleId, MessageSendId,
-    MessageTemplateId, NotificationId, OfferId, OptOutId, PersonId, PresenceChangeId, SessionId, TenantId,
-    TransferId,
+    MessageBindingId, MessageEventId, MessageIdentityId, MessageReceiptId, MessageRecipientId, MessageRuleId,
+    MessageSendId, MessageTemplateId, NotificationId, OfferId, OptOutId, PersonId, PresenceChangeId,
+    SessionId, TenantId, TransferId,
 };

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 
+use crate::centre::bindings;
 use crate::db::AnyConnection;
 use crate::db::schema::{channel_account, channel_token, message_identity, message_rule};
 use crate::domain::centre::account::{ACCOUNTS_MAX, AccountRow};
@@ -100,6 +101,7 @@ pub fn delete(
     diesel::delete(tokens.filter(channel_token::tenant_id.eq(tenant))).execute(connection)?;
     let identities = message_identity::table.filter(message_identity::account_id.eq(id));
     diesel::delete(identities.filter(message_identity::tenant_id.eq(tenant))).execute(connection)?;
+    bindings::store::end_of_account(connection, tenant, id)?;
     diesel::update(
         channel_account::table
             .filter(channel_account::id.eq(id))

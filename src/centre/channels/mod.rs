@@ -20,6 +20,8 @@ pub mod twilio;
 pub mod webhook;
 pub mod wechat;
 pub mod wechat_callback;
+pub mod wechat_follow;
+pub mod wechat_qr;
 pub mod wecom;
 
 use base64::Engine;

@@ -59,7 +59,8 @@ pub fn token_request(own: &str, settings: &WechatSettings) -> Result<Request, An
     asked(own, "cgi-bin/stable_token", &body)
 }
 
-fn asked(own: &str, path: &str, body: &Value) -> Result<Request, Answer> {
+/// A call of this path of WeChat's, without its token.
+pub(super) fn asked(own: &str, path: &str, body: &Value) -> Result<Request, Answer> {
     let mut url = endpoint(own, ENDPOINT)?;
     let beginning = url.path().trim_end_matches('/').to_owned();
     url.set_path(&format!("{beginning}/{path}"));
@@ -136,7 +137,7 @@ fn used_up_ms(now: Millis) -> i64 {
 
 /// What a code means (全局返回码 of WeChat). Of a token that is none any more the message comes back with another one first
 /// (`centre::tokens`).
-fn meaning(code: i64) -> Outcome {
+pub(super) fn meaning(code: i64) -> Outcome {
     match code {
         40_001 | 40_014 | 42_001 => Outcome::NoToken,
         // No such openid here, one that does not follow the account, refuses its messages, or is blocked.

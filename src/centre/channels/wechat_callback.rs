@@ -19,7 +19,9 @@ use url::form_urlencoded;
 
 use super::reports::report_of;
 use super::sms::hex;
+use super::wechat_follow;
 use crate::domain::centre::account::WechatSettings;
+use crate::domain::centre::binding::Follow;
 use crate::domain::centre::receipt::Report;
 use crate::kernel::secret::same;
 use crate::kernel::{Code, Error, Millis, Result};
@@ -94,11 +96,13 @@ pub fn echo(settings: &WechatSettings, query: &str, now: Millis) -> Result<Strin
 pub struct Signed {
     /// What it reports of a message, if anything.
     pub report: Option<Report>,
+    /// What it says of who follows the account, if anything.
+    pub follow: Option<Follow>,
     /// Its signature: WeChat makes one for each request.
     pub signature: String,
 }
 
-/// What an event reports. Errors: `not_found`, `forbidden`, `payload_too_large`, `malformed_json`.
+/// What an event reports or says. Errors: `not_found`, `forbidden`, `payload_too_large`, `malformed_json`.
 pub fn read(settings: &WechatSettings, query: &str, body: &[u8], now: Millis) -> Result<Signed> {
     let query = checked(settings, query, now)?;
     if body.len() > BODY_MAX {
@@ -122,7 +126,8 @@ pub fn read(settings: &WechatSettings, query: &str, body: &[u8], now: Millis) ->
             self::fields(&message)?
         }
     };
-    Ok(Signed { report: report(&fields), signature: query.get("signature").to_owned() })
+    let signature = query.get("signature").to_owned();
+    Ok(Signed { report: report(&fields), follow: wechat_follow::follow(&fields), signature })
 }
 
 /// The message and the account of what was encrypted with the account's key; `None` when it was not.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use crate::centre::opt_outs;
+use crate::centre::{bindings, opt_outs};
 use crate::db::AnyConnection;
 use crate::db::DbErrorKind;
 use crate::db::error_kind::error_kind;
@@ -82,9 +82,7 @@ pub fn put(connection: &mut AnyConnection, row: IdentityRow) -> Result<IdentityR
             .filter(message_identity::account_id.eq(account))
     };
     let present = |found: QueryResult<IdentityRow>| found.optional();
-    let holder =
-        of_account().filter(message_identity::openid.eq(&row.openid)).select(IdentityRow::as_select());
-    if let Some(holder) = present(holder.first(connection))? {
+    if let Some(holder) = holder(connection, tenant, account, &row.openid)? {
         if holder.person_id == row.person_id {
             return Ok(holder);
         }
@@ -116,16 +114,38 @@ pub fn put(connection: &mut AnyConnection, row: IdentityRow) -> Result<IdentityR
     }
 }
 
+/// Whose an openid is at an account.
+pub fn holder(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    account: ChannelAccountId,
+    openid: &str,
+) -> Result<Option<IdentityRow>> {
+    Ok(message_identity::table
+        .filter(message_identity::tenant_id.eq(tenant))
+        .filter(message_identity::account_id.eq(account))
+        .filter(message_identity::openid.eq(openid))
+        .select(IdentityRow::as_select())
+        .first(connection)
+        .optional()?)
+}
+
 fn taken() -> Error {
     Error::field("/openid", "invalid", "this openid is another person's")
 }
 
-/// Deletes an identity. Errors: `not_found`.
+/// Deletes an identity; what bound it binds no more. Errors: `not_found`.
 pub fn delete(connection: &mut AnyConnection, tenant: TenantId, id: MessageIdentityId) -> Result<()> {
-    let of_tenant = message_identity::table
-        .filter(message_identity::id.eq(id))
-        .filter(message_identity::tenant_id.eq(tenant));
-    match diesel::delete(of_tenant).execute(connection)? {
+    let of_tenant = || {
+        message_identity::table
+            .filter(message_identity::id.eq(id))
+            .filter(message_identity::tenant_id.eq(tenant))
+    };
+    let found: Option<IdentityRow> =
+        of_tenant().select(IdentityRow::as_select()).first(connection).optional()?;
+    let row = found.ok_or_else(Error::not_found)?;
+    bindings::store::unbind(connection, tenant, row.account_id, row.person_id)?;
+    match diesel::delete(of_tenant()).execute(connection)? {
         1 => Ok(()),
         _ => Err(Error::not_found()),
     }

@@ -83,7 +83,7 @@ pub fn covers_address(
 }
 
 /// Of these persons that are a member and a message recipient both, each with its other id.
-fn pairs(
+pub fn pairs(
     connection: &mut AnyConnection,
     tenant: TenantId,
     persons: &[PersonId],

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{apply, store};
 use crate::app::App;
 use crate::centre::accounts;
+use crate::centre::bindings;
 use crate::centre::channels::reports::{Callback, reports};
 use crate::centre::channels::wechat_callback;
 use crate::db::AnyConnection;
@@ -54,9 +55,9 @@ pub async fn take(app: &App, account: &AccountRow, config: &Config, callback: Ca
     Ok(())
 }
 
-/// Stores and applies what WeChat brings to an official account. Errors: as [`take`], `malformed_json` and `forbidden` also
-/// when a signature comes with another body than before, and `busy` when the store takes too long for WeChat, which brings
-/// it again then.
+/// Stores and applies what WeChat brings to an official account: what became of messages, and who follows it. Errors: as
+/// [`take`], `malformed_json` and `forbidden` also when a signature comes with another body than before, and `busy` when the
+/// store takes too long for WeChat, which brings it again then.
 pub async fn take_wechat(
     app: &App,
     account: &AccountRow,
@@ -67,7 +68,7 @@ pub async fn take_wechat(
     let signed = wechat_callback::read(settings, callback.query, callback.body, now)?;
     let rows: Vec<ReceiptRow> =
         signed.report.into_iter().map(|report| row(app, account, report, now.0)).collect::<Result<_>>()?;
-    let (id, tenant, signature) = (account.id, account.tenant_id, signed.signature);
+    let (id, tenant, signature, follow) = (account.id, account.tenant_id, signed.signature, signed.follow);
     let body = token_hash(&String::from_utf8_lossy(callback.body));
     // A signature that is too old counts no more, so it need not be known longer than it counts.
     let until = now.0 + 2 * wechat_callback::TOLERANCE_SECONDS * 1_000;
@@ -75,7 +76,12 @@ pub async fn take_wechat(
     let write = move |connection: &mut AnyConnection| {
         store::hold(connection, id)?;
         match store::first_body(connection, (tenant, id), &signature, &body, (now.0, until))? {
-            true => apply::arrived(connection, id, rows.clone(), &ids, now.0),
+            true => {
+                if let Some(follow) = &follow {
+                    bindings::apply::followed(connection, (tenant, id), follow, &ids, now.0)?;
+                }
+                apply::arrived(connection, id, rows.clone(), &ids, now.0)
+            }
             false => Err(Error::new(Code::Forbidden, "this signature came with another body")),
         }
     };

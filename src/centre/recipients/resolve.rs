@@ -232,7 +232,7 @@ fn receiver(
 }
 
 /// The customer that this one was merged into, if it was.
-fn present(connection: &mut AnyConnection, tenant: TenantId, customer: MemberId) -> Result<MemberId> {
+pub fn present(connection: &mut AnyConnection, tenant: TenantId, customer: MemberId) -> Result<MemberId> {
     let merged: Option<Option<MemberId>> = member::table
         .filter(member::id.eq(customer))
         .filter(member::tenant_id.eq(tenant))

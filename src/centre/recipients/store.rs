@@ -2,12 +2,13 @@
 
 use diesel::prelude::*;
 
+use crate::centre::bindings;
 use crate::db::AnyConnection;
 use crate::db::DbErrorKind;
 use crate::db::error_kind::error_kind;
 use crate::db::schema::{member, message_identity, message_recipient};
 use crate::domain::centre::recipient::{RECIPIENTS_MAX, RecipientRow};
-use crate::kernel::{Code, Error, MemberId, MessageRecipientId, Result, TenantId};
+use crate::kernel::{Code, Error, MemberId, MessageRecipientId, PersonId, Result, TenantId};
 
 /// A recipient that is not deleted.
 pub fn find(
@@ -108,6 +109,7 @@ pub fn delete(
     }
     let identities = message_identity::table.filter(message_identity::person_id.eq(id.0));
     diesel::delete(identities.filter(message_identity::tenant_id.eq(tenant))).execute(connection)?;
+    bindings::store::end_of_person(connection, tenant, PersonId(id.0))?;
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use futures_util::future::{BoxFuture, FutureExt, Shared};
 use tokio::time::{sleep, timeout};
 
 use super::channels::transport::Transport;
-use super::channels::{Answer, Request, wechat};
+use super::channels::{Answer, Reply, Request, wechat};
 use crate::db::{AnyConnection, Db};
 use crate::domain::centre::account::{AccountRow, Config, Settings};
 use crate::domain::centre::send::Outcome;
@@ -134,24 +134,41 @@ impl Tokens {
         request: &Request,
         is_repeat: bool,
     ) -> (Answer, bool) {
+        let judge = |reply: &Reply| (wechat::judge(reply, is_repeat, self.clock.now()), None::<()>);
+        let (answer, is_news, _) = self.ask(wanted, first, request, judge).await;
+        (answer, is_news)
+    }
+
+    /// As [`Tokens::carry`], for what is no message: `judge` says what a reply means, and what was asked for when it is there.
+    pub async fn ask<T>(
+        &self,
+        wanted: &Wanted,
+        first: First,
+        request: &Request,
+        judge: impl Fn(&Reply) -> (Answer, Option<T>),
+    ) -> (Answer, bool, Option<T>) {
+        let none = |none: NoToken| {
+            let (answer, is_news) = none.told();
+            (answer, is_news, None)
+        };
         let mut token = match first.await {
             Ok(token) => token,
-            Err(none) => return none.told(),
+            Err(cause) => return none(cause),
         };
         let mut is_last = false;
         loop {
             let with_token = wechat::with_token(request, token.text.expose());
-            let answer = match self.transport.carry(with_token).await {
-                Ok(reply) => wechat::judge(&reply, is_repeat, self.clock.now()),
-                Err(answer) => answer,
+            let (answer, given) = match self.transport.carry(with_token).await {
+                Ok(reply) => judge(&reply),
+                Err(answer) => (answer, None),
             };
             if is_last || !wechat::is_stale(&answer) {
                 let message = answer.message.map(|text| text.replace(token.text.expose(), "…"));
-                return (Answer { message, ..answer }, true);
+                return (Answer { message, ..answer }, true, given);
             }
             token = match self.get(wanted, Some(token.generation)).await {
                 Ok(token) => token,
-                Err(none) => return none.told(),
+                Err(cause) => return none(cause),
             };
             is_last = true;
         }
@@ -183,7 +200,7 @@ impl Tokens {
                 Next::Wait => sleep(LOOK).await,
                 Next::Ask => {
                     let generation = row.as_ref().map_or(0, |row| row.generation);
-                    if let Some(token) = self.ask(wanted, generation).await? {
+                    if let Some(token) = self.renew(wanted, generation).await? {
                         return Ok(token);
                     }
                 }
@@ -198,7 +215,7 @@ impl Tokens {
     }
 
     /// Asks for the token after this generation, if nobody else does; `None`: somebody else does, or did.
-    async fn ask(&self, wanted: &Wanted, generation: i64) -> std::result::Result<Option<Token>, NoToken> {
+    async fn renew(&self, wanted: &Wanted, generation: i64) -> std::result::Result<Option<Token>, NoToken> {
         let owner = random_key(16);
         let (account, tenant, mine) = (wanted.account, wanted.tenant, owner.clone());
         let lease = move |connection: &mut AnyConnection| {

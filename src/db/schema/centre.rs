@@ -172,6 +172,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    message_binding (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        account_id -> BigInt,
+        person_id -> BigInt,
+        created_by -> BigInt,
+        scene_hash -> Text,
+        url -> Text,
+        status -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        scanned_at -> Nullable<BigInt>,
+        bound_at -> Nullable<BigInt>,
+        refused_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     channel_token (account_id) {
         account_id -> BigInt,
         tenant_id -> BigInt,

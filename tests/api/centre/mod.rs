@@ -1,6 +1,8 @@
 //! The message centre: accounts, templates, rules, events, and what reaches the providers.
 
 mod accounts;
+mod bindings;
+mod bindings_refused;
 mod deaths;
 mod delivery;
 mod events;
@@ -23,7 +25,7 @@ mod test_sends;
 mod throttles;
 mod wechat;
 mod wechat_callbacks;
-mod wechat_provider;
+pub mod wechat_provider;
 mod wechat_tokens;
 
 use serde_json::{Value, json};

@@ -17,21 +17,21 @@ use super::{sent, tell, text};
 use crate::harness::{Desk, TestApp, eventually};
 
 /// The token of callbacks of every official account.
-const TOKEN: &str = "AAAAA";
+pub const TOKEN: &str = "AAAAA";
 /// The key of the official accounts that have one: it is the base64 of 32 bytes without its padding.
-const KEY: &str = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE";
+pub const KEY: &str = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE";
 
 /// What WeChat signs with, and when.
 #[derive(Clone, Copy)]
-struct Signer<'a> {
-    token: &'a str,
-    seconds: i64,
-    nonce: &'a str,
+pub struct Signer<'a> {
+    pub token: &'a str,
+    pub seconds: i64,
+    pub nonce: &'a str,
 }
 
 impl Signer<'_> {
     /// The query that it signs; over this encrypted text as well, when there is one.
-    fn query(self, sealed: Option<&str>) -> String {
+    pub fn query(self, sealed: Option<&str>) -> String {
         let seconds = self.seconds.to_string();
         let plain = sha1(&[self.token, &seconds, self.nonce]);
         let base = format!("signature={plain}&timestamp={seconds}&nonce={}", self.nonce);
@@ -45,14 +45,14 @@ impl Signer<'_> {
     }
 }
 
-fn sha1(texts: &[&str]) -> String {
+pub fn sha1(texts: &[&str]) -> String {
     let mut texts = texts.to_vec();
     texts.sort_unstable();
     Sha1::digest(texts.concat()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// An event as WeChat encrypts it for this account.
-fn sealed(message: &str, app_id: &str) -> String {
+pub fn sealed(message: &str, app_id: &str) -> String {
     let key = [b'a'; 32];
     let mut bytes = b"0123456789abcdef".to_vec();
     bytes.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
@@ -64,7 +64,7 @@ fn sealed(message: &str, app_id: &str) -> String {
     STANDARD.encode(cipher.encrypt_padded::<NoPadding>(&mut bytes, length).unwrap())
 }
 
-fn envelope(sealed: &str) -> String {
+pub fn envelope(sealed: &str) -> String {
     format!("<xml><ToUserName><![CDATA[gh_1]]></ToUserName><Encrypt><![CDATA[{sealed}]]></Encrypt></xml>")
 }
 
@@ -77,12 +77,12 @@ fn event(id: &str, status: &str) -> String {
     )
 }
 
-fn now(app: &TestApp) -> i64 {
+pub fn now(app: &TestApp) -> i64 {
     app.app().clock.now().0 / 1_000
 }
 
 /// Brings a body; gives the status and the answer.
-async fn bring(app: &TestApp, path: &str, query: &str, body: &str) -> (u16, String) {
+pub async fn bring(app: &TestApp, path: &str, query: &str, body: &str) -> (u16, String) {
     let request = app.http().post(format!("{}{path}?{query}", app.base())).header("content-type", "text/xml");
     let response = request.body(body.to_owned()).send().await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::recorder::Recorder;
 use crate::centre::provider::{Act, Provider};
+use crate::centre::wechat_provider;
 use crate::harness::{Client, eventually};
 
 fn id(value: &Value) -> String {
@@ -30,6 +31,7 @@ pub async fn play(recorder: &mut Recorder<'_>, admin: &Client) {
     recipients(recorder, admin).await;
     receipts(recorder, admin).await;
     identities(recorder, admin).await;
+    bindings(recorder, admin).await;
     uncertain(recorder, admin).await;
     notifications(recorder, admin).await;
     recorder.call("delete_message_rule", admin, &format!("DELETE /message-rules/{rule}"), None).await;
@@ -145,6 +147,31 @@ async fn identities(recorder: &mut Recorder<'_>, admin: &Client) {
     let line = format!("DELETE /message-identities/{}", id(&made["id"]));
     recorder.call("delete_message_identity", admin, &line, None).await;
     admin.delete(&format!("/message-recipients/{person}")).await.status(204);
+}
+
+/// A colleague who scans a code to follow the shop's official account, and another code that is called back.
+async fn bindings(recorder: &mut Recorder<'_>, admin: &Client) {
+    let provider = Provider::start().await;
+    let said =
+        r#"{"ticket":"gQH47j","expire_seconds":600,"url":"http://weixin.qq.com/q/kZgfwMTm72WWPkovabbI"}"#;
+    provider.script(wechat_provider::QR, [Act::Answer(200, "", said)]);
+    let settings = json!({
+        "app_id": wechat_provider::APP_ID, "app_secret": wechat_provider::SECRET, "callback_token": "AAAAA",
+    });
+    let body =
+        json!({"name": "WeChat", "provider": "wechat", "url": provider.url("/wechat"), "wechat": settings});
+    let account = admin.post("/channel-accounts", body).await.status(201)["account"]["id"].clone();
+    let made = admin.post("/message-recipients", json!({"name": "Li Na, warehouse"})).await.status(201);
+    let person = id(&made["id"]);
+    let body = json!({"account_id": account, "person_id": person, "expires_in_seconds": 600});
+    let made = recorder.call("create_message_binding", admin, "POST /message-bindings", Some(body)).await;
+    let path = format!("/message-bindings/{}", id(&made["id"]));
+    let list = format!("GET /message-bindings?person_id={person}");
+    recorder.call("list_message_bindings", admin, &list, None).await;
+    recorder.call("get_message_binding", admin, &format!("GET {path}"), None).await;
+    recorder.call("cancel_message_binding", admin, &format!("POST {path}/cancel"), None).await;
+    admin.delete(&format!("/message-recipients/{person}")).await.status(204);
+    admin.delete(&format!("/channel-accounts/{}", id(&account))).await.status(204);
 }
 
 /// A robot that takes a message and says nothing.

@@ -71,6 +71,9 @@ impl Normal {
         if let Some(fixed) = fixed.filter(|_| !text.is_empty()) {
             return fixed.to_owned();
         }
+        if matches!(name, "svg_path" | "png_path") {
+            return self.path(text);
+        }
         if text.len() >= 15 && text.bytes().all(|byte| byte.is_ascii_digit()) {
             let next = FIRST_ID + self.ids.len() as u64 * 4_096;
             return self.ids.entry(text.to_owned()).or_insert_with(|| next.to_string()).clone();
