@@ -124,6 +124,11 @@ impl Connections {
         Some(DeviceSlot { connections: self.clone(), tenant, member, device: device.clone(), socket })
     }
 
+    /// Whether a member has a live socket in this process.
+    pub fn has(&self, tenant: TenantId, member: MemberId) -> bool {
+        lock(&self.shared.devices).get(&(tenant, member)).is_some_and(|slots| !slots.is_empty())
+    }
+
     /// Returns when no socket is open any more, or after `patience`.
     pub async fn drained(&self, patience: Duration) {
         let wait = async {

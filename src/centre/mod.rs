@@ -40,6 +40,8 @@ use channels::transport::Transport;
 use dispatch::Dispatch;
 use events::expand::Expander;
 use events::follow::ProductEvents;
+use events::missed::MissedMessages;
+use events::waits::Waits;
 
 /// The routes of this module.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -61,6 +63,9 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 pub fn spawn_tasks(app: &Arc<App>) -> Result<Transport> {
     let transport = Transport::new(&app.settings.outbound_allow)?;
     app.follow(Arc::new(ProductEvents::new(app)));
+    app.follow(Arc::new(MissedMessages::new(app)));
+    let (waits, shutdown) = (Waits::new(app), app.tasks.shutdown().clone());
+    app.tasks.spawn("message_waits", move || events::waits::run(waits.clone(), shutdown.clone()));
     let (expander, shutdown) = (Expander::new(app), app.tasks.shutdown().clone());
     app.tasks.spawn("message_rules", move || events::expand::run(expander.clone(), shutdown.clone()));
     let (dispatch, shutdown) = (Dispatch::new(app, transport.clone()), app.tasks.shutdown().clone());

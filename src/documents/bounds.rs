@@ -23,7 +23,7 @@ use crate::domain::centre::mailbox::MAILBOX_MAX;
 use crate::domain::centre::notification::{AT_ONCE as NOTIFICATIONS_AT_ONCE, LINK_MAX};
 use crate::domain::centre::recipient::{OPENID_MAX, RECIPIENTS_OF_RULE_MAX, TIME_ZONE_MAX};
 use crate::domain::centre::rule::{
-    CONDITIONS_MAX, DEDUPE_KEY_MAX, DEDUPE_MAX, DELAY_MAX, PATH_MAX, TTL_MAX, VALUE_MAX,
+    CONDITIONS_MAX, DEDUPE_KEY_MAX, DEDUPE_MAX, DELAY_MAX, PATH_MAX, TTL_MAX, VALUE_MAX, WAITING_MAX,
 };
 use crate::domain::centre::template::{
     DATA_MAX, EMAIL_MAX, FIELD_NAME_MAX, FIELDS_MAX, LIBRARY_ID_MAX, LINK_MAX as WECHAT_LINK_MAX,
@@ -181,6 +181,7 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("CreateMessageRule" | "UpdateMessageRule", "delay_seconds") => range(0, DELAY_MAX),
         ("CreateMessageRule" | "UpdateMessageRule", "ttl_seconds") => range(0, TTL_MAX),
         ("CreateMessageRule" | "UpdateMessageRule", "dedupe_seconds") => range(0, DEDUPE_MAX),
+        ("CreateMessageRule" | "UpdateMessageRule", "waiting_seconds") => range(1, WAITING_MAX),
         ("RuleThrottle", "count") => range(1, THROTTLE_COUNT_MAX),
         ("RuleThrottle", "seconds") => range(1, THROTTLE_SECONDS_MAX),
         ("RuleFallback", "on") => list(FallbackTrigger::ALL.len(), Value::Null),

@@ -14,7 +14,7 @@ use crate::domain::centre::event::{Decision, EventRow};
 use crate::http::idempotency::IdempotencyKey;
 use crate::http::json::Body;
 use crate::http::page::{Page, PageQuery};
-use crate::kernel::{Error, MemberId, MessageEventId, Millis, Result};
+use crate::kernel::{Error, MemberId, MessageEventId, MessageRuleId, Millis, Result};
 
 /// The routes of this module.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -72,6 +72,9 @@ pub struct MessageEvent {
     /// The agent who served the conversation, of what the product tells itself.
     #[schema(required)]
     agent_id: Option<MemberId>,
+    /// The only rule that it is for, of `conversation.waiting_long`; null: every active rule with its key.
+    #[schema(required)]
+    rule_id: Option<MessageRuleId>,
     /// Who told it; null: the product itself.
     #[schema(required)]
     created_by: Option<MemberId>,
@@ -97,6 +100,7 @@ impl TryFrom<EventRow> for MessageEvent {
             payload: serde_json::from_str(&row.payload).map_err(refused)?,
             customer_id: row.customer_id,
             agent_id: row.agent_id,
+            rule_id: row.rule_id,
             created_by: row.created_by,
             created_at: Millis(row.created_at),
             expanded_at: row.expanded_at.map(Millis),

@@ -7,9 +7,12 @@
 pub mod api;
 pub mod expand;
 pub mod follow;
+pub mod log;
+pub mod missed;
 pub mod reach;
 pub mod service;
 pub mod store;
 pub mod throttle;
+pub mod waits;
 
 pub use api::routes;

@@ -86,6 +86,8 @@ pub async fn create(
             decisions: None,
             customer_id: None,
             agent_id: None,
+            rule_id: None,
+            origin: None,
         });
     }
     check.finish()?;

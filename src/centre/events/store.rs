@@ -1,5 +1,7 @@
 //! Queries over `message_event` and `message_dedupe`. Every function takes the tenant, but for the look for work.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 
 use crate::db::error_kind::error_kind;
@@ -78,6 +80,23 @@ pub fn customer_of(
 pub fn insert(connection: &mut AnyConnection, rows: &[EventRow]) -> Result<()> {
     on!(connection, inner => diesel::insert_into(message_event::table).values(rows).execute(inner))?;
     Ok(())
+}
+
+/// Those of these origins of which an event was made.
+pub fn known(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    origins: BTreeSet<String>,
+) -> Result<BTreeSet<String>> {
+    if origins.is_empty() {
+        return Ok(origins);
+    }
+    let rows: Vec<String> = on!(connection, inner => message_event::table
+        .filter(message_event::tenant_id.eq(tenant))
+        .filter(message_event::origin.eq_any(&origins))
+        .select(message_event::origin.assume_not_null())
+        .load(inner))?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Events whose rules were not applied yet, of at most so many tenants and at most so many of each, the oldest first.

@@ -66,6 +66,10 @@ pub struct MessageRule {
     /// How many messages it sends within a time; null: as many as there are.
     #[schema(required)]
     throttle: Option<RuleThrottle>,
+    /// After how many seconds in the queue it is told of a conversation (`conversation.waiting_long`); null with any other
+    /// key.
+    #[schema(required)]
+    waiting_seconds: Option<i64>,
     /// When it was made.
     created_at: Millis,
     /// When it was last changed.
@@ -81,6 +85,7 @@ impl TryFrom<RuleRow> for MessageRule {
             recipients: row.read_recipients()?.into_iter().map(RuleRecipient::from).collect(),
             fallback: row.fallback(),
             throttle: row.throttle(),
+            waiting_seconds: row.waiting_seconds,
             id: row.id,
             title: row.title,
             key: row.key,
@@ -145,6 +150,10 @@ pub struct CreateMessageRule {
     /// How many messages it sends within a time. Absent or null: as many as there are.
     #[serde(default)]
     throttle: Option<RuleThrottle>,
+    /// After how many seconds in the queue it is told of a conversation, at most 30 days: needed with the key
+    /// `conversation.waiting_long`, refused with any other.
+    #[serde(default)]
+    waiting_seconds: Option<i64>,
 }
 
 /// A change of a rule. An absent field stays.
@@ -198,6 +207,10 @@ pub struct UpdateMessageRule {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<RuleThrottle>)]
     throttle: Option<Option<RuleThrottle>>,
+    /// After how many seconds in the queue it is told of a conversation; null when its key becomes another one.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<i64>)]
+    waiting_seconds: Option<Option<i64>>,
 }
 
 /// Which rules are asked for.
@@ -244,6 +257,7 @@ pub async fn create_message_rule(
         quiet_hours: input.quiet_hours,
         fallback: Some(input.fallback),
         throttle: Some(input.throttle),
+        waiting_seconds: Some(input.waiting_seconds),
     };
     let row = service::create(&app, caller.actor, new).await?;
     Ok(HttpResponse::Created().json(MessageRule::try_from(row)?))
@@ -317,6 +331,7 @@ pub async fn update_message_rule(
         quiet_hours: input.quiet_hours,
         fallback: input.fallback,
         throttle: input.throttle,
+        waiting_seconds: input.waiting_seconds,
     };
     let row = service::update(&app, caller.actor, id.into_inner(), change).await?;
     MessageRule::try_from(row).map(web::Json)

@@ -21,6 +21,7 @@ use crate::domain::centre::fallback::{
 use crate::domain::centre::recipient::{QuietHoursPolicy, RECIPIENTS_OF_RULE_MAX, Recipient};
 use crate::domain::centre::rule::{
     CONDITIONS_MAX, Condition, DEDUPE_KEY_MAX, DEDUPE_MAX, DELAY_MAX, RuleRow, RuleStatus, TTL_MAX,
+    WAITING_MAX,
 };
 use crate::domain::centre::send::{MessagePriority, SendStatus};
 use crate::domain::centre::template::Rendered;
@@ -65,6 +66,8 @@ pub struct Given {
     pub fallback: Option<Option<RuleFallback>>,
     /// How many messages it sends within a time; `Some(None)`: as many as there are.
     pub throttle: Option<Option<RuleThrottle>>,
+    /// After how many seconds in the queue it hears of a conversation; `Some(None)`: it is told of none.
+    pub waiting_seconds: Option<Option<i64>>,
 }
 
 /// The rules of the tenant in the order of their ids; only those with this key when one is given. Errors: `forbidden`.
@@ -112,6 +115,7 @@ pub async fn create(app: &App, actor: Actor, given: Given) -> Result<RuleRow> {
         throttle_count: 0,
         throttle_seconds: 0,
         throttle_by: ThrottleBy::Rule,
+        waiting_seconds: None,
     };
     let given = checked(given)?;
     let row = filled(empty, &given, now);
@@ -232,6 +236,7 @@ fn filled(row: RuleRow, given: &Given, now: i64) -> RuleRow {
     let fallback = given.fallback.unwrap_or_else(|| row.fallback());
     let throttle = given.throttle.unwrap_or_else(|| row.throttle());
     RuleRow {
+        waiting_seconds: given.waiting_seconds.unwrap_or(row.waiting_seconds),
         throttle_count: throttle.map_or(0, |throttle| throttle.count),
         throttle_seconds: throttle.map_or(0, |throttle| throttle.seconds),
         throttle_by: throttle.map_or(ThrottleBy::Rule, |throttle| throttle.by),
@@ -271,6 +276,9 @@ fn checked(given: Given) -> Result<Given> {
         if seconds.is_some_and(|seconds| !(0..=most).contains(&seconds)) {
             check.wrong(pointer, "out_of_range", format!("0 to {most}"));
         }
+    }
+    if given.waiting_seconds.flatten().is_some_and(|seconds| !(1..=WAITING_MAX).contains(&seconds)) {
+        check.wrong("/waiting_seconds", "out_of_range", format!("1 to {WAITING_MAX}"));
     }
     let conditions = given.conditions.as_deref().unwrap_or_default();
     if conditions.len() > CONDITIONS_MAX {

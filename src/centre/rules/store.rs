@@ -4,14 +4,15 @@ use diesel::prelude::*;
 
 use crate::centre::{accounts, recipients, templates};
 use crate::db::AnyConnection;
-use crate::db::schema::{chat_group, member, message_rule};
+use crate::db::schema::{chat_group, member, message_rule, tenant};
 use crate::domain::centre::account::{AccountRow, Channel};
 use crate::domain::centre::fallback::RuleFallback;
-use crate::domain::centre::product::{PRODUCT_EVENTS, ProductEvent};
+use crate::domain::centre::product::{MISSED_MESSAGES, PRODUCT_EVENTS, ProductEvent, Source};
 use crate::domain::centre::recipient::Recipient;
 use crate::domain::centre::rule::{RULES_MAX, RULES_OF_KEY_MAX, RuleRow, RuleStatus};
 use crate::domain::centre::throttle::ThrottleBy;
 use crate::domain::member::Role;
+use crate::domain::tenant::TenantStatus;
 use crate::journal::follower;
 use crate::kernel::{Code, Error, MessageRuleId, MessageTemplateId, Result, TenantId};
 use crate::on;
@@ -114,6 +115,7 @@ pub fn update(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
             message_rule::throttle_count.eq(row.throttle_count),
             message_rule::throttle_seconds.eq(row.throttle_seconds),
             message_rule::throttle_by.eq(row.throttle_by.as_str()),
+            message_rule::waiting_seconds.eq(row.waiting_seconds),
         ),
     ))
     .execute(connection)?;
@@ -155,10 +157,35 @@ pub fn followed(connection: &mut AnyConnection, tenant: TenantId) -> Result<Vec<
 
 /// Has the tenant's log followed while a rule asks for it, from where it is now.
 fn follow(connection: &mut AnyConnection, tenant: TenantId) -> Result<()> {
-    match followed(connection, tenant)?.is_empty() {
-        true => follower::end(connection, PRODUCT_EVENTS, tenant),
-        false => follower::begin(connection, PRODUCT_EVENTS, tenant),
+    let followed = followed(connection, tenant)?;
+    for (name, source) in [(PRODUCT_EVENTS, Source::Log), (MISSED_MESSAGES, Source::Absence)] {
+        match followed.iter().any(|event| event.source() == source) {
+            true => follower::begin(connection, name, tenant)?,
+            false => follower::end(connection, name, tenant)?,
+        }
     }
+    Ok(())
+}
+
+/// The active rules that are told of conversations that wait too long, of active tenants, in the order of their ids, after
+/// this one, at most `limit`: the rule, whose it is, and how many seconds it allows.
+pub fn of_waits(
+    connection: &mut AnyConnection,
+    after: MessageRuleId,
+    limit: i64,
+) -> Result<Vec<(MessageRuleId, TenantId, i64)>> {
+    Ok(message_rule::table
+        .inner_join(tenant::table.on(tenant::id.eq(message_rule::tenant_id)))
+        .filter(message_rule::key.eq(ProductEvent::ConversationWaitingLong.as_str()))
+        .filter(message_rule::id.gt(after))
+        .filter(message_rule::status.eq(RuleStatus::Active.as_str()))
+        .filter(message_rule::deleted_at.is_null())
+        .filter(message_rule::waiting_seconds.is_not_null())
+        .filter(tenant::status.eq(TenantStatus::Active))
+        .order(message_rule::id.asc())
+        .limit(limit)
+        .select((message_rule::id, message_rule::tenant_id, message_rule::waiting_seconds.assume_not_null()))
+        .load(connection)?)
 }
 
 /// Whether the template and the account are there and fit, and the key has room.
@@ -172,6 +199,17 @@ fn check(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
         .get_result(connection)?;
     if of_key >= RULES_OF_KEY_MAX {
         return Err(Error::new(Code::LimitReached, format!("at most {RULES_OF_KEY_MAX} rules with one key")));
+    }
+    let is_of_waits = row.key == ProductEvent::ConversationWaitingLong.as_str();
+    match (is_of_waits, row.waiting_seconds) {
+        (true, None) => {
+            return Err(Error::field("/waiting_seconds", "required", "how long a conversation may wait"));
+        }
+        (false, Some(_)) => {
+            let detail = format!("goes with the key {} only", ProductEvent::ConversationWaitingLong);
+            return Err(Error::field("/waiting_seconds", "invalid", detail));
+        }
+        _ => {}
     }
     let template = templates::store::find(connection, row.tenant_id, row.template_id)?
         .ok_or_else(|| Error::field("/template_id", "invalid", "there is no such template"))?;

@@ -76,6 +76,7 @@ diesel::table! {
         throttle_count -> BigInt,
         throttle_seconds -> BigInt,
         throttle_by -> Text,
+        waiting_seconds -> Nullable<BigInt>,
     }
 }
 
@@ -91,6 +92,8 @@ diesel::table! {
         decisions -> Nullable<Text>,
         customer_id -> Nullable<BigInt>,
         agent_id -> Nullable<BigInt>,
+        rule_id -> Nullable<BigInt>,
+        origin -> Nullable<Text>,
     }
 }
 
@@ -321,6 +324,7 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query!(
     channel_account,
     message_event,
+    message_rule,
     message_send,
     message_template,
     message_template_version,

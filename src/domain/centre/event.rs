@@ -71,4 +71,8 @@ pub struct EventRow {
     pub customer_id: Option<MemberId>,
     /// The agent who served the customer's conversation, of what the product tells itself.
     pub agent_id: Option<MemberId>,
+    /// The only rule that is applied to it; `None`: every active rule with its key.
+    pub rule_id: Option<MessageRuleId>,
+    /// What it was made of, when that must make one event only: unique in its tenant.
+    pub origin: Option<String>,
 }

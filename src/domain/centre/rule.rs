@@ -27,6 +27,8 @@ pub const DELAY_MAX: i64 = 30 * 86_400;
 pub const TTL_MAX: i64 = 30 * 86_400;
 /// Longest time in which the same is sent once, in seconds: 30 days.
 pub const DEDUPE_MAX: i64 = 30 * 86_400;
+/// Longest wait that a rule allows, in seconds: 30 days.
+pub const WAITING_MAX: i64 = 30 * 86_400;
 /// Longest template of a dedupe key, in characters.
 pub const DEDUPE_KEY_MAX: usize = 255;
 
@@ -187,6 +189,8 @@ pub struct RuleRow {
     pub throttle_seconds: i64,
     /// Whose messages are counted.
     pub throttle_by: ThrottleBy,
+    /// After how many seconds in the queue it hears of a conversation; of the key `conversation.waiting_long` only.
+    pub waiting_seconds: Option<i64>,
 }
 
 impl RuleRow {

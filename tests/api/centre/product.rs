@@ -7,7 +7,7 @@ use super::{account, published, rule, text, whole_payload};
 use crate::harness::{Client, eventually};
 
 /// The events with this key once there are so many or more, the oldest first.
-async fn events(admin: &Client, key: &str, count: usize) -> Vec<Value> {
+pub async fn events(admin: &Client, key: &str, count: usize) -> Vec<Value> {
     eventually(&format!("{count} events {key}"), || async {
         let page = admin.get(&format!("/message-events?key={key}&limit=200")).await.ok();
         let mut found = page["data"].as_array().unwrap().clone();

@@ -1,0 +1,125 @@
+//! What the product's own events are made of: entries of the log, their conversations, and the members whom events name.
+
+use std::collections::{BTreeSet, HashMap};
+
+use diesel::prelude::*;
+use serde_json::Value;
+
+use crate::db::AnyConnection;
+use crate::db::schema::{conversation, group_message, member};
+use crate::domain::centre::event::EventRow;
+use crate::domain::centre::product::{Named, ProductEvent};
+use crate::domain::conversation::ConversationRow;
+use crate::domain::entry::{EntryKind, EntryRow};
+use crate::kernel::{ConversationId, MemberId, MessageEventId, MessageRuleId, Result, TenantId};
+use crate::on;
+
+/// Entries of one piece.
+const ENTRIES: i64 = 200;
+
+/// What is told.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// What it is.
+    pub key: ProductEvent,
+    /// What is known of it.
+    pub payload: Value,
+    /// The customer whom it is about.
+    pub customer: Option<MemberId>,
+    /// The agent whom it is about.
+    pub agent: Option<MemberId>,
+    /// When it happened, unix milliseconds.
+    pub at: i64,
+    /// The only rule that it is for.
+    pub rule: Option<MessageRuleId>,
+    /// What makes it one event only.
+    pub origin: Option<String>,
+}
+
+impl Told {
+    /// As an event with this id.
+    pub fn row(self, id: MessageEventId, tenant: TenantId) -> EventRow {
+        EventRow {
+            id,
+            tenant_id: tenant,
+            key: self.key.as_str().to_owned(),
+            payload: self.payload.to_string(),
+            created_by: None,
+            created_at: self.at,
+            expanded_at: None,
+            decisions: None,
+            customer_id: self.customer,
+            agent_id: self.agent,
+            rule_id: self.rule,
+            origin: self.origin,
+        }
+    }
+}
+
+/// The next entries that may be told, and up to which rev these are all.
+pub fn entries(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    kinds: &[EntryKind],
+    (after, head): (i64, i64),
+) -> Result<(Vec<EntryRow>, i64)> {
+    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+    let mut rows: Vec<EntryRow> = on!(connection, inner => group_message::table
+        .filter(group_message::tenant_id.eq(tenant))
+        .filter(group_message::rev.gt(after))
+        .filter(group_message::rev.le(head))
+        .filter(group_message::kind.eq_any(&kinds))
+        .order((group_message::rev.asc(), group_message::conversation_id.asc(), group_message::seq.asc()))
+        .limit(ENTRIES)
+        .select(EntryRow::as_select())
+        .load(inner))?;
+    let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == ENTRIES);
+    let Some(last) = rows.last().map(|row| row.rev).filter(|_| is_full) else { return Ok((rows, head)) };
+    // A piece ends between two revs: one command's entries share one.
+    rows.retain(|row| row.rev < last);
+    if rows.is_empty() {
+        let all = on!(connection, inner => group_message::table
+            .filter(group_message::tenant_id.eq(tenant))
+            .filter(group_message::rev.eq(last))
+            .filter(group_message::kind.eq_any(&kinds))
+            .order((group_message::conversation_id.asc(), group_message::seq.asc()))
+            .select(EntryRow::as_select())
+            .load(inner))?;
+        return Ok((all, last));
+    }
+    Ok((rows, last - 1))
+}
+
+/// The conversations of entries, and those before them of entries behind the scenes.
+pub fn conversations(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    entries: &[EntryRow],
+) -> Result<HashMap<ConversationId, ConversationRow>> {
+    let mut load = |ids: BTreeSet<ConversationId>| -> Result<Vec<ConversationRow>> {
+        Ok(on!(connection, inner => conversation::table
+            .filter(conversation::tenant_id.eq(tenant))
+            .filter(conversation::id.eq_any(ids))
+            .select(ConversationRow::as_select())
+            .load(inner))?)
+    };
+    let mut rows = load(entries.iter().map(|entry| entry.conversation_id).collect())?;
+    let fronts: BTreeSet<ConversationId> = rows.iter().filter_map(|row| row.parent_id).collect();
+    rows.extend(load(fronts)?);
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// Members by their ids, as events name them.
+pub fn members(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    ids: BTreeSet<MemberId>,
+) -> Result<HashMap<MemberId, Named>> {
+    let rows: Vec<(MemberId, String, Option<String>)> = on!(connection, inner => member::table
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::id.eq_any(ids))
+        .select((member::id, member::nickname, member::external_id))
+        .load(inner))?;
+    let named = rows.into_iter().map(|(id, nickname, external_id)| (id, Named { id, nickname, external_id }));
+    Ok(named.collect())
+}
