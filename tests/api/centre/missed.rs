@@ -36,6 +36,7 @@ fn places(events: &[Value]) -> Vec<(String, i64)> {
 on_every_database! {
     /// Who is not there misses each message once, when it is old enough; the event says who, and nothing of what was said.
     async fn who_is_not_there_misses_each_message(app: TestApp) {
+        app.clock.stop();
         let (desk, provider) = hearing(&app).await;
         let room = desk.open("hello").await;
         desk.agent.claim(&room).await;
@@ -97,7 +98,7 @@ on_every_database! {
         let released = diesel::update(follower::table).set(follower::lease_until.eq(0));
         released.execute(&mut app.database().connect()).unwrap();
         let again = app.restarted(|_| {}).await;
-        let people = again.desk_of(desk.seed.clone());
+        let people = again.desk_of(desk.seed);
         assert_eq!(events(&people.admin, BY_CUSTOMER, 1).await.len(), 1);
         people.agent.send(&room, "another one").await;
         again.advance(41_000).await;

@@ -29,7 +29,7 @@ on_every_database! {
         app.advance(601_000).await;
         // This process takes the step of its clock for a jump; one that starts now knows of no jump.
         let second = app.restarted(|_| {}).await;
-        let again = second.desk_of(desk.seed.clone());
+        let again = second.desk_of(desk.seed);
         let found = events(&again.admin, KEY, 1).await;
         let (event, visitor) = (&found[0], json!(desk.visitor.id()));
         assert_eq!((rooms(&found), &event["rule_id"]), (vec![waits.clone()], &json!(made)));
@@ -41,14 +41,14 @@ on_every_database! {
         again.agent.post(&format!("/conversations/{taken}/release"), json!({})).await.ok();
         second.advance(601_000).await;
         let third = second.restarted(|_| {}).await;
-        let again = third.desk_of(desk.seed.clone());
+        let again = third.desk_of(desk.seed);
         // The look that finds the new wait sees the old one as well.
         assert_eq!(rooms(&events(&again.admin, KEY, 2).await), [waits.clone(), taken]);
         again.agent.claim(&waits).await;
         again.agent.post(&format!("/conversations/{waits}/release"), json!({})).await.ok();
         third.advance(601_000).await;
         let fourth = third.restarted(|_| {}).await;
-        let again = fourth.desk_of(desk.seed.clone());
+        let again = fourth.desk_of(desk.seed);
         assert_eq!(rooms(&events(&again.admin, KEY, 3).await).last(), Some(&waits));
         assert_eq!(fourth.client_of(other.seed.admin).get("/message-events").await.ok()["data"], json!([]));
     }
