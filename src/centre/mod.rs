@@ -41,6 +41,7 @@ use dispatch::Dispatch;
 use events::expand::Expander;
 use events::follow::ProductEvents;
 use events::missed::MissedMessages;
+use events::schedules::Schedules;
 use events::waits::Waits;
 
 /// The routes of this module.
@@ -66,6 +67,8 @@ pub fn spawn_tasks(app: &Arc<App>) -> Result<Transport> {
     app.follow(Arc::new(MissedMessages::new(app)));
     let (waits, shutdown) = (Waits::new(app), app.tasks.shutdown().clone());
     app.tasks.spawn("message_waits", move || events::waits::run(waits.clone(), shutdown.clone()));
+    let (schedules, shutdown) = (Schedules::new(app), app.tasks.shutdown().clone());
+    app.tasks.spawn("message_schedules", move || events::schedules::run(schedules.clone(), shutdown.clone()));
     let (expander, shutdown) = (Expander::new(app), app.tasks.shutdown().clone());
     app.tasks.spawn("message_rules", move || events::expand::run(expander.clone(), shutdown.clone()));
     let (dispatch, shutdown) = (Dispatch::new(app, transport.clone()), app.tasks.shutdown().clone());

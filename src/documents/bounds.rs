@@ -25,6 +25,7 @@ use crate::domain::centre::recipient::{OPENID_MAX, RECIPIENTS_OF_RULE_MAX, TIME_
 use crate::domain::centre::rule::{
     CONDITIONS_MAX, DEDUPE_KEY_MAX, DEDUPE_MAX, DELAY_MAX, PATH_MAX, TTL_MAX, VALUE_MAX, WAITING_MAX,
 };
+use crate::domain::centre::schedule::CRON_MAX;
 use crate::domain::centre::template::{
     DATA_MAX, EMAIL_MAX, FIELD_NAME_MAX, FIELDS_MAX, LIBRARY_ID_MAX, LINK_MAX as WECHAT_LINK_MAX,
     OPENED_PATH_MAX, SAMPLE_MAX, SMS_CODE_MAX, SMS_PARAMS_MAX, TEXT_MAX as ROBOT_TEXT_MAX,
@@ -182,6 +183,8 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("CreateMessageRule" | "UpdateMessageRule", "ttl_seconds") => range(0, TTL_MAX),
         ("CreateMessageRule" | "UpdateMessageRule", "dedupe_seconds") => range(0, DEDUPE_MAX),
         ("CreateMessageRule" | "UpdateMessageRule", "waiting_seconds") => range(1, WAITING_MAX),
+        ("RuleSchedule", "cron") => text(1, CRON_MAX),
+        ("RuleSchedule", "time_zone") => text(1, TIME_ZONE_MAX),
         ("RuleThrottle", "count") => range(1, THROTTLE_COUNT_MAX),
         ("RuleThrottle", "seconds") => range(1, THROTTLE_SECONDS_MAX),
         ("RuleFallback", "on") => list(FallbackTrigger::ALL.len(), Value::Null),

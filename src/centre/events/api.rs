@@ -72,7 +72,7 @@ pub struct MessageEvent {
     /// The agent who served the conversation, of what the product tells itself.
     #[schema(required)]
     agent_id: Option<MemberId>,
-    /// The only rule that it is for, of `conversation.waiting_long`; null: every active rule with its key.
+    /// The only rule that it is for, of `conversation.waiting_long` and of schedules; null: every active rule with its key.
     #[schema(required)]
     rule_id: Option<MessageRuleId>,
     /// Who told it; null: the product itself.

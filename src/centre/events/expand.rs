@@ -137,8 +137,7 @@ fn prepare(connection: &mut AnyConnection, now: i64) -> Result<Vec<Prepared>> {
         let mut applied = Vec::new();
         if let Some((rules, versions)) = known.get(&key) {
             let payload: Value = serde_json::from_str(&event.payload).unwrap_or_default();
-            let is_meant = |rule: &&RuleRow| event.rule_id.is_none_or(|only| only == rule.id);
-            for rule in rules.iter().filter(is_meant) {
+            for rule in rules.iter().filter(|rule| rule.hears(event.rule_id)) {
                 let version = versions.get(&rule.template_id);
                 let made = apply(rule, version, &payload, event.customer_id)
                     .unwrap_or_else(|error| Applied::unreadable(rule, &error));

@@ -10,6 +10,7 @@ pub mod follow;
 pub mod log;
 pub mod missed;
 pub mod reach;
+pub mod schedules;
 pub mod service;
 pub mod store;
 pub mod throttle;

@@ -12,6 +12,7 @@ use crate::auth::{Admin, Staff};
 use crate::domain::centre::fallback::RuleFallback;
 use crate::domain::centre::recipient::QuietHoursPolicy;
 use crate::domain::centre::rule::{Condition, RuleRow, RuleStatus};
+use crate::domain::centre::schedule::RuleSchedule;
 use crate::domain::centre::send::MessagePriority;
 use crate::domain::centre::throttle::RuleThrottle;
 use crate::http::json::Body;
@@ -70,6 +71,12 @@ pub struct MessageRule {
     /// key.
     #[schema(required)]
     waiting_seconds: Option<i64>,
+    /// When it sends by itself, instead of waiting for events; null: it waits for them.
+    #[schema(required)]
+    schedule: Option<RuleSchedule>,
+    /// The next time of its schedule; null while it is disabled or has none.
+    #[schema(required)]
+    next_at: Option<Millis>,
     /// When it was made.
     created_at: Millis,
     /// When it was last changed.
@@ -86,6 +93,8 @@ impl TryFrom<RuleRow> for MessageRule {
             fallback: row.fallback(),
             throttle: row.throttle(),
             waiting_seconds: row.waiting_seconds,
+            schedule: row.schedule(),
+            next_at: row.schedule_next_at.filter(|_| row.status == RuleStatus::Active).map(Millis),
             id: row.id,
             title: row.title,
             key: row.key,
@@ -154,6 +163,10 @@ pub struct CreateMessageRule {
     /// `conversation.waiting_long`, refused with any other.
     #[serde(default)]
     waiting_seconds: Option<i64>,
+    /// When it sends by itself: it makes an event of its key at each of these times, and hears of no other. Absent or null: it
+    /// waits for events.
+    #[serde(default)]
+    schedule: Option<RuleSchedule>,
 }
 
 /// A change of a rule. An absent field stays.
@@ -211,6 +224,10 @@ pub struct UpdateMessageRule {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<i64>)]
     waiting_seconds: Option<Option<i64>>,
+    /// When it sends by itself, from now on; null: it waits for events.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<RuleSchedule>)]
+    schedule: Option<Option<RuleSchedule>>,
 }
 
 /// Which rules are asked for.
@@ -258,6 +275,7 @@ pub async fn create_message_rule(
         fallback: Some(input.fallback),
         throttle: Some(input.throttle),
         waiting_seconds: Some(input.waiting_seconds),
+        schedule: Some(input.schedule),
     };
     let row = service::create(&app, caller.actor, new).await?;
     Ok(HttpResponse::Created().json(MessageRule::try_from(row)?))
@@ -332,6 +350,7 @@ pub async fn update_message_rule(
         fallback: input.fallback,
         throttle: input.throttle,
         waiting_seconds: input.waiting_seconds,
+        schedule: input.schedule,
     };
     let row = service::update(&app, caller.actor, id.into_inner(), change).await?;
     MessageRule::try_from(row).map(web::Json)

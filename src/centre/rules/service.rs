@@ -9,8 +9,8 @@ use crate::centre::events::throttle;
 use crate::centre::fallbacks::plan::Plan;
 use crate::centre::recipients::resolve::{Receiver, persons};
 use crate::centre::{events, templates};
-use crate::db::AnyConnection;
 use crate::db::types::json_text;
+use crate::db::{AnyConnection, blocking};
 use crate::domain::actor::Actor;
 use crate::domain::centre::account::NAME_MAX;
 use crate::domain::centre::apply::{Applied, apply};
@@ -23,6 +23,7 @@ use crate::domain::centre::rule::{
     CONDITIONS_MAX, Condition, DEDUPE_KEY_MAX, DEDUPE_MAX, DELAY_MAX, RuleRow, RuleStatus, TTL_MAX,
     WAITING_MAX,
 };
+use crate::domain::centre::schedule::RuleSchedule;
 use crate::domain::centre::send::{MessagePriority, SendStatus};
 use crate::domain::centre::template::Rendered;
 use crate::domain::centre::throttle::{RuleThrottle, THROTTLE_COUNT_MAX, THROTTLE_SECONDS_MAX, ThrottleBy};
@@ -68,6 +69,8 @@ pub struct Given {
     pub throttle: Option<Option<RuleThrottle>>,
     /// After how many seconds in the queue it hears of a conversation; `Some(None)`: it is told of none.
     pub waiting_seconds: Option<Option<i64>>,
+    /// When it sends by itself; `Some(None)`: it waits for events.
+    pub schedule: Option<Option<RuleSchedule>>,
 }
 
 /// The rules of the tenant in the order of their ids; only those with this key when one is given. Errors: `forbidden`.
@@ -116,8 +119,10 @@ pub async fn create(app: &App, actor: Actor, given: Given) -> Result<RuleRow> {
         throttle_seconds: 0,
         throttle_by: ThrottleBy::Rule,
         waiting_seconds: None,
+        schedule: None,
+        schedule_next_at: None,
     };
-    let given = checked(given)?;
+    let given = blocking(move || checked(given, now)).await?;
     let row = filled(empty, &given, now);
     let kept = row.clone();
     app.db.write(move |connection| store::insert(connection, &kept)).await?;
@@ -127,7 +132,8 @@ pub async fn create(app: &App, actor: Actor, given: Given) -> Result<RuleRow> {
 /// Changes a rule. Errors: `forbidden`, `not_found`, `limit_reached`, `validation_failed`.
 pub async fn update(app: &App, actor: Actor, id: MessageRuleId, given: Given) -> Result<RuleRow> {
     require(&actor, Operation::ManageMessageCentre)?;
-    let (given, now) = (checked(given)?, app.clock.now().0);
+    let now = app.clock.now().0;
+    let given = blocking(move || checked(given, now)).await?;
     let write = move |connection: &mut _| {
         let row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
         let row = filled(row, &given, now);
@@ -155,6 +161,8 @@ pub struct Simulated {
     pub receivers: Vec<(Receiver, Delivery)>,
     /// What would be sent instead, and whom it would reach.
     pub fallback: Option<(Plan, Vec<(Receiver, Delivery)>)>,
+    /// The next times of its schedule, unix milliseconds.
+    pub coming: Vec<i64>,
 }
 
 /// What each active rule would make of an event; nothing is stored or sent. Errors: `forbidden`, `validation_failed`.
@@ -179,14 +187,23 @@ pub async fn simulate(
         let ids = store::templates(&rules);
         let versions = templates::store::published(connection, actor.tenant, &ids)?;
         let each = rules.into_iter().map(|rule| {
-            let applied = apply(&rule, versions.get(&rule.template_id), &payload, customer)?;
+            // What has a schedule is tried with its next time instead of with the event.
+            let times = rule.schedule().and_then(|schedule| schedule.times().ok());
+            let coming = times.as_ref().map_or_else(Vec::new, |times| times.coming(now));
+            let scheduled = times.as_ref().zip(coming.first()).map(|(times, at)| (times.payload(*at), *at));
+            let (customer, happens) = match &scheduled {
+                Some((_, at)) => (None, *at),
+                None => (customer, now),
+            };
+            let payload = scheduled.as_ref().map_or(&payload, |(payload, _)| payload);
+            let applied = apply(&rule, versions.get(&rule.template_id), payload, customer)?;
             let (applied, receivers) = reach(connection, &rule, (customer, None), applied, now)?;
-            let at = now + rule.delay_seconds * 1_000;
+            let at = happens + rule.delay_seconds * 1_000;
             let wishes = (MessagePriority::from_rank(rule.priority), rule.quiet_hours);
             let mut receivers = delivered(receivers, wishes, at);
             let applied = throttle::tried(connection, &rule, applied, &mut receivers, now)?;
             let plan = match applied.decision {
-                DecisionKind::Send => Plan::of(&rule, &versions, &payload),
+                DecisionKind::Send => Plan::of(&rule, &versions, payload),
                 _ => None,
             };
             let fallback = match plan {
@@ -196,7 +213,7 @@ pub async fn simulate(
                 }
                 None => None,
             };
-            Ok(Simulated { rule, applied, receivers, fallback })
+            Ok(Simulated { rule, applied, receivers, fallback, coming })
         });
         each.collect()
     };
@@ -235,8 +252,17 @@ fn filled(row: RuleRow, given: &Given, now: i64) -> RuleRow {
     let given = given.clone();
     let fallback = given.fallback.unwrap_or_else(|| row.fallback());
     let throttle = given.throttle.unwrap_or_else(|| row.throttle());
+    let status = given.status.unwrap_or(row.status);
+    let is_begun =
+        given.schedule.is_some() || (status, row.status) == (RuleStatus::Active, RuleStatus::Disabled);
+    let schedule = given.schedule.unwrap_or_else(|| row.schedule());
+    // A schedule begins with what comes from now on, also when its rule was disabled meanwhile.
+    let next = || schedule.as_ref()?.times().ok()?.after(now);
+    let schedule_next_at = if is_begun { next() } else { row.schedule_next_at };
     RuleRow {
         waiting_seconds: given.waiting_seconds.unwrap_or(row.waiting_seconds),
+        schedule: schedule.as_ref().map(json_text),
+        schedule_next_at,
         throttle_count: throttle.map_or(0, |throttle| throttle.count),
         throttle_seconds: throttle.map_or(0, |throttle| throttle.seconds),
         throttle_by: throttle.map_or(ThrottleBy::Rule, |throttle| throttle.by),
@@ -248,7 +274,7 @@ fn filled(row: RuleRow, given: &Given, now: i64) -> RuleRow {
         key: given.key.unwrap_or(row.key),
         template_id: given.template_id.unwrap_or(row.template_id),
         account_id: given.account_id.unwrap_or(row.account_id),
-        status: given.status.unwrap_or(row.status),
+        status,
         priority: given.priority.map_or(row.priority, MessagePriority::rank),
         conditions: given.conditions.map_or(row.conditions, |conditions| json_text(&conditions)),
         delay_seconds: given.delay_seconds.unwrap_or(row.delay_seconds),
@@ -262,7 +288,7 @@ fn filled(row: RuleRow, given: &Given, now: i64) -> RuleRow {
     }
 }
 
-fn checked(given: Given) -> Result<Given> {
+fn checked(given: Given, now: i64) -> Result<Given> {
     let mut check = Checker::default();
     let title = given.title.as_ref().map(|title| check.required_line("/title", title, NAME_MAX));
     if given.key.as_ref().is_some_and(|key| !is_key(key)) {
@@ -279,6 +305,13 @@ fn checked(given: Given) -> Result<Given> {
     }
     if given.waiting_seconds.flatten().is_some_and(|seconds| !(1..=WAITING_MAX).contains(&seconds)) {
         check.wrong("/waiting_seconds", "out_of_range", format!("1 to {WAITING_MAX}"));
+    }
+    if let Some(Some(schedule)) = &given.schedule {
+        let never = || ("/cron", "there is no such time".to_owned());
+        let next = schedule.times().and_then(|times| times.after(now).ok_or_else(never));
+        if let Err((field, detail)) = next {
+            check.wrong(&format!("/schedule{field}"), "invalid", detail);
+        }
     }
     let conditions = given.conditions.as_deref().unwrap_or_default();
     if conditions.len() > CONDITIONS_MAX {

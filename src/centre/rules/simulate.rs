@@ -15,7 +15,7 @@ use crate::centre::recipients::resolve::Receiver;
 use crate::centre::templates::model::RenderedMessage;
 use crate::domain::centre::event::DecisionKind;
 use crate::http::json::Body;
-use crate::kernel::{ChannelAccountId, MemberId, MessageRuleId, MessageTemplateId, Result};
+use crate::kernel::{ChannelAccountId, MemberId, MessageRuleId, MessageTemplateId, Millis, Result};
 
 /// An event that is only tried.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -48,6 +48,9 @@ pub struct SimulatedDecision {
     /// What would be sent instead; null: nothing.
     #[schema(required)]
     fallback: Option<SimulatedFallback>,
+    /// The next times of the rule's schedule, at most 5; it is tried with the first of them instead of with the event. Empty of a
+    /// rule that waits for events.
+    next_times: Vec<Millis>,
 }
 
 /// What would be sent instead when a message does not reach its person.
@@ -100,13 +103,15 @@ pub async fn simulate_message_rules(
 ) -> Result<web::Json<SimulatedDecisions>> {
     let SimulateMessageRules { key, payload, customer_id } = input.into_inner();
     let found = service::simulate(&app, caller.actor, key, Value::Object(payload), customer_id).await?;
-    let each = found.into_iter().map(|Simulated { rule, applied, receivers, fallback }| SimulatedDecision {
-        rule_id: rule.id,
-        decision: applied.decision,
-        detail: applied.detail,
-        message: applied.rendered.map(RenderedMessage::from),
-        receivers: receivers.into_iter().map(SimulatedReceiver::from).collect(),
-        fallback: fallback.map(SimulatedFallback::from),
-    });
+    let each =
+        found.into_iter().map(|Simulated { rule, applied, receivers, fallback, coming }| SimulatedDecision {
+            rule_id: rule.id,
+            decision: applied.decision,
+            detail: applied.detail,
+            message: applied.rendered.map(RenderedMessage::from),
+            receivers: receivers.into_iter().map(SimulatedReceiver::from).collect(),
+            fallback: fallback.map(SimulatedFallback::from),
+            next_times: coming.into_iter().map(Millis).collect(),
+        });
     Ok(web::Json(SimulatedDecisions { data: each.collect() }))
 }

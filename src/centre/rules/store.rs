@@ -116,6 +116,8 @@ pub fn update(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
             message_rule::throttle_seconds.eq(row.throttle_seconds),
             message_rule::throttle_by.eq(row.throttle_by.as_str()),
             message_rule::waiting_seconds.eq(row.waiting_seconds),
+            message_rule::schedule.eq(row.schedule.as_deref()),
+            message_rule::schedule_next_at.eq(row.schedule_next_at),
         ),
     ))
     .execute(connection)?;
@@ -167,6 +169,37 @@ fn follow(connection: &mut AnyConnection, tenant: TenantId) -> Result<()> {
     Ok(())
 }
 
+/// The active rules, of active tenants, whose next time came until now, those that are late first, at most `limit`.
+pub fn scheduled(connection: &mut AnyConnection, now: i64, limit: i64) -> Result<Vec<RuleRow>> {
+    Ok(message_rule::table
+        .inner_join(tenant::table.on(tenant::id.eq(message_rule::tenant_id)))
+        .filter(message_rule::schedule_next_at.le(now))
+        .filter(message_rule::status.eq(RuleStatus::Active.as_str()))
+        .filter(message_rule::deleted_at.is_null())
+        .filter(tenant::status.eq(TenantStatus::Active))
+        .order((message_rule::schedule_next_at.asc(), message_rule::id.asc()))
+        .limit(limit)
+        .select(RuleRow::as_select())
+        .load(connection)?)
+}
+
+/// Moves a rule from the time at which it was read to the next one; `false` when another process did, or when it was
+/// changed since.
+pub fn moved_on(connection: &mut AnyConnection, rule: &RuleRow, next: Option<i64>) -> Result<bool> {
+    let moved = diesel::update(
+        message_rule::table
+            .filter(message_rule::id.eq(rule.id))
+            .filter(message_rule::tenant_id.eq(rule.tenant_id))
+            .filter(message_rule::status.eq(RuleStatus::Active.as_str()))
+            .filter(message_rule::deleted_at.is_null())
+            .filter(message_rule::schedule.eq(rule.schedule.as_deref()))
+            .filter(message_rule::schedule_next_at.eq(rule.schedule_next_at)),
+    )
+    .set(message_rule::schedule_next_at.eq(next))
+    .execute(connection)?;
+    Ok(moved == 1)
+}
+
 /// The active rules that are told of conversations that wait too long, of active tenants, in the order of their ids, after
 /// this one, at most `limit`: the rule, whose it is, and how many seconds it allows.
 pub fn of_waits(
@@ -210,6 +243,11 @@ fn check(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
             return Err(Error::field("/waiting_seconds", "invalid", detail));
         }
         _ => {}
+    }
+    let is_product = ProductEvent::ALL.iter().any(|event| event.as_str() == row.key);
+    if is_product && row.schedule.is_some() {
+        let detail = "the product tells what this key names: it has no schedule";
+        return Err(Error::field("/schedule", "invalid", detail));
     }
     let template = templates::store::find(connection, row.tenant_id, row.template_id)?
         .ok_or_else(|| Error::field("/template_id", "invalid", "there is no such template"))?;

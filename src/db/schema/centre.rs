@@ -77,6 +77,8 @@ diesel::table! {
         throttle_seconds -> BigInt,
         throttle_by -> Text,
         waiting_seconds -> Nullable<BigInt>,
+        schedule -> Nullable<Text>,
+        schedule_next_at -> Nullable<BigInt>,
     }
 }
 

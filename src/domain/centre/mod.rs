@@ -15,6 +15,7 @@ pub mod product;
 pub mod receipt;
 pub mod recipient;
 pub mod rule;
+pub mod schedule;
 pub mod send;
 pub mod template;
 pub mod throttle;

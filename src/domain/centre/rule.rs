@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::fallback::RuleFallback;
 use super::recipient::{QuietHoursPolicy, Recipient};
+use super::schedule::RuleSchedule;
 use super::throttle::{RuleThrottle, ThrottleBy};
 use crate::db::schema::message_rule;
 use crate::kernel::{ChannelAccountId, Error, MessageRuleId, MessageTemplateId, Result, TenantId};
@@ -191,6 +192,10 @@ pub struct RuleRow {
     pub throttle_by: ThrottleBy,
     /// After how many seconds in the queue it hears of a conversation; of the key `conversation.waiting_long` only.
     pub waiting_seconds: Option<i64>,
+    /// The JSON of the [`RuleSchedule`] by which it sends by itself; `None`: it waits for events.
+    pub schedule: Option<String>,
+    /// The next time of its schedule that was not told yet, unix milliseconds; `None`: there is none.
+    pub schedule_next_at: Option<i64>,
 }
 
 impl RuleRow {
@@ -208,6 +213,19 @@ impl RuleRow {
             on: serde_json::from_str(self.fallback_on.as_deref()?).unwrap_or_default(),
             after_seconds: self.fallback_after_seconds,
         })
+    }
+
+    /// By which it sends by itself, instead of waiting for events.
+    pub fn schedule(&self) -> Option<RuleSchedule> {
+        serde_json::from_str(self.schedule.as_deref()?).ok()
+    }
+
+    /// Whether an event that is for this rule only, or for all, is for it: what has a schedule hears of nothing else.
+    pub fn hears(&self, only: Option<MessageRuleId>) -> bool {
+        match only {
+            Some(only) => only == self.id,
+            None => self.schedule.is_none(),
+        }
     }
 
     /// How many messages it sends within a time.

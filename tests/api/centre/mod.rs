@@ -19,6 +19,7 @@ mod receipts;
 mod recipients;
 mod robots;
 mod rules;
+mod schedules;
 mod sms;
 mod sms_provider;
 mod templates;
