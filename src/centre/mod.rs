@@ -4,7 +4,8 @@
 //! (`rules`, `events::expand`), and makes one send from the published version of its template (`templates`), or one for
 //! each of its recipients (`recipients`, `identities`, `bindings`, `opt_outs`); workers hand sends to their channel account (`accounts`,
 //! `dispatch`, `tokens`, `channels`) and write down what the provider said (`sends`), at once and later (`receipts`); what
-//! does not reach its person is followed by something else (`fallbacks`). `test_sends` tries a template past all of that.
+//! does not reach its person is followed by something else (`fallbacks`), or sent again by people, also many at once
+//! (`retries`). `test_sends` tries a template past all of that.
 //!
 //! Owns the tables of the message centre and the routes of those names. Does not own what a send may become, nor what
 //! follows from a provider's answer (`domain::centre`): those are pure rules.
@@ -24,6 +25,7 @@ pub mod identities;
 pub mod opt_outs;
 pub mod receipts;
 pub mod recipients;
+pub mod retries;
 pub mod rules;
 pub mod sends;
 pub mod templates;
@@ -56,6 +58,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     bindings::routes(config);
     events::routes(config);
     sends::routes(config);
+    retries::routes(config);
     receipts::routes(config);
 }
 

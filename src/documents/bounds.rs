@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::schemas::INPUT;
 use crate::centre::accounts::check::{LIMIT_COUNT_MAX, LIMIT_SECONDS_MAX};
+use crate::centre::retries::api::{CURSOR_MAX, LIMIT_MAX as RETRIES_MAX, STATES_MAX};
 use crate::conversations::service::{NOTE_MAX, SUBJECT_MAX, TAG_MAX, TAGS_MAX};
 use crate::domain::centre::account::{
     AES_KEY_LEN, APP_ID_MAX, CALLBACK_TOKEN_MAX, FROM_NAME_MAX, HOST_MAX, KEY_ID_MAX,
@@ -121,6 +122,9 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("SmtpSettings", "password") => text(0, PASSWORD_MAX),
         ("SmtpSettings", "from_address" | "reply_to") => text(1, MAILBOX_MAX),
         ("SmtpSettings", "from_name") => text(0, FROM_NAME_MAX),
+        ("RetryMessageSends", "status") => list(STATES_MAX, Value::Null),
+        ("RetryMessageSends", "limit") => range(1, i64::from(RETRIES_MAX)),
+        ("RetryMessageSends", "cursor") => text(1, CURSOR_MAX),
         ("AccountLimit", "count") => range(1, LIMIT_COUNT_MAX),
         ("AccountLimit", "seconds") => range(1, LIMIT_SECONDS_MAX),
         (

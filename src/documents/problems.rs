@@ -103,6 +103,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "delete_channel_account" | "delete_message_template" => &[Forbidden, NotFound, InUse],
         "update_message_rule" => &[Forbidden, NotFound, LimitReached],
         "create_message_event" | "create_message_events" => &[Forbidden, IdempotencyConflict],
+        "retry_message_sends" => &[Forbidden],
         "cancel_message_send" | "retry_message_send" | "resolve_message_send" => {
             &[Forbidden, NotFound, InvalidTransition]
         }

@@ -271,6 +271,6 @@ on_every_database! {
         assert_eq!(tokens["member"]["role"], "admin");
         let unknown = service::reset_password(app.app(), "nowhere", "agent", password()).await;
         assert!(unknown.is_err());
-        tokio::time::timeout(Duration::from_secs(20), app.auth.catch_up(&app.db)).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(60), app.auth.catch_up(&app.db)).await.unwrap().unwrap();
     }
 }

@@ -270,7 +270,7 @@ fn entries_do_not_wait_for_rows() {
         let busy = actix_web::rt::spawn(async move {
             let read = move |_: &mut deskwire::db::AnyConnection| {
                 let _ = begun.send(());
-                let _ = wait.recv_timeout(std::time::Duration::from_secs(20));
+                let _ = wait.recv_timeout(std::time::Duration::from_secs(120));
                 Ok(())
             };
             db.read(read).await

@@ -188,6 +188,7 @@ const ELSEWHERE: &[&str] = &[
     "GET /message-events/{id}",
     "GET /message-sends",
     "GET /message-sends/{id}",
+    "POST /message-sends/retry",
     "POST /message-sends/{id}/cancel",
     "POST /message-sends/{id}/retry",
     "POST /message-sends/{id}/resolve",

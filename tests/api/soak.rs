@@ -129,7 +129,7 @@ fn a_signal_ends_a_soak_with_its_judgement() {
     arguments.extend(CAST);
     let child = program(&arguments, &database.url).stdout(Stdio::piped()).spawn().unwrap();
     // The schedule of the signal: while dialogues go on.
-    std::thread::sleep(Duration::from_secs(8));
+    database.under_load();
     let begin = Instant::now();
     signal(child.id(), "INT");
     let output = child.wait_with_output().unwrap();

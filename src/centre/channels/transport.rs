@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, redirect};
 use url::{Host, Url};
 
@@ -83,8 +83,10 @@ impl Transport {
                 return refused("the address is not a public one");
             }
         }
-        let mut building =
-            self.client.post(url).header(CONTENT_TYPE, request.content_type).body(request.body);
+        // An empty body would go out without its length, and some servers refuse that (411).
+        let length = request.body.len();
+        let mut building = self.client.post(url).header(CONTENT_LENGTH, length);
+        building = building.header(CONTENT_TYPE, request.content_type).body(request.body);
         for (name, value) in request.headers {
             building = building.header(name, value);
         }

@@ -71,12 +71,14 @@ pub async fn cancel(app: &App, actor: Actor, id: MessageSendId) -> Result<SendRo
 /// Has a send that failed, was not delivered, expired, was cancelled or is uncertain sent again, with all its attempts before it. Errors:
 /// `forbidden`, `not_found`, `invalid_transition`.
 pub async fn retry(app: &App, actor: Actor, id: MessageSendId) -> Result<SendRow> {
-    let again = |row: SendRow, now: i64| {
-        let may_duplicate = row.may_duplicate || row.status == SendStatus::Uncertain;
-        // Its time is over, or may be before it goes out; who repeats it wants it all the same.
-        SendRow { attempts: 0, slowed: 0, may_duplicate, next_at: now, expires_at: None, ..row }
-    };
     change(app, actor, id, SendEvent::Retried, again).await
+}
+
+/// What changes of a send that is retried, beside its state.
+pub fn again(row: SendRow, now: i64) -> SendRow {
+    let may_duplicate = row.may_duplicate || row.status == SendStatus::Uncertain;
+    // Its time is over, or may be before it goes out; who repeats it wants it all the same.
+    SendRow { attempts: 0, slowed: 0, may_duplicate, next_at: now, expires_at: None, ..row }
 }
 
 /// Says what became of a send whose fate is unknown. Errors: `forbidden`, `not_found`, `invalid_transition`.
@@ -107,26 +109,38 @@ async fn change(
         if row.status == SendStatus::Cancelled && event == SendEvent::Cancelled {
             return Ok(row);
         }
-        // A worker's own events are not a person's: what is on its way comes back by itself.
-        let next = row.status.after(event).filter(|_| row.status != SendStatus::Sending);
-        let Some(status) = next else { return Err(refused(row.status)) };
-        if row.reason == Some(SendReason::Template) {
-            let error = Error::new(
-                Code::InvalidTransition,
-                "there is nothing to send: the template could not be rendered",
-            );
-            return Err(error.with("status", row.status.as_str()));
-        }
-        let after = SendRow { status, reason: None, updated_at: now, ..set(row.clone(), now) };
-        if !store::change(connection, &row, &after)? {
+        let Some(after) = apply(connection, &row, event, &set, now)? else {
             return Err(Error::new(Code::Busy, "the send changed meanwhile").retry_after(1_000));
-        }
+        };
         fallbacks::make::follow(connection, &ids, &[id], now)?;
         Ok(after)
     };
     let row = app.db.write(write).await?;
     app.message_sends.notify_one();
     Ok(row)
+}
+
+/// Lets an event that a person brings happen to a send; `None` when it changed meanwhile. What follows of its fallback is
+/// left to the caller. Errors: `invalid_transition`.
+pub fn apply(
+    connection: &mut AnyConnection,
+    row: &SendRow,
+    event: SendEvent,
+    set: &impl Fn(SendRow, i64) -> SendRow,
+    now: i64,
+) -> Result<Option<SendRow>> {
+    // A worker's own events are not a person's: what is on its way comes back by itself.
+    let next = row.status.after(event).filter(|_| row.status != SendStatus::Sending);
+    let Some(status) = next else { return Err(refused(row.status)) };
+    if row.reason == Some(SendReason::Template) {
+        let error = Error::new(
+            Code::InvalidTransition,
+            "there is nothing to send: the template could not be rendered",
+        );
+        return Err(error.with("status", row.status.as_str()));
+    }
+    let after = SendRow { status, reason: None, updated_at: now, ..set(row.clone(), now) };
+    Ok(store::change(connection, row, &after)?.then_some(after))
 }
 
 fn refused(status: SendStatus) -> Error {

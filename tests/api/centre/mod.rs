@@ -17,6 +17,7 @@ mod product;
 pub mod provider;
 mod receipts;
 mod recipients;
+mod retries;
 mod robots;
 mod rules;
 mod schedules;

@@ -100,6 +100,9 @@ impl Provider {
     }
 
     fn accept(&self, delivery: &Delivery) -> (u16, &'static str, String) {
+        if !delivery.headers.contains_key("content-length") {
+            return (411, "", String::new());
+        }
         let token = self.state.lock().unwrap().token;
         super::wechat_provider::accept(delivery, token).unwrap_or_else(|| accept(delivery))
     }

@@ -194,6 +194,8 @@ async fn uncertain(recorder: &mut Recorder<'_>, admin: &Client) {
         (trace["sends"][0]["send"]["status"] == "uncertain").then(|| id(&trace["sends"][0]["send"]["id"]))
     })
     .await;
+    let body = Some(json!({"event_id": event["id"], "status": ["uncertain"], "dry_run": true}));
+    recorder.call("retry_message_sends", admin, "POST /message-sends/retry", body).await;
     let body = Some(json!({"resolution": "accepted"}));
     recorder.call("resolve_message_send", admin, &format!("POST /message-sends/{send}/resolve"), body).await;
 }

@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use deskwire::db::connection::Purpose;
+use deskwire::db::schema::group_message;
 use deskwire::db::{AnyConnection, DatabaseKind, Durability, Target, migrate};
 use deskwire::kernel::Result;
 #[cfg(feature = "mysql")]
 use diesel::Connection;
 use diesel::connection::SimpleConnection;
+use diesel::{QueryDsl, RunQueryDsl};
 
 use super::servers::{self, Server};
 
@@ -91,6 +94,20 @@ impl TestDatabase {
     /// A connection beside those of the service, for looking at what is stored.
     pub fn connect(&self) -> AnyConnection {
         connect(&self.url).unwrap()
+    }
+
+    /// Waits until a load that another process makes is on: the log has entries. Fails after 60 s.
+    pub fn under_load(&self) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut connection = self.connect();
+        loop {
+            let entries: i64 = group_message::table.count().get_result(&mut connection).unwrap();
+            if entries > 10 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "no load within 60 s");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 }
 

@@ -58,7 +58,7 @@ pub use seed::Seed;
 pub use socket::Socket;
 
 /// How long a whole test may take before it is called stuck.
-const STUCK: Duration = Duration::from_secs(180);
+const STUCK: Duration = Duration::from_secs(300);
 
 /// Makes one `#[test]` for each database out of each function. See the top of `harness`.
 #[macro_export]
@@ -124,14 +124,14 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     actix_web::rt::System::new().block_on(future)
 }
 
-/// Waits until `check` gives a value; for what happens without telling. Fails after 20 s with `what`.
+/// Waits until `check` gives a value; for what happens without telling. Fails after 60 s with `what`.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut check: impl FnMut() -> F) -> T {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(value) = check().await {
             return value;
         }
-        assert!(Instant::now() < deadline, "did not happen within 20 s: {what}");
+        assert!(Instant::now() < deadline, "did not happen within 60 s: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

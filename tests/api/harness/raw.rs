@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::client::Client;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// The head of a client's frame that announces so many bytes, in the shortest form.
