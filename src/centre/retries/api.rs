@@ -139,7 +139,7 @@ fn selection(input: RetryMessageSends) -> Result<Selection> {
     };
     if let Some(at) = status.iter().position(|one| !ended(one)) {
         return Err(Error::field(
-            &format!("/status/{at}"),
+            format!("/status/{at}"),
             "invalid",
             "what is in this state cannot be retried",
         ));
