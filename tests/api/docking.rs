@@ -296,6 +296,9 @@ on_every_database! {
         let own = format!("{path}/members/{}", desk.agent.id());
         desk.agent.delete(&own).await.refused(409, "invalid_transition");
         desk.admin.delete(&own).await.refused(409, "invalid_transition");
+        put(&desk.admin, &group, &stranger, "member").await;
+        let own = format!("{path}/members/{}", stranger.id());
+        desk.admin.delete(&own).await.refused(409, "invalid_transition");
         let claim = format!("{path}/claim");
         let claims = join_all([&desk.agent, &desk.second_agent].map(|who| who.post(&claim, json!({})))).await;
         let mut codes: Vec<u16> = claims.iter().map(|answer| answer.status).collect();

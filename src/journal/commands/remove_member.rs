@@ -22,6 +22,7 @@ impl JournalCommand for RemoveMember {
     fn wants(&self, _: &Principal, wants: &mut Wants) {
         wants.conversations.insert(self.conversation);
         wants.members.insert(self.member);
+        wants.sights.insert(self.member);
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
@@ -57,7 +58,9 @@ impl JournalCommand for RemoveMember {
         if row.agent_id == Some(member) && row.status == Some(ConversationStatus::Pending) {
             return Err(wrong_state(row, "the serving agent leaves by release"));
         }
-        if context.participant(front, member).is_some_and(|row| row.group_id.is_some()) {
+        // Who came by itself is in it by the group as well, once that serves the conversation.
+        let serves = row.docked_to().is_some_and(|group| context.stands_as(group, member).is_some());
+        if serves || context.participant(front, member).is_some_and(|row| row.group_id.is_some()) {
             return Err(wrong_state(row, "a group serves the conversation: leave the group, or take it from the group"));
         }
         context.go(front, member)?;

@@ -92,6 +92,20 @@ fn reopening_changes_no_row_of_who_has_left() {
     ]);
 }
 
+/// Who opened a conversation is in it by itself, and its group serves it then: it cannot leave the one without the other.
+#[test]
+fn who_came_by_itself_stays_with_its_group() {
+    let mut simulation = Simulation::new();
+    simulation.play(&[
+        Step::Open { who: 2, customer: 4, key: None },
+        Step::Dock { who: 0, conversation: 0, group: 0 },
+        Step::Remove { who: 0, conversation: 0, member: 2 },
+        Step::Remove { who: 2, conversation: 0, member: 2 },
+        Step::Commit,
+        Step::Remove { who: 0, conversation: 0, member: 2 },
+    ]);
+}
+
 /// The staff opened a conversation for a visitor, and say the same again for the customer whom the visitor turns out to
 /// be in the same batch.
 #[test]
