@@ -16,7 +16,7 @@ use crate::journal::Journal;
 use crate::journal::feed::Feed;
 use crate::journal::follower::{Follower, Lags};
 use crate::kernel::tasks::Tasks;
-use crate::kernel::{Clock, IdGenerator, Result};
+use crate::kernel::{Clock, IdGenerator, Result, looks};
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limiter;
 use crate::metrics::Metrics;
@@ -139,10 +139,9 @@ impl App {
         let (db, journal, shutdown) = (self.db.clone(), self.journal.clone(), self.tasks.shutdown().clone());
         self.tasks
             .spawn("docking", move || crate::docking::run(db.clone(), journal.clone(), shutdown.clone()));
-        let lifecycle =
-            Lifecycle { db: self.db.clone(), journal: self.journal.clone(), clock: self.clock.clone() };
-        let shutdown = self.tasks.shutdown().clone();
-        self.tasks.spawn("lifecycle", move || crate::lifecycle::run(lifecycle.clone(), shutdown.clone()));
+        let lifecycle = Lifecycle { db: self.db.clone(), journal: self.journal.clone() };
+        let (clock, shutdown) = (self.clock.clone(), self.tasks.shutdown().clone());
+        self.tasks.spawn("lifecycle", move || looks::run(lifecycle.clone(), clock.clone(), shutdown.clone()));
         let app = self.clone();
         self.tasks.spawn("node_lease", move || app.clone().keep_lease());
         if self.settings.cleaning.cleaning_minutes > 0 {

@@ -15,7 +15,7 @@
 //!
 //! | layer | module | owns |
 //! |---|---|---|
-//! | kernel | [`kernel`] | ids, time, errors and their codes, secrets, text and JSON rules, supervised tasks |
+//! | kernel | [`kernel`] | ids, time, errors and their codes, secrets, text and JSON rules, supervised tasks, tasks that look at tenants now and then |
 //! | database | [`db`] | connections to three databases, migrations, the second door for writing ([`db::Db::write`]) |
 //! | domain | [`domain`] | actors, members, tenants, conversations, entries, content: types and rules without I/O; the one table of rights ([`domain::permission`]) |
 //! | | [`settings`] | every flag and variable |

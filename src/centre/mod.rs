@@ -2,10 +2,10 @@
 //!
 //! Something happens (`events`, told by the API or read from the log); each active rule with its key is applied to it
 //! (`rules`, `events::expand`), and makes one send from the published version of its template (`templates`), or one for
-//! each of its recipients (`recipients`, `identities`, `bindings`, `opt_outs`); workers hand sends to their channel account (`accounts`,
-//! `dispatch`, `tokens`, `channels`) and write down what the provider said (`sends`), at once and later (`receipts`); what
-//! does not reach its person is followed by something else (`fallbacks`), or sent again by people, also many at once
-//! (`retries`). `test_sends` tries a template past all of that.
+//! each of its recipients (`recipients`, `identities`, `bindings`, `opt_outs`); workers hand sends to their channel account
+//! (`accounts`, `dispatch`, `tokens`, `channels`) and write down what the provider said (`sends`), at once and later
+//! (`receipts`); what does not reach its person is followed by something else (`fallbacks`), or sent again by people, also
+//! many at once (`retries`). `test_sends` tries a template past all of that.
 //!
 //! Owns the tables of the message centre and the routes of those names. Does not own what a send may become, nor what
 //! follows from a provider's answer (`domain::centre`): those are pure rules.
@@ -37,7 +37,7 @@ use std::sync::Arc;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::app::App;
-use crate::kernel::Result;
+use crate::kernel::{Result, looks};
 use channels::transport::Transport;
 use dispatch::Dispatch;
 use events::expand::Expander;
@@ -68,8 +68,8 @@ pub fn spawn_tasks(app: &Arc<App>) -> Result<Transport> {
     let transport = Transport::new(&app.settings.outbound_allow)?;
     app.follow(Arc::new(ProductEvents::new(app)));
     app.follow(Arc::new(MissedMessages::new(app)));
-    let (waits, shutdown) = (Waits::new(app), app.tasks.shutdown().clone());
-    app.tasks.spawn("message_waits", move || events::waits::run(waits.clone(), shutdown.clone()));
+    let (waits, clock, shutdown) = (Waits::new(app), app.clock.clone(), app.tasks.shutdown().clone());
+    app.tasks.spawn("message_waits", move || looks::run(waits.clone(), clock.clone(), shutdown.clone()));
     let (schedules, shutdown) = (Schedules::new(app), app.tasks.shutdown().clone());
     app.tasks.spawn("message_schedules", move || events::schedules::run(schedules.clone(), shutdown.clone()));
     let (expander, shutdown) = (Expander::new(app), app.tasks.shutdown().clone());

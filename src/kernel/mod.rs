@@ -6,6 +6,7 @@ pub mod descriptors;
 pub mod error;
 pub mod id;
 pub mod json;
+pub mod looks;
 pub mod network;
 pub mod outbound;
 pub mod secret;

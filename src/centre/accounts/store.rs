@@ -1,4 +1,4 @@
-//! Queries over `channel_account`. Every function takes the tenant.
+//! Queries over `channel_account`. Every function takes the tenant, but for the one that holds an account.
 
 use diesel::prelude::*;
 
@@ -6,6 +6,7 @@ use crate::centre::bindings;
 use crate::db::AnyConnection;
 use crate::db::schema::{channel_account, channel_token, message_identity, message_rule};
 use crate::domain::centre::account::{ACCOUNTS_MAX, AccountRow};
+use crate::holding;
 use crate::kernel::{ChannelAccountId, Code, Error, Result, TenantId};
 
 /// An account that is not deleted.
@@ -21,6 +22,18 @@ pub fn find(
         .select(AccountRow::as_select())
         .get_result(connection)
         .optional()?)
+}
+
+/// Holds an account until the end of the transaction. What changes together with it follows one another: receipts and what
+/// came of attempts, so that neither misses the other; messages within its limit; scans of its codes.
+pub fn hold(connection: &mut AnyConnection, account: ChannelAccountId) -> Result<()> {
+    let _: Vec<ChannelAccountId> = holding!(connection, row(account))?;
+    Ok(())
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn row(id: ChannelAccountId) -> _ {
+    channel_account::table.filter(channel_account::id.eq(id)).select(channel_account::id)
 }
 
 /// The accounts that are not deleted in the order of their ids, after this one, at most `limit`.

@@ -11,7 +11,7 @@ use crate::centre::channels::wechat_qr::{self, Made};
 use crate::centre::channels::{Answer, hidden};
 use crate::centre::recipients::resolve;
 use crate::centre::tokens::Tokens;
-use crate::centre::{accounts, events, opt_outs, receipts};
+use crate::centre::{accounts, events, opt_outs};
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
 use crate::domain::centre::account::{ACCOUNTS_MAX, AccountRow, AccountStatus, Channel, Config, Settings};
@@ -93,7 +93,7 @@ pub async fn create(app: &App, transport: &Transport, actor: Actor, given: Given
         ..row
     };
     let write = move |connection: &mut AnyConnection| {
-        receipts::store::hold(connection, row.account_id)?;
+        accounts::store::hold(connection, row.account_id)?;
         // It may have gone while WeChat was asked.
         self::account(connection, &actor, Some(row.account_id))?;
         store::put(connection, &row)?;
@@ -172,7 +172,7 @@ fn is_served(connection: &mut AnyConnection, actor: &Actor, customer: MemberId) 
 
 /// Stores a code that WeChat is about to make, if there were not too many of late.
 fn reserve(connection: &mut AnyConnection, actor: &Actor, row: &BindingRow) -> Result<()> {
-    receipts::store::hold(connection, row.account_id)?;
+    accounts::store::hold(connection, row.account_id)?;
     let (since, person) = (row.created_at - HOUR_MS, (row.person_id, CODES_OF_PERSON));
     let (all, oldest) = store::made_since(connection, row.account_id, person, since)?;
     let refused = |wait: i64| {
@@ -259,7 +259,7 @@ pub async fn cancel(app: &App, actor: Actor, id: MessageBindingId) -> Result<Bin
     let now = app.clock.now().0;
     let write = move |connection: &mut AnyConnection| {
         let row = seen(connection, &actor, id)?;
-        receipts::store::hold(connection, row.account_id)?;
+        accounts::store::hold(connection, row.account_id)?;
         match row.status_at(now) == BindingStatus::Pending && store::cancel(connection, &row)? {
             true => Ok(BindingRow { status: BindingStatus::Cancelled, ..row }),
             false => Err(not_pending(row.status_at(now))),

@@ -3,7 +3,7 @@
 use super::claim::{health, knows_for_a_time};
 use super::store;
 use crate::centre::channels::Answer;
-use crate::centre::{fallbacks, receipts};
+use crate::centre::{accounts, fallbacks, receipts};
 use crate::db::{AnyConnection, time};
 use crate::domain::centre::account::AccountRow;
 use crate::domain::centre::send::{
@@ -39,7 +39,7 @@ pub(super) fn complete(
     let account = store::account(connection, account)?;
     let has_receipts = account.provider.has_receipts();
     if has_receipts {
-        receipts::store::hold(connection, account.id)?;
+        accounts::store::hold(connection, account.id)?;
     }
     let before = health(&account);
     let (mut after, mut written): (Health, Vec<Outcome>) = (before, Vec::with_capacity(ended.len()));

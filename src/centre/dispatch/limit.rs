@@ -1,13 +1,13 @@
 //! The limit of an account: how many messages it takes within a time, over all processes.
 //!
-//! Owns the table `message_test_send`: test sends count as attempts do. Invariant: whoever takes a place holds the account until
-//! the end of the transaction, so that claims and tests follow one another.
+//! Owns the table `message_test_send`: test sends count as attempts do. Invariant: whoever takes a place holds the account
+//! until the end of the transaction, so that claims and tests follow one another.
 
 use std::time::Duration;
 
 use diesel::prelude::*;
 
-use crate::centre::{accounts, receipts};
+use crate::centre::accounts;
 use crate::db::schema::{message_attempt, message_test_send};
 use crate::db::{AnyConnection, time};
 use crate::domain::centre::account::{AccountRow, AccountStatus, PauseReason};
@@ -52,7 +52,7 @@ pub fn reserve(
     takes: Duration,
     now: i64,
 ) -> Result<AccountRow> {
-    receipts::store::hold(connection, account)?;
+    accounts::store::hold(connection, account)?;
     let account = accounts::store::find(connection, tenant, account)?
         .ok_or_else(|| Error::field("/account_id", "invalid", "there is no such channel account"))?;
     if account.status != AccountStatus::Active {

@@ -128,7 +128,7 @@ pub async fn run(schedules: Schedules, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
         };
         if let Err(error) = done {
-            log::warn!(target: "deskwire::centre", "schedules of rules could not be looked at: {error}");
+            log::debug!(target: "deskwire::centre", "schedules of rules could not be looked at: {error}");
         }
     }
 }

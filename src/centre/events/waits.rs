@@ -1,18 +1,14 @@
 //! The task that tells the message centre of conversations that wait in the queue for longer than a rule allows.
 //!
-//! Owns when it is looked. Does not own what is too long (`domain::centre::product`) nor the queue. Every process runs one.
-//! Invariants: a wait makes one event for each rule, over all processes and restarts, since the event holds what it was made
-//! of under a unique index; nothing is remembered that the store does not know but where the next look begins; a tenant
-//! without such a rule is not read; after a jump of the clock waiting is counted anew, so that a jump tells nothing early.
+//! Owns what is read and told. Does not own when ([`crate::kernel::looks`]), what is too long (`domain::centre::product`), nor
+//! the queue. Every process runs one. Invariants: those of looks; a wait makes one event for each rule, over all processes
+//! and restarts, since the event holds what it was made of under a unique index; a tenant without such a rule is not read.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
-use futures_util::{StreamExt, stream};
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 use super::log::{Told, members};
 use super::store;
@@ -23,38 +19,26 @@ use crate::db::{AnyConnection, Db};
 use crate::domain::centre::event::EventRow;
 use crate::domain::centre::product::{ProductEvent, TOLD_FOR_MS, too_long_since, waiting};
 use crate::domain::conversation::ConversationRow;
-use crate::kernel::clock::Steady;
-use crate::kernel::{Clock, ConversationId, IdGenerator, MessageEventId, MessageRuleId, Result, TenantId};
+use crate::kernel::looks::{Looks, Times};
+use crate::kernel::{ConversationId, IdGenerator, MessageEventId, MessageRuleId, Result, TenantId};
 
-/// How often it is looked for tenants that are to be looked at.
-const TICK: Duration = Duration::from_secs(1);
-/// A tenant is looked at so many times within its shortest wait, but no more often than each tick.
-const LOOKS: u32 = 10;
-/// Longest time between two looks.
-const EVERY: Duration = Duration::from_secs(10);
 /// Rules that are read together.
 const RULES: i64 = 500;
-/// Tenants that are worked on at once.
-const AT_ONCE: usize = 8;
 /// Conversations that are read together.
 const PAGE: i64 = 100;
-/// Pages that one look reads; the next look goes on behind them.
-const PAGES: usize = 10;
 
 /// What the task works with.
 #[derive(Clone)]
 pub struct Waits {
     db: Db,
     ids: Arc<IdGenerator>,
-    clock: Clock,
     news: Arc<Notify>,
 }
 
 impl Waits {
     /// With the handles of this server.
     pub fn new(app: &App) -> Self {
-        let (db, ids, clock) = (app.db.clone(), app.ids.clone(), app.clock.clone());
-        Self { db, ids, clock, news: app.message_events.clone() }
+        Self { db: app.db.clone(), ids: app.ids.clone(), news: app.message_events.clone() }
     }
 }
 
@@ -64,105 +48,52 @@ type Allowed = Vec<(MessageRuleId, i64)>;
 /// A place among the waiting conversations: since when, and which.
 type Place = (i64, ConversationId);
 
-/// What is remembered of a tenant.
-#[derive(Debug, Clone, Copy)]
-struct Looked {
-    /// When it was looked at last.
-    at: Instant,
-    /// Behind which place the next look begins; `None`: with the longest waiting.
-    after: Option<Place>,
-}
+impl Looks for Waits {
+    const TARGET: &'static str = "deskwire::centre";
+    const PAGES: usize = 10;
+    type Asked = Arc<Allowed>;
+    type Place = Place;
 
-/// Runs until shutdown. One supervised task in each process.
-pub async fn run(waits: Waits, shutdown: CancellationToken) {
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut steady, mut known) = (Steady::default(), HashMap::new());
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = shutdown.cancelled() => return,
+    async fn tenants(&self) -> Result<Vec<(TenantId, Arc<Allowed>)>> {
+        let mut tenants: BTreeMap<TenantId, Allowed> = BTreeMap::new();
+        let mut after = Some(MessageRuleId(0));
+        while let Some(from) = after {
+            let rows =
+                self.db.read(move |connection| rules::store::of_waits(connection, from, RULES)).await?;
+            let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == RULES);
+            after = rows.last().map(|(rule, ..)| *rule).filter(|_| is_full);
+            for (rule, tenant, seconds) in rows {
+                tenants.entry(tenant).or_default().push((rule, seconds));
+            }
         }
-        let now = waits.clock.now().0;
-        let times = (steady.look(now, Instant::now()), now);
-        let round = round(&waits, times, &mut known);
-        let done = tokio::select! {
-            done = round => done,
-            () = shutdown.cancelled() => return,
-        };
-        if let Err(error) = done {
-            log::debug!(target: "deskwire::centre", "waiting conversations could not be looked at: {error}");
-        }
+        Ok(tenants.into_iter().map(|(tenant, allowed)| (tenant, Arc::new(allowed))).collect())
     }
-}
 
-/// Looks at every tenant whose turn it is.
-async fn round(waits: &Waits, times: (i64, i64), known: &mut HashMap<TenantId, Looked>) -> Result<()> {
-    let mut tenants: BTreeMap<TenantId, Allowed> = BTreeMap::new();
-    let mut after = Some(MessageRuleId(0));
-    while let Some(from) = after {
-        let rows = waits.db.read(move |connection| rules::store::of_waits(connection, from, RULES)).await?;
-        let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == RULES);
-        after = rows.last().map(|(rule, ..)| *rule).filter(|_| is_full);
-        for (rule, tenant, seconds) in rows {
-            tenants.entry(tenant).or_default().push((rule, seconds));
-        }
+    fn shortest(asked: &Arc<Allowed>) -> i64 {
+        asked.iter().map(|(_, seconds)| *seconds).min().unwrap_or(0)
     }
-    known.retain(|tenant, _| tenants.contains_key(tenant));
-    let start = Instant::now();
-    let is_due = |(tenant, allowed): &(TenantId, Allowed)| {
-        let every = every(allowed);
-        known.get(tenant).is_none_or(|looked| looked.after.is_some() || looked.at.elapsed() >= every)
-    };
-    let due: Vec<(TenantId, Allowed)> = tenants.into_iter().filter(is_due).collect();
-    let looks = due.into_iter().map(|(tenant, allowed)| {
-        let after = known.get(&tenant).and_then(|looked| looked.after);
-        async move {
-            let done = look(waits, tenant, Arc::new(allowed), after, times).await;
-            let after = done.unwrap_or_else(|error| {
-                log::debug!(target: "deskwire::centre", "the queue of tenant {tenant} is looked at again: {error}");
-                after
-            });
-            (tenant, Looked { at: start, after })
-        }
-    });
-    let looked: Vec<(TenantId, Looked)> = stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
-    known.extend(looked);
-    Ok(())
-}
 
-fn every(allowed: &Allowed) -> Duration {
-    let shortest = allowed.iter().filter_map(|(_, seconds)| u64::try_from(*seconds).ok()).min();
-    (Duration::from_secs(shortest.unwrap_or(0)) / LOOKS).min(EVERY)
-}
-
-/// Looks at some pages of a tenant's queue, and tells what is to be told. Gives behind which place to go on.
-async fn look(
-    waits: &Waits,
-    tenant: TenantId,
-    allowed: Arc<Allowed>,
-    mut after: Option<Place>,
-    times: (i64, i64),
-) -> Result<Option<Place>> {
-    for _ in 0..PAGES {
-        let (from, rules) = (after, allowed.clone());
-        let read = move |connection: &mut AnyConnection| page(connection, tenant, &rules, from, times);
-        let (told, last) = waits.db.read(read).await?;
+    async fn page(
+        &self,
+        tenant: TenantId,
+        asked: &Arc<Allowed>,
+        after: Option<Place>,
+        times: Times,
+    ) -> Result<Option<Place>> {
+        let rules = asked.clone();
+        let read = move |connection: &mut AnyConnection| page(connection, tenant, &rules, after, times);
+        let (told, last) = self.db.read(read).await?;
         if !told.is_empty() {
             let rows = told
                 .into_iter()
-                .map(|told| Ok(told.row(MessageEventId(waits.ids.next()?), tenant)))
+                .map(|told| Ok(told.row(MessageEventId(self.ids.next()?), tenant)))
                 .collect::<Result<Vec<EventRow>>>()?;
             // When another process was first with one of them, none is stored: the next look finds what is left.
-            waits.db.write(move |connection| store::insert(connection, &rows)).await?;
-            waits.news.notify_one();
+            self.db.write(move |connection| store::insert(connection, &rows)).await?;
+            self.news.notify_one();
         }
-        after = last;
-        if after.is_none() {
-            break;
-        }
+        Ok(last)
     }
-    Ok(after)
 }
 
 /// What is to be told of a page of the queue, and its last place when there may be more.
@@ -171,7 +102,7 @@ fn page(
     tenant: TenantId,
     allowed: &Allowed,
     after: Option<Place>,
-    times: (i64, i64),
+    times: Times,
 ) -> Result<(Vec<Told>, Option<Place>)> {
     let bounds = |by: fn(i64, i64) -> i64| allowed.iter().map(|(_, seconds)| *seconds).reduce(by);
     let (Some(least), Some(most)) = (bounds(i64::min), bounds(i64::max)) else {

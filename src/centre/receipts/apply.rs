@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::store;
-use crate::centre::fallbacks;
+use crate::centre::{accounts, fallbacks};
 use crate::db::AnyConnection;
 use crate::domain::centre::receipt::{ReceiptRow, ReceiptStatus};
 use crate::domain::centre::send::{SendRow, SendStatus};
@@ -18,7 +18,7 @@ pub(super) fn arrived(
     node: &IdGenerator,
     now: i64,
 ) -> Result<usize> {
-    store::hold(connection, account)?;
+    accounts::store::hold(connection, account)?;
     let mut new: BTreeMap<String, ReceiptRow> =
         rows.into_iter().map(|row| (row.dedupe.clone(), row)).collect();
     let dedupes: Vec<&str> = new.keys().map(String::as_str).collect();

@@ -74,7 +74,7 @@ pub async fn take_wechat(
     let until = now.0 + 2 * wechat_callback::TOLERANCE_SECONDS * 1_000;
     let ids = app.ids.clone();
     let write = move |connection: &mut AnyConnection| {
-        store::hold(connection, id)?;
+        accounts::store::hold(connection, id)?;
         match store::first_body(connection, (tenant, id), &signature, &body, (now.0, until))? {
             true => {
                 if let Some(follow) = &follow {

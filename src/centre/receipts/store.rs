@@ -1,4 +1,5 @@
-//! Queries over `message_receipt` and `channel_callback`, and over the sends that receipts are of. Every function takes the account or the tenant.
+//! Queries over `message_receipt` and `channel_callback`, and over the sends that receipts are of. Every function takes the
+//! account or the tenant.
 
 use diesel::prelude::*;
 
@@ -12,18 +13,6 @@ use crate::{holding, on};
 
 /// Most receipts that are shown of a send: the oldest. A provider gives one or two.
 const SHOWN: i64 = 20;
-
-/// Holds an account until the end of the transaction: receipts and what came of attempts follow one another, so that
-/// neither misses the other.
-pub fn hold(connection: &mut AnyConnection, account: ChannelAccountId) -> Result<()> {
-    let _: Vec<ChannelAccountId> = holding!(connection, row(account))?;
-    Ok(())
-}
-
-#[diesel::dsl::auto_type(no_type_alias)]
-fn row(id: ChannelAccountId) -> _ {
-    channel_account::table.filter(channel_account::id.eq(id)).select(channel_account::id)
-}
 
 /// An account that is not deleted, whoever's it is.
 pub fn account(connection: &mut AnyConnection, id: ChannelAccountId) -> Result<Option<AccountRow>> {

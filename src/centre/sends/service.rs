@@ -68,8 +68,8 @@ pub async fn cancel(app: &App, actor: Actor, id: MessageSendId) -> Result<SendRo
     change(app, actor, id, SendEvent::Cancelled, |row, _| row).await
 }
 
-/// Has a send that failed, was not delivered, expired, was cancelled or is uncertain sent again, with all its attempts before it. Errors:
-/// `forbidden`, `not_found`, `invalid_transition`.
+/// Has a send that failed, was not delivered, expired, was cancelled or is uncertain sent again, with all its attempts before
+/// it. Errors: `forbidden`, `not_found`, `invalid_transition`.
 pub async fn retry(app: &App, actor: Actor, id: MessageSendId) -> Result<SendRow> {
     change(app, actor, id, SendEvent::Retried, again).await
 }

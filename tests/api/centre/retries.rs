@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::provider::{Act, Provider};
-use super::{account, rule, says, sent, tell, text, whole_payload};
+use super::{account, published, rule, says, sent, tell, text, whole_payload};
 use crate::harness::{Client, eventually};
 
 const PATH: &str = "/message-sends/retry";
@@ -56,6 +56,11 @@ on_every_database! {
         for (event, _) in &made {
             assert_eq!(sent(admin, event, "failed").await["attempts"].as_array().unwrap().len(), 1);
         }
+
+        let piece = admin.post(PATH, json!({"rule_id": news, "dry_run": true, "limit": 2})).await.ok();
+        let rest = json!({"rule_id": news, "dry_run": true, "cursor": text(&piece["next_cursor"])});
+        let rest = admin.post(PATH, rest).await.ok();
+        assert_eq!([ids(&piece), ids(&rest)].concat().iter().collect::<Vec<_>>(), expected);
 
         let first = admin.post(PATH, json!({"rule_id": news, "limit": 2})).await.ok();
         assert_eq!(ids(&first).iter().collect::<Vec<_>>(), expected[..2]);
@@ -118,6 +123,31 @@ on_every_database! {
         assert_eq!(read["send"]["may_duplicate"], true);
     }
 
+    /// Of two receivers only the one that is asked for is sent to again.
+    async fn the_receiver_narrows(app: TestApp) {
+        let desk = app.desk().await;
+        let admin = &desk.admin;
+        let made = admin.post("/channel-accounts", json!({"name": "in the app", "provider": "in_app"})).await;
+        let to = text(&made.status(201)["account"]["id"]);
+        let body = json!({"name": "says", "channel": "in_app", "in_app": {"title": "News", "body": "Hello"}});
+        let template = published(admin, body).await;
+        let (one, two) = (desk.agent.id(), desk.second_agent.id());
+        let recipients: Vec<Value> = [&one, &two].iter().map(|id| json!({"type": "member", "id": id})).collect();
+        let more = json!({"recipients": recipients, "delay_seconds": 3600});
+        rule(admin, "news", &template, &to, more).await;
+        let event = tell(admin, "news", json!({})).await;
+        let sends = super::expanded(admin, &event).await["sends"].clone();
+        for send in sends.as_array().unwrap() {
+            let path = format!("/message-sends/{}/cancel", text(&send["send"]["id"]));
+            admin.post(&path, json!({})).await.ok();
+        }
+        let wanted = sends.as_array().unwrap().iter().find(|one| one["send"]["recipient_id"] == json!(two)).unwrap();
+        let taken = admin.post(PATH, json!({"recipient_id": two, "status": ["cancelled"]})).await.ok();
+        assert_eq!(ids(&taken), [text(&wanted["send"]["id"])]);
+        let left = admin.post(PATH, json!({"event_id": event, "status": ["cancelled"], "dry_run": true})).await.ok();
+        assert!(ids(&left).len() == 1 && ids(&left) != ids(&taken), "{left}");
+    }
+
     /// Two administrators at once send nothing twice; more sends than one transaction takes are all taken.
     async fn two_at_once_send_nothing_twice(app: TestApp) {
         let provider = Provider::start().await;
@@ -139,6 +169,8 @@ on_every_database! {
         for id in ids(&sends) {
             admin.post(&format!("/message-sends/{id}/cancel"), json!({})).await.ok();
         }
+        let dry = json!({"rule_id": news, "status": ["cancelled"], "dry_run": true});
+        assert_eq!(ids(&admin.post(PATH, dry).await.ok()).len(), 150, "more than one transaction takes");
         let body = || json!({"rule_id": news, "status": ["cancelled"]});
         let (one, two) = tokio::join!(admin.post(PATH, body()), desk.admin.post(PATH, body()));
         let mut taken = [ids(&one.ok()), ids(&two.ok())].concat();
