@@ -13,6 +13,8 @@ use crate::kernel::{GroupId, MemberId, TenantId};
 pub struct Loaded {
     /// Whether the member was in the group.
     pub inside: bool,
+    /// Whether nobody was.
+    pub is_empty: bool,
     /// Whether there is more than one command does.
     pub more: bool,
 }

@@ -44,7 +44,8 @@ impl JournalCommand for FollowGroup {
             true => self.come(context)?,
             false => self.go(context)?,
         }
-        if context.roster(group).next().is_none() {
+        // Whoever left last in this batch begins a following of its own, which finds what is docked.
+        if loaded.is_empty && context.roster(group).next().is_none() {
             for front in context.docked(group) {
                 context.free(front, AssignmentEnd::GroupEmpty, "")?;
             }

@@ -113,13 +113,14 @@ pub(super) fn conversations(
             true => source.docked(tenants, *group, Some(*member), PIECE + 1)?,
             false => source.inside_by(tenants, *group, *member, PIECE + 1)?,
         };
-        let left_alone = match source.rosters(&[*group])?.is_empty() {
+        let is_empty = source.rosters(&[*group])?.is_empty();
+        let left_alone = match is_empty {
             true => source.docked(tenants, *group, None, PIECE + 1)?,
             false => Vec::new(),
         };
         let more = of_member.len() > PIECE || left_alone.len() > PIECE;
         ids.extend(of_member.into_iter().chain(left_alone));
-        set.follows.load(*group, *member, Loaded { inside, more });
+        set.follows.load(*group, *member, Loaded { inside, is_empty, more });
     }
     for group in wants.waiting_for.iter().filter(|group| is_whole(set, **group)).copied().collect::<Vec<_>>()
     {

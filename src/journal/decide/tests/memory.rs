@@ -105,10 +105,12 @@ impl Memory {
         }
         // Also of the group that steps name while there is none.
         for group in set.groups.iter().map(|(id, _)| *id).chain([GroupId(404)]).collect::<Vec<_>>() {
+            let roster = self.group_members.values().filter(|row| row.group_id == group);
+            let is_empty = roster.clone().all(|row| row.left_at.is_some());
             for member in self.members.keys() {
                 let place = self.group_members.get(&(group, *member));
                 let inside = place.is_some_and(|row| row.left_at.is_none());
-                set.follows.load(group, *member, Loaded { inside, more: false });
+                set.follows.load(group, *member, Loaded { inside, is_empty, more: false });
             }
         }
         for (key, row) in &self.participants {

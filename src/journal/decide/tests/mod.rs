@@ -18,7 +18,7 @@ mod version;
 
 use proptest::prelude::*;
 
-use crate::domain::conversation::CloseReason;
+use crate::domain::conversation::{CloseReason, ConversationRow, ConversationStatus};
 use crate::domain::member::Role;
 use crate::domain::presence::Sighting;
 use crate::journal::command::Command;
@@ -104,6 +104,24 @@ fn who_came_by_itself_stays_with_its_group() {
         Step::Commit,
         Step::Remove { who: 0, conversation: 0, member: 2 },
     ]);
+}
+
+/// The last one of a group leaves in the batch in which another place is followed: what the group serves is freed by the
+/// following of who left, for which it is loaded.
+#[test]
+fn a_group_that_is_empty_since_this_batch_is_followed_by_who_left() {
+    let mut simulation = Simulation::new();
+    simulation.play(&[
+        Step::Open { who: 4, customer: 4, key: None },
+        Step::Dock { who: 0, conversation: 0, group: 0 },
+        Step::Commit,
+        Step::Switch { who: 2, on: false },
+        Step::Follow { group: 0, member: 0 },
+        Step::Commit,
+        Step::Follow { group: 0, member: 2 },
+    ]);
+    let waits = |row: &ConversationRow| row.status == Some(ConversationStatus::Open);
+    assert!(simulation.store.conversations.values().any(waits));
 }
 
 /// The staff opened a conversation for a visitor, and say the same again for the customer whom the visitor turns out to
