@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use crate::domain::actor::Actor;
 use crate::kernel::network::AddressBlock;
-use crate::kernel::{ChannelAccountId, Code, Error, MemberId, Result, TenantId};
+use crate::kernel::{ChannelAccountId, Code, Error, MemberId, PersonId, Result, TenantId};
 use crate::settings::Settings;
 
 const SHARDS: usize = 16;
@@ -46,6 +46,8 @@ pub enum Key {
     NewVisitor(AddressBlock),
     /// New conversations of a customer.
     NewConversation(TenantId, MemberId),
+    /// Requests with the links in a person's e-mails.
+    Person(TenantId, PersonId),
     /// Requests that bring receipts for a channel account.
     Receipts(ChannelAccountId),
 }
@@ -195,7 +197,7 @@ impl Limiter {
     fn rate(&self, key: Key) -> Option<Rate> {
         match key {
             Key::Staff(..) => self.staff,
-            Key::Visitor(..) => self.visitor,
+            Key::Visitor(..) | Key::Person(..) => self.visitor,
             Key::Visitors(_) => self.visitors,
             Key::Anonymous(_) => self.anonymous,
             Key::Refresh(_) => self.refresh,

@@ -31,6 +31,7 @@ pub mod sends;
 pub mod templates;
 pub mod test_sends;
 pub mod tokens;
+pub mod unsubscribe;
 
 use std::sync::Arc;
 
@@ -60,6 +61,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     sends::routes(config);
     retries::routes(config);
     receipts::routes(config);
+    unsubscribe::routes(config);
 }
 
 /// Starts what applies rules and what sends; gives what carries a message for somebody who waits for the answer. Must be

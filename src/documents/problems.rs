@@ -60,6 +60,8 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "remove_group_member" => &[Forbidden, NotFound, LastManager],
 
         "verify_receipt_address" => &[NotFound, Forbidden],
+        "show_unsubscribe" => &[NotFound],
+        "unsubscribe" => &[NotFound, MalformedJson, PayloadTooLarge],
         "receive_message_receipts" => &[NotFound, Forbidden, MalformedJson, PayloadTooLarge],
         "list_channel_accounts"
         | "list_message_recipients"

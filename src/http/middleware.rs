@@ -208,9 +208,9 @@ const REFRESH: &str = "/api/v1/auth/refresh";
 /// makes would let it make more.
 const ANONYMOUS: &[&str] = &["/api/v1/auth/login", "/api/v1/tenants", "/api/v1/visitors"];
 
-/// Where providers bring receipts: who has no right token is counted there (`centre::receipts`), who has one is not counted
-/// with the others of its address.
-const RECEIPTS: &str = "/api/v1/hooks/";
+/// Where providers bring receipts and mail services follow links: who has no right token is counted there
+/// (`centre::receipts`, `centre::unsubscribe`), who has one is not counted with the others of its address.
+const TOKENS: [&str; 2] = ["/api/v1/hooks/", "/api/v1/unsubscribe/"];
 
 fn verdict(request: &ServiceRequest) -> Option<Verdict> {
     let app = request.app_data::<web::Data<App>>()?;
@@ -224,7 +224,7 @@ fn verdict(request: &ServiceRequest) -> Option<Verdict> {
     if path == REFRESH {
         return app.limiter.take(Key::refresh(address));
     }
-    if path.starts_with(RECEIPTS) {
+    if TOKENS.iter().any(|prefix| path.starts_with(prefix)) {
         return app.limiter.look(Key::address(address));
     }
     if ANONYMOUS.contains(&path) {

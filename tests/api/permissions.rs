@@ -144,6 +144,8 @@ const ELSEWHERE: &[&str] = &[
     "DELETE /groups/{id}/members/{member_id}",
     "GET /hooks/{token}",
     "POST /hooks/{token}",
+    "GET /unsubscribe/{token}",
+    "POST /unsubscribe/{token}",
     "GET /channel-accounts",
     "POST /channel-accounts",
     "GET /channel-accounts/{id}",

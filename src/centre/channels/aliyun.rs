@@ -206,6 +206,7 @@ mod tests {
             created_at: Millis(5),
             address: "+8613800138000",
             rendered,
+            unsubscribe_at: None,
             now: Millis(1_698_315_752_999),
         };
         request("", &settings(), message, "nonce")

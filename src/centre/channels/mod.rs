@@ -50,6 +50,8 @@ pub struct Message<'a> {
     pub address: &'a str,
     /// What it says.
     pub rendered: &'a Rendered,
+    /// Where its receiver says that it wants no more of the kind.
+    pub unsubscribe_at: Option<&'a str>,
     /// The present time.
     pub now: Millis,
 }

@@ -168,6 +168,7 @@ mod tests {
             created_at: Millis(5),
             address: "+8613800138000",
             rendered,
+            unsubscribe_at: None,
             now: Millis(1_551_113_065_999),
         };
         request("", &settings, message)

@@ -108,6 +108,7 @@ mod tests {
             created_at: Millis(5),
             address: "+14158675309",
             rendered,
+            unsubscribe_at: None,
             now: Millis(5),
         };
         request("", &settings, message, callback)

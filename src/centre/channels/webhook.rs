@@ -81,8 +81,14 @@ mod tests {
     fn both_secrets_sign_while_one_follows_the_other() {
         let rendered = Rendered::Webhook { event_type: "a".to_owned(), data: json!({}) };
         let now = Millis(1_000_000);
-        let message =
-            Message { id: MessageSendId(7), created_at: Millis(5), address: "", rendered: &rendered, now };
+        let message = Message {
+            id: MessageSendId(7),
+            created_at: Millis(5),
+            address: "",
+            rendered: &rendered,
+            unsubscribe_at: None,
+            now,
+        };
         let config = Config {
             url: "https://shop.example/".to_owned(),
             secret: Some(new_secret()),

@@ -180,7 +180,14 @@ mod tests {
         };
         let rendered = Rendered::Wechat(content.clone());
         let (id, at) = (MessageSendId(7), Millis(5));
-        let message = Message { id, created_at: at, address: "oABC", rendered: &rendered, now: at };
+        let message = Message {
+            id,
+            created_at: at,
+            address: "oABC",
+            rendered: &rendered,
+            unsubscribe_at: None,
+            now: at,
+        };
         for (own, base) in [
             ("", "https://api.weixin.qq.com/"),
             ("https://sh.api.weixin.qq.com", "https://sh.api.weixin.qq.com/"),

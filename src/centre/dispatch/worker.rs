@@ -14,8 +14,9 @@ use super::store;
 use crate::centre::accounts;
 use crate::centre::channels::{self, Answer, Carriage, Message, hidden};
 use crate::centre::tokens::{First, Tokens, Wanted};
+use crate::centre::unsubscribe::link::Link;
 use crate::db::AnyConnection;
-use crate::domain::centre::account::{AccountRow, Config, Provider};
+use crate::domain::centre::account::{AccountRow, Channel, Config, Provider};
 use crate::domain::centre::send::{Outcome, SendRow};
 use crate::domain::centre::template::Rendered;
 use crate::journal::fail_point::FailPoint;
@@ -197,11 +198,13 @@ fn prepare(
     let rendered: Option<Rendered> = serde_json::from_str(&send.body)
         .map_err(|cause| Error::internal("a stored message cannot be read").caused_by(cause))?;
     let rendered = rendered.ok_or_else(|| Error::internal("there is nothing to send"))?;
+    let unsubscribe_at = unsubscribe_at(dispatch, account.provider, send)?;
     let message = Message {
         id: send.id,
         created_at: Millis(send.created_at),
         address: send.address.as_deref().unwrap_or_default(),
         rendered: &rendered,
+        unsubscribe_at: unsubscribe_at.as_deref(),
         now,
     };
     let path = accounts::service::hook(account.id, &config);
@@ -216,6 +219,13 @@ fn prepare(
         *keys = Some((wanted, first));
     }
     Ok(Out { carriage, config, keys: keys.clone() })
+}
+
+/// Where the receiver of an e-mail says that it wants no more of the kind, when the world reaches this service.
+fn unsubscribe_at(dispatch: &Dispatch, provider: Provider, send: &SendRow) -> Result<Option<String>> {
+    let link = Link::of(send).filter(|_| provider.channel() == Channel::Email);
+    let known = dispatch.public_url.as_ref().zip(link);
+    known.map(|(public, link)| link.address(public, &dispatch.vault)).transpose()
 }
 
 async fn attempt(

@@ -113,6 +113,7 @@ pub async fn test(
         created_at: Millis(now),
         address: address.as_deref().unwrap_or_default(),
         rendered: &rendered,
+        unsubscribe_at: None,
         now: Millis(now),
     };
     // Nobody would know a receipt of it, so none is asked for.

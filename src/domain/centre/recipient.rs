@@ -87,6 +87,8 @@ text_enum! {
         Staff = "staff",
         /// The provider.
         Provider = "provider",
+        /// The person, by the link in an e-mail.
+        Person = "person",
     }
 }
 

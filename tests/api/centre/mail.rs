@@ -29,7 +29,7 @@ fn server() -> Value {
 }
 
 /// An account at the fake, a template, a recipient, and a rule for `order.paid`; gives the account.
-async fn wired(admin: &Client, postbox: &Postbox, more: Value) -> String {
+pub async fn wired(admin: &Client, postbox: &Postbox, more: Value) -> String {
     let smtp = json!({
         "host": "127.0.0.1", "port": postbox.port, "security": "none", "username": USER.0, "password": USER.1,
         "from_address": "shop@shop.example", "from_name": "商店",

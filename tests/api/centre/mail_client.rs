@@ -34,6 +34,7 @@ fn envelope(port: u16, security: SmtpSecurity) -> Envelope {
         subject: "Order 7".to_owned(),
         text: Some("Hello\n.\n..and\n".to_owned()),
         html: None,
+        unsubscribe_at: None,
     }
 }
 

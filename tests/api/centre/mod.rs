@@ -26,6 +26,7 @@ mod sms_provider;
 mod templates;
 mod test_sends;
 mod throttles;
+mod unsubscribe;
 mod waits;
 mod wechat;
 mod wechat_callbacks;

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
+use lettre::message::{Mailbox, Message, MessageBuilder, MultiPart, SinglePart};
 
 use super::Envelope;
 use crate::kernel::{Error, Result};
@@ -42,6 +42,9 @@ pub(super) fn message(envelope: &Envelope, to: &str) -> Result<Vec<u8>> {
     if let Some(address) = &settings.reply_to {
         builder = builder.reply_to(mailbox(None, address)?);
     }
+    if let Some(address) = &envelope.unsubscribe_at {
+        builder = unsubscribe_fields(builder, address);
+    }
     let text = envelope.text.as_deref().map(lines).map(SinglePart::plain);
     let html = envelope.html.as_deref().map(lines).map(SinglePart::html);
     let made = match (text, html) {
@@ -52,6 +55,19 @@ pub(super) fn message(envelope: &Envelope, to: &str) -> Result<Vec<u8>> {
         (None, None) => return Err(Error::internal("an e-mail without text")),
     };
     Ok(made.map_err(|cause| Error::internal("an e-mail cannot be written").caused_by(cause))?.formatted())
+}
+
+/// The fields that mail services make a button of (RFC 2369, 3.2; RFC 8058, 3.1): one click where the address has TLS.
+/// Written as they stand, on a line of their own that may be longer than 78 characters: within an address nothing is folded.
+fn unsubscribe_fields(builder: MessageBuilder, address: &str) -> MessageBuilder {
+    let field = |name, value: String| {
+        HeaderValue::dangerous_new_pre_encoded(HeaderName::new_from_ascii_str(name), value.clone(), value)
+    };
+    let builder = builder.raw_header(field("List-Unsubscribe", format!("<{address}>")));
+    match address.starts_with("https:") {
+        true => builder.raw_header(field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned())),
+        false => builder,
+    }
 }
 
 fn mailbox(name: Option<String>, address: &str) -> Result<Mailbox> {

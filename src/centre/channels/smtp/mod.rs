@@ -81,6 +81,8 @@ pub struct Envelope {
     pub text: Option<String>,
     /// The HTML.
     pub html: Option<String>,
+    /// Where its receiver says that it wants no more of the kind.
+    pub unsubscribe_at: Option<String>,
 }
 
 impl Envelope {
@@ -107,6 +109,7 @@ pub(super) fn envelope(config: &Config, message: Message<'_>) -> Result<Envelope
         subject: subject.clone(),
         text: text.clone(),
         html: html.clone(),
+        unsubscribe_at: message.unsubscribe_at.map(str::to_owned),
     })
 }
 

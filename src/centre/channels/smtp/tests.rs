@@ -26,6 +26,7 @@ fn envelope(subject: &str, name: Option<String>, text: Option<String>, html: Opt
         subject: subject.to_owned(),
         text,
         html,
+        unsubscribe_at: None,
     }
 }
 
