@@ -56,7 +56,8 @@ impl Simulation {
                 | Code::AgentAbsent
                 | Code::TransferLoop
                 | Code::GroupEmpty
-                | Code::OfferPending,
+                | Code::OfferPending
+                | Code::ReopenExpired,
             ) => {
                 assert_eq!(never, Err(Code::VersionMismatch), "{command:?}");
             }
