@@ -100,6 +100,7 @@ diesel::table! {
         deleted_at -> Nullable<BigInt>,
         email_verified -> Bool,
         mobile_verified -> Bool,
+        locale -> Text,
     }
 }
 

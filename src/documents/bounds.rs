@@ -30,7 +30,8 @@ use crate::domain::centre::schedule::CRON_MAX;
 use crate::domain::centre::template::{
     DATA_MAX, EMAIL_MAX, FIELD_NAME_MAX, FIELDS_MAX, LIBRARY_ID_MAX, LINK_MAX as WECHAT_LINK_MAX,
     OPENED_PATH_MAX, SAMPLE_MAX, SMS_CODE_MAX, SMS_PARAMS_MAX, TEXT_MAX as ROBOT_TEXT_MAX,
-    TITLE_MAX as ROBOT_TITLE_MAX, TYPE_MAX, VARIABLE_NAME_MAX, VARIABLES_MAX, WECHAT_TEMPLATE_ID_MAX,
+    TITLE_MAX as ROBOT_TITLE_MAX, TRANSLATIONS_MAX, TYPE_MAX, VARIABLE_NAME_MAX, VARIABLES_MAX,
+    WECHAT_TEMPLATE_ID_MAX,
 };
 use crate::domain::centre::throttle::{THROTTLE_COUNT_MAX, THROTTLE_SECONDS_MAX};
 use crate::domain::content::{
@@ -42,7 +43,7 @@ use crate::domain::presence::REASON_MAX;
 use crate::gateway::protocol::limits::{COLLECTED, HELLO_CONVERSATIONS, PULL_ENTRIES, SYNC_ROWS, WATCHES};
 use crate::groups::dock::DOCKED_MAX;
 use crate::journal::decide::MEMBERS_MAX;
-use crate::kernel::text::KEY_MAX;
+use crate::kernel::text::{KEY_MAX, LOCALE_MAX};
 use crate::members::profile::{
     AVATAR_MAX, LABEL_MAX, LABELS_MAX, MAX_ACCEPT_MAX, MOBILE_MAX, NAME_MAX, NICKNAME_MAX,
 };
@@ -147,7 +148,11 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("RobotContent", "title") => text(0, ROBOT_TITLE_MAX),
         ("RobotContent", "text") => text(1, ROBOT_TEXT_MAX),
         // An object, not an address.
-        ("CreateMessageTemplate" | "UpdateMessageTemplate", "email") => return None,
+        ("CreateMessageTemplate" | "UpdateMessageTemplate" | "MessageTranslation", "email") => return None,
+        ("CreateMessageTemplate" | "UpdateMessageTemplate", "translations") => {
+            list(TRANSLATIONS_MAX, Value::Null)
+        }
+        ("MessageTranslation", "locale") => text(1, LOCALE_MAX),
         ("EmailContent", "subject") => text(1, ROBOT_TITLE_MAX),
         ("EmailContent", "text" | "html") => text(0, EMAIL_MAX),
         ("SmsContent", "text") => text(0, ROBOT_TEXT_MAX),
@@ -238,6 +243,7 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         (_, "avatar") => text(0, AVATAR_MAX),
         (_, "email") => text(0, NAME_MAX),
         (_, "mobile") => text(0, MOBILE_MAX),
+        (_, "locale") => text(0, LOCALE_MAX),
         (_, "login_name" | "external_id") => text(1, NAME_MAX),
         ("Login", "name") => text(0, OPAQUE_MAX),
         (_, "max_accept") => range(0, i64::from(MAX_ACCEPT_MAX)),

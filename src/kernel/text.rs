@@ -19,6 +19,23 @@ pub fn login_name(text: &str) -> String {
     text.trim().nfc().collect::<String>().to_lowercase().nfc().collect()
 }
 
+/// Longest tag of a language, in characters (RFC 5646, 4.4.1).
+pub const LOCALE_MAX: usize = 35;
+
+/// The tag of a language, script and region in its usual form (RFC 5646, 2.1.1), such as `zh-CN` or `zh-Hant`, without the
+/// extensions that browsers may add; `None` when the text is none.
+pub fn locale(text: &str) -> Option<String> {
+    if text.len() > LOCALE_MAX {
+        return None;
+    }
+    text.parse::<icu_locale_core::Locale>().ok().map(|locale| locale.id.to_string())
+}
+
+/// The tag itself and what it is a case of, the nearest first: `zh-Hant-TW`, `zh-Hant`, `zh` (RFC 4647, 3.4).
+pub fn locales_of(tag: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(tag), |tag| tag.rsplit_once('-').map(|(rest, _)| rest))
+}
+
 /// Whether the text holds U+0000, which JSON allows and PostgreSQL refuses.
 pub fn has_nul(text: &str) -> bool {
     text.contains('\0')
@@ -94,6 +111,19 @@ mod tests {
         assert!(!is_key("k1 "));
         assert!(!is_key("键"));
         assert!(!is_key(&"k".repeat(65)));
+    }
+
+    #[test]
+    fn tags_of_languages_have_one_form() {
+        for (text, tag) in
+            [("zh-cn", "zh-CN"), ("ZH-hant-tw", "zh-Hant-TW"), ("en", "en"), ("de-AT-u-co-phonebk", "de-AT")]
+        {
+            assert_eq!(locale(text).as_deref(), Some(tag));
+        }
+        for text in ["", "Chinese", "z", "zh CN", "zh-", "中文", &"a-".repeat(20)] {
+            assert_eq!(locale(text), None, "{text:?}");
+        }
+        assert_eq!(locales_of("zh-Hant-TW").collect::<Vec<_>>(), ["zh-Hant-TW", "zh-Hant", "zh"]);
     }
 
     #[test]

@@ -57,6 +57,10 @@ pub struct UpdateMe {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = String, required = false)]
     mobile: Option<String>,
+    /// Which language the person reads: a tag of BCP 47 such as `zh-CN`, or empty.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false)]
+    locale: Option<String>,
 }
 
 /// A new account.
@@ -81,6 +85,9 @@ pub struct CreateMember {
     /// Mobile number.
     #[serde(default)]
     mobile: String,
+    /// Which language the person reads: a tag of BCP 47 such as `zh-CN`.
+    #[serde(default)]
+    locale: String,
     /// The tenant's own id of this customer.
     external_id: Option<String>,
     /// Makes it a sub-account of this member, with at most that member's role.
@@ -129,6 +136,10 @@ pub struct UpdateMember {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = String, required = false)]
     mobile: Option<String>,
+    /// Which language the person reads: a tag of BCP 47 such as `zh-CN`, or empty.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = String, required = false)]
+    locale: Option<String>,
     /// The tenant's own id of this customer, or null.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
@@ -208,8 +219,8 @@ pub async fn update_me(
     caller: Authenticated,
     input: Body<UpdateMe>,
 ) -> Result<web::Json<Me>> {
-    let UpdateMe { nickname, avatar, email, mobile } = input.into_inner();
-    let patch = Patch { nickname, avatar, email, mobile, ..Patch::default() };
+    let UpdateMe { nickname, avatar, email, mobile, locale } = input.into_inner();
+    let patch = Patch { nickname, avatar, email, mobile, locale, ..Patch::default() };
     service::update_own(&app, caller.actor, patch).await.map(|row| web::Json(row.into()))
 }
 
@@ -254,6 +265,7 @@ pub async fn create_member(
         avatar: input.avatar,
         email: input.email,
         mobile: input.mobile,
+        locale: input.locale,
         external_id: input.external_id,
         parent_id: input.parent_id,
         tags: input.tags,
@@ -304,6 +316,7 @@ pub async fn update_member(
         avatar: input.avatar,
         email: input.email,
         mobile: input.mobile,
+        locale: input.locale,
         external_id: input.external_id,
         parent_id: input.parent_id,
         tags: input.tags,

@@ -24,6 +24,7 @@ pub struct NewMember {
     pub avatar: String,
     pub email: String,
     pub mobile: String,
+    pub locale: String,
     pub external_id: Option<String>,
     pub parent_id: Option<MemberId>,
     pub tags: Vec<String>,
@@ -43,6 +44,7 @@ impl NewMember {
             avatar: String::new(),
             email: String::new(),
             mobile: String::new(),
+            locale: String::new(),
             external_id: None,
             parent_id: None,
             tags: Vec::new(),
@@ -64,6 +66,7 @@ pub struct Patch {
     pub avatar: Option<String>,
     pub email: Option<String>,
     pub mobile: Option<String>,
+    pub locale: Option<String>,
     pub external_id: Option<Option<String>>,
     pub parent_id: Option<Option<MemberId>>,
     pub tags: Option<Vec<String>>,
@@ -82,6 +85,7 @@ pub async fn prepare(app: &App, tenant: TenantId, new: NewMember, queue: Queue) 
     let avatar = check.avatar("/avatar", &new.avatar);
     let email = check.email("/email", &new.email);
     let mobile = check.mobile("/mobile", &new.mobile);
+    let locale = check.locale("/locale", &new.locale);
     let tags = check.labels("/tags", &new.tags);
     let skills = check.labels("/skills", &new.skills);
     let max_accept = check.max_accept("/max_accept", new.max_accept);
@@ -136,6 +140,7 @@ pub async fn prepare(app: &App, tenant: TenantId, new: NewMember, queue: Queue) 
         deleted_at: None,
         email_verified,
         mobile_verified,
+        locale,
     })
 }
 
@@ -148,6 +153,7 @@ pub fn change_of(app: &App, patch: Patch) -> Result<MemberChange> {
         avatar: patch.avatar.map(|text| check.avatar("/avatar", &text)),
         email: patch.email.map(|text| check.email("/email", &text)),
         mobile: patch.mobile.map(|text| check.mobile("/mobile", &text)),
+        locale: patch.locale.map(|text| check.locale("/locale", &text)),
         external_id: patch
             .external_id
             .map(|id| id.map(|id| check.required_line("/external_id", &id, NAME_MAX))),

@@ -80,6 +80,17 @@ impl Checker {
         text
     }
 
+    /// The tag of a language, or nothing.
+    pub fn locale(&mut self, pointer: &str, text: &str) -> String {
+        let text = text.trim();
+        text::locale(text).unwrap_or_else(|| {
+            if !text.is_empty() {
+                self.wrong(pointer, "invalid", "expected the tag of a language, such as zh-CN");
+            }
+            String::new()
+        })
+    }
+
     /// A login name in the form in which it is stored and compared.
     pub fn login_name(&mut self, pointer: &str, text: &str) -> String {
         self.required_line(pointer, &text::login_name(text), NAME_MAX)
@@ -113,6 +124,12 @@ impl Checker {
         self.wrong.push(FieldError { pointer: pointer.to_owned(), code: code.into(), detail: detail.into() });
     }
 
+    /// Notes what is wrong with something that stands at this place.
+    pub fn inside(&mut self, at: &str, inner: Self) {
+        let moved = |field: FieldError| FieldError { pointer: format!("{at}{}", field.pointer), ..field };
+        self.wrong.extend(inner.wrong.into_iter().map(moved));
+    }
+
     /// Fails when anything was wrong.
     pub fn finish(self) -> Result<()> {
         let Some(first) = self.wrong.first() else { return Ok(()) };
@@ -142,9 +159,12 @@ mod tests {
         check.line("/nickname", "two\nlines", NICKNAME_MAX);
         check.email("/email", "nobody");
         check.mobile("/mobile", "call me");
+        assert_eq!(check.locale("/locale", " zh-hant-tw "), "zh-Hant-TW");
+        assert_eq!(check.locale("/locale", ""), "");
+        check.locale("/locale", "Chinese (simplified)");
         check.max_accept("/max_accept", -1);
         check.labels("/tags", &vec!["x".to_owned(); 21]);
         let fields = check.finish().err().map(|error| error.fields.len());
-        assert_eq!(fields, Some(11));
+        assert_eq!(fields, Some(12));
     }
 }

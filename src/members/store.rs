@@ -45,6 +45,7 @@ pub struct MemberRow {
     pub deleted_at: Option<i64>,
     pub email_verified: bool,
     pub mobile_verified: bool,
+    pub locale: String,
 }
 
 impl MemberRow {
@@ -70,6 +71,7 @@ pub struct MemberChange {
     pub max_accept: Option<i32>,
     pub email_verified: Option<bool>,
     pub mobile_verified: Option<bool>,
+    pub locale: Option<String>,
     pub updated_at: i64,
 }
 
@@ -116,6 +118,7 @@ pub fn insert(connection: &mut AnyConnection, row: &MemberRow) -> Result<()> {
         member::deleted_at.eq(row.deleted_at),
         member::email_verified.eq(row.email_verified),
         member::mobile_verified.eq(row.mobile_verified),
+        member::locale.eq(&row.locale),
     );
     diesel::insert_into(member::table).values(columns).execute(connection).map_err(taken)?;
     Ok(())

@@ -27,6 +27,8 @@ pub struct Member {
     pub email: String,
     /// Mobile number, or empty.
     pub mobile: String,
+    /// Which language the person reads: a tag of BCP 47 such as `zh-CN`, or empty.
+    pub locale: String,
     /// The tenant's own id of this customer, once it was identified.
     #[schema(required)]
     pub external_id: Option<String>,
@@ -76,6 +78,7 @@ impl From<MemberRow> for Member {
             avatar: row.avatar,
             email: row.email,
             mobile: row.mobile,
+            locale: row.locale,
             external_id: row.external_id,
             parent_id: row.parent_id,
             tags: row.tags.0,
@@ -110,6 +113,8 @@ pub struct CustomerAccount {
     pub email: String,
     /// Mobile number, or empty.
     pub mobile: String,
+    /// Which language the person reads: a tag of BCP 47 such as `zh-CN`, or empty.
+    pub locale: String,
     /// The tenant's own id of this customer, once it was identified.
     #[schema(required)]
     pub external_id: Option<String>,
@@ -126,6 +131,7 @@ impl From<MemberRow> for CustomerAccount {
             avatar: row.avatar,
             email: row.email,
             mobile: row.mobile,
+            locale: row.locale,
             external_id: row.external_id,
             created_at: Millis(row.created_at),
         }

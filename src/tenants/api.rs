@@ -261,8 +261,8 @@ pub async fn update_tenant(
 /// Create an identity key
 ///
 /// The tenant's own server signs identity tokens with it: JWT, HS256, header `kid`, claims `sub` (the tenant's id
-/// of the customer), `exp` (at most 24 hours ahead) and, if wanted, `nickname`, `avatar`, `email`, `mobile`. At most
-/// ten keys live at once.
+/// of the customer), `exp` (at most 24 hours ahead) and, if wanted, `nickname`, `avatar`, `email`, `mobile`,
+/// `locale`. At most ten keys live at once.
 #[utoipa::path(tag = "tenants", request_body = CreateIdentityKey, responses(
     (status = 201, description = "The new key with its secret.", body = CreatedIdentityKey),
 ))]

@@ -30,6 +30,9 @@ pub struct CreateVisitor {
     /// The name that the staff see, at most 50 characters; one is made up when absent.
     #[serde(default)]
     nickname: String,
+    /// Which language it reads: a tag of BCP 47 such as `zh-CN`; a browser's `navigator.language` is one.
+    #[serde(default)]
+    locale: String,
     /// The client's own name for this device: `A-Z a-z 0-9 . _ : -`, at most 64.
     device: Option<String>,
 }
@@ -55,8 +58,8 @@ pub async fn create_visitor(
     client: ClientInfo,
     input: Body<CreateVisitor>,
 ) -> Result<HttpResponse> {
-    let CreateVisitor { tenant, nickname, device } = input.into_inner();
-    let tokens = service::create(&app, NewVisitor { tenant, nickname, device }, &client).await?;
+    let CreateVisitor { tenant, nickname, locale, device } = input.into_inner();
+    let tokens = service::create(&app, NewVisitor { tenant, nickname, locale, device }, &client).await?;
     Ok(HttpResponse::Created().json(SignedIn::from(tokens)))
 }
 
@@ -70,8 +73,8 @@ pub async fn create_visitor(
 /// An identity token is a JWT that the tenant's server signs with HS256 and an identity key (`kid` in its header).
 /// `sub` (text or an integer) is the tenant's id of the customer; `exp` is required and at most 24 hours ahead. `nbf`
 /// is obeyed; `aud`, when present, must be or hold `deskwire` or the tenant's slug, `iss` the tenant's slug.
-/// `nickname`, `avatar`, `email` and `mobile` are optional: a nickname that is too long is cut, another one that does
-/// not fit is ignored. E-mail and mobile count as verified. A token works once: only the visitor who used it may
+/// `nickname`, `avatar`, `email`, `mobile` and `locale` (such as `zh-CN`) are optional: a nickname that is too long is
+/// cut, another one that does not fit is ignored. E-mail and mobile count as verified. A token works once: only the visitor who used it may
 /// send it again.
 #[utoipa::path(tag = "visitors", request_body = IdentifyVisitor, responses(
     (status = 200, description = "The customer and its tokens.", body = SignedIn),

@@ -27,6 +27,8 @@ pub struct Identity {
     pub email: Option<String>,
     /// Mobile number.
     pub mobile: Option<String>,
+    /// Which language it reads.
+    pub locale: Option<String>,
     /// When the token ends.
     pub expires_at: Millis,
     /// What the token is remembered by until then.
@@ -73,6 +75,7 @@ pub fn verify(token: &str, secret: &Secret, slug: &str, now: Millis) -> Result<I
         avatar: optional(&claims, "avatar", |check, text| check.avatar("", text)),
         email: optional(&claims, "email", |check, text| check.email("", text)),
         mobile: optional(&claims, "mobile", |check, text| check.mobile("", text)),
+        locale: optional(&claims, "locale", |check, text| check.locale("", text)),
         expires_at,
         token_hash: token_hash(signed),
     })

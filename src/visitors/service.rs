@@ -27,6 +27,8 @@ pub struct NewVisitor {
     pub tenant: String,
     /// The name that the staff see; one is made up when it is empty.
     pub nickname: String,
+    /// Which language it reads; may be empty.
+    pub locale: String,
     /// The client's name for the device.
     pub device: Option<String>,
 }
@@ -42,7 +44,7 @@ pub async fn create(app: &App, new: NewVisitor, client: &ClientInfo) -> Result<T
     }
     app.limiter.check(Key::new_visitor(client.address))?;
     let mut member = NewMember::new(Role::Customer);
-    member.nickname = new.nickname;
+    (member.nickname, member.locale) = (new.nickname, new.locale);
     let mut row = prepare(app, tenant.id, member, Queue::Strangers).await?;
     if row.nickname.is_empty() {
         row.nickname = format!("Visitor {:04}", rand::random_range(0..10_000));
@@ -173,6 +175,7 @@ fn profile(identity: &Identity, now: Millis) -> MemberChange {
         avatar: identity.avatar.clone(),
         email: identity.email.clone(),
         mobile: identity.mobile.clone(),
+        locale: identity.locale.clone(),
         email_verified: identity.email.as_ref().map(|text| !text.is_empty()),
         mobile_verified: identity.mobile.as_ref().map(|text| !text.is_empty()),
         updated_at: now.0,

@@ -89,7 +89,7 @@ on_every_database! {
         desk.agent.claim(&room).await;
         desk.agent.send(&room, "good morning").await;
 
-        let mine: Vec<&str> = ["avatar", "created_at", "email", "external_id", "id", "mobile", "nickname", "role"].into();
+        let mine: Vec<&str> = ["avatar", "created_at", "email", "external_id", "id", "locale", "mobile", "nickname", "role"].into();
         let refresh = json!({"refresh_token": signed_in["refresh_token"]});
         let renewed = desk.anonymous.post("/auth/refresh", refresh).await.ok();
         let identified = visitor.post("/visitors/identify", identity(&app, &desk).await).await.ok();

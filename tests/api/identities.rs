@@ -68,7 +68,7 @@ on_every_database! {
         let seconds = app.clock.now().0 as f64 / 1_000.0;
         let claims = json!({
             "sub": 17, "exp": seconds + 60.25, "iss": desk.slug, "aud": ["deskwire"],
-            "nickname": "昵".repeat(51), "avatar": "javascript:alert(1)", "email": "x".repeat(200), "mobile": null,
+            "nickname": "昵".repeat(51), "avatar": "javascript:alert(1)", "email": "x".repeat(200), "mobile": null, "locale": "Chinese!",
         });
         let me = desk.visitor.post("/visitors/identify", sign(&app, &desk, claims).await).await.ok()["member"].clone();
         assert_eq!((me["external_id"].as_str(), me["nickname"].as_str()), (Some("17"), Some("昵".repeat(50).as_str())));

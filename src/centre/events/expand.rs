@@ -26,7 +26,8 @@ use crate::domain::centre::apply::{Applied, apply};
 use crate::domain::centre::event::{Decision, DecisionKind, EventRow};
 use crate::domain::centre::fallback::FallbackRow;
 use crate::domain::centre::rule::RuleRow;
-use crate::domain::centre::send::{MessagePriority, SendReason, SendRow, SendStatus};
+use crate::domain::centre::send::{ERROR_MAX, MessagePriority, SendReason, SendRow, SendStatus};
+use crate::domain::centre::template::{Said, Translated};
 use crate::kernel::{Clock, IdGenerator, MessageSendId, Result, TenantId};
 
 /// How often the store is looked at without a hint.
@@ -60,8 +61,12 @@ struct Prepared {
 struct Made {
     rule: RuleRow,
     version: i64,
+    /// The language of what is applied.
+    locale: Option<String>,
     applied: Applied,
     receivers: Vec<Receiver>,
+    /// What those of other languages are told.
+    translated: Translated,
     plan: Option<Plan>,
 }
 
@@ -143,10 +148,15 @@ fn prepare(connection: &mut AnyConnection, now: i64) -> Result<Vec<Prepared>> {
                     .unwrap_or_else(|error| Applied::unreadable(rule, &error));
                 let (made, receivers) =
                     reach(connection, rule, (event.customer_id, event.agent_id), made, now)?;
-                let version = version.map_or(0, |version| version.version);
+                let readers = || receivers.iter().filter_map(|receiver| receiver.locale.as_deref());
+                // A version that cannot be read reaches nobody.
+                let translated = Translated::of(version, &payload, readers()).unwrap_or_default();
+                let (number, locale) =
+                    version.map_or((0, None), |version| (version.version, version.locale.clone()));
                 let is_sent = made.decision == DecisionKind::Send;
-                let plan = if is_sent { Plan::of(rule, versions, &payload) } else { None };
-                applied.push(Made { rule: rule.clone(), version, applied: made, receivers, plan });
+                let plan = if is_sent { Plan::of(rule, versions, &payload, readers()) } else { None };
+                let (rule, version) = (rule.clone(), number);
+                applied.push(Made { rule, version, locale, applied: made, receivers, translated, plan });
             }
         }
         prepared.push(Prepared { event, applied });
@@ -164,7 +174,7 @@ fn decide(
     made: &Made,
     (sends, plans): (&mut Vec<SendRow>, &mut Vec<FallbackRow>),
 ) -> Result<Decision> {
-    let Made { rule, applied, receivers, plan, .. } = made;
+    let Made { rule, applied, receivers, translated, plan, .. } = made;
     let mut decision = Decision {
         rule_id: rule.id,
         decision: applied.decision,
@@ -183,27 +193,40 @@ fn decide(
     }
     let without_person = message(event, made, now);
     let mut rows: Vec<SendRow> =
-        receivers.iter().map(|receiver| addressed(&without_person, rule, receiver)).collect();
+        receivers.iter().map(|receiver| addressed(&without_person, rule, receiver, translated)).collect();
     if receivers.is_empty() {
         rows.push(without_person);
     }
     let held = throttle::hold_back(connection, rule, &mut rows, now)?;
     (decision.decision, decision.detail) =
         throttle::told(held, rows.len(), (decision.decision, &decision.detail));
-    for mut row in rows {
+    for (index, mut row) in rows.into_iter().enumerate() {
         row.id = MessageSendId(ids.next()?);
         decision.send_ids.push(row.id);
-        plans.extend(plan.as_ref().and_then(|plan| plan.row(rule, &row)));
+        let reader = receivers.get(index).and_then(|receiver| receiver.locale.as_deref());
+        plans.extend(plan.as_ref().and_then(|plan| plan.row(rule, &row, reader)));
         sends.push(row);
     }
     Ok(decision)
 }
 
-/// A message for one person.
-fn addressed(message: &SendRow, rule: &RuleRow, receiver: &Receiver) -> SendRow {
+/// A message for one person, in its language.
+fn addressed(message: &SendRow, rule: &RuleRow, receiver: &Receiver, translated: &Translated) -> SendRow {
     let wishes = (MessagePriority::from_rank(rule.priority), rule.quiet_hours);
-    let delivery = Delivery::to(receiver, wishes, message.next_at);
+    let said = translated.for_reader(receiver.locale.as_deref());
+    let delivery = Delivery::to(receiver, wishes, message.next_at).of_said(said);
+    let (locale, body, fault) = match said {
+        None => (message.locale.clone(), message.body.clone(), message.last_error.clone()),
+        Some(Said { locale, rendered }) => (
+            Some(locale.clone()),
+            json_text(&rendered.as_ref().ok()),
+            rendered.as_ref().err().map(|fault| fault.chars().take(ERROR_MAX).collect()),
+        ),
+    };
     SendRow {
+        locale,
+        body,
+        last_error: fault,
         step: format!("{}:{}", message.step, receiver.id),
         status: delivery.status,
         reason: delivery.reason,
@@ -246,11 +269,12 @@ fn message(event: &EventRow, made: &Made, now: i64) -> SendRow {
         lease_until: 0,
         provider_message_id: None,
         last_code: None,
-        last_error: failed.then(|| applied.detail.chars().take(500).collect()),
+        last_error: failed.then(|| applied.detail.chars().take(ERROR_MAX).collect()),
         created_at: now,
         updated_at: now,
         sent_at: None,
         fallback_of: None,
+        locale: made.locale.clone(),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::domain::centre::event::DecisionKind;
 use crate::domain::centre::recipient::{PERSONS_MAX, QuietHoursPolicy};
 use crate::domain::centre::rule::RuleRow;
 use crate::domain::centre::send::{MessagePriority, SendReason, SendStatus};
+use crate::domain::centre::template::Said;
 use crate::kernel::{MemberId, Result};
 
 /// What becomes of a message for one person.
@@ -37,6 +38,16 @@ impl Delivery {
             (None, _) | (_, QuietHoursPolicy::Ignore) => unsent(at),
             (Some(end), QuietHoursPolicy::Defer) => unsent(end),
             (Some(_), QuietHoursPolicy::Drop) => suppressed(SendReason::QuietHours),
+        }
+    }
+}
+
+impl Delivery {
+    /// The same, of a message that is said so in the person's language: what cannot be said fails.
+    pub fn of_said(self, said: Option<&Said>) -> Self {
+        match self.status == SendStatus::Unsent && said.is_some_and(|said| said.rendered.is_err()) {
+            true => Self { status: SendStatus::Failed, reason: Some(SendReason::Template), ..self },
+            false => self,
         }
     }
 }

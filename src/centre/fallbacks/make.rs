@@ -118,6 +118,7 @@ fn made_of(
         updated_at: now,
         sent_at: None,
         fallback_of: Some(first.id),
+        locale: plan.locale.clone(),
         ..first.clone()
     })
 }

@@ -9,7 +9,7 @@ use crate::domain::centre::apply::rendered;
 use crate::domain::centre::fallback::{FallbackRow, Next, RuleFallback};
 use crate::domain::centre::rule::RuleRow;
 use crate::domain::centre::send::{ERROR_MAX, SendRow, SendStatus};
-use crate::domain::centre::template::{Rendered, VersionRow};
+use crate::domain::centre::template::{Rendered, Said, Translated, VersionRow};
 use crate::kernel::MessageTemplateId;
 
 /// What a rule sends instead of its messages about one event.
@@ -23,14 +23,19 @@ pub struct Plan {
     pub rendered: Option<Rendered>,
     /// Why not.
     pub fault: String,
+    /// In which language, as far as the template tells.
+    pub locale: Option<String>,
+    /// What receivers of other languages are told.
+    pub translated: Translated,
 }
 
 impl Plan {
-    /// Of a rule with this payload; `None` when it has no fallback.
-    pub fn of(
+    /// Of a rule with this payload, for receivers who read these languages; `None` when it has no fallback.
+    pub fn of<'a>(
         rule: &RuleRow,
         versions: &HashMap<MessageTemplateId, VersionRow>,
         payload: &Value,
+        readers: impl Iterator<Item = &'a str>,
     ) -> Option<Self> {
         let fallback = rule.fallback()?;
         let version = versions.get(&fallback.template_id);
@@ -42,11 +47,22 @@ impl Plan {
             Ok(rendered) => (Some(rendered), String::new()),
             Err(fault) => (None, fault),
         };
-        Some(Self { fallback, version: version.map_or(0, |version| version.version), rendered, fault })
+        let (number, locale) = version.map_or((0, None), |version| (version.version, version.locale.clone()));
+        // What cannot be read was told above.
+        let translated = Translated::of(version, payload, readers).unwrap_or_default();
+        Some(Self { fallback, version: number, rendered, fault, locale, translated })
     }
 
-    /// The row for one message of the rule; `None` when nothing can call for it.
-    pub fn row(&self, rule: &RuleRow, send: &SendRow) -> Option<FallbackRow> {
+    /// The row for one message of the rule, to a receiver who reads this language; `None` when nothing can call for it.
+    pub fn row(&self, rule: &RuleRow, send: &SendRow, reader: Option<&str>) -> Option<FallbackRow> {
+        let own = (self.locale.as_ref(), self.rendered.as_ref(), self.fault.as_str());
+        let (locale, rendered, fault) = match self.translated.for_reader(reader) {
+            None => own,
+            Some(Said { locale, rendered }) => match rendered {
+                Ok(rendered) => (Some(locale), Some(rendered), ""),
+                Err(fault) => (Some(locale), None, fault.as_str()),
+            },
+        };
         let row = FallbackRow {
             send_id: send.id,
             tenant_id: send.tenant_id,
@@ -57,9 +73,10 @@ impl Plan {
             after_seconds: self.fallback.after_seconds,
             quiet_hours: rule.quiet_hours,
             ttl_seconds: rule.ttl_seconds,
-            body: json_text(&self.rendered),
-            fault: self.fault.chars().take(ERROR_MAX).collect(),
+            body: json_text(&rendered),
+            fault: fault.chars().take(ERROR_MAX).collect(),
             due_at: None,
+            locale: locale.cloned(),
         };
         match row.next(send) {
             Next::Keep(due_at) if send.status == SendStatus::Unsent => Some(FallbackRow { due_at, ..row }),

@@ -47,6 +47,8 @@ pub struct MessageRecipient {
     phone: String,
     /// Its e-mail address; empty: none of its own, so that the member's is used.
     email: String,
+    /// Which language it reads: a tag of BCP 47 such as `zh-CN`; empty: as its member.
+    locale: String,
     /// The time zone of its quiet hours, by the names of the IANA.
     time_zone: String,
     /// When it wants to be left alone; null: never.
@@ -70,6 +72,7 @@ impl From<RecipientRow> for MessageRecipient {
             name: row.name,
             phone: row.phone,
             email: row.email,
+            locale: row.locale,
             time_zone: row.time_zone,
             quiet_hours: quiet_hours.map(|(from, until)| QuietHours { from: time(from), until: time(until) }),
             status: row.status,
@@ -95,6 +98,9 @@ pub struct CreateMessageRecipient {
     /// Its e-mail address. Absent or empty: none of its own.
     #[serde(default)]
     email: Option<String>,
+    /// Which language it reads: a tag of BCP 47 such as `zh-CN`. Absent or empty: as its member.
+    #[serde(default)]
+    locale: Option<String>,
     /// The time zone of its quiet hours, by the names of the IANA. Absent: `UTC`.
     #[serde(default)]
     time_zone: Option<String>,
@@ -123,6 +129,9 @@ pub struct UpdateMessageRecipient {
     /// Its e-mail address; empty: none of its own.
     #[serde(default)]
     email: Option<String>,
+    /// Which language it reads: a tag of BCP 47; empty: as its member.
+    #[serde(default)]
+    locale: Option<String>,
     /// The time zone of its quiet hours.
     #[serde(default)]
     time_zone: Option<String>,
@@ -162,11 +171,19 @@ pub async fn create_message_recipient(
     caller: Admin,
     input: Body<CreateMessageRecipient>,
 ) -> Result<HttpResponse> {
-    let CreateMessageRecipient { name, member_id, phone, email, time_zone, quiet_hours, status } =
+    let CreateMessageRecipient { name, member_id, phone, email, locale, time_zone, quiet_hours, status } =
         input.into_inner();
     let quiet_hours = Some(quiet_hours.map(|hours| (hours.from, hours.until)));
-    let given =
-        Given { name: Some(name), member_id: Some(member_id), phone, email, time_zone, quiet_hours, status };
+    let given = Given {
+        name: Some(name),
+        member_id: Some(member_id),
+        phone,
+        email,
+        locale,
+        time_zone,
+        quiet_hours,
+        status,
+    };
     let row = service::create(&app, caller.actor, given).await?;
     Ok(HttpResponse::Created().json(MessageRecipient::from(row)))
 }
@@ -219,10 +236,10 @@ pub async fn update_message_recipient(
     id: web::Path<MessageRecipientId>,
     input: Body<UpdateMessageRecipient>,
 ) -> Result<web::Json<MessageRecipient>> {
-    let UpdateMessageRecipient { name, member_id, phone, email, time_zone, quiet_hours, status } =
+    let UpdateMessageRecipient { name, member_id, phone, email, locale, time_zone, quiet_hours, status } =
         input.into_inner();
     let quiet_hours = quiet_hours.map(|hours| hours.map(|hours| (hours.from, hours.until)));
-    let given = Given { name, member_id, phone, email, time_zone, quiet_hours, status };
+    let given = Given { name, member_id, phone, email, locale, time_zone, quiet_hours, status };
     service::update(&app, caller.actor, id.into_inner(), given).await.map(|row| web::Json(row.into()))
 }
 

@@ -30,6 +30,8 @@ pub struct Receiver {
     pub name: String,
     /// Where it is reached; `None`: nowhere on this channel.
     pub address: Option<String>,
+    /// Which language it reads; `None`: nobody knows.
+    pub locale: Option<String>,
     /// When it wants to be left alone.
     pub quiet_hours: Option<QuietHours>,
     /// Whether it does not want such messages.
@@ -61,6 +63,7 @@ struct Person {
     nickname: String,
     email: String,
     mobile: String,
+    locale: String,
 }
 
 /// How a person was found.
@@ -226,6 +229,9 @@ fn receiver(
         id,
         name: own(|row| &row.name).unwrap_or_else(nickname),
         address: address.filter(|address| !address.is_empty()),
+        locale: own(|row| &row.locale)
+            .or_else(|| member.map(|member| member.locale.clone()))
+            .filter(|locale| !locale.is_empty()),
         quiet_hours: row.and_then(RecipientRow::quiet_hours),
         opted_out: false,
     })
@@ -301,7 +307,7 @@ fn members(
         .filter(member::deleted_at.is_null())
         .filter(member::status.eq(MemberStatus::Enabled.as_str()))
         .filter(member::expires_at.is_null().or(member::expires_at.gt(now)))
-        .select((member::id, member::role, member::nickname, member::email, member::mobile))
+        .select((member::id, member::role, member::nickname, member::email, member::mobile, member::locale))
         .load(inner))?;
     Ok(persons.into_iter().map(|person| (person.id, person)).collect())
 }

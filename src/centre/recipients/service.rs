@@ -23,6 +23,8 @@ pub struct Given {
     pub phone: Option<String>,
     /// Its e-mail address; empty: none of its own.
     pub email: Option<String>,
+    /// Which language it reads; empty: as its member.
+    pub locale: Option<String>,
     /// The time zone of its quiet hours.
     pub time_zone: Option<String>,
     /// Its quiet hours, `HH:MM` each; `Some(None)`: none.
@@ -70,6 +72,7 @@ pub async fn create(app: &App, actor: Actor, given: Given) -> Result<RecipientRo
         created_at: now,
         updated_at: now,
         deleted_at: None,
+        locale: String::new(),
     };
     let row = filled(empty, &checked(given)?, now);
     let kept = row.clone();
@@ -115,6 +118,7 @@ fn checked(given: Given) -> Result<Checked> {
             String::new()
         }
     });
+    let locale = given.locale.as_ref().map(|locale| check.locale("/locale", locale));
     if let Some(zone) = &given.time_zone
         && (zone.chars().count() > TIME_ZONE_MAX || TimeZone::get(zone).is_err())
     {
@@ -135,7 +139,7 @@ fn checked(given: Given) -> Result<Checked> {
         })
     });
     check.finish()?;
-    Ok(Checked { given: Given { name, email, phone, ..given }, quiet_hours })
+    Ok(Checked { given: Given { name, email, phone, locale, ..given }, quiet_hours })
 }
 
 /// `HH:MM` in minutes of the day.
@@ -159,6 +163,7 @@ fn filled(row: RecipientRow, checked: &Checked, now: i64) -> RecipientRow {
         member_id: given.member_id.unwrap_or(row.member_id),
         phone: given.phone.unwrap_or(row.phone),
         email: given.email.unwrap_or(row.email),
+        locale: given.locale.unwrap_or(row.locale),
         time_zone: given.time_zone.unwrap_or(row.time_zone),
         quiet_from: quiet.map(|(from, _)| from),
         quiet_until: quiet.map(|(_, until)| until),

@@ -75,6 +75,7 @@ pub fn update(connection: &mut AnyConnection, row: &RecipientRow) -> Result<()> 
         message_recipient::name.eq(&row.name),
         message_recipient::phone.eq(&row.phone),
         message_recipient::email.eq(&row.email),
+        message_recipient::locale.eq(&row.locale),
         message_recipient::time_zone.eq(&row.time_zone),
         message_recipient::quiet_from.eq(row.quiet_from),
         message_recipient::quiet_until.eq(row.quiet_until),

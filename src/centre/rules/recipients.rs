@@ -103,7 +103,10 @@ pub struct SimulatedReceiver {
     /// Its address on the channel; null: it has none.
     #[schema(required)]
     address: Option<String>,
-    /// `unsent`: it would be sent; `suppressed`: it would not.
+    /// In which language it would be told; null: the template does not say.
+    #[schema(required)]
+    locale: Option<String>,
+    /// `unsent`: it would be sent; `suppressed`: it would not; `failed`: it cannot be said in the receiver's language.
     status: SendStatus,
     /// Why not.
     #[schema(required)]
@@ -119,6 +122,7 @@ impl From<(Receiver, Delivery)> for SimulatedReceiver {
             recipient_id: receiver.id,
             name: receiver.name,
             address: receiver.address,
+            locale: receiver.locale,
             status: delivery.status,
             reason: delivery.reason,
             next_at: Millis(delivery.next_at),

@@ -25,7 +25,7 @@ use crate::domain::centre::rule::{
 };
 use crate::domain::centre::schedule::RuleSchedule;
 use crate::domain::centre::send::{MessagePriority, SendStatus};
-use crate::domain::centre::template::Rendered;
+use crate::domain::centre::template::{Rendered, Translated};
 use crate::domain::centre::throttle::{RuleThrottle, THROTTLE_COUNT_MAX, THROTTLE_SECONDS_MAX, ThrottleBy};
 use crate::domain::member::Role;
 use crate::domain::permission::{Operation, require};
@@ -157,6 +157,8 @@ pub struct Simulated {
     pub rule: RuleRow,
     /// What it would make of it.
     pub applied: Applied,
+    /// In which language, as far as its template tells.
+    pub locale: Option<String>,
     /// Whom it would be sent to, each with when and whether.
     pub receivers: Vec<(Receiver, Delivery)>,
     /// What would be sent instead, and whom it would reach.
@@ -200,34 +202,43 @@ pub async fn simulate(
             let (applied, receivers) = reach(connection, &rule, (customer, None), applied, now)?;
             let at = happens + rule.delay_seconds * 1_000;
             let wishes = (MessagePriority::from_rank(rule.priority), rule.quiet_hours);
-            let mut receivers = delivered(receivers, wishes, at);
+            let readers: Vec<String> = receivers.iter().filter_map(|one| one.locale.clone()).collect();
+            let readers = || readers.iter().map(String::as_str);
+            let version = versions.get(&rule.template_id);
+            let translated = Translated::of(version, payload, readers())?;
+            let locale = version.and_then(|version| version.locale.clone());
+            let mut receivers = delivered(receivers, wishes, at, (locale.as_ref(), &translated));
             let applied = throttle::tried(connection, &rule, applied, &mut receivers, now)?;
             let plan = match applied.decision {
-                DecisionKind::Send => Plan::of(&rule, &versions, payload),
+                DecisionKind::Send => Plan::of(&rule, &versions, payload, readers()),
                 _ => None,
             };
             let fallback = match plan {
                 Some(plan) => {
                     let reached = instead(connection, &rule, &plan, &receivers, now)?;
-                    Some((plan, delivered(reached, wishes, at)))
+                    let told = delivered(reached, wishes, at, (plan.locale.as_ref(), &plan.translated));
+                    Some((plan, told))
                 }
                 None => None,
             };
-            Ok(Simulated { rule, applied, receivers, fallback, coming })
+            Ok(Simulated { rule, applied, locale, receivers, fallback, coming })
         });
         each.collect()
     };
     app.db.read(read).await
 }
 
+/// The receivers with when and whether, and with the language in which each is told instead of the one that it reads.
 fn delivered(
     receivers: Vec<Receiver>,
     wishes: (MessagePriority, QuietHoursPolicy),
     at: i64,
+    (own, translated): (Option<&String>, &Translated),
 ) -> Vec<(Receiver, Delivery)> {
     let each = receivers.into_iter().map(|receiver| {
-        let delivery = Delivery::to(&receiver, wishes, at);
-        (receiver, delivery)
+        let said = translated.for_reader(receiver.locale.as_deref());
+        let delivery = Delivery::to(&receiver, wishes, at).of_said(said);
+        (Receiver { locale: said.map(|said| &said.locale).or(own).cloned(), ..receiver }, delivery)
     });
     each.collect()
 }

@@ -75,7 +75,7 @@ impl From<(Plan, Vec<(Receiver, Delivery)>)> for SimulatedFallback {
         Self {
             template_id: plan.fallback.template_id,
             account_id: plan.fallback.account_id,
-            message: plan.rendered.map(RenderedMessage::from),
+            message: plan.rendered.map(|rendered| RenderedMessage::of(rendered, plan.locale)),
             detail: plan.fault,
             receivers: receivers.into_iter().map(SimulatedReceiver::from).collect(),
         }
@@ -103,15 +103,16 @@ pub async fn simulate_message_rules(
 ) -> Result<web::Json<SimulatedDecisions>> {
     let SimulateMessageRules { key, payload, customer_id } = input.into_inner();
     let found = service::simulate(&app, caller.actor, key, Value::Object(payload), customer_id).await?;
-    let each =
-        found.into_iter().map(|Simulated { rule, applied, receivers, fallback, coming }| SimulatedDecision {
+    let each = found.into_iter().map(|Simulated { rule, applied, locale, receivers, fallback, coming }| {
+        SimulatedDecision {
             rule_id: rule.id,
             decision: applied.decision,
             detail: applied.detail,
-            message: applied.rendered.map(RenderedMessage::from),
+            message: applied.rendered.map(|rendered| RenderedMessage::of(rendered, locale)),
             receivers: receivers.into_iter().map(SimulatedReceiver::from).collect(),
             fallback: fallback.map(SimulatedFallback::from),
             next_times: coming.into_iter().map(Millis).collect(),
-        });
+        }
+    });
     Ok(web::Json(SimulatedDecisions { data: each.collect() }))
 }

@@ -114,7 +114,7 @@ impl TryFrom<SendRow> for MessageSend {
             recipient_type: row.recipient_type,
             recipient_id: row.recipient_id,
             address: row.address,
-            message: message.map(RenderedMessage::from),
+            message: message.map(|rendered| RenderedMessage::of(rendered, row.locale)),
             attempts: row.attempts,
             may_duplicate: row.may_duplicate,
             next_at: Millis(row.next_at),

@@ -15,7 +15,7 @@ pub const ATTEMPTS_SHOWN: i64 = 100;
 /// Bytes of messages in one statement: MySQL takes 16 MiB in all unless it is told otherwise.
 const STATEMENT_BYTES: usize = 4 << 20;
 /// Columns of `message_send`.
-const COLUMNS: usize = 30;
+const COLUMNS: usize = 31;
 
 /// Which sends a list is to show.
 #[derive(Debug, Clone, Default)]

@@ -5,13 +5,14 @@ use serde_json::Value;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::model::{
-    CreateMessageTemplate, MessageTemplate, MessageTemplateVersion, PreviewMessageTemplate, RenderedMessage,
-    UpdateMessageTemplate,
+    CreateMessageTemplate, MessageTemplate, MessageTemplateVersion, MessageTranslation,
+    PreviewMessageTemplate, RenderedMessage, UpdateMessageTemplate,
 };
 use super::parts::Parts;
-use super::service;
+use super::service::{self, Change};
 use crate::app::App;
 use crate::auth::{Admin, Staff};
+use crate::domain::centre::template::{Contents, Translation};
 use crate::http::json::Body;
 use crate::http::page::{Page, PageQuery};
 use crate::kernel::{MessageTemplateId, Result};
@@ -28,6 +29,10 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(delete_message_template);
 }
 
+fn asked(translations: Vec<MessageTranslation>) -> Result<Vec<Translation>> {
+    translations.into_iter().enumerate().map(|(index, one)| one.asked(index)).collect()
+}
+
 /// Create a template
 ///
 /// As a draft: nothing is sent before it is published. Texts are templates of Jinja (as MiniJinja knows it) over the fields
@@ -42,10 +47,12 @@ pub async fn create_message_template(
     caller: Admin,
     input: Body<CreateMessageTemplate>,
 ) -> Result<HttpResponse> {
-    let CreateMessageTemplate { name, channel, webhook, robot, email, sms, in_app, wechat, variables } =
-        input.into_inner();
-    let content = Parts { webhook, robot, email, sms, in_app, wechat }.of(channel)?;
-    let row = service::create(&app, caller.actor, &name, &content, &variables).await?;
+    let input = input.into_inner();
+    let CreateMessageTemplate { webhook, robot, email, sms, in_app, wechat, translations, .. } = input;
+    let content = Parts { webhook, robot, email, sms, in_app, wechat }.of(input.channel)?;
+    let (locale, translations) = (service::reader(input.locale)?, asked(translations)?);
+    let contents = Contents { locale, content, translations };
+    let row = service::create(&app, caller.actor, &input.name, &contents, &input.variables).await?;
     Ok(HttpResponse::Created().json(MessageTemplate::try_from(row)?))
 }
 
@@ -98,10 +105,13 @@ pub async fn update_message_template(
     id: web::Path<MessageTemplateId>,
     input: Body<UpdateMessageTemplate>,
 ) -> Result<web::Json<MessageTemplate>> {
-    let UpdateMessageTemplate { name, webhook, robot, email, sms, in_app, wechat, variables } =
-        input.into_inner();
+    let input = input.into_inner();
+    let UpdateMessageTemplate { name, webhook, robot, email, sms, in_app, wechat, variables, .. } = input;
     let content = Parts { webhook, robot, email, sms, in_app, wechat }.any()?;
-    let row = service::update(&app, caller.actor, id.into_inner(), name, content, variables).await?;
+    let locale = input.locale.map(service::reader).transpose()?;
+    let translations = input.translations.map(asked).transpose()?;
+    let change = Change { name, content, locale, translations, variables };
+    let row = service::update(&app, caller.actor, id.into_inner(), change).await?;
     MessageTemplate::try_from(row).map(web::Json)
 }
 
@@ -158,9 +168,10 @@ pub async fn preview_message_template(
     id: web::Path<MessageTemplateId>,
     input: Body<PreviewMessageTemplate>,
 ) -> Result<web::Json<RenderedMessage>> {
-    let payload = input.into_inner().payload.map(Value::Object);
-    let rendered = service::preview(&app, caller.actor, id.into_inner(), payload).await?;
-    Ok(web::Json(rendered.into()))
+    let PreviewMessageTemplate { payload, locale } = input.into_inner();
+    let payload = payload.map(Value::Object);
+    let (locale, rendered) = service::preview(&app, caller.actor, id.into_inner(), payload, locale).await?;
+    Ok(web::Json(RenderedMessage::of(rendered, locale)))
 }
 
 /// Delete a template

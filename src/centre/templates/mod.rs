@@ -5,6 +5,7 @@
 //! can be rendered with its samples; a published version never changes; sends keep the version that they were made from.
 
 pub mod api;
+mod bounds;
 pub mod model;
 mod parts;
 pub mod service;

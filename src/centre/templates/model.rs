@@ -9,8 +9,9 @@ use super::service;
 use crate::domain::centre::account::Channel;
 use crate::domain::centre::template::{
     EmailContent, InAppContent, Rendered, RobotContent, RobotFormat, SmsContent, SmsParameter, TemplateRow,
-    Variable, VersionRow, WebhookContent, WechatContent, WechatMiniProgram,
+    Translation, Variable, VersionRow, WebhookContent, WechatContent, WechatMiniProgram,
 };
+use crate::kernel::json::given;
 use crate::kernel::{Error, MessageTemplateId, Millis, Result};
 
 /// What is said on a channel.
@@ -40,6 +41,11 @@ pub struct MessageTemplate {
     /// What the draft says, of the channel `wechat`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) wechat: Option<WechatContent>,
+    /// The language of what the draft says: a tag of BCP 47 such as `zh-CN`; null: not told.
+    #[schema(required)]
+    pub(super) locale: Option<String>,
+    /// The same in other languages.
+    pub(super) translations: Vec<MessageTranslation>,
     /// The fields of payloads that the draft uses.
     pub(super) variables: Vec<Variable>,
     /// The version that is published and that rules send; null: none yet.
@@ -57,8 +63,8 @@ impl TryFrom<TemplateRow> for MessageTemplate {
     type Error = Error;
 
     fn try_from(row: TemplateRow) -> Result<Self> {
-        let (content, variables) = service::read(&row.content, &row.variables)?;
-        let Parts { webhook, robot, email, sms, in_app, wechat } = content.into();
+        let (contents, variables) = row.read()?;
+        let Parts { webhook, robot, email, sms, in_app, wechat } = contents.content.into();
         Ok(Self {
             id: row.id,
             name: row.name,
@@ -69,12 +75,55 @@ impl TryFrom<TemplateRow> for MessageTemplate {
             sms,
             in_app,
             wechat,
+            locale: contents.locale,
+            translations: contents.translations.into_iter().map(MessageTranslation::from).collect(),
             variables,
             version: (row.version > 0).then_some(row.version),
             changed: row.changed,
             created_at: Millis(row.created_at),
             updated_at: Millis(row.updated_at),
         })
+    }
+}
+
+/// What is said in another language. It has the field of the template's channel, and no other one.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MessageTranslation {
+    /// The language: a tag of BCP 47 such as `en`.
+    locale: String,
+    /// What it says, of the channel `email`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    email: Option<EmailContent>,
+    /// What it says, of the channel `sms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sms: Option<SmsContent>,
+    /// What it says, of the channel `in_app`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    in_app: Option<InAppContent>,
+    /// What it says, of the channel `wechat`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    wechat: Option<WechatContent>,
+}
+
+impl From<Translation> for MessageTranslation {
+    fn from(one: Translation) -> Self {
+        let Parts { email, sms, in_app, wechat, .. } = one.content.into();
+        Self { locale: one.locale, email, sms, in_app, wechat }
+    }
+}
+
+impl MessageTranslation {
+    /// What is asked for, as number `index` of a list. Errors: `validation_failed` unless there is one content.
+    pub(super) fn asked(self, index: usize) -> Result<Translation> {
+        let Self { locale, email, sms, in_app, wechat } = self;
+        let pointer = format!("/translations/{index}");
+        let parts = Parts { email, sms, in_app, wechat, ..Parts::default() };
+        let content = parts.any().ok().flatten();
+        let content = content.ok_or_else(|| {
+            Error::field(&pointer, "invalid", "has what is said on the template's channel, once")
+        })?;
+        Ok(Translation { locale: service::locale(&format!("{pointer}/locale"), &locale)?, content })
     }
 }
 
@@ -101,6 +150,11 @@ pub struct MessageTemplateVersion {
     /// What it says, of the channel `wechat`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) wechat: Option<WechatContent>,
+    /// The language of what it says; null: not told.
+    #[schema(required)]
+    pub(super) locale: Option<String>,
+    /// The same in other languages.
+    pub(super) translations: Vec<MessageTranslation>,
     /// The fields of payloads that it uses.
     pub(super) variables: Vec<Variable>,
     /// When it was published.
@@ -111,10 +165,21 @@ impl TryFrom<VersionRow> for MessageTemplateVersion {
     type Error = Error;
 
     fn try_from(row: VersionRow) -> Result<Self> {
-        let (content, variables) = service::read(&row.content, &row.variables)?;
-        let Parts { webhook, robot, email, sms, in_app, wechat } = content.into();
-        let created_at = Millis(row.created_at);
-        Ok(Self { version: row.version, webhook, robot, email, sms, in_app, wechat, variables, created_at })
+        let (contents, variables) = row.read()?;
+        let Parts { webhook, robot, email, sms, in_app, wechat } = contents.content.into();
+        Ok(Self {
+            version: row.version,
+            webhook,
+            robot,
+            email,
+            sms,
+            in_app,
+            wechat,
+            locale: contents.locale,
+            translations: contents.translations.into_iter().map(MessageTranslation::from).collect(),
+            variables,
+            created_at: Millis(row.created_at),
+        })
     }
 }
 
@@ -144,6 +209,13 @@ pub struct CreateMessageTemplate {
     /// What it says, of the channel `wechat`.
     #[serde(default)]
     pub(super) wechat: Option<WechatContent>,
+    /// The language of what it says: a tag of BCP 47 such as `zh-CN`. Absent: not told.
+    #[serde(default)]
+    pub(super) locale: Option<String>,
+    /// The same in other languages, at most 20, on channels whose messages go to persons. Each person is told the nearest to
+    /// the language that it reads, and who reads none of them what stands above. Absent: none.
+    #[serde(default)]
+    pub(super) translations: Vec<MessageTranslation>,
     /// The fields of payloads that it uses. Absent: none.
     #[serde(default)]
     pub(super) variables: Vec<Variable>,
@@ -174,6 +246,13 @@ pub struct UpdateMessageTemplate {
     /// What it says, of the channel `wechat`.
     #[serde(default)]
     pub(super) wechat: Option<WechatContent>,
+    /// The language of what it says; null: not told.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub(super) locale: Option<Option<String>>,
+    /// The same in other languages: the whole list.
+    #[serde(default)]
+    pub(super) translations: Option<Vec<MessageTranslation>>,
     /// The fields of payloads that it uses.
     #[serde(default)]
     pub(super) variables: Option<Vec<Variable>>,
@@ -187,6 +266,9 @@ pub struct PreviewMessageTemplate {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub(super) payload: Option<Map<String, Value>>,
+    /// As for whoever reads this language: a tag of BCP 47. Absent: as for somebody of whom that is not known.
+    #[serde(default)]
+    pub(super) locale: Option<String>,
 }
 
 /// What is sent: of the channel `webhook` the fields `type` and `data`, of the channel `robot` `format`, `title` and `text`,
@@ -194,6 +276,9 @@ pub struct PreviewMessageTemplate {
 /// `in_app` `title`, `body`, `link` and `data`, of the channel `wechat` `template_id`, `data`, `url` and `mini_program`.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct RenderedMessage {
+    /// In which language; absent: the template does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locale: Option<String>,
     /// The `type` of the body.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub(super) event_type: Option<String>,
@@ -236,6 +321,13 @@ pub struct RenderedMessage {
     /// The mini program that the message opens.
     #[serde(skip_serializing_if = "Option::is_none")]
     mini_program: Option<WechatMiniProgram>,
+}
+
+impl RenderedMessage {
+    /// In this language, as far as the template tells.
+    pub fn of(rendered: Rendered, locale: Option<String>) -> Self {
+        Self { locale, ..Self::from(rendered) }
+    }
 }
 
 impl From<Rendered> for RenderedMessage {

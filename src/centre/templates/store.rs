@@ -123,6 +123,8 @@ pub fn update(connection: &mut AnyConnection, row: &TemplateRow) -> Result<()> {
         message_template::name.eq(&row.name),
         message_template::content.eq(&row.content),
         message_template::variables.eq(&row.variables),
+        message_template::locale.eq(&row.locale),
+        message_template::translations.eq(&row.translations),
         message_template::version.eq(row.version),
         message_template::changed.eq(row.changed),
         message_template::updated_at.eq(row.updated_at),

@@ -37,6 +37,9 @@ pub struct TestMessageTemplate {
     /// Which version was published that is to be tried. Absent: the draft.
     #[serde(default)]
     version: Option<i64>,
+    /// As for whoever reads this language: a tag of BCP 47. Absent: as for somebody of whom that is not known.
+    #[serde(default)]
+    locale: Option<String>,
 }
 
 /// What came of a test send.
@@ -72,7 +75,7 @@ pub struct MessageTest {
 
 impl From<Tested> for MessageTest {
     fn from(tested: Tested) -> Self {
-        let Tested { id, answer, rendered, address, opted_out, duration } = tested;
+        let Tested { id, answer, rendered, locale, address, opted_out, duration } = tested;
         Self {
             id,
             outcome: answer.outcome,
@@ -80,7 +83,7 @@ impl From<Tested> for MessageTest {
             code: answer.code,
             message: answer.message,
             provider_message_id: answer.provider_message_id,
-            rendered: rendered.into(),
+            rendered: RenderedMessage::of(rendered, locale),
             address,
             opted_out,
             duration_ms: i64::try_from(duration.as_millis()).unwrap_or(i64::MAX),
@@ -107,8 +110,9 @@ pub async fn test_send_message_template(
     id: web::Path<MessageTemplateId>,
     input: Body<TestMessageTemplate>,
 ) -> Result<web::Json<MessageTest>> {
-    let TestMessageTemplate { account_id, address, payload, version } = input.into_inner();
-    let wanted = TestSend { account: account_id, address, payload: payload.map(Value::Object), version };
+    let TestMessageTemplate { account_id, address, payload, version, locale } = input.into_inner();
+    let payload = payload.map(Value::Object);
+    let wanted = TestSend { account: account_id, address, payload, version, locale };
     let tested = service::test(&app, &transport, caller.actor, id.into_inner(), wanted).await?;
     Ok(web::Json(tested.into()))
 }

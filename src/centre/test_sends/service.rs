@@ -48,6 +48,8 @@ pub struct TestSend {
     pub payload: Option<Value>,
     /// Which version; `None`: the draft.
     pub version: Option<i64>,
+    /// As for whoever reads this language; `None`: nobody knows.
+    pub locale: Option<String>,
 }
 
 /// What came of it.
@@ -59,6 +61,8 @@ pub struct Tested {
     pub answer: Answer,
     /// What was sent.
     pub rendered: Rendered,
+    /// In which language, as far as the template tells.
+    pub locale: Option<String>,
     /// Whom it went to.
     pub address: Option<String>,
     /// Whether somebody with this address has an opt-out on the channel.
@@ -80,16 +84,17 @@ pub async fn test(
     let (version, tenant) = (wanted.version, actor.tenant);
     let read = move |connection: &mut AnyConnection| {
         let row = templates::store::find(connection, tenant, id)?.ok_or_else(Error::not_found)?;
-        let Some(version) = version else { return Ok((row.channel, row.content, row.variables)) };
+        let Some(version) = version else { return Ok((row.channel, row.read()?)) };
         let found = templates::store::version(connection, tenant, id, version)?
             .ok_or_else(|| Error::field("/version", "invalid", "no such version was published"))?;
-        Ok((row.channel, found.content, found.variables))
+        Ok((row.channel, found.read()?))
     };
-    let (channel, content, variables) = app.db.read(read).await?;
+    let (channel, (contents, variables)) = app.db.read(read).await?;
     let address = address(channel, wanted.address)?;
-    let (content, variables) = templates::service::read(&content, &variables)?;
+    let reader = templates::service::reader(wanted.locale)?;
     let payload = wanted.payload.unwrap_or_else(|| samples(&variables, true));
-    let rendered = content.render(&variables, &payload).map_err(templates::service::told)?;
+    let said = contents.render(&variables, &payload, reader.as_deref());
+    let (locale, rendered) = said.map_err(templates::service::told)?;
     let (test, now, asked) = (MessageSendId(app.ids.next()?), app.clock.now().0, address.clone());
     let write = move |connection: &mut AnyConnection| {
         let account = limit::reserve(connection, tenant, wanted.account, test, LIMIT, now)?;
@@ -128,7 +133,8 @@ pub async fn test(
     if let Err(error) = end {
         log::debug!(target: "deskwire::centre", "the end of a test was not written down: {error}");
     }
-    Ok(Tested { id: test, answer: hidden::hidden(answer, &config), rendered, address, opted_out, duration })
+    let answer = hidden::hidden(answer, &config);
+    Ok(Tested { id: test, answer, rendered, locale, address, opted_out, duration })
 }
 
 /// Carries what goes out, with the account's access token where it needs one.

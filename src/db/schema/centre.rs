@@ -35,6 +35,8 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         deleted_at -> Nullable<BigInt>,
+        locale -> Nullable<Text>,
+        translations -> Nullable<Text>,
     }
 }
 
@@ -46,6 +48,8 @@ diesel::table! {
         content -> Text,
         variables -> Text,
         created_at -> BigInt,
+        locale -> Nullable<Text>,
+        translations -> Nullable<Text>,
     }
 }
 
@@ -131,6 +135,7 @@ diesel::table! {
         address -> Nullable<Text>,
         provider_message_id -> Nullable<Text>,
         fallback_of -> Nullable<BigInt>,
+        locale -> Nullable<Text>,
     }
 }
 
@@ -149,6 +154,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         deleted_at -> Nullable<BigInt>,
+        locale -> Text,
     }
 }
 
@@ -285,6 +291,7 @@ diesel::table! {
         body -> Text,
         fault -> Text,
         due_at -> Nullable<BigInt>,
+        locale -> Nullable<Text>,
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::event::DecisionKind;
 use super::rule::{Condition, RuleRow};
-use super::template::{Content, Rendered, Variable, VersionRow, render_text};
+use super::template::{Rendered, VersionRow, render_text};
 use crate::kernel::secret::token_hash;
 use crate::kernel::{Error, MemberId, Result};
 
@@ -50,8 +50,9 @@ pub fn apply(
     let Some(version) = version else {
         return Ok(Applied::not(DecisionKind::Unpublished, UNPUBLISHED));
     };
-    let (content, variables) = read(version)?;
-    let said = content
+    let (contents, variables) = version.read()?;
+    let said = contents
+        .content
         .render(&variables, payload)
         .and_then(|rendered| Ok((rendered, dedupe(rule, payload, customer)?)));
     Ok(match said {
@@ -62,13 +63,6 @@ pub fn apply(
     })
 }
 
-fn read(version: &VersionRow) -> Result<(Content, Vec<Variable>)> {
-    let refused =
-        |cause: serde_json::Error| Error::internal("a stored template cannot be read").caused_by(cause);
-    let content = serde_json::from_str(&version.content).map_err(refused)?;
-    Ok((content, serde_json::from_str(&version.variables).map_err(refused)?))
-}
-
 /// What the published version of a template says of a payload, or why it can say nothing. Fails only when the store holds
 /// what cannot be read.
 pub fn rendered(
@@ -76,8 +70,8 @@ pub fn rendered(
     payload: &Value,
 ) -> Result<std::result::Result<Rendered, String>> {
     let Some(version) = version else { return Ok(Err(UNPUBLISHED.to_owned())) };
-    let (content, variables) = read(version)?;
-    let said = content.render(&variables, payload);
+    let (contents, variables) = version.read()?;
+    let said = contents.content.render(&variables, payload);
     Ok(said.map_err(|fault| format!("{}: {}", fault.pointer, fault.detail)))
 }
 

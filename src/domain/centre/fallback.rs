@@ -92,6 +92,8 @@ pub struct FallbackRow {
     pub fault: String,
     /// When it is looked again whether it is called for, unix milliseconds.
     pub due_at: Option<i64>,
+    /// In which language it is said, as far as its template tells.
+    pub locale: Option<String>,
 }
 
 impl FallbackRow {
@@ -165,6 +167,7 @@ mod tests {
             updated_at: 2_000,
             sent_at: Some(1_000),
             fallback_of: None,
+            locale: None,
         }
     }
 
@@ -182,6 +185,7 @@ mod tests {
             body: String::new(),
             fault: String::new(),
             due_at: None,
+            locale: None,
         }
     }
 

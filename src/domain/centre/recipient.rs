@@ -122,6 +122,8 @@ pub struct RecipientRow {
     pub updated_at: i64,
     /// When it was deleted, unix milliseconds.
     pub deleted_at: Option<i64>,
+    /// Which language it reads; empty: as its member.
+    pub locale: String,
 }
 
 impl RecipientRow {

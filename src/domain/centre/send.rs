@@ -267,6 +267,8 @@ pub struct SendRow {
     pub sent_at: Option<i64>,
     /// The send whose fallback it is.
     pub fallback_of: Option<MessageSendId>,
+    /// In which language it is said, as far as its template tells.
+    pub locale: Option<String>,
 }
 
 impl SendRow {

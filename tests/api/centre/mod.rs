@@ -9,6 +9,7 @@ mod events;
 mod fallbacks;
 mod in_app;
 mod keeping;
+mod languages;
 mod mail;
 mod mail_client;
 mod missed;

@@ -1,6 +1,6 @@
 //! Templates: what is said on a channel, with the variables that an event's payload fills.
 //!
-//! Owns the form of a template's content, its check before it is saved, and its rendering. Invariants: rendering ends
+//! Owns the form of a template's content, its translations, its check before it is saved, and its rendering. Invariants: rendering ends
 //! after so much work and so much output, whatever the template says; a variable that is not declared, or not there, is
 //! an error and never an empty text; a string that is one expression keeps the type of its value; in HTML what variables
 //! hold is escaped.
@@ -9,6 +9,7 @@ mod render;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 mod tests;
+mod translations;
 mod wechat;
 
 use diesel::prelude::*;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use render::{render_text, samples};
+pub use translations::{Contents, Said, Translated, Translation};
 pub use wechat::{
     FIELD_NAME_MAX, FIELDS_MAX, LIBRARY_ID_MAX, LINK_MAX, OPENED_PATH_MAX, WECHAT_TEMPLATE_ID_MAX,
     WechatContent, WechatField, WechatMiniProgram,
@@ -28,6 +30,8 @@ use crate::text_enum;
 
 /// Most templates of a tenant.
 pub const TEMPLATES_MAX: i64 = 1_000;
+/// Most translations of a template.
+pub const TRANSLATIONS_MAX: usize = 20;
 /// Most variables of a template.
 pub const VARIABLES_MAX: usize = 50;
 /// Longest name of a variable, in characters.
@@ -346,6 +350,10 @@ pub struct TemplateRow {
     pub updated_at: i64,
     /// When it was deleted, unix milliseconds.
     pub deleted_at: Option<i64>,
+    /// The language of the draft; `None`: not told.
+    pub locale: Option<String>,
+    /// The draft in other languages: a JSON list of [`Translation`]; `None`: there is none.
+    pub translations: Option<String>,
 }
 
 /// A row of `message_template_version`.
@@ -364,4 +372,8 @@ pub struct VersionRow {
     pub variables: String,
     /// When it was published, unix milliseconds.
     pub created_at: i64,
+    /// The language of `content`; `None`: not told.
+    pub locale: Option<String>,
+    /// The same in other languages: a JSON list of [`Translation`]; `None`: there is none.
+    pub translations: Option<String>,
 }
