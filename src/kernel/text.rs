@@ -23,12 +23,12 @@ pub fn login_name(text: &str) -> String {
 pub const LOCALE_MAX: usize = 35;
 
 /// The tag of a language, script and region in its usual form (RFC 5646, 2.1.1), such as `zh-CN` or `zh-Hant`, without the
-/// extensions that browsers may add; `None` when the text is none.
+/// extensions that browsers may add; `None` when the text is none. WeChat and POSIX write `zh_CN`, which is taken too.
 pub fn locale(text: &str) -> Option<String> {
     if text.len() > LOCALE_MAX {
         return None;
     }
-    text.parse::<icu_locale_core::Locale>().ok().map(|locale| locale.id.to_string())
+    text.replace('_', "-").parse::<icu_locale_core::Locale>().ok().map(|locale| locale.id.to_string())
 }
 
 /// The tag itself and what it is a case of, the nearest first: `zh-Hant-TW`, `zh-Hant`, `zh` (RFC 4647, 3.4).
@@ -115,9 +115,13 @@ mod tests {
 
     #[test]
     fn tags_of_languages_have_one_form() {
-        for (text, tag) in
-            [("zh-cn", "zh-CN"), ("ZH-hant-tw", "zh-Hant-TW"), ("en", "en"), ("de-AT-u-co-phonebk", "de-AT")]
-        {
+        for (text, tag) in [
+            ("zh-cn", "zh-CN"),
+            ("zh_CN", "zh-CN"),
+            ("ZH-hant-tw", "zh-Hant-TW"),
+            ("en", "en"),
+            ("de-AT-u-co-phonebk", "de-AT"),
+        ] {
             assert_eq!(locale(text).as_deref(), Some(tag));
         }
         for text in ["", "Chinese", "z", "zh CN", "zh-", "中文", &"a-".repeat(20)] {

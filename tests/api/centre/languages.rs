@@ -100,8 +100,8 @@ on_every_database! {
         let slug = admin.get("/tenant").await.ok()["slug"].clone();
         let body = json!({"tenant": slug, "locale": "EN-us"});
         let made = app.client().post("/visitors", body).await.status(201);
-        assert_eq!(made["me"]["locale"], "en-US", "{made}");
-        let id = text(&made["me"]["id"]);
+        assert_eq!(made["member"]["locale"], "en-US", "{made}");
+        let id = text(&made["member"]["id"]);
         admin.patch(&format!("/members/{id}"), json!({"email": "eva@mail.example"})).await.ok();
         for (locale, expected) in [(None, ("en", "Order 1")), (Some(""), ("zh-CN", "订单 1")), (Some("zh-Hant-TW"), ("zh-Hant-TW", "訂單 1"))] {
             if let Some(locale) = locale {

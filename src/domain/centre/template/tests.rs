@@ -78,6 +78,35 @@ fn variables_are_declared_once_and_rightly() {
 }
 
 #[test]
+fn the_nearest_language_is_told() {
+    let content =
+        || Content::InApp(InAppContent { title: "x".to_owned(), body: None, link: None, data: None });
+    let translation = |locale: &str| Translation { locale: locale.to_owned(), content: content() };
+    let of = |own: Option<&str>, others: &[&str]| Contents {
+        locale: own.map(str::to_owned),
+        content: content(),
+        translations: others.iter().map(|locale| translation(locale)).collect(),
+    };
+    let told = |contents: &Contents, reader| contents.for_reader(reader).map(|one| one.locale.clone());
+    let own = of(Some("zh"), &["en", "zh-CN", "zh-Hant"]);
+    for (reader, expected) in [
+        ("zh-CN", Some("zh-CN")),
+        ("zh-Hant-TW", Some("zh-Hant")),
+        // The template's own is nearer than another region, and no translation is nearer than it.
+        ("zh-TW", None),
+        ("zh", None),
+        ("en-GB", Some("en")),
+        ("fr", None),
+        ("e", None),
+    ] {
+        assert_eq!(told(&own, Some(reader)).as_deref(), expected, "{reader}");
+    }
+    assert_eq!(told(&own, None), None);
+    assert_eq!(told(&of(None, &["en"]), Some("en")).as_deref(), Some("en"));
+    assert_eq!(told(&of(None, &["en-GB"]), Some("en")), None, "a language is no case of one of its regions");
+}
+
+#[test]
 fn html_escapes_what_variables_hold() {
     let content = Content::Email(EmailContent {
         subject: "To {{ name }}".to_owned(),
