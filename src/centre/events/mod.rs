@@ -8,6 +8,7 @@ pub mod api;
 pub mod expand;
 pub mod follow;
 pub mod log;
+mod made;
 pub mod missed;
 pub mod reach;
 pub mod schedules;

@@ -80,6 +80,8 @@ impl Plan {
         };
         match row.next(send) {
             Next::Keep(due_at) if send.status == SendStatus::Unsent => Some(FallbackRow { due_at, ..row }),
+            // Called for from the beginning: whoever stores it has it made.
+            Next::Make => Some(row),
             _ => None,
         }
     }

@@ -24,7 +24,7 @@ use crate::domain::centre::rule::{
     WAITING_MAX,
 };
 use crate::domain::centre::schedule::RuleSchedule;
-use crate::domain::centre::send::{MessagePriority, SendStatus};
+use crate::domain::centre::send::{MessagePriority, SendReason, SendStatus};
 use crate::domain::centre::template::{Rendered, Translated};
 use crate::domain::centre::throttle::{RuleThrottle, THROTTLE_COUNT_MAX, THROTTLE_SECONDS_MAX, ThrottleBy};
 use crate::domain::member::Role;
@@ -243,7 +243,7 @@ fn delivered(
     each.collect()
 }
 
-/// Whom a fallback would reach of those whom the message would be sent to.
+/// Whom a fallback would reach of those whom the message would be sent to, or would be if they had an address.
 fn instead(
     connection: &mut AnyConnection,
     rule: &RuleRow,
@@ -253,8 +253,11 @@ fn instead(
 ) -> Result<Vec<Receiver>> {
     let channel = plan.rendered.as_ref().map(Rendered::channel).filter(|channel| channel.has_recipients());
     let Some(channel) = channel else { return Ok(Vec::new()) };
-    let unsent = receivers.iter().filter(|(_, delivery)| delivery.status == SendStatus::Unsent);
-    let asked: Vec<_> = unsent.map(|(receiver, _)| (receiver.recipient_type, receiver.id)).collect();
+    let calls = plan.fallback.on.contains(&FallbackTrigger::NoAddress);
+    let would = receivers.iter().filter(|(_, delivery)| {
+        delivery.status == SendStatus::Unsent || (calls && delivery.reason == Some(SendReason::NoAddress))
+    });
+    let asked: Vec<_> = would.map(|(receiver, _)| (receiver.recipient_type, receiver.id)).collect();
     let through = (plan.fallback.account_id, channel, MessagePriority::from_rank(rule.priority));
     persons(connection, rule.tenant_id, &asked, through, now)
 }

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::recipient::QuietHoursPolicy;
-use super::send::{SendRow, SendStatus};
+use super::send::{SendReason, SendRow, SendStatus};
 use crate::db::schema::message_fallback;
 use crate::kernel::{ChannelAccountId, MessageSendId, MessageTemplateId, TenantId};
 use crate::text_enum;
@@ -29,6 +29,8 @@ text_enum! {
         Expired = "expired",
         /// Nobody knows whether it arrived: the person may hear both.
         Uncertain = "uncertain",
+        /// It was not sent, because the person has no address on the channel.
+        NoAddress = "no_address",
     }
 }
 
@@ -125,6 +127,12 @@ impl FallbackRow {
                 (None, false) => Next::Never,
                 (due, _) => Next::Keep(due),
             },
+            SendStatus::Suppressed if send.reason == Some(SendReason::NoAddress) => {
+                match on(FallbackTrigger::NoAddress) {
+                    Next::Make => Next::Make,
+                    _ => Next::Never,
+                }
+            }
             SendStatus::Delivered | SendStatus::Suppressed => Next::Never,
         }
     }
@@ -211,5 +219,10 @@ mod tests {
             assert_eq!(silent.next(&send(status)), by_silence, "{status}");
         }
         assert_eq!(plan(r#"["failed"]"#, None).next(&send(S::Success)), Next::Never);
+        let nowhere = |reason| SendRow { reason: Some(reason), ..send(S::Suppressed) };
+        let asks = plan(r#"["no_address"]"#, Some(10));
+        assert_eq!(asks.next(&nowhere(SendReason::NoAddress)), Next::Make);
+        assert_eq!(asks.next(&nowhere(SendReason::OptedOut)), Next::Never);
+        assert_eq!(all.next(&nowhere(SendReason::NoAddress)), Next::Never);
     }
 }

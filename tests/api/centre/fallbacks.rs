@@ -14,14 +14,18 @@ const REFUSED: Act =
     Act::Answer(200, "", r#"{"Code":"isv.MOBILE_NUMBER_ILLEGAL","Message":"no such phone","RequestId":"r"}"#);
 
 /// A rule for `sign.in` that sends a text message, and a letter instead.
-struct Wired {
-    desk: Desk,
+pub struct Wired {
+    /// Whose.
+    pub desk: Desk,
     /// The account of the text messages, and the path for its receipts.
     sms: String,
     receipts: String,
-    mail: String,
-    rule: String,
-    person: String,
+    /// The account of the letters.
+    pub mail: String,
+    /// The rule.
+    pub rule: String,
+    /// The recipient.
+    pub person: String,
 }
 
 /// An account at the mail server.
@@ -32,7 +36,13 @@ async fn mail(admin: &Client, postbox: &Postbox) -> String {
     text(&admin.post("/channel-accounts", body).await.status(201)["account"]["id"])
 }
 
-async fn wired(app: &TestApp, provider: &Provider, postbox: &Postbox, fallback: Value, more: Value) -> Wired {
+pub async fn wired(
+    app: &TestApp,
+    provider: &Provider,
+    postbox: &Postbox,
+    fallback: Value,
+    more: Value,
+) -> Wired {
     let desk = app.desk().await;
     let admin = &desk.admin;
     let made = sms::account(admin, provider, sms::KINDS[0], SECRET).await;
@@ -54,7 +64,7 @@ async fn wired(app: &TestApp, provider: &Provider, postbox: &Postbox, fallback: 
 }
 
 /// The sends of an event: the first one, and what was sent instead.
-async fn sends(admin: &Client, event: &str) -> (Value, Vec<Value>) {
+pub async fn sends(admin: &Client, event: &str) -> (Value, Vec<Value>) {
     let trace = expanded(admin, event).await;
     let mut all: Vec<Value> =
         trace["sends"].as_array().unwrap().iter().map(|one| one["send"].clone()).collect();
@@ -65,7 +75,7 @@ async fn sends(admin: &Client, event: &str) -> (Value, Vec<Value>) {
 }
 
 /// The only fallback of an event's send once it is in this state.
-async fn instead(admin: &Client, event: &str, status: &str) -> (Value, Value) {
+pub async fn instead(admin: &Client, event: &str, status: &str) -> (Value, Value) {
     eventually(&format!("the fallback is {status}"), || async {
         let (first, all) = sends(admin, event).await;
         assert!(all.len() <= 1, "{all:?}");

@@ -7,6 +7,7 @@ mod deaths;
 mod delivery;
 mod events;
 mod fallbacks;
+mod fallbacks_no_address;
 mod in_app;
 mod keeping;
 mod languages;
