@@ -5,7 +5,8 @@
 //! each of its recipients (`recipients`, `identities`, `bindings`, `opt_outs`); workers hand sends to their channel account
 //! (`accounts`, `dispatch`, `tokens`, `channels`) and write down what the provider said (`sends`), at once and later
 //! (`receipts`); what does not reach its person is followed by something else (`fallbacks`), or sent again by people, also
-//! many at once (`retries`). `test_sends` tries a template past all of that.
+//! many at once (`retries`). Receivers end what they do not want (`unsubscribe`). `test_sends` tries a template past all of
+//! that.
 //!
 //! Owns the tables of the message centre and the routes of those names. Does not own what a send may become, nor what
 //! follows from a provider's answer (`domain::centre`): those are pure rules.

@@ -334,7 +334,7 @@ on_every_database! {
             (with("after_seconds", json!(9)), "/fallback/after_seconds"),
             (with("after_seconds", json!(604_801)), "/fallback/after_seconds"),
             (with("on", json!(["delivered"])), "/fallback/on/0"),
-            (with("on", json!(vec!["failed"; 5])), "/fallback/on"),
+            (with("on", json!(vec!["failed"; 6])), "/fallback/on"),
             (json!({"fallback": {"template_id": said, "account_id": robot, "on": []}}), "/fallback/on"),
         ] {
             let refused = admin.patch(&path, body).await.refused(422, "validation_failed");
