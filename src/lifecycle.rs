@@ -1,8 +1,8 @@
 //! The lifecycle of conversations that are served: has customers and agents reminded, and what was left closed.
 //!
-//! Owns that tenants with timers are looked at and [`RunTimers`] is submitted. Does not own when ([`crate::kernel::looks`]), what is due
-//! (`domain::timers`), what is read for it (`journal::overdue`), nor that it is done (the journal). Every process runs one:
-//! what it finds is only a proposal.
+//! Owns that tenants with timers are looked at and [`RunTimers`] is submitted. Does not own when
+//! ([`crate::kernel::looks`]), what is due (`domain::timers`), what is read for it (`journal::overdue`), nor that it is
+//! done (the journal). Every process runs one: what it finds is only a proposal.
 //!
 //! Invariants: those of [`crate::kernel::looks`]; a look reads at most so many conversations.
 

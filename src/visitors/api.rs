@@ -74,8 +74,8 @@ pub async fn create_visitor(
 /// `sub` (text or an integer) is the tenant's id of the customer; `exp` is required and at most 24 hours ahead. `nbf`
 /// is obeyed; `aud`, when present, must be or hold `deskwire` or the tenant's slug, `iss` the tenant's slug.
 /// `nickname`, `avatar`, `email`, `mobile` and `locale` (such as `zh-CN`) are optional: a nickname that is too long is
-/// cut, another one that does not fit is ignored. E-mail and mobile count as verified. A token works once: only the visitor who used it may
-/// send it again.
+/// cut, another one that does not fit is ignored. E-mail and mobile count as verified. A token works once: only the
+/// visitor who used it may send it again.
 #[utoipa::path(tag = "visitors", request_body = IdentifyVisitor, responses(
     (status = 200, description = "The customer and its tokens.", body = SignedIn),
 ))]

@@ -29,15 +29,6 @@ pub struct Contents {
 }
 
 impl Contents {
-    /// Reads what is stored. Fails when it cannot be read.
-    fn read(locale: Option<&str>, content: &str, translations: Option<&str>) -> Result<Self> {
-        Ok(Self {
-            locale: locale.map(str::to_owned),
-            content: serde_json::from_str(content).map_err(unreadable)?,
-            translations: serde_json::from_str(translations.unwrap_or("[]")).map_err(unreadable)?,
-        })
-    }
-
     /// What is stored of the translations.
     pub fn stored_translations(&self) -> Option<String> {
         let some = !self.translations.is_empty();
@@ -105,19 +96,31 @@ impl Contents {
 }
 
 impl TemplateRow {
-    /// The draft. Fails when it cannot be read.
+    /// The draft, with its variables. Fails when it cannot be read.
     pub fn read(&self) -> Result<(Contents, Vec<Variable>)> {
-        let contents = Contents::read(self.locale.as_deref(), &self.content, self.translations.as_deref())?;
-        Ok((contents, serde_json::from_str(&self.variables).map_err(unreadable)?))
+        read(self.locale.as_ref(), &self.content, self.translations.as_deref(), &self.variables)
     }
 }
 
 impl VersionRow {
-    /// What was published. Fails when it cannot be read.
+    /// What was published, with its variables. Fails when it cannot be read.
     pub fn read(&self) -> Result<(Contents, Vec<Variable>)> {
-        let contents = Contents::read(self.locale.as_deref(), &self.content, self.translations.as_deref())?;
-        Ok((contents, serde_json::from_str(&self.variables).map_err(unreadable)?))
+        read(self.locale.as_ref(), &self.content, self.translations.as_deref(), &self.variables)
     }
+}
+
+fn read(
+    locale: Option<&String>,
+    content: &str,
+    translations: Option<&str>,
+    variables: &str,
+) -> Result<(Contents, Vec<Variable>)> {
+    let contents = Contents {
+        locale: locale.cloned(),
+        content: serde_json::from_str(content).map_err(unreadable)?,
+        translations: serde_json::from_str(translations.unwrap_or("[]")).map_err(unreadable)?,
+    };
+    Ok((contents, serde_json::from_str(variables).map_err(unreadable)?))
 }
 
 fn unreadable(cause: serde_json::Error) -> Error {
