@@ -1,6 +1,7 @@
 //! The message centre from the request to the provider's answer, on every database that this machine has: events a second
 //! that are stored, messages a second to a provider that takes its time, against a bare loop that sends the same to the
-//! same provider; and, with nothing else to do, from the event to the provider.
+//! same provider; with nothing else to do, from the event to the provider; and messages a second once more while another
+//! tenant has many that wait for the limit of its account.
 
 mod common;
 
@@ -33,6 +34,9 @@ struct Arguments {
     /// How often a single event is followed to the provider.
     #[arg(long, default_value_t = 300)]
     rounds: usize,
+    /// Messages of another tenant that wait for its account's limit.
+    #[arg(long, default_value_t = 10_000)]
+    parked: usize,
     /// Only this database.
     #[arg(long)]
     only: Option<String>,
@@ -44,8 +48,10 @@ struct Arguments {
 const BATCH: usize = 100;
 /// Requests of a webhook's account that are under way at once.
 const UNDER_WAY: usize = 50;
-/// How long anything may take before the bench gives up.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long so many messages may take before the bench gives up.
+fn patience(count: usize) -> Duration {
+    Duration::from_secs(120) + Duration::from_millis(count as u64)
+}
 
 fn main() -> Outcome<()> {
     let arguments = Arguments::parse();
@@ -72,13 +78,7 @@ async fn measure(server: SocketAddr, name: &str, arguments: &Arguments) -> Outco
     let provider = Provider::start(Duration::from_millis(arguments.provider)).await?;
     let admin = cast::tenant(server, "sends").await?;
     wire(server, &admin, &provider, arguments.accounts).await?;
-
-    // Stored first, with every account disabled, so that both are measured by themselves.
-    let ids = accounts(server, &admin).await?;
-    set_status(server, &admin, &ids, "disabled").await?;
-    let began = Instant::now();
-    tell(server, &admin, arguments).await?;
-    let stored = arguments.sends as f64 / began.elapsed().as_secs_f64();
+    let (stored, sent) = burst(server, &admin, &provider, arguments).await?;
     common::row([
         &format!("events stored in requests of {BATCH}, {name}"),
         &format!("{stored:.0}/s"),
@@ -87,12 +87,6 @@ async fn measure(server: SocketAddr, name: &str, arguments: &Arguments) -> Outco
         "5,000/s",
         "",
     ]);
-    expanded(server, &admin, arguments).await?;
-
-    let began = Instant::now();
-    set_status(server, &admin, &ids, "active").await?;
-    provider.wait_for(arguments.sends).await?;
-    let sent = arguments.sends as f64 / began.elapsed().as_secs_f64();
     let bare = bare(&provider, arguments).await?;
     common::row([
         &format!(
@@ -125,7 +119,52 @@ async fn measure(server: SocketAddr, name: &str, arguments: &Arguments) -> Outco
         "p99 50 ms",
         "",
     ]);
+    if arguments.parked == 0 {
+        return Ok(());
+    }
+    park(server, &provider, arguments).await?;
+    let (_, beside) = burst(server, &admin, &provider, arguments).await?;
+    common::row([
+        &format!("the same while {} of another tenant wait for their limit, {name}", arguments.parked),
+        &format!("{beside:.0}/s"),
+        &format!("without them {sent:.0}/s"),
+        &format!("{:.0} %", 100.0 * beside / sent),
+        "90 %",
+        "",
+    ]);
     Ok(())
+}
+
+/// How many events were stored a second, and then how many messages were sent a second. All are stored first, with every
+/// account disabled, so that both are measured by themselves.
+async fn burst(
+    server: SocketAddr,
+    admin: &Person,
+    provider: &Provider,
+    arguments: &Arguments,
+) -> Outcome<(f64, f64)> {
+    let ids = accounts(server, admin).await?;
+    set_status(server, admin, &ids, "disabled").await?;
+    let began = Instant::now();
+    tell(server, admin, arguments.sends, arguments.accounts).await?;
+    let stored = arguments.sends as f64 / began.elapsed().as_secs_f64();
+    expanded(server, admin, arguments.sends).await?;
+    let (before, began) = (provider.count(), Instant::now());
+    set_status(server, admin, &ids, "active").await?;
+    provider.wait_for(before + arguments.sends).await?;
+    Ok((stored, arguments.sends as f64 / began.elapsed().as_secs_f64()))
+}
+
+/// Another tenant, all of whose messages but one have to wait for an hour.
+async fn park(server: SocketAddr, provider: &Provider, arguments: &Arguments) -> Outcome<()> {
+    let admin = cast::tenant(server, "parked").await?;
+    wire(server, &admin, provider, 1).await?;
+    for id in accounts(server, &admin).await? {
+        let body = json!({"limit": {"count": 1, "seconds": 3_600}});
+        once(server, "PATCH", &format!("/channel-accounts/{id}"), Some(&admin.token), &body).await?;
+    }
+    tell(server, &admin, arguments.parked, 1).await?;
+    expanded(server, &admin, arguments.parked).await
 }
 
 /// An account and a rule for each key.
@@ -160,10 +199,10 @@ async fn set_status(server: SocketAddr, admin: &Person, ids: &[String], status: 
 }
 
 /// Tells all events, sixteen requests at once.
-async fn tell(server: SocketAddr, admin: &Person, arguments: &Arguments) -> Outcome<()> {
-    let batches = (0..arguments.sends / BATCH).map(|batch| {
+async fn tell(server: SocketAddr, admin: &Person, count: usize, keys: usize) -> Outcome<()> {
+    let batches = (0..count / BATCH).map(|batch| {
         let events: Vec<Value> = (0..BATCH)
-            .map(|n| json!({"key": format!("key-{}", n % arguments.accounts), "payload": {"batch": batch, "n": n}}))
+            .map(|n| json!({"key": format!("key-{}", n % keys), "payload": {"batch": batch, "n": n}}))
             .collect();
         async move {
             let body = json!({"events": events});
@@ -174,19 +213,18 @@ async fn tell(server: SocketAddr, admin: &Person, arguments: &Arguments) -> Outc
 }
 
 /// Waits until the rules of the newest event were applied: they are applied in the order of events.
-async fn expanded(server: SocketAddr, admin: &Person, arguments: &Arguments) -> Outcome<()> {
+async fn expanded(server: SocketAddr, admin: &Person, count: usize) -> Outcome<()> {
     let began = Instant::now();
     loop {
         let page = once(server, "GET", "/message-events?limit=1", Some(&admin.token), &json!({})).await?;
         if !page["data"][0]["expanded_at"].is_null() {
             common::say(format!(
-                "<!-- {} rules applied in {:.1} s more -->",
-                arguments.sends,
+                "<!-- {count} rules applied in {:.1} s more -->",
                 began.elapsed().as_secs_f64()
             ));
             return Ok(());
         }
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > patience(count) {
             return Err("the rules are not applied".into());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -246,7 +284,7 @@ impl Provider {
         let began = Instant::now();
         while self.count() < count {
             let _ = tokio::time::timeout(Duration::from_millis(50), self.news.notified()).await;
-            if began.elapsed() > PATIENCE {
+            if began.elapsed() > patience(count) {
                 return Err(format!("{} of {count} messages came", self.count()).into());
             }
         }

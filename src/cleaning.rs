@@ -13,8 +13,8 @@ use futures_util::future::{BoxFuture, join_all};
 
 use crate::db::schema::{
     auth_session, conversation, conversation_member, idempotency_key, lane_batch, member, message_attempt,
-    message_binding, message_dedupe, message_event, message_fallback, message_receipt, message_send,
-    message_throttle, notification, presence_change,
+    message_binding, message_dedupe, message_digest, message_digest_event, message_event, message_fallback,
+    message_receipt, message_send, message_throttle, notification, presence_change,
 };
 use crate::db::{AnyConnection, Db};
 use crate::domain::actor::Principal;
@@ -219,7 +219,7 @@ fn remove_keys(connection: &mut AnyConnection, now: i64) -> Result<usize> {
     Ok(keys.max(over).max(counters))
 }
 
-/// Events whose rules were applied and none of whose messages waits, is on its way, or is uncertain.
+/// Events whose rules were applied, that no rule collects, and none of whose messages waits, is on its way, or is uncertain.
 fn remove_messages(
     connection: &mut AnyConnection,
     tenant: TenantId,
@@ -233,6 +233,9 @@ fn remove_messages(
         .filter(not(exists(message_send::table
             .filter(message_send::event_id.eq(message_event::id))
             .filter(message_send::status.eq_any(live)))))
+        .filter(not(exists(message_digest_event::table
+            .inner_join(message_digest::table.on(message_digest::id.eq(message_digest_event::digest_id)))
+            .filter(message_digest_event::event_id.eq(message_event::id)))))
         .select(message_event::id)
         .order(message_event::id.asc())
         .limit(EVENTS)
@@ -246,6 +249,8 @@ fn remove_messages(
         diesel::delete(message_receipt::table.filter(message_receipt::send_id.eq_any(&sends))).execute(inner)?;
         diesel::delete(message_fallback::table.filter(message_fallback::send_id.eq_any(&sends))).execute(inner)?;
         diesel::delete(message_send::table.filter(message_send::id.eq_any(&sends))).execute(inner)?;
+        diesel::delete(message_digest_event::table.filter(message_digest_event::event_id.eq_any(&events)))
+            .execute(inner)?;
         diesel::delete(message_event::table.filter(message_event::id.eq_any(&events))).execute(inner)?;
     });
     Ok(events.len())

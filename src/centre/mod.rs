@@ -1,11 +1,11 @@
 //! The message centre: events, rules, messages, and the accounts through which they go out.
 //!
 //! Something happens (`events`, told by the API or read from the log); each active rule with its key is applied to it
-//! (`rules`, `events::expand`), and makes one send from the published version of its template (`templates`), or one for
+//! (`rules`, `events::expand`), or collects it with others (`digests`), and makes one send from the published version of its template (`templates`), or one for
 //! each of its recipients (`recipients`, `identities`, `bindings`, `opt_outs`); workers hand sends to their channel account
 //! (`accounts`, `dispatch`, `tokens`, `channels`) and write down what the provider said (`sends`), at once and later
 //! (`receipts`); what does not reach its person is followed by something else (`fallbacks`), or sent again by people, also
-//! many at once (`retries`). Receivers end what they do not want (`unsubscribe`). `test_sends` tries a template past all of
+//! many at once (`retries`); what happened before is applied to a rule again (`replays`). Receivers end what they do not want (`unsubscribe`). `test_sends` tries a template past all of
 //! that.
 //!
 //! Owns the tables of the message centre and the routes of those names. Does not own what a send may become, nor what
@@ -19,6 +19,7 @@
 pub mod accounts;
 pub mod bindings;
 pub mod channels;
+pub mod digests;
 pub mod dispatch;
 pub mod events;
 pub mod fallbacks;
@@ -26,6 +27,7 @@ pub mod identities;
 pub mod opt_outs;
 pub mod receipts;
 pub mod recipients;
+pub mod replays;
 pub mod retries;
 pub mod rules;
 pub mod sends;
@@ -41,6 +43,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::app::App;
 use crate::kernel::{Result, looks};
 use channels::transport::Transport;
+use digests::close::Digests;
 use dispatch::Dispatch;
 use events::expand::Expander;
 use events::follow::ProductEvents;
@@ -61,6 +64,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     events::routes(config);
     sends::routes(config);
     retries::routes(config);
+    replays::routes(config);
     receipts::routes(config);
     unsubscribe::routes(config);
 }
@@ -75,6 +79,8 @@ pub fn spawn_tasks(app: &Arc<App>) -> Result<Transport> {
     app.tasks.spawn("message_waits", move || looks::run(waits.clone(), clock.clone(), shutdown.clone()));
     let (schedules, shutdown) = (Schedules::new(app), app.tasks.shutdown().clone());
     app.tasks.spawn("message_schedules", move || events::schedules::run(schedules.clone(), shutdown.clone()));
+    let (digests, shutdown) = (Digests::new(app), app.tasks.shutdown().clone());
+    app.tasks.spawn("message_digests", move || digests::close::run(digests.clone(), shutdown.clone()));
     let (expander, shutdown) = (Expander::new(app), app.tasks.shutdown().clone());
     app.tasks.spawn("message_rules", move || events::expand::run(expander.clone(), shutdown.clone()));
     let (dispatch, shutdown) = (Dispatch::new(app, transport.clone()), app.tasks.shutdown().clone());

@@ -18,6 +18,7 @@ use crate::domain::centre::account::{
     SIGN_NAME_MAX, URL_MAX as CHANNEL_URL_MAX, USERNAME_MAX,
 };
 use crate::domain::centre::binding::{LIFE_MAX, LIFE_MIN};
+use crate::domain::centre::digest::{DIGEST_EVENTS_MAX, DIGEST_EVENTS_MIN, DIGEST_SECONDS_MAX};
 use crate::domain::centre::event::{BATCH_MAX, PAYLOAD_MAX};
 use crate::domain::centre::fallback::{FALLBACK_AFTER_MAX, FALLBACK_AFTER_MIN, FallbackTrigger};
 use crate::domain::centre::mailbox::MAILBOX_MAX;
@@ -125,7 +126,8 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("SmtpSettings", "from_name") => text(0, FROM_NAME_MAX),
         ("RetryMessageSends", "status") => list(STATES_MAX, Value::Null),
         ("RetryMessageSends", "limit") => range(1, i64::from(RETRIES_MAX)),
-        ("RetryMessageSends", "cursor") => text(1, CURSOR_MAX),
+        ("RetryMessageSends" | "ReplayMessageRule", "cursor") => text(1, CURSOR_MAX),
+        ("ReplayMessageRule", "limit") => range(1, i64::from(RETRIES_MAX)),
         ("AccountLimit", "count") => range(1, LIMIT_COUNT_MAX),
         ("AccountLimit", "seconds") => range(1, LIMIT_SECONDS_MAX),
         (
@@ -194,6 +196,9 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("CreateMessageRule" | "UpdateMessageRule", "waiting_seconds") => range(1, WAITING_MAX),
         ("RuleSchedule", "cron") => text(1, CRON_MAX),
         ("RuleSchedule", "time_zone") => text(1, TIME_ZONE_MAX),
+        ("RuleDigest", "seconds") => range(1, DIGEST_SECONDS_MAX),
+        ("RuleDigest", "max") => range(DIGEST_EVENTS_MIN, DIGEST_EVENTS_MAX),
+        ("RuleDigest", "key") => text(0, DEDUPE_KEY_MAX),
         ("RuleThrottle", "count") => range(1, THROTTLE_COUNT_MAX),
         ("RuleThrottle", "seconds") => range(1, THROTTLE_SECONDS_MAX),
         ("RuleFallback", "on") => list(FallbackTrigger::ALL.len(), Value::Null),

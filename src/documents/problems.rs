@@ -106,6 +106,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "update_message_rule" => &[Forbidden, NotFound, LimitReached],
         "create_message_event" | "create_message_events" => &[Forbidden, IdempotencyConflict],
         "retry_message_sends" => &[Forbidden],
+        "replay_message_rule" => &[Forbidden, NotFound, InvalidTransition, IdempotencyConflict, CursorReset],
         "cancel_message_send" | "retry_message_send" | "resolve_message_send" => {
             &[Forbidden, NotFound, InvalidTransition]
         }

@@ -217,6 +217,8 @@ id_types! {
     MessageIdentityId;
     /// A QR code that binds a person to an official account.
     MessageBindingId;
+    /// Events that a rule sends as one message.
+    MessageDigestId;
 }
 
 #[cfg(test)]

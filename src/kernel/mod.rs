@@ -19,7 +19,7 @@ pub use clock::{Clock, Millis};
 pub use error::{Code, Error, FieldError, Result};
 pub use id::{
     AssignmentId, ChannelAccountId, ConversationId, GroupId, IdGenerator, IdentityKeyId, MemberId,
-    MessageBindingId, MessageEventId, MessageIdentityId, MessageReceiptId, MessageRecipientId, MessageRuleId,
-    MessageSendId, MessageTemplateId, NotificationId, OfferId, OptOutId, PersonId, PresenceChangeId,
-    SessionId, TenantId, TransferId,
+    MessageBindingId, MessageDigestId, MessageEventId, MessageIdentityId, MessageReceiptId,
+    MessageRecipientId, MessageRuleId, MessageSendId, MessageTemplateId, NotificationId, OfferId, OptOutId,
+    PersonId, PresenceChangeId, SessionId, TenantId, TransferId,
 };

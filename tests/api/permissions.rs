@@ -184,6 +184,7 @@ const ELSEWHERE: &[&str] = &[
     "GET /message-rules/{id}",
     "PATCH /message-rules/{id}",
     "DELETE /message-rules/{id}",
+    "POST /message-rules/{id}/replay",
     "GET /message-events",
     "POST /message-events",
     "POST /message-events/batch",

@@ -72,7 +72,7 @@ pub struct MessageEvent {
     /// The agent who served the conversation, of what the product tells itself.
     #[schema(required)]
     agent_id: Option<MemberId>,
-    /// The only rule that it is for, of `conversation.waiting_long` and of schedules; null: every active rule with its key.
+    /// The only rule that it is for, of `conversation.waiting_long`, schedules and digests; null: every active rule with its key.
     #[schema(required)]
     rule_id: Option<MessageRuleId>,
     /// Who told it; null: the product itself.
@@ -123,6 +123,10 @@ pub struct MessageEventTrace {
     event: MessageEvent,
     /// Its messages, each with its attempts and receipts; the first 200 of them (`GET /message-sends?event_id=` has all).
     sends: Vec<MessageSendWithAttempts>,
+    /// The events that it stands for, when it is the event of a digest.
+    digest_of: Vec<MessageEventId>,
+    /// The events of the digests that it is in; a digest has none before it ends.
+    digested_as: Vec<MessageEventId>,
 }
 
 impl TryFrom<Trace> for MessageEventTrace {
@@ -130,7 +134,12 @@ impl TryFrom<Trace> for MessageEventTrace {
 
     fn try_from(trace: Trace) -> Result<Self> {
         let sends = trace.sends.into_iter().map(MessageSendWithAttempts::try_from).collect::<Result<_>>()?;
-        Ok(Self { event: trace.event.try_into()?, sends })
+        Ok(Self {
+            event: trace.event.try_into()?,
+            sends,
+            digest_of: trace.digest_of,
+            digested_as: trace.digested_as,
+        })
     }
 }
 

@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::centre::fallbacks::plan::Plan;
 use crate::centre::{fallbacks, rules, sends, templates};
 use crate::db::{AnyConnection, Db};
-use crate::domain::centre::apply::{Applied, apply};
+use crate::domain::centre::apply::{About, Applied, apply};
 use crate::domain::centre::event::{DecisionKind, EventRow};
 use crate::domain::centre::fallback::FallbackRow;
 use crate::domain::centre::send::SendStatus;
@@ -139,8 +139,14 @@ fn prepare(connection: &mut AnyConnection, now: i64) -> Result<Vec<Prepared>> {
             let payload: Value = serde_json::from_str(&event.payload).unwrap_or_default();
             for rule in rules.iter().filter(|rule| rule.hears(event.rule_id)) {
                 let version = versions.get(&rule.template_id);
-                let made = apply(rule, version, &payload, event.customer_id)
-                    .unwrap_or_else(|error| Applied::unreadable(rule, &error));
+                let about = About {
+                    payload: &payload,
+                    customer: event.customer_id,
+                    agent: event.agent_id,
+                    is_digest: event.digest().is_some(),
+                };
+                let made =
+                    apply(rule, version, about).unwrap_or_else(|error| Applied::unreadable(rule, &error));
                 let (made, receivers) =
                     reach(connection, rule, (event.customer_id, event.agent_id), made, now)?;
                 let readers = || receivers.iter().filter_map(|receiver| receiver.locale.as_deref());

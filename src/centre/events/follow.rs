@@ -12,16 +12,15 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
-use super::log::{Told, conversations, entries, members};
+use super::log::{Told, told};
 use super::store;
 use crate::app::App;
 use crate::centre::rules;
 use crate::db::{AnyConnection, Db};
 use crate::domain::centre::event::EventRow;
-use crate::domain::centre::product::{PRODUCT_EVENTS, ProductEvent, Source, agent, payload};
-use crate::domain::entry::EntryRow;
+use crate::domain::centre::product::{PRODUCT_EVENTS, Source};
 use crate::journal::follower::{Follower, Progress, Slice, Start};
-use crate::kernel::{IdGenerator, MemberId, MessageEventId, Result, TenantId};
+use crate::kernel::{IdGenerator, MessageEventId, Result, TenantId};
 
 /// The follower.
 pub struct ProductEvents {
@@ -79,30 +78,5 @@ fn read(connection: &mut AnyConnection, tenant: TenantId, after: i64, head: i64)
     if wanted.is_empty() {
         return Ok((Vec::new(), head));
     }
-    let (entries, rev) = entries(connection, tenant, &ProductEvent::kinds(), (after, head))?;
-    let conversations = conversations(connection, tenant, &entries)?;
-    let front = |entry: &EntryRow| {
-        let row = conversations.get(&entry.conversation_id)?;
-        Some((row.kind, conversations.get(&row.parent_id.unwrap_or(row.id))?))
-    };
-    let mut found = Vec::new();
-    for entry in &entries {
-        let Some((kind, conversation)) = front(entry) else { continue };
-        let key = ProductEvent::of(entry.kind, entry.sender_role, kind);
-        let Some(key) = key.filter(|key| wanted.contains(key)) else { continue };
-        found.push((key, entry, conversation, agent(entry, conversation)));
-    }
-    let ids = found.iter().flat_map(|(_, _, conversation, agent)| [conversation.customer_id, *agent]);
-    let members = members(connection, tenant, ids.flatten().collect())?;
-    let named = |id: Option<MemberId>| members.get(&id?);
-    let told = found.into_iter().map(|(key, entry, conversation, agent)| Told {
-        key,
-        payload: payload(entry, conversation, named(conversation.customer_id), named(agent)),
-        customer: conversation.customer_id,
-        agent,
-        at: entry.created_at,
-        rule: None,
-        origin: None,
-    });
-    Ok((told.collect(), rev))
+    told(connection, tenant, &wanted, (after, head))
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::db::AnyConnection;
 use crate::db::schema::{conversation, group_message, member};
 use crate::domain::centre::event::EventRow;
-use crate::domain::centre::product::{Named, ProductEvent};
+use crate::domain::centre::product::{Named, ProductEvent, agent, payload};
 use crate::domain::conversation::ConversationRow;
 use crate::domain::entry::{EntryKind, EntryRow};
 use crate::kernel::{ConversationId, MemberId, MessageEventId, MessageRuleId, Result, TenantId};
@@ -54,6 +54,62 @@ impl Told {
             origin: self.origin,
         }
     }
+}
+
+/// What the entries of a piece of the log are that these keys name, and up to which rev that is all.
+pub fn told(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    wanted: &[ProductEvent],
+    (after, head): (i64, i64),
+) -> Result<(Vec<Told>, i64)> {
+    let (entries, rev) = entries(connection, tenant, &ProductEvent::kinds(), (after, head))?;
+    let conversations = conversations(connection, tenant, &entries)?;
+    let front = |entry: &EntryRow| {
+        let row = conversations.get(&entry.conversation_id)?;
+        Some((row.kind, conversations.get(&row.parent_id.unwrap_or(row.id))?))
+    };
+    let mut found = Vec::new();
+    for entry in &entries {
+        let Some((kind, conversation)) = front(entry) else { continue };
+        let key = ProductEvent::of(entry.kind, entry.sender_role, kind);
+        let Some(key) = key.filter(|key| wanted.contains(key)) else { continue };
+        found.push((key, entry, conversation, agent(entry, conversation)));
+    }
+    let ids = found.iter().flat_map(|(_, _, conversation, agent)| [conversation.customer_id, *agent]);
+    let members = members(connection, tenant, ids.flatten().collect())?;
+    let named = |id: Option<MemberId>| members.get(&id?);
+    let told = found.into_iter().map(|(key, entry, conversation, agent)| Told {
+        key,
+        payload: payload(entry, conversation, named(conversation.customer_id), named(agent)),
+        customer: conversation.customer_id,
+        agent,
+        at: entry.created_at,
+        rule: None,
+        origin: None,
+    });
+    Ok((told.collect(), rev))
+}
+
+/// Up to which rev entries were written before this time (unix milliseconds), where the clock did not jump.
+pub fn written_before(connection: &mut AnyConnection, tenant: TenantId, at: i64, head: i64) -> Result<i64> {
+    let (mut low, mut high) = (0, head);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let next: Option<(i64, i64)> = group_message::table
+            .filter(group_message::tenant_id.eq(tenant))
+            .filter(group_message::rev.gt(middle))
+            .filter(group_message::rev.le(high))
+            .order((group_message::rev.asc(), group_message::conversation_id.asc(), group_message::seq.asc()))
+            .select((group_message::rev, group_message::created_at))
+            .first(connection)
+            .optional()?;
+        match next {
+            Some((rev, written)) if written < at => low = rev,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
 }
 
 /// The next entries that may be told, and up to which rev these are all.

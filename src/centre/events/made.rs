@@ -2,6 +2,7 @@
 
 use super::reach::Delivery;
 use super::{store, throttle};
+use crate::centre::digests;
 use crate::centre::fallbacks::plan::Plan;
 use crate::centre::recipients::resolve::Receiver;
 use crate::db::AnyConnection;
@@ -52,6 +53,10 @@ pub(super) fn decide(
             decision.decision = DecisionKind::Duplicate;
             return Ok(decision);
         }
+    }
+    if let Some((hash, digest)) = applied.digest.as_ref().zip(rule.digest()) {
+        digests::store::collect(connection, ids, (rule, &digest), (event, hash), now)?;
+        return Ok(decision);
     }
     if !matches!(applied.decision, DecisionKind::Send | DecisionKind::Template) {
         return Ok(decision);

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::store;
 use crate::app::App;
-use crate::centre::sends;
 use crate::centre::sends::service::Traced;
+use crate::centre::{digests, sends};
 use crate::db::AnyConnection;
 use crate::db::types::json_text;
 use crate::domain::actor::Actor;
@@ -37,6 +37,10 @@ pub struct Trace {
     pub event: EventRow,
     /// Its messages, each with its attempts and receipts.
     pub sends: Vec<Traced>,
+    /// The events that it stands for, when it is a digest.
+    pub digest_of: Vec<MessageEventId>,
+    /// The digests that it went into, as far as they have ended.
+    pub digested_as: Vec<MessageEventId>,
 }
 
 /// Stores events; their rules are applied in a moment. `pointer` is where the events stand in the request. Errors:
@@ -143,7 +147,12 @@ pub async fn trace(app: &App, actor: Actor, id: MessageEventId) -> Result<Trace>
         for row in rows {
             sends.push(sends::service::traced(connection, row)?);
         }
-        Ok(Trace { event, sends })
+        let digest_of = match event.digest() {
+            Some(digest) => digests::store::events_of(connection, actor.tenant, digest)?,
+            None => Vec::new(),
+        };
+        let digested_as = digests::store::ended_with(connection, actor.tenant, id)?;
+        Ok(Trace { event, sends, digest_of, digested_as })
     };
     app.db.read(read).await
 }

@@ -5,10 +5,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use super::given::Given;
 use super::recipients::{RuleRecipient, recipients};
-use super::service::{self, Given};
+use super::service;
+
 use crate::app::App;
 use crate::auth::{Admin, Staff};
+use crate::domain::centre::digest::RuleDigest;
 use crate::domain::centre::fallback::RuleFallback;
 use crate::domain::centre::recipient::QuietHoursPolicy;
 use crate::domain::centre::rule::{Condition, RuleRow, RuleStatus};
@@ -74,6 +77,9 @@ pub struct MessageRule {
     /// When it sends by itself, instead of waiting for events; null: it waits for them.
     #[schema(required)]
     schedule: Option<RuleSchedule>,
+    /// How it collects events and sends them as one message; null: it sends one for each.
+    #[schema(required)]
+    digest: Option<RuleDigest>,
     /// The next time of its schedule; null while it is disabled or has none.
     #[schema(required)]
     next_at: Option<Millis>,
@@ -94,6 +100,7 @@ impl TryFrom<RuleRow> for MessageRule {
             throttle: row.throttle(),
             waiting_seconds: row.waiting_seconds,
             schedule: row.schedule(),
+            digest: row.digest(),
             next_at: row.schedule_next_at.filter(|_| row.status == RuleStatus::Active).map(Millis),
             id: row.id,
             title: row.title,
@@ -167,6 +174,10 @@ pub struct CreateMessageRule {
     /// waits for events.
     #[serde(default)]
     schedule: Option<RuleSchedule>,
+    /// How it collects events and sends them as one message; not with a `schedule`, nor with the priority `code`. Absent or null:
+    /// it sends one for each.
+    #[serde(default)]
+    digest: Option<RuleDigest>,
 }
 
 /// A change of a rule. An absent field stays.
@@ -228,6 +239,10 @@ pub struct UpdateMessageRule {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<RuleSchedule>)]
     schedule: Option<Option<RuleSchedule>>,
+    /// How it collects events from now on; null: it sends a message for each.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<RuleDigest>)]
+    digest: Option<Option<RuleDigest>>,
 }
 
 /// Which rules are asked for.
@@ -276,6 +291,7 @@ pub async fn create_message_rule(
         throttle: Some(input.throttle),
         waiting_seconds: Some(input.waiting_seconds),
         schedule: Some(input.schedule),
+        digest: Some(input.digest),
     };
     let row = service::create(&app, caller.actor, new).await?;
     Ok(HttpResponse::Created().json(MessageRule::try_from(row)?))
@@ -351,6 +367,7 @@ pub async fn update_message_rule(
         throttle: input.throttle,
         waiting_seconds: input.waiting_seconds,
         schedule: input.schedule,
+        digest: input.digest,
     };
     let row = service::update(&app, caller.actor, id.into_inner(), change).await?;
     MessageRule::try_from(row).map(web::Json)

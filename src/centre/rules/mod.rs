@@ -5,6 +5,7 @@
 //! its account, and both are there as long as the rule is.
 
 pub mod api;
+mod given;
 mod recipients;
 pub mod service;
 mod simulate;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::given::{Given, checked, filled};
 use super::store;
 use crate::app::App;
 use crate::centre::events::reach::{Delivery, reach};
@@ -9,69 +10,21 @@ use crate::centre::events::throttle;
 use crate::centre::fallbacks::plan::Plan;
 use crate::centre::recipients::resolve::{Receiver, persons};
 use crate::centre::{events, templates};
-use crate::db::types::json_text;
 use crate::db::{AnyConnection, blocking};
 use crate::domain::actor::Actor;
-use crate::domain::centre::account::NAME_MAX;
-use crate::domain::centre::apply::{Applied, apply};
+use crate::domain::centre::apply::{About, Applied, apply};
+use crate::domain::centre::digest;
 use crate::domain::centre::event::DecisionKind;
-use crate::domain::centre::fallback::{
-    FALLBACK_AFTER_MAX, FALLBACK_AFTER_MIN, FallbackTrigger, RuleFallback,
-};
-use crate::domain::centre::recipient::{QuietHoursPolicy, RECIPIENTS_OF_RULE_MAX, Recipient};
-use crate::domain::centre::rule::{
-    CONDITIONS_MAX, Condition, DEDUPE_KEY_MAX, DEDUPE_MAX, DELAY_MAX, RuleRow, RuleStatus, TTL_MAX,
-    WAITING_MAX,
-};
-use crate::domain::centre::schedule::RuleSchedule;
+use crate::domain::centre::fallback::FallbackTrigger;
+use crate::domain::centre::recipient::QuietHoursPolicy;
+use crate::domain::centre::rule::{RuleRow, RuleStatus};
 use crate::domain::centre::send::{MessagePriority, SendReason, SendStatus};
 use crate::domain::centre::template::{Rendered, Translated};
-use crate::domain::centre::throttle::{RuleThrottle, THROTTLE_COUNT_MAX, THROTTLE_SECONDS_MAX, ThrottleBy};
-use crate::domain::member::Role;
+use crate::domain::centre::throttle::ThrottleBy;
 use crate::domain::permission::{Operation, require};
 use crate::http::page::{Page, PageQuery};
-use crate::kernel::text::{KEY_MAX, is_key};
+use crate::kernel::text::is_key;
 use crate::kernel::{ChannelAccountId, Error, MemberId, MessageRuleId, MessageTemplateId, Result};
-use crate::members::profile::Checker;
-
-/// What a merchant says of a rule; `None` stays, or takes its default in a new rule.
-#[derive(Debug, Clone, Default)]
-pub struct Given {
-    /// What the merchant calls it.
-    pub title: Option<String>,
-    /// For which events.
-    pub key: Option<String>,
-    /// What is said.
-    pub template_id: Option<MessageTemplateId>,
-    /// Where it goes.
-    pub account_id: Option<ChannelAccountId>,
-    /// Whether it is applied.
-    pub status: Option<RuleStatus>,
-    /// How urgent its sends are.
-    pub priority: Option<MessagePriority>,
-    /// What must hold of a payload.
-    pub conditions: Option<Vec<Condition>>,
-    /// How long a send waits, in seconds.
-    pub delay_seconds: Option<i64>,
-    /// How long a send may go out after that, in seconds; 0: for ever.
-    pub ttl_seconds: Option<i64>,
-    /// How long the same is not sent again, in seconds; 0: it is.
-    pub dedupe_seconds: Option<i64>,
-    /// The template that tells what is the same; empty: the whole payload.
-    pub dedupe_key: Option<String>,
-    /// Whom its messages are for.
-    pub recipients: Option<Vec<Recipient>>,
-    /// What becomes of its messages in quiet hours.
-    pub quiet_hours: Option<QuietHoursPolicy>,
-    /// What is sent instead when a message does not reach its person; `Some(None)`: nothing.
-    pub fallback: Option<Option<RuleFallback>>,
-    /// How many messages it sends within a time; `Some(None)`: as many as there are.
-    pub throttle: Option<Option<RuleThrottle>>,
-    /// After how many seconds in the queue it hears of a conversation; `Some(None)`: it is told of none.
-    pub waiting_seconds: Option<Option<i64>>,
-    /// When it sends by itself; `Some(None)`: it waits for events.
-    pub schedule: Option<Option<RuleSchedule>>,
-}
 
 /// The rules of the tenant in the order of their ids; only those with this key when one is given. Errors: `forbidden`.
 pub async fn list(app: &App, actor: Actor, key: Option<String>, page: PageQuery) -> Result<Page<RuleRow>> {
@@ -121,6 +74,7 @@ pub async fn create(app: &App, actor: Actor, given: Given) -> Result<RuleRow> {
         waiting_seconds: None,
         schedule: None,
         schedule_next_at: None,
+        digest: None,
     };
     let given = blocking(move || checked(given, now)).await?;
     let row = filled(empty, &given, now);
@@ -198,13 +152,22 @@ pub async fn simulate(
                 None => (customer, now),
             };
             let payload = scheduled.as_ref().map_or(&payload, |(payload, _)| payload);
-            let applied = apply(&rule, versions.get(&rule.template_id), payload, customer)?;
+            let version = versions.get(&rule.template_id);
+            let about = About { payload, customer, agent: None, is_digest: false };
+            let applied = apply(&rule, version, about)?;
+            // What is collected is shown as if it were all that is.
+            let collected =
+                (applied.decision == DecisionKind::Digested).then(|| digest::payload(vec![payload.clone()]));
+            let payload = collected.as_ref().unwrap_or(payload);
+            let applied = match collected.is_some() {
+                true => apply(&rule, version, About { payload, is_digest: true, ..about })?,
+                false => applied,
+            };
             let (applied, receivers) = reach(connection, &rule, (customer, None), applied, now)?;
             let at = happens + rule.delay_seconds * 1_000;
             let wishes = (MessagePriority::from_rank(rule.priority), rule.quiet_hours);
             let readers: Vec<String> = receivers.iter().filter_map(|one| one.locale.clone()).collect();
             let readers = || readers.iter().map(String::as_str);
-            let version = versions.get(&rule.template_id);
             let translated = Translated::of(version, payload, readers())?;
             let locale = version.and_then(|version| version.locale.clone());
             let mut receivers = delivered(receivers, wishes, at, (locale.as_ref(), &translated));
@@ -220,6 +183,10 @@ pub async fn simulate(
                     Some((plan, told))
                 }
                 None => None,
+            };
+            let applied = match applied.decision == DecisionKind::Send && collected.is_some() {
+                true => Applied { decision: DecisionKind::Digested, ..applied },
+                false => applied,
             };
             Ok(Simulated { rule, applied, locale, receivers, fallback, coming })
         });
@@ -260,115 +227,4 @@ fn instead(
     let asked: Vec<_> = would.map(|(receiver, _)| (receiver.recipient_type, receiver.id)).collect();
     let through = (plan.fallback.account_id, channel, MessagePriority::from_rank(rule.priority));
     persons(connection, rule.tenant_id, &asked, through, now)
-}
-
-fn filled(row: RuleRow, given: &Given, now: i64) -> RuleRow {
-    let given = given.clone();
-    let fallback = given.fallback.unwrap_or_else(|| row.fallback());
-    let throttle = given.throttle.unwrap_or_else(|| row.throttle());
-    let status = given.status.unwrap_or(row.status);
-    let is_begun =
-        given.schedule.is_some() || (status, row.status) == (RuleStatus::Active, RuleStatus::Disabled);
-    let schedule = given.schedule.unwrap_or_else(|| row.schedule());
-    // A schedule begins with what comes from now on, also when its rule was disabled meanwhile.
-    let next = || schedule.as_ref()?.times().ok()?.after(now);
-    let schedule_next_at = if is_begun { next() } else { row.schedule_next_at };
-    RuleRow {
-        waiting_seconds: given.waiting_seconds.unwrap_or(row.waiting_seconds),
-        schedule: schedule.as_ref().map(json_text),
-        schedule_next_at,
-        throttle_count: throttle.map_or(0, |throttle| throttle.count),
-        throttle_seconds: throttle.map_or(0, |throttle| throttle.seconds),
-        throttle_by: throttle.map_or(ThrottleBy::Rule, |throttle| throttle.by),
-        fallback_template_id: fallback.as_ref().map(|fallback| fallback.template_id),
-        fallback_account_id: fallback.as_ref().map(|fallback| fallback.account_id),
-        fallback_on: fallback.as_ref().map(|fallback| json_text(&fallback.on)),
-        fallback_after_seconds: fallback.and_then(|fallback| fallback.after_seconds),
-        title: given.title.unwrap_or(row.title),
-        key: given.key.unwrap_or(row.key),
-        template_id: given.template_id.unwrap_or(row.template_id),
-        account_id: given.account_id.unwrap_or(row.account_id),
-        status,
-        priority: given.priority.map_or(row.priority, MessagePriority::rank),
-        conditions: given.conditions.map_or(row.conditions, |conditions| json_text(&conditions)),
-        delay_seconds: given.delay_seconds.unwrap_or(row.delay_seconds),
-        ttl_seconds: given.ttl_seconds.unwrap_or(row.ttl_seconds),
-        dedupe_seconds: given.dedupe_seconds.unwrap_or(row.dedupe_seconds),
-        dedupe_key: given.dedupe_key.unwrap_or(row.dedupe_key),
-        recipients: given.recipients.map_or(row.recipients, |recipients| json_text(&recipients)),
-        quiet_hours: given.quiet_hours.unwrap_or(row.quiet_hours),
-        updated_at: now,
-        ..row
-    }
-}
-
-fn checked(given: Given, now: i64) -> Result<Given> {
-    let mut check = Checker::default();
-    let title = given.title.as_ref().map(|title| check.required_line("/title", title, NAME_MAX));
-    if given.key.as_ref().is_some_and(|key| !is_key(key)) {
-        check.wrong("/key", "invalid", format!("1 to {KEY_MAX} of A-Z a-z 0-9 . _ : -"));
-    }
-    for (pointer, seconds, most) in [
-        ("/delay_seconds", given.delay_seconds, DELAY_MAX),
-        ("/ttl_seconds", given.ttl_seconds, TTL_MAX),
-        ("/dedupe_seconds", given.dedupe_seconds, DEDUPE_MAX),
-    ] {
-        if seconds.is_some_and(|seconds| !(0..=most).contains(&seconds)) {
-            check.wrong(pointer, "out_of_range", format!("0 to {most}"));
-        }
-    }
-    if given.waiting_seconds.flatten().is_some_and(|seconds| !(1..=WAITING_MAX).contains(&seconds)) {
-        check.wrong("/waiting_seconds", "out_of_range", format!("1 to {WAITING_MAX}"));
-    }
-    if let Some(Some(schedule)) = &given.schedule {
-        let never = || ("/cron", "there is no such time".to_owned());
-        let next = schedule.times().and_then(|times| times.after(now).ok_or_else(never));
-        if let Err((field, detail)) = next {
-            check.wrong(&format!("/schedule{field}"), "invalid", detail);
-        }
-    }
-    let conditions = given.conditions.as_deref().unwrap_or_default();
-    if conditions.len() > CONDITIONS_MAX {
-        check.wrong("/conditions", "too_long", format!("at most {CONDITIONS_MAX}"));
-    }
-    for (index, condition) in conditions.iter().enumerate() {
-        if let Some((field, detail)) = condition.fault() {
-            check.wrong(&format!("/conditions/{index}{field}"), "invalid", detail);
-        }
-    }
-    let recipients = given.recipients.as_deref().unwrap_or_default();
-    if recipients.len() > RECIPIENTS_OF_RULE_MAX {
-        check.wrong("/recipients", "too_long", format!("at most {RECIPIENTS_OF_RULE_MAX}"));
-    }
-    for (index, recipient) in recipients.iter().enumerate() {
-        if matches!(recipient, Recipient::Role { role: Role::Customer }) {
-            check.wrong(&format!("/recipients/{index}/role"), "invalid", "expected a role of the staff");
-        }
-    }
-    if let Some(Some(throttle)) = &given.throttle {
-        for (pointer, value, most) in [
-            ("/throttle/count", throttle.count, THROTTLE_COUNT_MAX),
-            ("/throttle/seconds", throttle.seconds, THROTTLE_SECONDS_MAX),
-        ] {
-            if !(1..=most).contains(&value) {
-                check.wrong(pointer, "out_of_range", format!("1 to {most}"));
-            }
-        }
-    }
-    if let Some(Some(fallback)) = &given.fallback {
-        if fallback.on.is_empty() && fallback.after_seconds.is_none() {
-            check.wrong("/fallback/on", "required", "which ends call for it");
-        }
-        if fallback.on.len() > FallbackTrigger::ALL.len() {
-            check.wrong("/fallback/on", "too_long", format!("at most {}", FallbackTrigger::ALL.len()));
-        }
-        let range = FALLBACK_AFTER_MIN..=FALLBACK_AFTER_MAX;
-        if fallback.after_seconds.is_some_and(|seconds| !range.contains(&seconds)) {
-            let detail = format!("{FALLBACK_AFTER_MIN} to {FALLBACK_AFTER_MAX}");
-            check.wrong("/fallback/after_seconds", "out_of_range", detail);
-        }
-    }
-    let dedupe_key = given.dedupe_key.as_ref().map(|key| check.line("/dedupe_key", key, DEDUPE_KEY_MAX));
-    check.finish()?;
-    Ok(Given { title, dedupe_key, ..given })
 }

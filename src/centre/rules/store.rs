@@ -10,6 +10,7 @@ use crate::domain::centre::fallback::RuleFallback;
 use crate::domain::centre::product::{MISSED_MESSAGES, PRODUCT_EVENTS, ProductEvent, Source};
 use crate::domain::centre::recipient::Recipient;
 use crate::domain::centre::rule::{RULES_MAX, RULES_OF_KEY_MAX, RuleRow, RuleStatus};
+use crate::domain::centre::send::MessagePriority;
 use crate::domain::centre::throttle::ThrottleBy;
 use crate::domain::member::Role;
 use crate::domain::tenant::TenantStatus;
@@ -118,6 +119,7 @@ pub fn update(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
             message_rule::waiting_seconds.eq(row.waiting_seconds),
             message_rule::schedule.eq(row.schedule.as_deref()),
             message_rule::schedule_next_at.eq(row.schedule_next_at),
+            message_rule::digest.eq(row.digest.as_deref()),
         ),
     ))
     .execute(connection)?;
@@ -248,6 +250,12 @@ fn check(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
     if is_product && row.schedule.is_some() {
         let detail = "the product tells what this key names: it has no schedule";
         return Err(Error::field("/schedule", "invalid", detail));
+    }
+    if row.digest.is_some() && row.schedule.is_some() {
+        return Err(Error::field("/digest", "invalid", "what sends by its schedule collects nothing"));
+    }
+    if row.digest.is_some() && row.priority == MessagePriority::Code.rank() {
+        return Err(Error::field("/digest", "invalid", "somebody waits for a code: it goes out at once"));
     }
     let template = templates::store::find(connection, row.tenant_id, row.template_id)?
         .ok_or_else(|| Error::field("/template_id", "invalid", "there is no such template"))?;

@@ -83,6 +83,7 @@ diesel::table! {
         waiting_seconds -> Nullable<BigInt>,
         schedule -> Nullable<Text>,
         schedule_next_at -> Nullable<BigInt>,
+        digest -> Nullable<Text>,
     }
 }
 
@@ -306,6 +307,29 @@ diesel::table! {
 }
 
 diesel::table! {
+    message_digest (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        rule_id -> BigInt,
+        hash -> Text,
+        customer_id -> Nullable<BigInt>,
+        agent_id -> Nullable<BigInt>,
+        event_count -> BigInt,
+        bytes -> BigInt,
+        created_at -> BigInt,
+        due_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    message_digest_event (digest_id, event_id) {
+        digest_id -> BigInt,
+        event_id -> BigInt,
+        tenant_id -> BigInt,
+    }
+}
+
+diesel::table! {
     message_test_send (id) {
         id -> BigInt,
         tenant_id -> BigInt,
@@ -332,6 +356,8 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(
     channel_account,
+    message_digest,
+    message_digest_event,
     message_event,
     message_rule,
     message_send,

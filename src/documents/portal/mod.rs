@@ -66,6 +66,7 @@ pages! {
     "routing" "routing" "Routing and the queue" "Guides" None;
     "timers" "timers" "Reminders and endings" "Guides" None;
     "messages" "messages" "Message centre" "Guides" None;
+    "message-rules" "message-rules" "Rules of messages" "Guides" None;
     "resuming" "resuming" "Resuming" "Guides" None;
     "proxies" "proxies" "Proxies and TLS" "Guides" None;
     "versioning" "versioning" "Changes and versions" "Guides" None;

@@ -17,6 +17,8 @@ text_enum! {
     DecisionKind {
         /// A message is sent.
         Send = "send",
+        /// The event is collected: it is sent with others in one message.
+        Digested = "digested",
         /// One of the rule's conditions does not hold.
         Conditions = "conditions",
         /// The same was sent within the rule's time.

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod apply;
 pub mod binding;
+pub mod digest;
 pub mod event;
 pub mod fallback;
 pub mod mailbox;

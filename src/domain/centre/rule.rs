@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::digest::RuleDigest;
 use super::fallback::RuleFallback;
 use super::recipient::{QuietHoursPolicy, Recipient};
 use super::schedule::RuleSchedule;
@@ -196,6 +197,8 @@ pub struct RuleRow {
     pub schedule: Option<String>,
     /// The next time of its schedule that was not told yet, unix milliseconds; `None`: there is none.
     pub schedule_next_at: Option<i64>,
+    /// The JSON of the [`RuleDigest`] by which it collects events; `None`: it sends for each.
+    pub digest: Option<String>,
 }
 
 impl RuleRow {
@@ -218,6 +221,11 @@ impl RuleRow {
     /// By which it sends by itself, instead of waiting for events.
     pub fn schedule(&self) -> Option<RuleSchedule> {
         serde_json::from_str(self.schedule.as_deref()?).ok()
+    }
+
+    /// How it collects events, instead of sending for each.
+    pub fn digest(&self) -> Option<RuleDigest> {
+        serde_json::from_str(self.digest.as_deref()?).ok()
     }
 
     /// Whether an event that is for this rule only, or for all, is for it: what has a schedule hears of nothing else.

@@ -1,9 +1,11 @@
 //! What reaches a webhook, how often, and what is said of it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::provider::{Act, Provider, is_signed};
-use super::{account, delivery_attempts, rule, sent, tell, text, whole_payload};
+use super::{account, delivery_attempts, rule, says, sent, tell, text, whole_payload};
 use crate::harness::{Desk, TestApp, eventually};
 
 /// A tenant with a webhook and a rule for `order.paid`; gives the account and its secret.
@@ -208,6 +210,52 @@ on_every_database! {
         assert!(reads < 200, "{reads} reads while nothing could be done");
         assert_eq!(provider.deliveries("/webhook").len(), 2);
     }
+}
+
+/// However many processes work on a DingTalk robot, in no window does it get more messages than its limit says.
+fn processes_keep_a_limit_together(kind: deskwire::db::DatabaseKind) {
+    crate::harness::run(kind, |app| async move {
+        let provider = Provider::start().await;
+        let desk = app.desk().await;
+        if app.kind().is_server() {
+            for _ in 0..3 {
+                app.second().await;
+            }
+        }
+        let (to, _) = account(&desk.admin, &provider, "dingtalk_robot", "/dingtalk").await;
+        let (count, window) = (5, Duration::from_secs(2));
+        let limit = json!({"limit": {"count": count, "seconds": window.as_secs()}});
+        desk.admin.patch(&format!("/channel-accounts/{to}"), limit).await.ok();
+        let template = says(&desk.admin).await;
+        rule(&desk.admin, "news", &template, &to, json!({})).await;
+        let events: Vec<Value> =
+            (0..25).map(|n| json!({"key": "news", "payload": {"text": n.to_string()}})).collect();
+        desk.admin.post("/message-events/batch", json!({"events": events})).await.status(202);
+        eventually("all are sent", || async { (provider.deliveries("/dingtalk").len() == 25).then_some(()) })
+            .await;
+        let times: Vec<_> = provider.deliveries("/dingtalk").iter().map(|one| one.at).collect();
+        // Times are kept in milliseconds; and who begins late, or is slow, only widens the gap.
+        let least = window - Duration::from_millis(5);
+        let gaps: Vec<Duration> = times.windows(count + 1).map(|some| some[count] - some[0]).collect();
+        assert!(gaps.iter().all(|gap| *gap >= least), "{gaps:?}");
+    });
+}
+
+#[test]
+fn a_process_on_sqlite_keeps_a_limit() {
+    processes_keep_a_limit_together(deskwire::db::DatabaseKind::Sqlite);
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn processes_on_postgresql_keep_a_limit_together() {
+    processes_keep_a_limit_together(deskwire::db::DatabaseKind::Postgresql);
+}
+
+#[cfg(feature = "mysql")]
+#[test]
+fn processes_on_mysql_keep_a_limit_together() {
+    processes_keep_a_limit_together(deskwire::db::DatabaseKind::Mysql);
 }
 
 /// Two processes on one store: each message goes out once.

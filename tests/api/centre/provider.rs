@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -36,6 +37,8 @@ pub struct Delivery {
     pub raw: String,
     /// The body; null when it is no JSON.
     pub body: Value,
+    /// When it was read.
+    pub at: Instant,
 }
 
 #[derive(Default)]
@@ -156,6 +159,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Delivery> {
         headers,
         body: serde_json::from_str(&raw).unwrap_or_default(),
         raw,
+        at: Instant::now(),
     })
 }
 
