@@ -117,8 +117,8 @@ metrics! {
     repairs: IntCounter "deskwire_feed_repairs_total" ();
     /// Cursors refused because they belong to another history.
     cursors_refused: IntCounter "deskwire_cursors_refused_total" ();
-    /// Attempts to send a message of the message centre that ended, by outcome.
-    message_attempts: IntCounterVec "deskwire_message_attempts_total" ("outcome");
+    /// Attempts to send a message of the message centre that ended, by channel and outcome.
+    message_attempts: IntCounterVec "deskwire_message_attempts_total" ("channel", "outcome");
     /// Database connections in use.
     pool_in_use: IntGauge "deskwire_pool_connections_in_use" ();
     /// Database connections that are open.

@@ -5,12 +5,12 @@ use super::store;
 use crate::centre::channels::Answer;
 use crate::centre::{accounts, fallbacks, receipts};
 use crate::db::{AnyConnection, time};
-use crate::domain::centre::account::AccountRow;
+use crate::domain::centre::account::{AccountRow, Channel};
 use crate::domain::centre::send::{
     AttemptRow, CODE_MAX, ERROR_MAX, MESSAGE_MAX, MessagePriority, Outcome, PROVIDER_MESSAGE_ID_MAX, Phase,
     SendEvent, SendRow,
 };
-use crate::domain::centre::verdict::{Attempted, Health, judge};
+use crate::domain::centre::verdict::{Attempted, judge};
 use crate::kernel::{ChannelAccountId, Error, IdGenerator, Result};
 
 /// An attempt that has ended.
@@ -27,14 +27,14 @@ pub(super) struct Ended {
 }
 
 /// Writes down how attempts of one account ended, in their order. What is no longer the claim's is left as it is. Gives the
-/// outcomes that were written.
+/// outcomes that were written, each with its channel.
 pub(super) fn complete(
     connection: &mut AnyConnection,
     account: ChannelAccountId,
     ended: &[Ended],
     ids: &IdGenerator,
     now: i64,
-) -> Result<Vec<Outcome>> {
+) -> Result<Vec<(Channel, Outcome)>> {
     let database_now = time::now(connection)?;
     let account = store::account(connection, account)?;
     let has_receipts = account.provider.has_receipts();
@@ -42,7 +42,7 @@ pub(super) fn complete(
         accounts::store::hold(connection, account.id)?;
     }
     let before = health(&account);
-    let (mut after, mut written): (Health, Vec<Outcome>) = (before, Vec::with_capacity(ended.len()));
+    let (mut after, mut written) = (before, Vec::with_capacity(ended.len()));
     let mut changed = Vec::with_capacity(ended.len());
     for one in ended {
         let (send, answer) = (&one.send, &one.answer);
@@ -97,7 +97,7 @@ pub(super) fn complete(
         if one.is_telling {
             after = after.after(answer.outcome, answer.retry_after_ms, now);
         }
-        written.push(answer.outcome);
+        written.push((account.provider.channel(), answer.outcome));
         changed.push(send.id);
     }
     fallbacks::make::follow(connection, ids, &changed, now)?;

@@ -30,7 +30,7 @@ use super::channels::transport::Transport;
 use super::tokens::Tokens;
 use crate::app::App;
 use crate::db::Db;
-use crate::domain::centre::account::Provider;
+use crate::domain::centre::account::{Channel, Provider};
 use crate::domain::centre::send::Outcome;
 use crate::journal::Journal;
 use crate::journal::fail_point::FailPoint;
@@ -71,8 +71,11 @@ impl Dispatch {
     /// With the handles of this server.
     pub fn new(app: &App, transport: Transport) -> Self {
         // An outcome that has not happened yet is told as 0, so that alarms can be written.
-        for outcome in Outcome::ALL {
-            app.metrics.message_attempts.with_label_values(&[outcome.as_str()]).inc_by(0);
+        for channel in Channel::ALL {
+            for outcome in Outcome::ALL {
+                let labels = [channel.as_str(), outcome.as_str()];
+                app.metrics.message_attempts.with_label_values(&labels).inc_by(0);
+            }
         }
         let vault = app.auth.vault().clone();
         let tokens = Tokens::new(app.db.clone(), app.clock.clone(), vault.clone(), transport.clone());

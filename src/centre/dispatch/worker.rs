@@ -40,9 +40,10 @@ type Running = FuturesUnordered<BoxFuture<'static, Ended>>;
 
 impl Dispatch {
     /// Counts outcomes.
-    pub(super) fn count(&self, outcomes: &[Outcome]) {
-        for outcome in outcomes {
-            self.metrics.message_attempts.with_label_values(&[outcome.as_str()]).inc();
+    pub(super) fn count(&self, outcomes: &[(Channel, Outcome)]) {
+        for (channel, outcome) in outcomes {
+            let labels = [channel.as_str(), outcome.as_str()];
+            self.metrics.message_attempts.with_label_values(&labels).inc();
         }
     }
 }

@@ -150,10 +150,9 @@ fn prepare(connection: &mut AnyConnection, now: i64) -> Result<Vec<Prepared>> {
                 let (made, receivers) =
                     reach(connection, rule, (event.customer_id, event.agent_id), made, now)?;
                 let readers = || receivers.iter().filter_map(|receiver| receiver.locale.as_deref());
-                // A version that cannot be read reaches nobody.
-                let translated = Translated::of(version, &payload, readers()).unwrap_or_default();
+                let translated = Translated::of(version, &payload, readers());
                 let (number, locale) =
-                    version.map_or((0, None), |version| (version.version, version.locale.clone()));
+                    version.map_or((0, None), |version| (version.version, version.contents.locale.clone()));
                 let is_sent = made.decision == DecisionKind::Send;
                 let plan = if is_sent { Plan::of(rule, versions, &payload, readers()) } else { None };
                 let (rule, version) = (rule.clone(), number);

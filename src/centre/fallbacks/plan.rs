@@ -9,7 +9,7 @@ use crate::domain::centre::apply::rendered;
 use crate::domain::centre::fallback::{FallbackRow, Next, RuleFallback};
 use crate::domain::centre::rule::RuleRow;
 use crate::domain::centre::send::{ERROR_MAX, SendRow, SendStatus};
-use crate::domain::centre::template::{Rendered, Said, Translated, VersionRow};
+use crate::domain::centre::template::{Published, Rendered, Said, Translated};
 use crate::kernel::MessageTemplateId;
 
 /// What a rule sends instead of its messages about one event.
@@ -33,23 +33,19 @@ impl Plan {
     /// Of a rule with this payload, for receivers who read these languages; `None` when it has no fallback.
     pub fn of<'a>(
         rule: &RuleRow,
-        versions: &HashMap<MessageTemplateId, VersionRow>,
+        versions: &HashMap<MessageTemplateId, Published>,
         payload: &Value,
         readers: impl Iterator<Item = &'a str>,
     ) -> Option<Self> {
         let fallback = rule.fallback()?;
         let version = versions.get(&fallback.template_id);
-        let said = rendered(version, payload).unwrap_or_else(|error| {
-            log::error!(target: "deskwire::centre", "the fallback of rule {} is unreadable: {error}", rule.id);
-            Err("the template cannot be read".to_owned())
-        });
-        let (rendered, fault) = match said {
+        let (rendered, fault) = match rendered(version, payload) {
             Ok(rendered) => (Some(rendered), String::new()),
             Err(fault) => (None, fault),
         };
-        let (number, locale) = version.map_or((0, None), |version| (version.version, version.locale.clone()));
-        // What cannot be read was told above.
-        let translated = Translated::of(version, payload, readers).unwrap_or_default();
+        let (number, locale) =
+            version.map_or((0, None), |version| (version.version, version.contents.locale.clone()));
+        let translated = Translated::of(version, payload, readers);
         Some(Self { fallback, version: number, rendered, fault, locale, translated })
     }
 

@@ -168,8 +168,8 @@ pub async fn simulate(
             let wishes = (MessagePriority::from_rank(rule.priority), rule.quiet_hours);
             let readers: Vec<String> = receivers.iter().filter_map(|one| one.locale.clone()).collect();
             let readers = || readers.iter().map(String::as_str);
-            let translated = Translated::of(version, payload, readers())?;
-            let locale = version.and_then(|version| version.locale.clone());
+            let translated = Translated::of(version, payload, readers());
+            let locale = version.and_then(|version| version.contents.locale.clone());
             let mut receivers = delivered(receivers, wishes, at, (locale.as_ref(), &translated));
             let applied = throttle::tried(connection, &rule, applied, &mut receivers, now)?;
             let plan = match applied.decision {

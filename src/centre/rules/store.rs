@@ -5,12 +5,13 @@ use diesel::prelude::*;
 use crate::centre::{accounts, recipients, templates};
 use crate::db::AnyConnection;
 use crate::db::schema::{chat_group, member, message_rule, tenant};
-use crate::domain::centre::account::{AccountRow, Channel};
+use crate::domain::centre::account::{AccountRow, Channel, Provider};
 use crate::domain::centre::fallback::RuleFallback;
 use crate::domain::centre::product::{MISSED_MESSAGES, PRODUCT_EVENTS, ProductEvent, Source};
 use crate::domain::centre::recipient::Recipient;
 use crate::domain::centre::rule::{RULES_MAX, RULES_OF_KEY_MAX, RuleRow, RuleStatus};
 use crate::domain::centre::send::MessagePriority;
+use crate::domain::centre::template::TemplateRow;
 use crate::domain::centre::throttle::ThrottleBy;
 use crate::domain::member::Role;
 use crate::domain::tenant::TenantStatus;
@@ -264,6 +265,7 @@ fn check(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
     if account.provider.channel() != template.channel {
         return Err(Error::field("/account_id", "invalid", "the account is not of the template's channel"));
     }
+    check_content(connection, &template, account.provider, "/template_id")?;
     if let Some(fallback) = row.fallback() {
         check_fallback(connection, row.tenant_id, &fallback, &account, template.channel)?;
     }
@@ -292,6 +294,27 @@ fn check(connection: &mut AnyConnection, row: &RuleRow) -> Result<()> {
     }
 }
 
+/// Whether a provider can send what a template says: as it is published, or as it is drafted while it is not.
+fn check_content(
+    connection: &mut AnyConnection,
+    template: &TemplateRow,
+    provider: Provider,
+    pointer: &str,
+) -> Result<()> {
+    let mut published = templates::store::published(connection, template.tenant_id, &[template.id])?;
+    let contents = match published.remove(&template.id) {
+        Some(published) => published.contents,
+        None => template.read()?.0,
+    };
+    match contents.lacks(provider) {
+        None => Ok(()),
+        Some(what) => {
+            let detail = format!("the template has no {what}, which the provider {provider} needs");
+            Err(Error::field(pointer, "invalid", detail))
+        }
+    }
+}
+
 /// Whether what is sent instead can be, of a rule with this account and channel.
 fn check_fallback(
     connection: &mut AnyConnection,
@@ -311,6 +334,7 @@ fn check_fallback(
     if account.provider.channel() != template.channel {
         return refused("account_id", "the account is not of the template's channel");
     }
+    check_content(connection, &template, account.provider, "/fallback/template_id")?;
     if template.channel.has_recipients() && !channel.has_recipients() {
         return refused("template_id", "the rule has no recipients whom its fallback could be for");
     }

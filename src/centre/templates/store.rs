@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use crate::db::AnyConnection;
 use crate::db::schema::{message_rule, message_template, message_template_version};
-use crate::domain::centre::template::{TEMPLATES_MAX, TemplateRow, VersionRow};
+use crate::domain::centre::template::{Published, TEMPLATES_MAX, TemplateRow, VersionRow};
 use crate::kernel::{Code, Error, MessageTemplateId, Result, TenantId};
 
 /// A template that is not deleted.
@@ -41,15 +41,16 @@ pub fn list(
         .load(connection)?)
 }
 
-/// The published versions of these templates, by template; those without one are left out.
+/// The published versions of these templates, by template; those without one are left out, and one that cannot be read, of
+/// which the log tells.
 pub fn published(
     connection: &mut AnyConnection,
     tenant: TenantId,
     ids: &[MessageTemplateId],
-) -> Result<HashMap<MessageTemplateId, VersionRow>> {
+) -> Result<HashMap<MessageTemplateId, Published>> {
     let mut found = HashMap::new();
     for id in ids {
-        let version = message_template_version::table
+        let version: Option<VersionRow> = message_template_version::table
             .inner_join(
                 message_template::table.on(message_template::id
                     .eq(message_template_version::template_id)
@@ -60,7 +61,10 @@ pub fn published(
             .select(VersionRow::as_select())
             .get_result(connection)
             .optional()?;
-        found.extend(version.map(|version: VersionRow| (*id, version)));
+        match version.as_ref().map(Published::try_from).transpose() {
+            Ok(version) => found.extend(version.map(|version| (*id, version))),
+            Err(error) => log::error!(target: "deskwire::centre", "template {id} cannot be applied: {error}"),
+        }
     }
     Ok(found)
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::digest::RuleDigest;
 use super::event::DecisionKind;
 use super::rule::{Condition, RuleRow};
-use super::template::{Fault, Rendered, VersionRow, render_text};
+use super::template::{Fault, Published, Rendered, render_text};
 use crate::kernel::secret::token_hash;
 use crate::kernel::{Error, MemberId, Result};
 
@@ -56,8 +56,8 @@ pub struct About<'a> {
     pub is_digest: bool,
 }
 
-/// Applies a rule with the published version of its template. Fails only when the store holds what cannot be read.
-pub fn apply(rule: &RuleRow, version: Option<&VersionRow>, about: About<'_>) -> Result<Applied> {
+/// Applies a rule with the published version of its template. Fails only when the rule cannot be read.
+pub fn apply(rule: &RuleRow, version: Option<&Published>, about: About<'_>) -> Result<Applied> {
     if !about.is_digest {
         let conditions = rule.read_conditions()?;
         if let Some(broken) = conditions.iter().find(|condition| !condition.holds(about.payload)) {
@@ -71,8 +71,7 @@ pub fn apply(rule: &RuleRow, version: Option<&VersionRow>, about: About<'_>) -> 
     let Some(version) = version else {
         return Ok(Applied::not(DecisionKind::Unpublished, UNPUBLISHED));
     };
-    let (contents, variables) = version.read()?;
-    let said = contents.content.render(&variables, about.payload);
+    let said = version.contents.content.render(&version.variables, about.payload);
     let said = said.and_then(|rendered| Ok((rendered, dedupe(rule, about)?)));
     Ok(said.map_or_else(Applied::of_fault, |(rendered, dedupe)| Applied {
         rendered: Some(rendered),
@@ -93,16 +92,11 @@ fn collected(rule: &RuleRow, digest: &RuleDigest, about: About<'_>) -> std::resu
     Ok(Applied { dedupe, digest: Some(together), ..Applied::not(DecisionKind::Digested, "") })
 }
 
-/// What the published version of a template says of a payload, or why it can say nothing. Fails only when the store holds
-/// what cannot be read.
-pub fn rendered(
-    version: Option<&VersionRow>,
-    payload: &Value,
-) -> Result<std::result::Result<Rendered, String>> {
-    let Some(version) = version else { return Ok(Err(UNPUBLISHED.to_owned())) };
-    let (contents, variables) = version.read()?;
-    let said = contents.content.render(&variables, payload);
-    Ok(said.map_err(|fault| format!("{}: {}", fault.pointer, fault.detail)))
+/// What the published version of a template says of a payload, or why it can say nothing.
+pub fn rendered(version: Option<&Published>, payload: &Value) -> std::result::Result<Rendered, String> {
+    let version = version.ok_or_else(|| UNPUBLISHED.to_owned())?;
+    let said = version.contents.content.render(&version.variables, payload);
+    said.map_err(|fault| format!("{}: {}", fault.pointer, fault.detail))
 }
 
 /// What tells whether two events are the same to a rule; those of two customers never are.

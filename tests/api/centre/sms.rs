@@ -148,15 +148,29 @@ on_every_database! {
         assert_eq!((&done["send"]["may_duplicate"], done["attempts"].as_array().unwrap().len()), (&json!(true), 2));
     }
 
-    /// A template that says nothing for the provider fails its sends, and nothing goes out.
+    /// A rule whose template says nothing for the provider is refused, also as a fallback; one that came to say nothing later
+    /// fails its sends, and nothing goes out.
     async fn what_the_provider_cannot_say_fails(app: TestApp) {
         let provider = Provider::start().await;
         for (kind, sms) in KINDS.into_iter().zip([json!({"text": "hi"}), json!({"text": "hi"}), json!({"code": "S"})]) {
             let desk = app.desk().await;
             let to = account(&desk.admin, &provider, kind, SECRET).await;
-            let template = published(&desk.admin, json!({"name": "other", "channel": "sms", "sms": sms})).await;
+            let other = published(&desk.admin, json!({"name": "other", "channel": "sms", "sms": sms.clone()})).await;
+            let template = code_template(&desk.admin).await;
             let recipients = phone(&desk.admin, "+14158675309").await;
-            rule(&desk.admin, "sign.in", &template, &text(&to["id"]), json!({"recipients": recipients})).await;
+            let made = rule(&desk.admin, "sign.in", &template, &text(&to["id"]), json!({"recipients": recipients})).await;
+            let fallback = json!({"template_id": other, "account_id": to["id"], "on": ["failed"]});
+            for (change, pointer) in [
+                (json!({"template_id": other}), "/template_id"),
+                (json!({"fallback": fallback}), "/fallback/template_id"),
+            ] {
+                let refused = desk.admin.patch(&format!("/message-rules/{made}"), change).await;
+                let refused = refused.refused(422, "validation_failed");
+                assert_eq!(refused["errors"][0]["pointer"], pointer, "{}", kind.0);
+            }
+            let path = format!("/message-templates/{template}");
+            desk.admin.patch(&path, json!({"sms": sms, "variables": []})).await.ok();
+            desk.admin.post(&format!("{path}/publish"), json!({})).await.ok();
             let event = tell(&desk.admin, "sign.in", json!({})).await;
             let failed = sent(&desk.admin, &event, "failed").await;
             assert_eq!(failed["send"]["reason"], "content");

@@ -17,13 +17,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use render::{render_text, samples};
-pub use translations::{Contents, Said, Translated, Translation};
+pub use translations::{Contents, Published, Said, Translated, Translation};
 pub use wechat::{
     FIELD_NAME_MAX, FIELDS_MAX, LIBRARY_ID_MAX, LINK_MAX, OPENED_PATH_MAX, WECHAT_TEMPLATE_ID_MAX,
     WechatContent, WechatField, WechatMiniProgram,
 };
 
-use super::account::Channel;
+use super::account::{Channel, Provider};
 use crate::db::schema::{message_template, message_template_version};
 use crate::kernel::{MessageTemplateId, TenantId};
 use crate::text_enum;
@@ -221,6 +221,17 @@ pub enum Content {
 }
 
 impl Content {
+    /// What a provider needs that is not here; `None`: it can send this.
+    pub fn lacks(&self, provider: Provider) -> Option<&'static str> {
+        match (self, provider) {
+            (Self::Sms(sms), Provider::AliyunSms | Provider::TencentSms) if sms.code.is_none() => {
+                Some("code")
+            }
+            (Self::Sms(sms), Provider::TwilioSms) if sms.text.is_none() => Some("text"),
+            _ => None,
+        }
+    }
+
     /// The channel that it is for.
     pub const fn channel(&self) -> Channel {
         match self {

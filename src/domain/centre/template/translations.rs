@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Content, Fault, Rendered, TRANSLATIONS_MAX, TemplateRow, Variable, VersionRow};
+use crate::domain::centre::account::Provider;
 use crate::kernel::{Error, Result, text};
 
 /// A content in another language.
@@ -33,6 +34,12 @@ impl Contents {
     pub fn stored_translations(&self) -> Option<String> {
         let some = !self.translations.is_empty();
         some.then(|| crate::db::types::json_text(&self.translations))
+    }
+
+    /// What a provider needs that is not there, in one of the languages; `None`: it can send this.
+    pub fn lacks(&self, provider: Provider) -> Option<&'static str> {
+        let all = std::iter::once(&self.content).chain(self.translations.iter().map(|one| &one.content));
+        all.filter_map(|content| content.lacks(provider)).next()
     }
 
     /// The translation for whoever reads this language; `None`: the content itself. The nearest that is there is taken, first
@@ -109,6 +116,26 @@ impl VersionRow {
     }
 }
 
+/// A published version, read once for all that is made of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Published {
+    /// The version, from 1.
+    pub version: i64,
+    /// What it says.
+    pub contents: Contents,
+    /// What it may name.
+    pub variables: Vec<Variable>,
+}
+
+impl TryFrom<&VersionRow> for Published {
+    type Error = Error;
+
+    fn try_from(row: &VersionRow) -> Result<Self> {
+        let (contents, variables) = row.read()?;
+        Ok(Self { version: row.version, contents, variables })
+    }
+}
+
 fn read(
     locale: Option<&String>,
     content: &str,
@@ -145,17 +172,14 @@ pub struct Translated {
 }
 
 impl Translated {
-    /// Of a version and a payload, for receivers who read these languages. Fails when the version cannot be read.
+    /// Of a version and a payload, for receivers who read these languages.
     pub fn of<'a>(
-        version: Option<&VersionRow>,
+        version: Option<&Published>,
         payload: &Value,
         readers: impl Iterator<Item = &'a str>,
-    ) -> Result<Self> {
+    ) -> Self {
         let mut translated = Self::default();
-        let Some(version) = version.filter(|version| version.translations.is_some()) else {
-            return Ok(translated);
-        };
-        let (contents, variables) = version.read()?;
+        let Some(Published { contents, variables, .. }) = version else { return translated };
         for reader in readers {
             let Some(one) = contents.for_reader(Some(reader)) else { continue };
             if translated.of.contains_key(reader) {
@@ -163,7 +187,7 @@ impl Translated {
             }
             let known = translated.said.iter().position(|said| said.locale == one.locale);
             let index = known.unwrap_or_else(|| {
-                let rendered = one.content.render(&variables, payload);
+                let rendered = one.content.render(variables, payload);
                 let rendered =
                     rendered.map_err(|fault| format!("{}: {}: {}", one.locale, fault.pointer, fault.detail));
                 translated.said.push(Said { locale: one.locale.clone(), rendered });
@@ -171,7 +195,7 @@ impl Translated {
             });
             translated.of.insert(reader.to_owned(), index);
         }
-        Ok(translated)
+        translated
     }
 
     /// What whoever reads this language is told; `None`: the template's own content.
