@@ -2,7 +2,8 @@
 //!
 //! Something happens (`events`, told by the API or read from the log); each active rule with its key is applied to it
 //! (`rules`, `events::expand`), and makes one send from the published version of its template (`templates`), or one for
-//! each of its recipients (`recipients`, `identities`, `bindings`, `opt_outs`); workers hand sends to their channel account
+//! each of its recipients (`recipients`, `identities`, `bindings`, `opt_outs`), but none to an address that takes no more
+//! (`suppressions`); workers hand sends to their channel account
 //! (`accounts`, `dispatch`, `tokens`, `channels`) and write down what the provider said (`sends`), at once and later
 //! (`receipts`); what does not reach its person is followed by something else (`fallbacks`), or sent again by people, also
 //! many at once (`retries`). Receivers end what they do not want (`unsubscribe`). `test_sends` tries a template past all of
@@ -29,6 +30,7 @@ pub mod recipients;
 pub mod retries;
 pub mod rules;
 pub mod sends;
+pub mod suppressions;
 pub mod templates;
 pub mod test_sends;
 pub mod tokens;
@@ -56,6 +58,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     rules::routes(config);
     recipients::routes(config);
     opt_outs::routes(config);
+    suppressions::routes(config);
     identities::routes(config);
     bindings::routes(config);
     events::routes(config);

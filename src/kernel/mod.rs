@@ -21,5 +21,5 @@ pub use id::{
     AssignmentId, ChannelAccountId, ConversationId, GroupId, IdGenerator, IdentityKeyId, MemberId,
     MessageBindingId, MessageEventId, MessageIdentityId, MessageReceiptId, MessageRecipientId, MessageRuleId,
     MessageSendId, MessageTemplateId, NotificationId, OfferId, OptOutId, PersonId, PresenceChangeId,
-    SessionId, TenantId, TransferId,
+    SessionId, SuppressionId, TenantId, TransferId,
 };
