@@ -2,12 +2,11 @@
 //!
 //! Something happens (`events`, told by the API or read from the log); each active rule with its key is applied to it
 //! (`rules`, `events::expand`), and makes one send from the published version of its template (`templates`), or one for
-//! each of its recipients (`recipients`, `identities`, `bindings`, `opt_outs`), but none to an address that takes no more
-//! (`suppressions`); workers hand sends to their channel account
-//! (`accounts`, `dispatch`, `tokens`, `channels`) and write down what the provider said (`sends`), at once and later
-//! (`receipts`); what does not reach its person is followed by something else (`fallbacks`), or sent again by people, also
-//! many at once (`retries`). Receivers end what they do not want (`unsubscribe`). `test_sends` tries a template past all of
-//! that.
+//! each of its recipients (`recipients`, `identities`, `bindings`, `opt_outs`), but none to an address that takes no
+//! more (`suppressions`); workers hand sends to their channel account (`accounts`, `dispatch`, `tokens`, `channels`)
+//! and write down what the provider said (`sends`), at once and later (`receipts`); what does not reach its person is
+//! followed by something else (`fallbacks`), or sent again by people, also many at once (`retries`). Receivers end what
+//! they do not want (`unsubscribe`). `test_sends` tries a template past all of that.
 //!
 //! Owns the tables of the message centre and the routes of those names. Does not own what a send may become, nor what
 //! follows from a provider's answer (`domain::centre`): those are pure rules.

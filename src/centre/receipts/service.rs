@@ -34,8 +34,9 @@ pub async fn account(app: &App, token: &str) -> Result<(AccountRow, Config)> {
     }
 }
 
-/// Stores and applies what a provider reports of an account's messages, and what is answered to them. Errors: `malformed_json`, `forbidden` when it is
-/// not signed as the provider signs, `payload_too_large` when there are more than [`REPORTS_MAX`].
+/// Stores and applies what a provider reports of an account's messages, and what is answered to them. Errors:
+/// `malformed_json`, `forbidden` when it is not signed as the provider signs, `payload_too_large` when there are more
+/// than [`REPORTS_MAX`].
 pub async fn take(app: &App, account: &AccountRow, config: &Config, callback: Callback<'_>) -> Result<()> {
     let Brought { reports: found, answered } = brought(config, callback)?;
     if found.len() > REPORTS_MAX {

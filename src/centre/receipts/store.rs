@@ -62,8 +62,8 @@ pub fn first_body(
     Ok(true)
 }
 
-/// Whether what has this name comes for the first time. It is never forgotten: a signature that has no time of its own counts
-/// for ever.
+/// Whether what has this name comes for the first time. It is never forgotten: a signature that has no time of its own
+/// counts for ever.
 pub fn is_first(
     connection: &mut AnyConnection,
     (tenant, account): (TenantId, ChannelAccountId),

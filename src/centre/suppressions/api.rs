@@ -80,8 +80,8 @@ pub struct ListMessageSuppressions {
 
 /// Create a suppression
 ///
-/// From now on nothing is sent to the address on this channel, neither codes nor what is queued already: it is `suppressed`
-/// (`address_suppressed`). One that is there already is answered as it is.
+/// From now on nothing is sent to the address on this channel, neither codes nor what is queued already: it is
+/// `suppressed` (`address_suppressed`). One that is there already is answered as it is.
 #[utoipa::path(tag = "message-centre", request_body = CreateMessageSuppression, responses(
     (status = 201, description = "Written down.", body = MessageSuppression),
 ))]
@@ -98,8 +98,8 @@ pub async fn create_message_suppression(
 
 /// List suppressions
 ///
-/// Those that were learned from providers and those that the staff wrote down, in the order of their ids. Supervisors and
-/// administrators.
+/// Those that were learned from providers and those that the staff wrote down, in the order of their ids. Supervisors
+/// and administrators.
 #[utoipa::path(tag = "message-centre", params(ListMessageSuppressions), responses(
     (status = 200, description = "A page of suppressions.", body = Page<MessageSuppression>),
 ))]
@@ -117,8 +117,8 @@ pub async fn list_message_suppressions(
 
 /// Delete a suppression
 ///
-/// The address is sent messages again, and stands here again when its provider still refuses it; what was suppressed stays
-/// so.
+/// The address is sent messages again, and stands here again when its provider still refuses it; what was suppressed
+/// stays so.
 #[utoipa::path(
     tag = "message-centre", params(("id" = SuppressionId, Path, description = "The suppression.")),
     responses((status = 204, description = "Deleted.")),

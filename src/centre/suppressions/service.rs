@@ -14,8 +14,8 @@ use crate::http::page::{Page, PageQuery};
 use crate::kernel::secret::token_hash;
 use crate::kernel::{Error, Result, SuppressionId};
 
-/// The suppressions of the tenant in the order of their ids; only those of this channel, and of this address, when they are
-/// given. Errors: `forbidden`.
+/// The suppressions of the tenant in the order of their ids; only those of this channel, and of this address, when they
+/// are given. Errors: `forbidden`.
 pub async fn list(
     app: &App,
     actor: Actor,

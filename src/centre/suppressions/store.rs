@@ -58,8 +58,8 @@ pub fn learn(
     add(connection, &row)
 }
 
-/// The suppressions of the tenant in the order of their ids, after this one, at most `limit`; only those of this channel,
-/// and of an address in one of these forms, when they are given.
+/// The suppressions of the tenant in the order of their ids, after this one, at most `limit`; only those of this
+/// channel, and of an address in one of these forms, when they are given.
 pub fn list(
     connection: &mut AnyConnection,
     tenant: TenantId,

@@ -69,8 +69,8 @@ pub struct MessageTest {
     /// Whether somebody with this address has an opt-out on this channel. A test is sent all the same; what a rule makes
     /// may not be.
     opted_out: bool,
-    /// Whether this address has a suppression on this channel. A test is sent all the same, to see whether the provider still
-    /// refuses it; what a rule makes is not.
+    /// Whether this address has a suppression on this channel. A test is sent all the same, to see whether the provider
+    /// still refuses it; what a rule makes is not.
     suppressed: bool,
     /// How long the provider took, in milliseconds.
     duration_ms: i64,

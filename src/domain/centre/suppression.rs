@@ -1,7 +1,8 @@
 //! Suppressions: addresses to which nothing is sent, because nobody is there, or whoever is does not want it.
 //!
-//! Owns what a provider must say for an address to be one of them, and how addresses are compared. Invariant: only what the
-//! provider's documents say of the address itself counts, never what is said of a message, an account or the moment.
+//! Owns what a provider must say for an address to be one of them, and how addresses are compared. Invariant: only what
+//! the provider's documents say of the address itself counts, never what is said of a message, an account or the
+//! moment.
 
 use diesel::prelude::*;
 
@@ -72,8 +73,7 @@ pub fn comparable(channel: Channel, address: &str) -> String {
     }
 }
 
-/// What the answer to an attempt says of the address. A code that is refused otherwise than because of the receiver says
-/// nothing of it.
+/// What the answer to an attempt says of the address. A refusal that is not because of the receiver says nothing of it.
 pub fn learned(provider: Provider, outcome: Outcome, code: Option<&str>) -> Option<SuppressionReason> {
     let code = code.filter(|_| outcome == Outcome::Recipient)?;
     match provider {
@@ -102,15 +102,15 @@ pub fn reported(provider: Provider, code: Option<&str>) -> Option<SuppressionRea
 /// The phone answered STOP (Error and Warning Dictionary of Twilio).
 const TWILIO_STOPPED: &str = "21610";
 
-/// Whether a refusal of the receiver such as `550 5.1.1` says that there is no such mailbox (X.1.1), or that its domain takes
-/// no mail at all (X.1.10). X.1.2 is also said by a server whose own DNS fails, and X.2.1 by Gmail of a mailbox that gets
-/// too much at the moment.
+/// Whether a refusal of the receiver such as `550 5.1.1` says that there is no such mailbox (X.1.1), or that its domain
+/// takes no mail at all (X.1.10). X.1.2 is also said by a server whose own DNS fails, and X.2.1 by Gmail of a mailbox
+/// that gets too much at the moment.
 fn is_no_mailbox(code: &str) -> bool {
     code.starts_with('5') && matches!(code.split_once(' '), Some((_, "5.1.1" | "5.1.10")))
 }
 
-/// What a text message asks for that came to Twilio. `kind` is its `OptOutType`, which a messaging service with words of its
-/// own (Advanced Opt-Out) adds; without it Twilio's usual words count, alone and in either case.
+/// What a text message asks for that came to Twilio. `kind` is its `OptOutType`, which a messaging service with words
+/// of its own (Advanced Opt-Out) adds; without it Twilio's usual words count, alone and in either case.
 pub fn word(kind: Option<&str>, body: &str) -> Option<Word> {
     let said = kind.unwrap_or(body).trim().to_ascii_uppercase();
     match said.as_str() {

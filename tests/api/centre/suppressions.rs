@@ -105,8 +105,8 @@ on_every_database! {
         assert_ne!(theirs, path, "each tenant has its own");
     }
 
-    /// It holds for what comes and for what is queued, for codes as well, as long as it is there; only on its channel, for its
-    /// tenant, and at this address.
+    /// It holds for what comes and for what is queued, for codes as well, as long as it is there; only on its channel,
+    /// for its tenant, and at this address.
     async fn nothing_is_sent_to_the_address(app: TestApp) {
         let (provider, postbox) = (Provider::start().await, Postbox::start(Tls::Never).await);
         for priority in ["notice", "code"] {
@@ -154,8 +154,8 @@ on_every_database! {
         }
     }
 
-    /// Where the rule says so, whoever has no other address on the channel is told otherwise: at once, and when what was
-    /// queued is held back; who has opted out is not. A fallback has an address of its own.
+    /// Where the rule says so, whoever has no other address on the channel is told otherwise: at once, and when what
+    /// was queued is held back; who has opted out is not. A fallback has an address of its own.
     async fn a_suppressed_address_calls_for_the_fallback(app: TestApp) {
         let (provider, postbox) = (Provider::start().await, Postbox::start(Tls::Never).await);
         for (on, told) in [(json!(["no_address"]), true), (json!(["failed", "undelivered", "expired"]), false)] {

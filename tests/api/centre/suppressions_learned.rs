@@ -46,8 +46,8 @@ async fn texts(app: &TestApp, path: &str, name: &str, body: &str, kind: Option<&
 }
 
 on_every_database! {
-    /// A provider refuses a phone for good: it is remembered once, also by what is sent again by hand, until somebody deletes
-    /// it; what the provider refuses still is learned anew.
+    /// A provider refuses a phone for good: it is remembered once, also by what is sent again by hand, until somebody
+    /// deletes it; what the provider refuses still is learned anew.
     async fn a_refused_phone_is_remembered(app: TestApp) {
         let provider = Provider::start().await;
         for (kind, act, code) in [(KINDS[2], STOPPED, "21610"), (KINDS[1], BLACKLISTED, "FailedOperation.PhoneNumberInBlacklist")] {
@@ -79,7 +79,8 @@ on_every_database! {
         }
     }
 
-    /// Of a mail server only that there is no such mailbox, said of the receiver; whoever has another address is reached there.
+    /// Of a mail server only that there is no such mailbox, said of the receiver; whoever has another address is
+    /// reached there.
     async fn a_mailbox_that_is_none_is_remembered(app: TestApp) {
         let desk = app.desk().await;
         let (admin, postbox) = (&desk.admin, Postbox::start(Tls::Never).await);
@@ -115,7 +116,8 @@ on_every_database! {
         assert_eq!(postbox.letters().len(), 1);
     }
 
-    /// A receipt may say so as well, also one that comes before the answer to its own message; a repeated one says nothing new.
+    /// A receipt may say so as well, also one that comes before the answer to its own message; a repeated one says
+    /// nothing new.
     async fn a_receipt_may_say_so(app: TestApp) {
         let provider = Provider::start().await;
         for (kind, code, learned) in [
@@ -177,8 +179,8 @@ on_every_database! {
         }
     }
 
-    /// STOP ends messages to a phone, also what is queued, and START begins them anew; each answer counts once, and only with
-    /// Twilio's signature; what the staff wrote down stays.
+    /// STOP ends messages to a phone, also what is queued, and START begins them anew; each answer counts once, and
+    /// only with Twilio's signature; what the staff wrote down stays.
     async fn a_phone_answers_stop_and_start(app: TestApp) {
         let provider = Provider::start().await;
         let (desk, to) = wired(&app, &provider, KINDS[2], json!({})).await;
