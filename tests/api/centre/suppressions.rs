@@ -17,6 +17,13 @@ pub async fn all(admin: &Client) -> Vec<Value> {
     admin.get("/message-suppressions").await.ok()["data"].as_array().unwrap().clone()
 }
 
+/// Deletes every suppression of a tenant.
+pub async fn forget(admin: &Client) {
+    for one in all(admin).await {
+        admin.delete(&format!("/message-suppressions/{}", text(&one["id"]))).await.status(204);
+    }
+}
+
 /// Writes one down; gives its path.
 async fn suppress(admin: &Client, channel: &str, address: &str) -> String {
     let body = json!({"channel": channel, "address": address});

@@ -7,7 +7,7 @@ use super::provider::{Act, Provider};
 use super::receipts::{PUBLIC, bring, form};
 use super::sms::{KINDS, phone, wired};
 use super::sms_provider::{BLACKLISTED, SECRET, STOPPED};
-use super::suppressions::{PHONE, all, is_held};
+use super::suppressions::{PHONE, all, forget, is_held};
 use super::{expanded, mail, rule, sent, tell, text};
 use crate::harness::{Client, TestApp, eventually};
 
@@ -16,12 +16,6 @@ async fn only(admin: &Client) -> Value {
     let all = all(admin).await;
     assert_eq!(all.len(), 1, "{all:?}");
     json!([all[0]["channel"], all[0]["address"], all[0]["reason"], all[0]["code"]])
-}
-
-/// Deletes the only suppression of a tenant.
-async fn delete(admin: &Client) {
-    let id = text(&all(admin).await[0]["id"]);
-    admin.delete(&format!("/message-suppressions/{id}")).await.status(204);
 }
 
 /// Brings a text message as Twilio does, signed by this token.
@@ -66,11 +60,11 @@ on_every_database! {
                 let held = sent(admin, &event, "suppressed").await;
                 assert_eq!((&held["send"]["reason"], held["attempts"].as_array().unwrap().len()), (&json!("address_suppressed"), 1));
                 assert_eq!(provider.deliveries(kind.1).len(), before + 1);
-                delete(admin).await;
+                forget(admin).await;
                 let event = tell(admin, "sign.in", json!({"code": "3"})).await;
                 sent(admin, &event, "failed").await;
                 assert_eq!(only(admin).await, json!(["sms", PHONE, "opted_out", code]));
-                delete(admin).await;
+                forget(admin).await;
                 provider.always(kind.1, None);
                 let event = tell(admin, "sign.in", json!({"code": "4"})).await;
                 sent(admin, &event, "success").await;
@@ -106,7 +100,7 @@ on_every_database! {
             assert_eq!(only(admin).await, json!(["email", "eva@mail.example", "bounced", code]));
             is_held(admin, "order.paid", json!({"number": "3"})).await;
             if code == "550 5.1.1" {
-                delete(admin).await;
+                forget(admin).await;
             }
         }
         let person = text(&admin.get("/message-recipients").await.ok()["data"][0]["id"]);
@@ -166,7 +160,7 @@ on_every_database! {
                 true => {
                     assert_eq!(only(admin).await, json!(["sms", PHONE, "opted_out", code]));
                     is_held(admin, "sign.in", json!({"code": "2"})).await;
-                    delete(admin).await;
+                    forget(admin).await;
                 }
                 false => assert!(all(admin).await.is_empty(), "{code}"),
             }
