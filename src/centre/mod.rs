@@ -1,12 +1,13 @@
 //! The message centre: events, rules, messages, and the accounts through which they go out.
 //!
 //! Something happens (`events`, told by the API or read from the log); each active rule with its key is applied to it
-//! (`rules`, `events::expand`), or collects it with others (`digests`), and makes one send from the published version of its template (`templates`), or one for
-//! each of its recipients (`recipients`, `identities`, `bindings`, `opt_outs`); workers hand sends to their channel account
-//! (`accounts`, `dispatch`, `tokens`, `channels`) and write down what the provider said (`sends`), at once and later
-//! (`receipts`); what does not reach its person is followed by something else (`fallbacks`), or sent again by people, also
-//! many at once (`retries`); what happened before is applied to a rule again (`replays`). Receivers end what they do not want (`unsubscribe`). `test_sends` tries a template past all of
-//! that.
+//! (`rules`, `events::expand`), or collects it with others (`digests`), and makes one send from the published version of its
+//! template (`templates`), or one for each of its recipients (`recipients`, `identities`, `bindings`, `opt_outs`), but none
+//! to an address that takes no more (`suppressions`); workers hand sends to their channel account (`accounts`, `dispatch`,
+//! `tokens`, `channels`) and write down what the provider said (`sends`), at once and later (`receipts`); what does not
+//! reach its person is followed by something else (`fallbacks`), or sent again by people, also many at once (`retries`);
+//! what happened before is applied to a rule again (`replays`). Receivers end what they do not want (`unsubscribe`).
+//! `test_sends` tries a template past all of that.
 //!
 //! Owns the tables of the message centre and the routes of those names. Does not own what a send may become, nor what
 //! follows from a provider's answer (`domain::centre`): those are pure rules.
@@ -31,6 +32,7 @@ pub mod replays;
 pub mod retries;
 pub mod rules;
 pub mod sends;
+pub mod suppressions;
 pub mod templates;
 pub mod test_sends;
 pub mod tokens;
@@ -59,6 +61,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     rules::routes(config);
     recipients::routes(config);
     opt_outs::routes(config);
+    suppressions::routes(config);
     identities::routes(config);
     bindings::routes(config);
     events::routes(config);

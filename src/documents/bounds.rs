@@ -124,6 +124,7 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("SmtpSettings", "password") => text(0, PASSWORD_MAX),
         ("SmtpSettings", "from_address" | "reply_to") => text(1, MAILBOX_MAX),
         ("SmtpSettings", "from_name") => text(0, FROM_NAME_MAX),
+        ("CreateMessageSuppression", "address") => text(1, MAILBOX_MAX),
         ("RetryMessageSends", "status") => list(STATES_MAX, Value::Null),
         ("RetryMessageSends", "limit") => range(1, i64::from(RETRIES_MAX)),
         ("RetryMessageSends" | "ReplayMessageRule", "cursor") => text(1, CURSOR_MAX),

@@ -66,6 +66,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "list_channel_accounts"
         | "list_message_recipients"
         | "list_message_opt_outs"
+        | "list_message_suppressions"
         | "list_message_identities"
         | "list_message_templates"
         | "list_message_rules"
@@ -83,6 +84,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         | "update_message_recipient"
         | "delete_message_recipient"
         | "delete_message_opt_out"
+        | "delete_message_suppression"
         | "delete_message_identity"
         | "get_message_template"
         | "update_message_template"
@@ -94,7 +96,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         | "get_message_event"
         | "get_message_send" => &[Forbidden, NotFound],
         "test_send_message_template" => &[Forbidden, NotFound, InvalidTransition],
-        "create_message_identity" => &[Forbidden],
+        "create_message_identity" | "create_message_suppression" => &[Forbidden],
         "create_message_binding" => &[Forbidden, InvalidTransition, ProviderFailed],
         "list_message_bindings" => &[Forbidden],
         "get_message_binding" => &[NotFound],

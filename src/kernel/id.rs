@@ -209,6 +209,8 @@ id_types! {
     PersonId;
     /// What a person does not want to be sent.
     OptOutId;
+    /// An address to which nothing is sent.
+    SuppressionId;
     /// What a provider said later of a message.
     MessageReceiptId;
     /// Something that a member is told inside the product.

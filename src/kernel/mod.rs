@@ -21,5 +21,5 @@ pub use id::{
     AssignmentId, ChannelAccountId, ConversationId, GroupId, IdGenerator, IdentityKeyId, MemberId,
     MessageBindingId, MessageDigestId, MessageEventId, MessageIdentityId, MessageReceiptId,
     MessageRecipientId, MessageRuleId, MessageSendId, MessageTemplateId, NotificationId, OfferId, OptOutId,
-    PersonId, PresenceChangeId, SessionId, TenantId, TransferId,
+    PersonId, PresenceChangeId, SessionId, SuppressionId, TenantId, TransferId,
 };

@@ -1,4 +1,4 @@
-//! Delivery reports as the providers of text messages write them. Pure.
+//! Delivery reports as the providers of text messages write them, and what is answered to those messages. Pure.
 //!
 //! Aliyun and Tencent Cloud sign nothing: that they come to an address which nobody else knows must do. Twilio signs. What
 //! WeChat brings stands in [`super::wechat_callback`].
@@ -12,7 +12,9 @@ use url::form_urlencoded;
 
 use crate::domain::centre::account::{Config, Settings};
 use crate::domain::centre::receipt::{ReceiptStatus, Report};
+use crate::domain::centre::recipient::e164;
 use crate::domain::centre::send::{CODE_MAX, ERROR_MAX, PROVIDER_MESSAGE_ID_MAX};
+use crate::domain::centre::suppression::{Answered, word};
 use crate::kernel::secret::same;
 use crate::kernel::{Code, Error, MessageSendId, Result};
 
@@ -32,11 +34,26 @@ pub struct Callback<'a> {
     pub body: &'a [u8],
 }
 
+/// What a provider brought.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Brought {
+    /// What became of messages.
+    pub reports: Vec<Report>,
+    /// What a phone answered.
+    pub answered: Option<Answered>,
+}
+
+impl Brought {
+    fn of(reports: impl Iterator<Item = Report>) -> Self {
+        Self { reports: reports.collect(), answered: None }
+    }
+}
+
 /// What is reported: nothing of messages that are still on their way. Errors: `malformed_json`, `forbidden`.
-pub fn reports(config: &Config, callback: Callback<'_>) -> Result<Vec<Report>> {
+pub fn brought(config: &Config, callback: Callback<'_>) -> Result<Brought> {
     match &config.settings {
-        Some(Settings::AliyunSms(_)) => Ok(list(callback.body)?.iter().filter_map(aliyun).collect()),
-        Some(Settings::TencentSms(_)) => Ok(list(callback.body)?.iter().filter_map(tencent).collect()),
+        Some(Settings::AliyunSms(_)) => Ok(Brought::of(list(callback.body)?.iter().filter_map(aliyun))),
+        Some(Settings::TencentSms(_)) => Ok(Brought::of(list(callback.body)?.iter().filter_map(tencent))),
         Some(Settings::TwilioSms(settings)) => {
             let fields: Vec<(String, String)> = form_urlencoded::parse(callback.body).into_owned().collect();
             let token = settings.auth_token.as_deref().unwrap_or_default();
@@ -45,7 +62,10 @@ pub fn reports(config: &Config, callback: Callback<'_>) -> Result<Vec<Report>> {
                 .zip(callback.signature)
                 .is_some_and(|(right, given)| same(right.as_bytes(), given.as_bytes()));
             match is_right {
-                true => Ok(twilio(&fields, callback.query).into_iter().collect()),
+                true => Ok(Brought {
+                    answered: answered(&fields),
+                    ..Brought::of(twilio(&fields, callback.query).into_iter())
+                }),
                 false => Err(Error::new(Code::Forbidden, "the request is not signed by Twilio")),
             }
         }
@@ -85,9 +105,21 @@ fn tencent(report: &Value) -> Option<Report> {
     )
 }
 
+fn field<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    fields.iter().find(|(one, _)| one == name).map(|(_, value)| value.as_str())
+}
+
+/// A message that came to Twilio and asks for something; `None` of every other one.
+fn answered(fields: &[(String, String)]) -> Option<Answered> {
+    let field = |name: &str| field(fields, name);
+    // A status callback has no body.
+    let word = word(field("OptOutType"), field("Body")?)?;
+    Some(Answered { from: e164(field("From")?)?, name: field("MessageSid")?.to_owned(), word })
+}
+
 /// A status callback of Twilio.
 fn twilio(fields: &[(String, String)], query: &str) -> Option<Report> {
-    let field = |name: &str| fields.iter().find(|(one, _)| one == name).map(|(_, value)| value.as_str());
+    let field = |name: &str| field(fields, name);
     let is_delivered = match field("MessageStatus")? {
         "delivered" | "read" => true,
         "undelivered" | "failed" | "canceled" => false,
@@ -140,6 +172,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::centre::suppression::Word;
 
     /// The example of Twilio's document on the security of its requests.
     #[test]
@@ -182,6 +215,20 @@ mod tests {
         assert_eq!(callback("delivered"), Some((ReceiptStatus::Delivered, Some(MessageSendId(7)))));
         assert_eq!(callback("undelivered"), Some((ReceiptStatus::Undelivered, Some(MessageSendId(7)))));
         assert_eq!(callback("sent"), None);
+        let text = |kind: Option<&str>, from: &str, body: &str| {
+            let mut fields =
+                vec![("MessageSid", "SM2"), ("From", from), ("Body", body), ("SmsStatus", "received")];
+            fields.extend(kind.map(|kind| ("OptOutType", kind)));
+            let fields: Vec<_> =
+                fields.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            assert_eq!(twilio(&fields, ""), None, "it is no report");
+            answered(&fields).map(|one| (one.from, one.name, one.word))
+        };
+        let stopped = Some(("+14158675309".to_owned(), "SM2".to_owned(), Word::Stop));
+        assert_eq!(text(None, "+14158675309", "Stop"), stopped);
+        assert_eq!(text(Some("STOP"), "+14158675309", "arr\u{ea}ter"), stopped);
+        assert_eq!(text(None, "+14158675309", "hello"), None);
+        assert_eq!(text(None, "whatsapp:+14158675309", "STOP"), None);
         for nothing in [json!(null), json!(7), json!({}), json!({"success": true}), json!({"biz_id": "1"})] {
             assert_eq!((aliyun(&nothing), tencent(&nothing)), (None, None), "{nothing}");
         }

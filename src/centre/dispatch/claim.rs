@@ -7,7 +7,7 @@ use super::{limit, store};
 use crate::centre::fallbacks;
 use crate::db::{AnyConnection, time};
 use crate::domain::centre::account::{AccountRow, AccountStatus, Provider};
-use crate::domain::centre::send::{MessagePriority, SendRow};
+use crate::domain::centre::send::{MessagePriority, SendReason, SendRow};
 use crate::domain::centre::verdict::Health;
 use crate::kernel::{ChannelAccountId, IdGenerator, MessageSendId, Result};
 
@@ -23,7 +23,7 @@ pub(super) struct Claimed {
     /// Those of them that may have arrived, each with for how long, in milliseconds: of providers that know repeats for a
     /// time.
     pub doubts: HashMap<MessageSendId, i64>,
-    /// How many others ended here: their time was over, or nobody wants them.
+    /// How many others ended here: their time was over, nobody wants them, or nothing is sent to their addresses.
     pub passed: usize,
 }
 
@@ -70,12 +70,10 @@ pub(super) fn claim(
     let channel = account.provider.channel();
     if channel.has_recipients() {
         let refused = store::refused(connection, account.tenant_id, channel, &taken)?;
-        if !refused.is_empty() {
-            store::suppress(connection, &refused, now)?;
-            fallbacks::make::follow(connection, ids, &refused, now)?;
-            passed += refused.len();
-            taken.retain(|id| !refused.contains(id));
-        }
+        suppress(connection, ids, (&mut taken, &refused), SendReason::OptedOut, now)?;
+        let held = store::held_back(connection, account.tenant_id, channel, &taken)?;
+        suppress(connection, ids, (&mut taken, &held), SendReason::AddressSuppressed, now)?;
+        passed += refused.len() + held.len();
     }
     let sends = match taken.is_empty() {
         true => Vec::new(),
@@ -93,6 +91,23 @@ pub(super) fn claim(
         }
     }
     Ok(Some(Claimed { account, sends, doubts, passed }))
+}
+
+/// Ends some of what was taken: it is not sent to its receivers.
+fn suppress(
+    connection: &mut AnyConnection,
+    ids: &IdGenerator,
+    (taken, ended): (&mut Vec<MessageSendId>, &[MessageSendId]),
+    reason: SendReason,
+    now: i64,
+) -> Result<()> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    store::suppress(connection, ended, reason, now)?;
+    fallbacks::make::follow(connection, ids, ended, now)?;
+    taken.retain(|id| !ended.contains(id));
+    Ok(())
 }
 
 /// Whether a provider knows repeats, but not for ever.

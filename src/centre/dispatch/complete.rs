@@ -3,13 +3,14 @@
 use super::claim::{health, knows_for_a_time};
 use super::store;
 use crate::centre::channels::Answer;
-use crate::centre::{accounts, fallbacks, receipts};
+use crate::centre::{accounts, fallbacks, receipts, suppressions};
 use crate::db::{AnyConnection, time};
 use crate::domain::centre::account::{AccountRow, Channel};
 use crate::domain::centre::send::{
     AttemptRow, CODE_MAX, ERROR_MAX, MESSAGE_MAX, MessagePriority, Outcome, PROVIDER_MESSAGE_ID_MAX, Phase,
     SendEvent, SendRow,
 };
+use crate::domain::centre::suppression::learned;
 use crate::domain::centre::verdict::{Attempted, judge};
 use crate::kernel::{ChannelAccountId, Error, IdGenerator, Result};
 
@@ -91,8 +92,12 @@ pub(super) fn complete(
             ended_at: Some(database_now),
         };
         store::end_attempt(connection, &attempt)?;
+        if let Some(reason) = learned(account.provider, answer.outcome, answer.code.as_deref()) {
+            let to = (&settled, account.provider.channel());
+            suppressions::store::learn(connection, ids, to, (reason, settled.last_code.as_deref()), now)?;
+        }
         if has_receipts {
-            receipts::apply::settled(connection, &settled, now)?;
+            receipts::apply::settled(connection, &settled, (account.provider, ids), now)?;
         }
         if one.is_telling {
             after = after.after(answer.outcome, answer.retry_after_ms, now);

@@ -3,7 +3,7 @@
 use diesel::dsl::exists;
 use diesel::prelude::*;
 
-use crate::centre::opt_outs;
+use crate::centre::{opt_outs, suppressions};
 use crate::db::AnyConnection;
 use crate::db::schema::{channel_account, message_attempt, message_send, tenant};
 use crate::domain::centre::account::{AccountRow, AccountStatus, Channel, Provider};
@@ -132,14 +132,36 @@ pub(super) fn refused(
     Ok(persons.into_iter().filter(|(_, person)| refused.contains(person)).map(|(id, _)| id).collect())
 }
 
-/// Ends sends that their receivers do not want.
-pub(super) fn suppress(connection: &mut AnyConnection, ids: &[MessageSendId], now: i64) -> Result<()> {
+/// Which of these sends go to addresses to which nothing is sent.
+pub(super) fn held_back(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    channel: Channel,
+    ids: &[MessageSendId],
+) -> Result<Vec<MessageSendId>> {
+    let found: Vec<(MessageSendId, Option<String>)> = on!(connection, inner => message_send::table
+        .filter(message_send::id.eq_any(ids))
+        .select((message_send::id, message_send::address))
+        .load(inner))?;
+    let addresses: Vec<&str> = found.iter().filter_map(|(_, address)| address.as_deref()).collect();
+    let held = suppressions::store::held(connection, tenant, channel, &addresses)?;
+    let is_held = |address: &Option<String>| address.as_ref().is_some_and(|address| held.contains(address));
+    Ok(found.iter().filter(|(_, address)| is_held(address)).map(|(id, _)| *id).collect())
+}
+
+/// Ends sends that are not sent to their receivers, for this reason.
+pub(super) fn suppress(
+    connection: &mut AnyConnection,
+    ids: &[MessageSendId],
+    reason: SendReason,
+    now: i64,
+) -> Result<()> {
     on!(connection, inner => diesel::update(message_send::table
         .filter(message_send::id.eq_any(ids))
         .filter(message_send::status.eq(SendStatus::Unsent.as_str())))
         .set((
             message_send::status.eq(SendStatus::Suppressed.as_str()),
-            message_send::reason.eq(SendReason::OptedOut.as_str()),
+            message_send::reason.eq(reason.as_str()),
             message_send::updated_at.eq(now),
         ))
         .execute(inner))?;

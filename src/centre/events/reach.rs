@@ -32,6 +32,10 @@ impl Delivery {
         if receiver.opted_out {
             return suppressed(SendReason::OptedOut);
         }
+        // After what the person wants: who has opted out is not told otherwise instead.
+        if receiver.suppressed {
+            return suppressed(SendReason::AddressSuppressed);
+        }
         let is_code = priority == MessagePriority::Code;
         let end = receiver.quiet_hours.as_ref().filter(|_| !is_code).and_then(|hours| hours.end(at));
         match (end, policy) {

@@ -137,8 +137,9 @@ pub async fn verify_receipt_address(
 /// Receive receipts
 ///
 /// Called by providers of messages, at the account's `receipt_path`, in their own forms: a JSON list of Aliyun
-/// (SmsReport) or Tencent Cloud (status reports), a signed form of Twilio (status callback), a signed event of WeChat as XML
-/// or JSON, plain or encrypted (of which `TEMPLATESENDJOBFINISH`, scans of QR codes and `unsubscribe` count). At most 1000 at
+/// (SmsReport) or Tencent Cloud (status reports), a signed form of Twilio (status callback, or an incoming message, of
+/// which `STOP` and `START` and words like them count: see suppressions), a signed event of WeChat as XML or JSON,
+/// plain or encrypted (of which `TEMPLATESENDJOBFINISH`, scans of QR codes and `unsubscribe` count). At most 1000 at
 /// once. Repeats and receipts of unknown messages are taken and change nothing.
 #[utoipa::path(
     tag = "message-centre", security(()),

@@ -3,17 +3,19 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::store;
-use crate::centre::{accounts, fallbacks};
+use crate::centre::{accounts, fallbacks, suppressions};
 use crate::db::AnyConnection;
+use crate::domain::centre::account::Provider;
 use crate::domain::centre::receipt::{ReceiptRow, ReceiptStatus};
 use crate::domain::centre::send::{SendRow, SendStatus};
+use crate::domain::centre::suppression::reported;
 use crate::kernel::{ChannelAccountId, Error, IdGenerator, MessageSendId, Result};
 
 /// Stores the receipts of one account that are new, and applies those whose sends are known. Gives how many fallbacks they
 /// called for.
 pub(super) fn arrived(
     connection: &mut AnyConnection,
-    account: ChannelAccountId,
+    (account, provider): (ChannelAccountId, Provider),
     rows: Vec<ReceiptRow>,
     node: &IdGenerator,
     now: i64,
@@ -51,7 +53,7 @@ pub(super) fn arrived(
     store::insert(connection, &rows)?;
     for (id, receipts) in &of_sends {
         if let Some(send) = sends.get(id) {
-            apply(connection, send, receipts, now)?;
+            apply(connection, send, receipts, (provider, node), now)?;
         }
     }
     let changed: Vec<MessageSendId> = of_sends.into_keys().collect();
@@ -59,16 +61,27 @@ pub(super) fn arrived(
 }
 
 /// Applies the receipts that came before what came of an attempt was written down. The account is held since before that.
-pub fn settled(connection: &mut AnyConnection, send: &SendRow, now: i64) -> Result<()> {
+pub fn settled(
+    connection: &mut AnyConnection,
+    send: &SendRow,
+    (provider, ids): (Provider, &IdGenerator),
+    now: i64,
+) -> Result<()> {
     let receipts = store::waiting(connection, send)?;
     match receipts.is_empty() {
         true => Ok(()),
-        false => apply(connection, send, &receipts, now),
+        false => apply(connection, send, &receipts, (provider, ids), now),
     }
 }
 
 /// Applies receipts to their send. One that is on its way takes note of them when its attempt has ended.
-fn apply(connection: &mut AnyConnection, send: &SendRow, receipts: &[ReceiptRow], now: i64) -> Result<()> {
+fn apply(
+    connection: &mut AnyConnection,
+    send: &SendRow,
+    receipts: &[ReceiptRow],
+    (provider, node): (Provider, &IdGenerator),
+    now: i64,
+) -> Result<()> {
     if send.status == SendStatus::Sending {
         return Ok(());
     }
@@ -76,6 +89,11 @@ fn apply(connection: &mut AnyConnection, send: &SendRow, receipts: &[ReceiptRow]
     for receipt in receipts {
         if let Some(status) = receipt.moves(&after) {
             let is_delivered = receipt.status == ReceiptStatus::Delivered;
+            let code = receipt.code.as_deref().filter(|_| !is_delivered);
+            if let Some(reason) = reported(provider, code) {
+                let to = (send, provider.channel());
+                suppressions::store::learn(connection, node, to, (reason, code), now)?;
+            }
             after = SendRow {
                 status,
                 reason: None,

@@ -6,8 +6,9 @@ use super::{apply, store};
 use crate::app::App;
 use crate::centre::accounts;
 use crate::centre::bindings;
-use crate::centre::channels::reports::{Callback, reports};
+use crate::centre::channels::reports::{Brought, Callback, brought};
 use crate::centre::channels::wechat_callback;
+use crate::centre::suppressions;
 use crate::db::AnyConnection;
 use crate::domain::centre::account::{AccountRow, Config, WechatSettings};
 use crate::domain::centre::receipt::{REPORTS_MAX, ReceiptRow, Report};
@@ -33,21 +34,25 @@ pub async fn account(app: &App, token: &str) -> Result<(AccountRow, Config)> {
     }
 }
 
-/// Stores and applies what a provider reports of an account's messages. Errors: `malformed_json`, `forbidden` when it is
-/// not signed as the provider signs, `payload_too_large` when there are more than [`REPORTS_MAX`].
+/// Stores and applies what a provider reports of an account's messages, and what is answered to them. Errors:
+/// `malformed_json`, `forbidden` when it is not signed as the provider signs, `payload_too_large` when there are more
+/// than [`REPORTS_MAX`].
 pub async fn take(app: &App, account: &AccountRow, config: &Config, callback: Callback<'_>) -> Result<()> {
-    let found = reports(config, callback)?;
+    let Brought { reports: found, answered } = brought(config, callback)?;
     if found.len() > REPORTS_MAX {
         return Err(Error::new(Code::PayloadTooLarge, format!("at most {REPORTS_MAX} receipts")));
     }
     let now = app.clock.now().0;
     let rows: Vec<ReceiptRow> =
         found.into_iter().map(|report| row(app, account, report, now)).collect::<Result<_>>()?;
-    let id = account.id;
+    if let Some(answered) = answered {
+        suppressions::service::answered(app, account, answered).await?;
+    }
+    let of = (account.id, account.provider);
     for some in rows.chunks(TOGETHER) {
         let (some, ids) = (some.to_vec(), app.ids.clone());
         let write =
-            move |connection: &mut AnyConnection| apply::arrived(connection, id, some.clone(), &ids, now);
+            move |connection: &mut AnyConnection| apply::arrived(connection, of, some.clone(), &ids, now);
         if app.db.write(write).await? > 0 {
             app.message_sends.notify_one();
         }
@@ -72,7 +77,7 @@ pub async fn take_wechat(
     let body = token_hash(&String::from_utf8_lossy(callback.body));
     // A signature that is too old counts no more, so it need not be known longer than it counts.
     let until = now.0 + 2 * wechat_callback::TOLERANCE_SECONDS * 1_000;
-    let ids = app.ids.clone();
+    let (ids, provider) = (app.ids.clone(), account.provider);
     let write = move |connection: &mut AnyConnection| {
         accounts::store::hold(connection, id)?;
         match store::first_body(connection, (tenant, id), &signature, &body, (now.0, until))? {
@@ -80,7 +85,7 @@ pub async fn take_wechat(
                 if let Some(follow) = &follow {
                     bindings::apply::followed(connection, (tenant, id), follow, &ids, now.0)?;
                 }
-                apply::arrived(connection, id, rows.clone(), &ids, now.0)
+                apply::arrived(connection, (id, provider), rows.clone(), &ids, now.0)
             }
             false => Err(Error::new(Code::Forbidden, "this signature came with another body")),
         }

@@ -62,6 +62,33 @@ pub fn first_body(
     Ok(true)
 }
 
+/// Whether what has this name comes for the first time. It is never forgotten: a signature that has no time of its own
+/// counts for ever.
+pub fn is_first(
+    connection: &mut AnyConnection,
+    (tenant, account): (TenantId, ChannelAccountId),
+    name: &str,
+) -> Result<bool> {
+    let known: i64 = channel_callback::table
+        .filter(channel_callback::account_id.eq(account))
+        .filter(channel_callback::signature.eq(name))
+        .count()
+        .get_result(connection)?;
+    if known > 0 {
+        return Ok(false);
+    }
+    diesel::insert_into(channel_callback::table)
+        .values((
+            channel_callback::account_id.eq(account),
+            channel_callback::signature.eq(name),
+            channel_callback::tenant_id.eq(tenant),
+            channel_callback::body_hash.eq(name),
+            channel_callback::until.eq(i64::MAX),
+        ))
+        .execute(connection)?;
+    Ok(true)
+}
+
 /// Stores new receipts.
 pub fn insert(connection: &mut AnyConnection, rows: &[ReceiptRow]) -> Result<()> {
     on!(connection, inner => diesel::insert_into(message_receipt::table).values(rows).execute(inner))?;

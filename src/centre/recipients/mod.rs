@@ -5,6 +5,7 @@
 //! Invariants: nobody who is disabled, deleted or expired is reached, and nobody twice by one rule and event; a member's
 //! row here stands before what its account says.
 
+pub mod address;
 pub mod api;
 pub mod resolve;
 pub mod service;

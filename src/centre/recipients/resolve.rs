@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use diesel::prelude::*;
 
-use crate::centre::{identities, opt_outs};
+use crate::centre::{identities, opt_outs, suppressions};
 use crate::db::AnyConnection;
 use crate::db::schema::{group_member, member, message_recipient};
 use crate::domain::centre::account::Channel;
@@ -36,6 +36,8 @@ pub struct Receiver {
     pub quiet_hours: Option<QuietHours>,
     /// Whether it does not want such messages.
     pub opted_out: bool,
+    /// Whether nothing is sent to its address.
+    pub suppressed: bool,
 }
 
 /// What a message asks for of its receivers.
@@ -154,7 +156,10 @@ pub fn receivers(
     }
     let persons: Vec<_> = receivers.iter().map(|one| (one.id, wanted.priority)).collect();
     let refused = opt_outs::store::refused(connection, tenant, wanted.channel, &persons)?;
+    let addresses: Vec<&str> = receivers.iter().filter_map(|one| one.address.as_deref()).collect();
+    let held = suppressions::store::held(connection, tenant, wanted.channel, &addresses)?;
     for receiver in &mut receivers {
+        receiver.suppressed = receiver.address.as_ref().is_some_and(|address| held.contains(address));
         receiver.opted_out = refused.contains(&(receiver.id, wanted.priority));
     }
     Ok((receivers, has_more))
@@ -234,6 +239,7 @@ fn receiver(
             .filter(|locale| !locale.is_empty()),
         quiet_hours: row.and_then(RecipientRow::quiet_hours),
         opted_out: false,
+        suppressed: false,
     })
 }
 

@@ -210,7 +210,7 @@ fn delivered(
     each.collect()
 }
 
-/// Whom a fallback would reach of those whom the message would be sent to, or would be if they had an address.
+/// Whom a fallback would reach of those whom the message would be sent to, or would be if they could be reached there.
 fn instead(
     connection: &mut AnyConnection,
     rule: &RuleRow,
@@ -222,7 +222,8 @@ fn instead(
     let Some(channel) = channel else { return Ok(Vec::new()) };
     let calls = plan.fallback.on.contains(&FallbackTrigger::NoAddress);
     let would = receivers.iter().filter(|(_, delivery)| {
-        delivery.status == SendStatus::Unsent || (calls && delivery.reason == Some(SendReason::NoAddress))
+        delivery.status == SendStatus::Unsent
+            || (calls && delivery.reason.is_some_and(SendReason::is_no_address))
     });
     let asked: Vec<_> = would.map(|(receiver, _)| (receiver.recipient_type, receiver.id)).collect();
     let through = (plan.fallback.account_id, channel, MessagePriority::from_rank(rule.priority));

@@ -69,13 +69,16 @@ pub struct MessageTest {
     /// Whether somebody with this address has an opt-out on this channel. A test is sent all the same; what a rule makes
     /// may not be.
     opted_out: bool,
+    /// Whether this address has a suppression on this channel. A test is sent all the same, to see whether the provider
+    /// still refuses it; what a rule makes is not.
+    suppressed: bool,
     /// How long the provider took, in milliseconds.
     duration_ms: i64,
 }
 
 impl From<Tested> for MessageTest {
     fn from(tested: Tested) -> Self {
-        let Tested { id, answer, rendered, locale, address, opted_out, duration } = tested;
+        let Tested { id, answer, rendered, locale, address, opted_out, suppressed, duration } = tested;
         Self {
             id,
             outcome: answer.outcome,
@@ -86,6 +89,7 @@ impl From<Tested> for MessageTest {
             rendered: RenderedMessage::of(rendered, locale),
             address,
             opted_out,
+            suppressed,
             duration_ms: i64::try_from(duration.as_millis()).unwrap_or(i64::MAX),
         }
     }
@@ -96,7 +100,7 @@ impl From<Tested> for MessageTest {
 /// Renders the draft, or a version, and sends it through the account's real provider: once, at once, outside of the queue.
 /// The answer says what the provider said, within 45 seconds, and is `200` whatever that was: `outcome` tells. A disabled
 /// account is refused with `409 invalid_transition`, one that takes no more at present with `429 rate_limited`; a paused one
-/// is tried. Opt-outs and quiet hours do not apply. Every call sends: who repeats one may be heard twice.
+/// is tried. Opt-outs, suppressions and quiet hours do not apply. Every call sends: who repeats one may be heard twice.
 #[utoipa::path(
     tag = "message-centre", params(("id" = MessageTemplateId, Path, description = "The template.")),
     request_body = TestMessageTemplate,

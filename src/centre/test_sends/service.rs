@@ -8,18 +8,16 @@ use crate::app::App;
 use crate::centre::channels::transport::Transport;
 use crate::centre::channels::{self, Answer, Carriage, Message, hidden, smtp};
 use crate::centre::dispatch::limit;
+use crate::centre::recipients::address::usable;
 use crate::centre::tokens::Tokens;
-use crate::centre::{accounts, opt_outs, templates};
+use crate::centre::{accounts, opt_outs, suppressions, templates};
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
 use crate::domain::centre::account::{AccountRow, Channel, Config};
-use crate::domain::centre::mailbox::mailbox;
-use crate::domain::centre::recipient::{e164, openid};
 use crate::domain::centre::send::Outcome;
 use crate::domain::centre::template::{Rendered, samples};
 use crate::domain::permission::{Operation, require};
-use crate::kernel::{ChannelAccountId, Error, MemberId, MessageSendId, MessageTemplateId, Millis, Result};
-use crate::members::profile::Checker;
+use crate::kernel::{ChannelAccountId, Error, MessageSendId, MessageTemplateId, Millis, Result};
 
 /// How long a test may take in all; longer than any provider is waited for.
 const LIMIT: Duration = Duration::from_secs(45);
@@ -67,6 +65,8 @@ pub struct Tested {
     pub address: Option<String>,
     /// Whether somebody with this address has an opt-out on the channel.
     pub opted_out: bool,
+    /// Whether what rules make is not sent to this address.
+    pub suppressed: bool,
     /// How long it took.
     pub duration: Duration,
 }
@@ -105,13 +105,16 @@ pub async fn test(
                 "the account is not of the template's channel",
             ));
         }
-        let opted_out = match &asked {
-            Some(address) => opt_outs::store::covers_address(connection, tenant, channel, address)?,
-            None => false,
+        let (opted_out, suppressed) = match &asked {
+            Some(address) => (
+                opt_outs::store::covers_address(connection, tenant, channel, address)?,
+                !suppressions::store::held(connection, tenant, channel, &[address])?.is_empty(),
+            ),
+            None => (false, false),
         };
-        Ok((account, opted_out))
+        Ok((account, opted_out, suppressed))
     };
-    let (account, opted_out) = app.db.write(write).await?;
+    let (account, opted_out, suppressed) = app.db.write(write).await?;
     let config = accounts::service::open(app.auth.vault(), &account)?;
     let message = Message {
         id: test,
@@ -134,7 +137,7 @@ pub async fn test(
         log::debug!(target: "deskwire::centre", "the end of a test was not written down: {error}");
     }
     let answer = hidden::hidden(answer, &config);
-    Ok(Tested { id: test, answer, rendered, locale, address, opted_out, duration })
+    Ok(Tested { id: test, answer, rendered, locale, address, opted_out, suppressed, duration })
 }
 
 /// Carries what goes out, with the account's access token where it needs one.
@@ -157,39 +160,11 @@ async fn carry(
 
 /// The address in the form in which it is used.
 fn address(channel: Channel, given: Option<String>) -> Result<Option<String>> {
-    let mut check = Checker::default();
-    let Some(given) = given else {
-        if channel.has_recipients() {
-            check.wrong("/address", "required", "whom the message goes to");
+    match given {
+        None if channel.has_recipients() => {
+            Err(Error::field("/address", "required", "whom the message goes to"))
         }
-        return check.finish().map(|()| None);
-    };
-    let address = match channel {
-        Channel::Email => {
-            let address = check.email("/address", &given);
-            if let Err(fault) = mailbox(&address) {
-                check.wrong("/address", "invalid", fault);
-            }
-            address
-        }
-        Channel::Sms => e164(&given).unwrap_or_else(|| {
-            check.wrong("/address", "invalid", "expected a number with its country, such as +8613800138000");
-            String::new()
-        }),
-        Channel::InApp => {
-            if given.parse::<MemberId>().is_err() {
-                check.wrong("/address", "invalid", "expected the id of a member");
-            }
-            given
-        }
-        Channel::Wechat => openid(&given).unwrap_or_else(|detail| {
-            check.wrong("/address", "invalid", detail);
-            String::new()
-        }),
-        Channel::Webhook | Channel::Robot => {
-            check.wrong("/address", "invalid", format!("what goes to a {channel} has no address of its own"));
-            String::new()
-        }
-    };
-    check.finish().map(|()| Some(address))
+        None => Ok(None),
+        Some(given) => usable(channel, &given).map(Some),
+    }
 }

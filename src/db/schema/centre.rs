@@ -172,6 +172,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    message_suppression (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        channel -> Text,
+        address -> Text,
+        reason -> Text,
+        code -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
     message_identity (id) {
         id -> BigInt,
         tenant_id -> BigInt,

@@ -29,7 +29,7 @@ text_enum! {
         Expired = "expired",
         /// Nobody knows whether it arrived: the person may hear both.
         Uncertain = "uncertain",
-        /// It was not sent, because the person has no address on the channel.
+        /// It was not sent, because the person has no address on the channel, or one to which nothing is sent.
         NoAddress = "no_address",
     }
 }
@@ -127,7 +127,7 @@ impl FallbackRow {
                 (None, false) => Next::Never,
                 (due, _) => Next::Keep(due),
             },
-            SendStatus::Suppressed if send.reason == Some(SendReason::NoAddress) => {
+            SendStatus::Suppressed if send.reason.is_some_and(SendReason::is_no_address) => {
                 match on(FallbackTrigger::NoAddress) {
                     Next::Make => Next::Make,
                     _ => Next::Never,
@@ -222,6 +222,7 @@ mod tests {
         let nowhere = |reason| SendRow { reason: Some(reason), ..send(S::Suppressed) };
         let asks = plan(r#"["no_address"]"#, Some(10));
         assert_eq!(asks.next(&nowhere(SendReason::NoAddress)), Next::Make);
+        assert_eq!(asks.next(&nowhere(SendReason::AddressSuppressed)), Next::Make);
         assert_eq!(asks.next(&nowhere(SendReason::OptedOut)), Next::Never);
         assert_eq!(all.next(&nowhere(SendReason::NoAddress)), Next::Never);
     }

@@ -18,6 +18,7 @@ pub mod recipient;
 pub mod rule;
 pub mod schedule;
 pub mod send;
+pub mod suppression;
 pub mod template;
 pub mod throttle;
 pub mod verdict;

@@ -120,10 +120,19 @@ text_enum! {
         NoAddress = "no_address",
         /// The person does not want messages of this kind.
         OptedOut = "opted_out",
+        /// Nothing is sent to this address: nobody is there, or whoever is does not want it.
+        AddressSuppressed = "address_suppressed",
         /// It fell into the person's quiet hours, and the rule says that it is not sent later.
         QuietHours = "quiet_hours",
         /// The rule had sent as many messages as it does within the time.
         Throttled = "throttled",
+    }
+}
+
+impl SendReason {
+    /// Whether the channel has no address at which the person can be reached.
+    pub const fn is_no_address(self) -> bool {
+        matches!(self, Self::NoAddress | Self::AddressSuppressed)
     }
 }
 

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use super::postbox::{Act, Postbox, Tls, USER};
+use super::suppressions::forget;
 use super::{delivery_attempts, published, rule, sent, tell, text};
 use crate::harness::{Client, eventually};
 
@@ -133,6 +134,8 @@ on_every_database! {
             (&json!("recipient"), &json!("550 5.1.1")),
         );
         assert_eq!(desk.admin.get(&path).await.ok()["paused_until"], json!(null));
+        // Nothing more is sent to a mailbox that is none.
+        forget(&desk.admin).await;
         postbox.script([vec![Act::Says(".", "554 5.6.0 not this")]]);
         let event = tell(&desk.admin, "order.paid", json!({"number": "8"})).await;
         assert_eq!(sent(&desk.admin, &event, "failed").await["send"]["reason"], "content");

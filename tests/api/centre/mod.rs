@@ -27,6 +27,8 @@ mod rules;
 mod schedules;
 mod sms;
 mod sms_provider;
+mod suppressions;
+mod suppressions_learned;
 mod templates;
 mod test_sends;
 mod throttles;

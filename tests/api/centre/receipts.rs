@@ -15,7 +15,7 @@ use super::{delivery_attempts, sent, tell, text};
 use crate::harness::{TestApp, eventually};
 
 /// The address at which the world reaches the servers of the tests.
-const PUBLIC: &str = "https://desk.example";
+pub const PUBLIC: &str = "https://desk.example";
 
 /// What a provider reports of a message, in its own words: to the account's path, with the provider's name for the message
 /// and the send's id as it gives it back.
@@ -62,7 +62,7 @@ impl Told<'_> {
 }
 
 /// Brings a body to an account's path.
-async fn bring(app: &TestApp, path: &str, body: String) -> (u16, Value) {
+pub async fn bring(app: &TestApp, path: &str, body: String) -> (u16, Value) {
     let request = app.http().post(format!("{}{path}", app.base())).header("content-type", "application/json");
     let response = request.body(body).send().await.unwrap();
     let status = response.status().as_u16();
@@ -77,7 +77,13 @@ fn written(app: &TestApp, path: &str, fields: &[(&str, &str)]) -> reqwest::Reque
 }
 
 /// Brings a form, signed over this public address by this token as Twilio signs.
-async fn form(app: &TestApp, path: &str, fields: &[(&str, &str)], public: &str, token: &str) -> (u16, Value) {
+pub async fn form(
+    app: &TestApp,
+    path: &str,
+    fields: &[(&str, &str)],
+    public: &str,
+    token: &str,
+) -> (u16, Value) {
     let mut sorted = fields.to_vec();
     sorted.sort_unstable();
     let mut signed = format!("{public}{path}");

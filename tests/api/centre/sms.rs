@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::provider::{Act, Provider};
 use super::sms_provider::{SECRET, TWILIO, form, settings};
+use super::suppressions::forget;
 use super::{delivery_attempts, published, rule, sent, tell, text};
 use crate::harness::{Client, Desk, TestApp};
 
@@ -132,6 +133,8 @@ on_every_database! {
                     desk.admin.post(&format!("/message-sends/{id}/cancel"), json!({})).await.ok();
                 }
                 desk.admin.patch(&path, json!({"name": "tried again"})).await.ok();
+                // A phone that takes nothing is not asked again.
+                forget(&desk.admin).await;
             }
         }
     }

@@ -8,7 +8,7 @@ use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::provider::Delivery;
+use super::provider::{Act, Delivery};
 
 /// The secret of every account.
 pub const SECRET: &str = "s3cret-of-the-tests";
@@ -16,6 +16,19 @@ pub const SECRET: &str = "s3cret-of-the-tests";
 pub const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 /// Where Twilio is asked.
 pub const TWILIO: &str = "/2010-04-01/Accounts/AC00000000000000000000000000000001/Messages.json";
+
+/// What Twilio says of a phone that answered STOP.
+pub const STOPPED: Act = Act::Answer(
+    400,
+    "content-type: application/json\r\n",
+    r#"{"code":21610,"message":"Attempt to send to unsubscribed recipient","more_info":"https://www.twilio.com/docs/errors/21610","status":400}"#,
+);
+/// What Tencent Cloud says of a phone on its list.
+pub const BLACKLISTED: Act = Act::Answer(
+    200,
+    "content-type: application/json\r\n",
+    r#"{"Response":{"SendStatusSet":[{"SerialNo":"","PhoneNumber":"+8613800138000","Fee":0,"SessionContext":"","Code":"FailedOperation.PhoneNumberInBlacklist","Message":"phone is in blacklist","IsoCode":"CN"}],"RequestId":"r"}}"#,
+);
 
 /// What each provider says to a request; `None` when it is for none of them.
 pub fn accept(delivery: &Delivery) -> Option<(u16, &'static str, String)> {

@@ -133,6 +133,13 @@ async fn recipients(recorder: &mut Recorder<'_>, admin: &Client) {
     recorder.call("list_message_opt_outs", admin, &list, None).await;
     let line = format!("DELETE /message-opt-outs/{}", id(&made["id"]));
     recorder.call("delete_message_opt_out", admin, &line, None).await;
+    let body = json!({"channel": "email", "address": "Former.Owner@shop.example"});
+    let made =
+        recorder.call("create_message_suppression", admin, "POST /message-suppressions", Some(body)).await;
+    let list = "GET /message-suppressions?address=former.owner@shop.example";
+    recorder.call("list_message_suppressions", admin, list, None).await;
+    let line = format!("DELETE /message-suppressions/{}", id(&made["id"]));
+    recorder.call("delete_message_suppression", admin, &line, None).await;
     recorder.call("delete_message_recipient", admin, &format!("DELETE {path}"), None).await;
 }
 
