@@ -35,6 +35,7 @@
 //! | | [`tenants`], [`members`], [`visitors`] | merchants, accounts, visitors and how they are recognised |
 //! | | [`presence`] | what the staff say that they are, whether they are connected, how many conversations they serve, and the history of it |
 //! | | [`groups`] | standing groups of the staff and who is in them; whose conversations a member sees |
+//! | | [`canned_replies`] | texts that the staff have ready |
 //! | | [`rooms`] | what the staff say among themselves, apart from any customer |
 //! | | [`queue`] | the waiting conversations, offers to agents, why routing chose or would choose |
 //! | | [`conversations`], [`messages`] | their routes, views and reads |
@@ -135,6 +136,8 @@ pub mod visitors;
 pub mod presence;
 
 pub mod groups;
+
+pub mod canned_replies;
 
 pub mod rooms;
 

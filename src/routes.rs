@@ -21,6 +21,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         crate::groups::routes(config);
         crate::rooms::routes(config);
         crate::conversations::routes(config);
+        crate::canned_replies::routes(config);
         crate::queue::routes(config);
         crate::messages::routes(config);
         crate::sync::routes(config);

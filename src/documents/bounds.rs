@@ -12,6 +12,7 @@ use super::schemas::INPUT;
 use crate::centre::accounts::check::{LIMIT_COUNT_MAX, LIMIT_SECONDS_MAX};
 use crate::centre::retries::api::{CURSOR_MAX, LIMIT_MAX as RETRIES_MAX, STATES_MAX};
 use crate::conversations::service::{NOTE_MAX, SUBJECT_MAX, TAG_MAX, TAGS_MAX};
+use crate::domain::canned_reply::{CANNED_TEXT_MAX, SHORTCUT_MAX, TITLE_MAX as CANNED_TITLE_MAX};
 use crate::domain::centre::account::{
     AES_KEY_LEN, APP_ID_MAX, CALLBACK_TOKEN_MAX, FROM_NAME_MAX, HOST_MAX, KEY_ID_MAX,
     NAME_MAX as CENTRE_NAME_MAX, OFFICIAL_APP_ID_MAX, PASSWORD_MAX, REGION_MAX, SECRET_KEY_MAX, SECRET_MAX,
@@ -197,6 +198,9 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("CreateMessageRule" | "UpdateMessageRule", "waiting_seconds") => range(1, WAITING_MAX),
         ("RuleSchedule", "cron") => text(1, CRON_MAX),
         ("RuleSchedule", "time_zone") => text(1, TIME_ZONE_MAX),
+        ("CreateCannedReply" | "UpdateCannedReply", "shortcut") => text(1, SHORTCUT_MAX),
+        ("CreateCannedReply" | "UpdateCannedReply", "title") => text(1, CANNED_TITLE_MAX),
+        ("CreateCannedReply" | "UpdateCannedReply", "text") => text(1, CANNED_TEXT_MAX),
         ("RuleDigest", "seconds") => range(1, DIGEST_SECONDS_MAX),
         ("RuleDigest", "max") => range(DIGEST_EVENTS_MIN, DIGEST_EVENTS_MAX),
         ("RuleDigest", "key") => text(0, DEDUPE_KEY_MAX),

@@ -31,6 +31,7 @@ pub const TAGS: &[(&str, &str)] = &[
         "The waiting conversations in their order, offers of them to agents, and why routing chooses whom.",
     ),
     ("conversations", "Opening, serving and closing conversations."),
+    ("canned-replies", "Texts that the staff have ready."),
     ("messages", "Sending, changing and reading the log of a conversation."),
     ("reading", "Read and delivered positions."),
     ("sync", "Inbox, what changed since a cursor, and the tenant's whole feed."),

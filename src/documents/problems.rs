@@ -51,6 +51,10 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
 
         "make_room" => &[Forbidden, LimitReached],
         "open_direct_room" => &[Forbidden, ValidationFailed],
+        "list_canned_replies" => &[Forbidden],
+        "get_canned_reply" | "delete_canned_reply" | "render_canned_reply" => &[Forbidden, NotFound],
+        "create_canned_reply" => &[Forbidden, NameTaken, LimitReached],
+        "update_canned_reply" => &[Forbidden, NotFound, NameTaken],
         "list_groups" => &[Forbidden],
         "get_group" | "list_group_members" | "get_group_member" => &[Forbidden, NotFound],
         "create_group" => &[Forbidden, NameTaken, LimitReached],

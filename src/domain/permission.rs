@@ -114,6 +114,11 @@ rights! {
     AnswerOffer "answer_offer":                                    Never Own Own Own;
     /// See what routing thinks of a conversation.
     ExplainRouting "explain_routing":                              Never Visible Tenant Tenant;
+    /// Read and use canned replies: those of the tenant, of the own groups (supervisors and administrators: of every group),
+    /// and the own ones.
+    UseCannedReplies "use_canned_replies":                         Never Own Own Own;
+    /// Make, change and delete canned replies (agents: their own ones).
+    ManageCannedReplies "manage_canned_replies":                   Never Own Tenant Tenant;
     /// Read the message centre: accounts, templates, rules, events and sends.
     ReadMessageCentre "read_message_centre":                       Never Never Tenant Tenant;
     /// Change channel accounts, templates and rules of the message centre.

@@ -18,8 +18,8 @@ pub mod url;
 pub use clock::{Clock, Millis};
 pub use error::{Code, Error, FieldError, Result};
 pub use id::{
-    AssignmentId, ChannelAccountId, ConversationId, GroupId, IdGenerator, IdentityKeyId, MemberId,
-    MessageBindingId, MessageDigestId, MessageEventId, MessageIdentityId, MessageReceiptId,
+    AssignmentId, CannedReplyId, ChannelAccountId, ConversationId, GroupId, IdGenerator, IdentityKeyId,
+    MemberId, MessageBindingId, MessageDigestId, MessageEventId, MessageIdentityId, MessageReceiptId,
     MessageRecipientId, MessageRuleId, MessageSendId, MessageTemplateId, NotificationId, OfferId, OptOutId,
     PersonId, PresenceChangeId, SessionId, SuppressionId, TenantId, TransferId,
 };

@@ -17,6 +17,7 @@ mod assignee;
 mod attendance;
 mod auth;
 mod canaries;
+mod canned_replies;
 mod capacity;
 mod centre;
 mod cleaning;

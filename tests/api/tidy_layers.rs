@@ -40,6 +40,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "groups",
             "rooms",
             "conversations",
+            "canned_replies",
             "queue",
             "messages",
             "notifications",

@@ -1,6 +1,22 @@
 //! The tables of the agents' desk as Diesel sees them: presence, assignments, offers, transfers.
 
 diesel::table! {
+    canned_reply (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        scope -> Text,
+        scope_id -> BigInt,
+        shortcut -> Text,
+        title -> Text,
+        text -> Text,
+        use_count -> BigInt,
+        created_by -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
     agent_status (member_id) {
         member_id -> BigInt,
         tenant_id -> BigInt,

@@ -126,6 +126,13 @@ async fn groups(recorder: &mut Recorder<'_>, admin: &Client, agent: &Client, age
     recorder.call("open_direct_room", agent, &line, None).await;
     let room = Some(json!({"subject": "Early shift", "member_ids": [admin_id]}));
     recorder.call("make_room", agent, "POST /rooms", room).await;
+    let reply = json!({"scope": "member", "shortcut": "hi", "title": "Greeting", "text": "Hello {{ customer.nickname }}!"});
+    let made = recorder.call("create_canned_reply", agent, "POST /canned-replies", Some(reply)).await;
+    let reply = format!("/canned-replies/{}", string(&made["id"]));
+    recorder.call("get_canned_reply", agent, &format!("GET {reply}"), None).await;
+    let change = Some(json!({"text": "Hello {{ customer.nickname }}, this is {{ agent.nickname }}."}));
+    recorder.call("update_canned_reply", agent, &format!("PATCH {reply}"), change).await;
+    recorder.call("list_canned_replies", agent, "GET /canned-replies?shortcut=h", None).await;
     recorder.call("remove_group_member", admin, &format!("DELETE {place}"), None).await;
     recorder.call("delete_group", admin, &format!("DELETE {path}"), None).await;
 }
@@ -166,6 +173,12 @@ async fn serve(
     let online = json!({"status": "online", "reason": "Returns today"});
     recorder.call("set_presence", agent, "PUT /presence", Some(online)).await;
     recorder.call("claim_conversation", agent, &format!("POST {path}/claim"), None).await;
+    let reply = json!({"scope": "member", "shortcut": "hello", "title": "Hello", "text": "Hello {{ customer.nickname }}!"});
+    let made = agent.post("/canned-replies", reply).await.status(201);
+    let reply = format!("/canned-replies/{}", string(&made["id"]));
+    let body = Some(json!({"conversation_id": id}));
+    recorder.call("render_canned_reply", agent, &format!("POST {reply}/render"), body).await;
+    recorder.call("delete_canned_reply", agent, &format!("DELETE {reply}"), None).await;
     recorder.call("list_presence", agent, "GET /presence?effective_status=online", None).await;
     let line = format!("GET /presence/{agent_id}/history?limit=2");
     recorder.call("list_presence_history", agent, &line, None).await;
