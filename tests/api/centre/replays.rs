@@ -61,8 +61,8 @@ on_every_database! {
         rule(admin, "message.received", &template, &to, json!({"title": "another"})).await;
         let log = desk.agent.log(&room).await;
         let seq = |said: usize| {
-            let found = log.iter().find(|entry| entry["content"]["text"] == said.to_string());
-            found.unwrap()["seq"].clone()
+            let text = json!(said.to_string());
+            log.iter().find(|entry| entry["content"]["text"] == text).unwrap()["seq"].clone()
         };
         let at = |minutes: i64| Millis(start.0 + minutes * MINUTE);
         let mut told = 0;

@@ -89,8 +89,7 @@ async fn rule(recorder: &mut Recorder<'_>, admin: &Client, template: &str, accou
     recorder.call("update_message_rule", admin, &format!("PATCH {path}"), change).await;
     let body = Some(json!({"key": "order.paid", "payload": {"order_id": "1003", "total": 59.9}}));
     recorder.call("simulate_message_rules", admin, "POST /message-rules/simulate", body).await;
-    let body =
-        Some(json!({"from": "2026-11-25T08:00:00Z", "before": "2026-11-25T20:00:00Z", "dry_run": true}));
+    let body = Some(json!({"from": made["created_at"], "limit": 100, "dry_run": true}));
     recorder.call("replay_message_rule", admin, &format!("POST {path}/replay"), body).await;
     rule
 }
