@@ -1,0 +1,1 @@
+DROP INDEX message_event_tenant_id_key_id ON message_event;

@@ -1,0 +1,3 @@
+DROP INDEX message_event_tenant_id_key_id;
+DROP INDEX message_event_pending;
+CREATE INDEX message_event_pending ON message_event (tenant_id, id) WHERE expanded_at IS NULL;

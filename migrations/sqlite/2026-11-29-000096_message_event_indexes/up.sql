@@ -1,0 +1,7 @@
+-- SQLite took the index of all events for those whose rules are to be applied, and so read a tenant's whole history for
+-- each piece of work. With one more column that is given the small index is the better one to it.
+DROP INDEX message_event_pending;
+CREATE INDEX message_event_pending ON message_event (expanded_at, tenant_id, id) WHERE expanded_at IS NULL;
+
+-- Which events are listed and replayed by their key.
+CREATE INDEX message_event_tenant_id_key_id ON message_event (tenant_id, "key", id);
