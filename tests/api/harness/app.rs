@@ -4,7 +4,6 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
 use deskwire::app::App;
-use deskwire::db::node::LEASE_MS;
 use deskwire::db::{DatabaseKind, Durability};
 use deskwire::kernel::Clock;
 use deskwire::kernel::secret::Secret;
@@ -88,12 +87,10 @@ impl TestApp {
         other
     }
 
-    /// Lets so much time pass, and waits until the server has noticed (its node number is leased by time, and what is left of
-    /// the lease must last for what a test does next).
+    /// Lets so much time pass, and waits until the server has noticed (its node number is leased by time).
     pub async fn advance(&self, milliseconds: i64) {
         self.clock.advance(milliseconds);
-        let is_leased = || async { (self.ids.lease_left() > LEASE_MS / 2).then_some(()) };
-        super::eventually("the node number is leased again", is_leased).await;
+        super::eventually("the node number is leased again", || async { self.ids.next().ok() }).await;
     }
 
     /// Which database.
