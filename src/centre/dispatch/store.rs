@@ -168,16 +168,15 @@ pub(super) fn suppress(
     Ok(())
 }
 
-/// Gives sends to this process until the lease ends, and writes their attempts down.
+/// Gives sends that are held to this process until the lease ends, and writes their attempts down.
 pub(super) fn lease(
     connection: &mut AnyConnection,
     ids: &[MessageSendId],
     owner: &str,
     (now, database_now, until): (i64, i64, i64),
 ) -> Result<Vec<SendRow>> {
-    on!(connection, inner => diesel::update(message_send::table
-        .filter(message_send::id.eq_any(ids))
-        .filter(message_send::status.eq(SendStatus::Unsent.as_str())))
+    // They are held since they were found unsent. Were that asked again, SQLite would look through all that is unsent.
+    on!(connection, inner => diesel::update(message_send::table.filter(message_send::id.eq_any(ids)))
         .set((
             message_send::status.eq(SendStatus::Sending.as_str()),
             message_send::number.eq(message_send::number + 1),
