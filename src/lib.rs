@@ -100,6 +100,8 @@
 //! | message event | something that happened, told to the message centre; rules make messages of it |
 //! | send | one message of the message centre to one receiver: the queue and the record of it |
 //! | recipient | a person to whom a rule sends: the customer of an event, one of the staff, or a message recipient |
+//! | digest | events that a rule collects and sends as one message |
+//! | suppression | an address to which nothing is sent on a channel |
 //! | receipt | what a provider says later of a message that it took: whether it arrived |
 //! | binding | a QR code of WeChat that ties a person to its openid at an official account, once |
 //! | channel account | where messages go: an address of a merchant, or its account with a provider |

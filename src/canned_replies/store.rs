@@ -3,11 +3,13 @@
 use diesel::prelude::*;
 
 use crate::db::error_kind::error_kind;
-use crate::db::schema::{canned_reply, chat_group, group_member};
+use crate::db::schema::canned_reply;
 use crate::db::{AnyConnection, DbErrorKind};
 use crate::domain::actor::Actor;
 use crate::domain::canned_reply::{CANNED_REPLIES_MAX, CannedReplyRow, CannedReplyScope};
+use crate::domain::group::GROUPS_MAX;
 use crate::domain::member::Role;
+use crate::groups;
 use crate::kernel::{CannedReplyId, Code, Error, GroupId, Result, TenantId};
 use crate::on;
 
@@ -24,20 +26,13 @@ pub struct Filter {
 
 /// The groups whose canned replies this member of the staff sees.
 pub fn groups(connection: &mut AnyConnection, actor: Actor) -> Result<Vec<GroupId>> {
-    let all = chat_group::table
-        .filter(chat_group::tenant_id.eq(actor.tenant))
-        .filter(chat_group::deleted_at.is_null())
-        .select(chat_group::id)
-        .into_boxed();
-    let own = group_member::table
-        .filter(group_member::tenant_id.eq(actor.tenant))
-        .filter(group_member::member_id.eq(actor.member))
-        .filter(group_member::left_at.is_null())
-        .select(group_member::group_id);
-    Ok(match actor.role {
-        Role::Supervisor | Role::Admin => all.load(connection)?,
-        Role::Agent | Role::Customer => own.load(connection)?,
-    })
+    let member = match actor.role {
+        Role::Supervisor | Role::Admin => None,
+        Role::Agent | Role::Customer => Some(actor.member),
+    };
+    let all = i64::try_from(GROUPS_MAX).unwrap_or(i64::MAX);
+    let rows = groups::store::list(connection, actor.tenant, member, None, all)?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// The canned replies that the actor sees in the order of their ids, after this one, at most `limit`.
@@ -48,12 +43,12 @@ pub fn list(
     after: Option<CannedReplyId>,
     limit: i64,
 ) -> Result<Vec<CannedReplyRow>> {
-    let groups: Vec<i64> = groups(connection, actor)?.into_iter().map(|group| group.0).collect();
+    let seen: Vec<i64> = groups(connection, actor)?.into_iter().map(|group| group.0).collect();
     let prefix = filter.shortcut.as_deref().map(starts_with);
     Ok(on!(connection, inner => {
         let of_group = canned_reply::scope
             .eq(CannedReplyScope::Group.as_str())
-            .and(canned_reply::scope_id.eq_any(groups));
+            .and(canned_reply::scope_id.eq_any(seen));
         let own = canned_reply::scope
             .eq(CannedReplyScope::Member.as_str())
             .and(canned_reply::scope_id.eq(actor.member.0));

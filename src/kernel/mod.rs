@@ -12,6 +12,7 @@ pub mod outbound;
 pub mod secret;
 pub mod tasks;
 pub mod text;
+pub mod ticks;
 pub mod trace;
 pub mod url;
 

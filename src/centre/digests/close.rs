@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::store;
 use crate::app::App;
 use crate::db::Db;
-use crate::kernel::{Clock, IdGenerator, Result};
+use crate::kernel::{Clock, IdGenerator, Result, ticks};
 
 /// How often it is looked for digests whose time came.
 const TICK: Duration = Duration::from_secs(1);
@@ -54,26 +54,5 @@ impl Digests {
 
 /// Runs until shutdown. One supervised task in each process.
 pub async fn run(digests: Digests, shutdown: CancellationToken) {
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = shutdown.cancelled() => return,
-        }
-        loop {
-            let done = tokio::select! {
-                done = digests.round() => done,
-                () = shutdown.cancelled() => return,
-            };
-            match done {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => {
-                    log::debug!(target: "deskwire::centre", "digests could not be looked at: {error}");
-                    break;
-                }
-            }
-        }
-    }
+    ticks::run(TICK, shutdown, ("deskwire::centre", "digests"), || digests.round()).await;
 }

@@ -69,11 +69,17 @@ pub(super) fn claim(
     }
     let channel = account.provider.channel();
     if channel.has_recipients() {
-        let refused = store::refused(connection, account.tenant_id, channel, &taken)?;
-        suppress(connection, ids, (&mut taken, &refused), SendReason::OptedOut, now)?;
-        let held = store::held_back(connection, account.tenant_id, channel, &taken)?;
-        suppress(connection, ids, (&mut taken, &held), SendReason::AddressSuppressed, now)?;
-        passed += refused.len() + held.len();
+        let withheld = store::withheld(connection, account.tenant_id, channel, &taken)?;
+        for reason in [SendReason::OptedOut, SendReason::AddressSuppressed] {
+            let of_reason = withheld.iter().filter(|(_, why)| *why == reason);
+            let ended: Vec<MessageSendId> = of_reason.map(|(id, _)| *id).collect();
+            if !ended.is_empty() {
+                store::suppress(connection, &ended, reason, now)?;
+                fallbacks::make::follow(connection, ids, &ended, now)?;
+                passed += ended.len();
+                taken.retain(|id| !ended.contains(id));
+            }
+        }
     }
     let sends = match taken.is_empty() {
         true => Vec::new(),
@@ -91,23 +97,6 @@ pub(super) fn claim(
         }
     }
     Ok(Some(Claimed { account, sends, doubts, passed }))
-}
-
-/// Ends some of what was taken: it is not sent to its receivers.
-fn suppress(
-    connection: &mut AnyConnection,
-    ids: &IdGenerator,
-    (taken, ended): (&mut Vec<MessageSendId>, &[MessageSendId]),
-    reason: SendReason,
-    now: i64,
-) -> Result<()> {
-    if ended.is_empty() {
-        return Ok(());
-    }
-    store::suppress(connection, ended, reason, now)?;
-    fallbacks::make::follow(connection, ids, ended, now)?;
-    taken.retain(|id| !ended.contains(id));
-    Ok(())
 }
 
 /// Whether a provider knows repeats, but not for ever.

@@ -112,41 +112,31 @@ pub(super) fn expire(connection: &mut AnyConnection, ids: &[MessageSendId], now:
     Ok(())
 }
 
-/// Which of these sends their receivers do not want any more.
-pub(super) fn refused(
+/// Which of these sends do not go out, and why: their receivers do not want them any more, or nothing is sent to their
+/// addresses.
+pub(super) fn withheld(
     connection: &mut AnyConnection,
     tenant: TenantId,
     channel: Channel,
     ids: &[MessageSendId],
-) -> Result<Vec<MessageSendId>> {
-    let found: Vec<(MessageSendId, Option<PersonId>, i64)> = on!(connection, inner => message_send::table
+) -> Result<Vec<(MessageSendId, SendReason)>> {
+    type Found = (MessageSendId, Option<PersonId>, i64, Option<String>);
+    let found: Vec<Found> = on!(connection, inner => message_send::table
         .filter(message_send::id.eq_any(ids))
-        .select((message_send::id, message_send::recipient_id, message_send::priority))
+        .select((message_send::id, message_send::recipient_id, message_send::priority, message_send::address))
         .load(inner))?;
-    let persons: Vec<(MessageSendId, (PersonId, MessagePriority))> = found
-        .into_iter()
-        .filter_map(|(id, person, rank)| Some((id, (person?, MessagePriority::from_rank(rank)))))
-        .collect();
-    let asked: Vec<_> = persons.iter().map(|(_, person)| *person).collect();
-    let refused = opt_outs::store::refused(connection, tenant, channel, &asked)?;
-    Ok(persons.into_iter().filter(|(_, person)| refused.contains(person)).map(|(id, _)| id).collect())
-}
-
-/// Which of these sends go to addresses to which nothing is sent.
-pub(super) fn held_back(
-    connection: &mut AnyConnection,
-    tenant: TenantId,
-    channel: Channel,
-    ids: &[MessageSendId],
-) -> Result<Vec<MessageSendId>> {
-    let found: Vec<(MessageSendId, Option<String>)> = on!(connection, inner => message_send::table
-        .filter(message_send::id.eq_any(ids))
-        .select((message_send::id, message_send::address))
-        .load(inner))?;
-    let addresses: Vec<&str> = found.iter().filter_map(|(_, address)| address.as_deref()).collect();
+    let person = |(_, person, rank, _): &Found| Some(((*person)?, MessagePriority::from_rank(*rank)));
+    let persons: Vec<_> = found.iter().filter_map(person).collect();
+    let refused = opt_outs::store::refused(connection, tenant, channel, &persons)?;
+    let addresses: Vec<&str> = found.iter().filter_map(|(.., address)| address.as_deref()).collect();
     let held = suppressions::store::held(connection, tenant, channel, &addresses)?;
-    let is_held = |address: &Option<String>| address.as_ref().is_some_and(|address| held.contains(address));
-    Ok(found.iter().filter(|(_, address)| is_held(address)).map(|(id, _)| *id).collect())
+    let reason = |one: &Found| {
+        if person(one).is_some_and(|person| refused.contains(&person)) {
+            return Some(SendReason::OptedOut);
+        }
+        one.3.as_ref().filter(|address| held.contains(*address)).map(|_| SendReason::AddressSuppressed)
+    };
+    Ok(found.iter().filter_map(|one| Some((one.0, reason(one)?))).collect())
 }
 
 /// Ends sends that are not sent to their receivers, for this reason.
@@ -175,8 +165,9 @@ pub(super) fn lease(
     owner: &str,
     (now, database_now, until): (i64, i64, i64),
 ) -> Result<Vec<SendRow>> {
-    // They are held since they were found unsent. Were that asked again, SQLite would look through all that is unsent.
-    on!(connection, inner => diesel::update(message_send::table.filter(message_send::id.eq_any(ids)))
+    on!(connection, inner => diesel::update(message_send::table
+        .filter(message_send::id.eq_any(ids))
+        .filter(message_send::status.eq(SendStatus::Unsent.as_str())))
         .set((
             message_send::status.eq(SendStatus::Sending.as_str()),
             message_send::number.eq(message_send::number + 1),
@@ -329,6 +320,8 @@ pub(super) fn abandoned(
 ) -> Result<Vec<(SendRow, Phase)>> {
     let rows: Vec<SendRow> = message_send::table
         .filter(message_send::status.eq(SendStatus::Sending.as_str()))
+        // Of what is on its way only; the index has nothing else.
+        .filter(message_send::lease_owner.is_not_null())
         .filter(message_send::lease_until.le(database_now))
         .order(message_send::lease_until.asc())
         .limit(limit)

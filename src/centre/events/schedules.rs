@@ -17,11 +17,11 @@ use crate::centre::rules;
 use crate::db::{AnyConnection, Db};
 use crate::domain::centre::event::EventRow;
 use crate::domain::centre::rule::RuleRow;
-use crate::kernel::{Clock, IdGenerator, MessageEventId, Result};
+use crate::kernel::{Clock, IdGenerator, MessageEventId, Result, ticks};
 
 /// How often it is looked for times that came.
 const TICK: Duration = Duration::from_secs(1);
-/// Rules of one look; there may be more in the next one.
+/// Rules of one look.
 const RULES: i64 = 200;
 
 /// What the task works with.
@@ -40,8 +40,8 @@ impl Schedules {
         Self { db, ids, clock, news: app.message_events.clone() }
     }
 
-    /// Tells the times that came.
-    async fn round(&self) -> Result<()> {
+    /// Tells some of the times that came; tells whether there may be more.
+    async fn round(&self) -> Result<bool> {
         let now = self.clock.now().0;
         let read = move |connection: &mut AnyConnection| {
             let rules = rules::store::scheduled(connection, now, RULES)?;
@@ -49,6 +49,7 @@ impl Schedules {
         };
         let steps = self.db.read(read).await?;
         let count = steps.len();
+        let is_full = i64::try_from(count).is_ok_and(|count| count == RULES);
         let mut failed = None;
         for step in steps {
             // What fails of one rule keeps no other from its time.
@@ -57,7 +58,7 @@ impl Schedules {
         if count > 0 {
             self.news.notify_one();
         }
-        failed.map_or(Ok(()), Err)
+        failed.map_or(Ok(is_full), Err)
     }
 
     async fn write(&self, Step { rule, due, next }: Step, now: i64) -> Result<()> {
@@ -116,19 +117,5 @@ fn event(id: MessageEventId, rule: &RuleRow, at: i64, payload: String, now: i64)
 
 /// Runs until shutdown. One supervised task in each process.
 pub async fn run(schedules: Schedules, shutdown: CancellationToken) {
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = shutdown.cancelled() => return,
-        }
-        let done = tokio::select! {
-            done = schedules.round() => done,
-            () = shutdown.cancelled() => return,
-        };
-        if let Err(error) = done {
-            log::debug!(target: "deskwire::centre", "schedules of rules could not be looked at: {error}");
-        }
-    }
+    ticks::run(TICK, shutdown, ("deskwire::centre", "schedules of rules"), || schedules.round()).await;
 }

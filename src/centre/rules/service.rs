@@ -19,7 +19,7 @@ use crate::domain::centre::fallback::FallbackTrigger;
 use crate::domain::centre::recipient::QuietHoursPolicy;
 use crate::domain::centre::rule::{RuleRow, RuleStatus};
 use crate::domain::centre::send::{MessagePriority, SendReason, SendStatus};
-use crate::domain::centre::template::{Rendered, Translated};
+use crate::domain::centre::template::{Published, Rendered, Translated};
 use crate::domain::centre::throttle::ThrottleBy;
 use crate::domain::permission::{Operation, require};
 use crate::http::page::{Page, PageQuery};
@@ -154,15 +154,8 @@ pub async fn simulate(
             let payload = scheduled.as_ref().map_or(&payload, |(payload, _)| payload);
             let version = versions.get(&rule.template_id);
             let about = About { payload, customer, agent: None, is_digest: false };
-            let applied = apply(&rule, version, about)?;
-            // What is collected is shown as if it were all that is.
-            let collected =
-                (applied.decision == DecisionKind::Digested).then(|| digest::payload(vec![payload.clone()]));
+            let (applied, collected) = tried(&rule, version, about)?;
             let payload = collected.as_ref().unwrap_or(payload);
-            let applied = match collected.is_some() {
-                true => apply(&rule, version, About { payload, is_digest: true, ..about })?,
-                false => applied,
-            };
             let (applied, receivers) = reach(connection, &rule, (customer, None), applied, now)?;
             let at = happens + rule.delay_seconds * 1_000;
             let wishes = (MessagePriority::from_rank(rule.priority), rule.quiet_hours);
@@ -193,6 +186,17 @@ pub async fn simulate(
         each.collect()
     };
     app.db.read(read).await
+}
+
+/// What a rule would make of an event. What it collects is shown as if it were all that is: then also what would be told.
+fn tried(rule: &RuleRow, version: Option<&Published>, about: About<'_>) -> Result<(Applied, Option<Value>)> {
+    let applied = apply(rule, version, about)?;
+    if applied.decision != DecisionKind::Digested {
+        return Ok((applied, None));
+    }
+    let payload = digest::payload(vec![about.payload.clone()]);
+    let applied = apply(rule, version, About { payload: &payload, is_digest: true, ..about })?;
+    Ok((applied, Some(payload)))
 }
 
 /// The receivers with when and whether, and with the language in which each is told instead of the one that it reads.

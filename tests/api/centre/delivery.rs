@@ -44,6 +44,12 @@ on_every_database! {
         sent(&admin, &event, "success").await;
         let got = provider.deliveries("/webhook").remove(2);
         assert!(!is_signed(&got, &old) && is_signed(&got, &new));
+        let counted = r#"deskwire_message_attempts_total{channel="webhook",outcome="accepted"} 3"#;
+        eventually("the attempts are counted", || async {
+            let told = app.http().get(format!("{}/metrics", app.base())).send().await.unwrap().text().await.unwrap();
+            told.lines().any(|line| line == counted).then_some(())
+        })
+        .await;
     }
 
     /// A failure, a connection that ends without an answer, then success: the same id each time, three attempts.

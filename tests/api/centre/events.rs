@@ -1,13 +1,11 @@
 //! Message events: stored once, however often they are told.
 
-use deskwire::db::DatabaseKind;
-use diesel::prelude::*;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::provider::Provider;
 use super::{account, expanded, rule, sent, tell, text, whole_payload};
-use crate::harness::{Answer, Client, TestDatabase, eventually};
+use crate::harness::{Answer, Client, eventually};
 
 /// Tells an event with an `Idempotency-Key`.
 pub(super) async fn tell_with(client: &Client, path: &str, key: &str, body: Value) -> Answer {
@@ -107,22 +105,4 @@ on_every_database! {
         other.admin.get(&format!("/message-events/{first}")).await.refused(404, "not_found");
         assert_eq!(other.admin.get("/message-events").await.ok()["data"], json!([]));
     }
-}
-
-/// Events whose rules are to be applied are found by their own index, however many others are kept: SQLite once took the one of
-/// all events, and read a tenant's whole history each time.
-#[test]
-fn what_waits_is_found_by_its_own_index() {
-    #[derive(diesel::QueryableByName)]
-    struct Step {
-        #[diesel(sql_type = diesel::sql_types::Text)]
-        detail: String,
-    }
-    let database = TestDatabase::migrated(DatabaseKind::Sqlite);
-    let mut connection = SqliteConnection::establish(database.url.trim_start_matches("sqlite:")).unwrap();
-    let query = "SELECT id, payload FROM message_event WHERE expanded_at IS NULL AND tenant_id = 1 ORDER BY id LIMIT 20";
-    let plan: Vec<Step> =
-        diesel::sql_query(format!("EXPLAIN QUERY PLAN {query}")).load(&mut connection).unwrap();
-    let plan: Vec<&str> = plan.iter().map(|step| step.detail.as_str()).collect();
-    assert!(matches!(plan[..], [step] if step.contains("message_event_pending")), "{plan:?}");
 }

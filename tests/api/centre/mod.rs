@@ -15,6 +15,7 @@ mod languages;
 mod mail;
 mod mail_client;
 mod missed;
+mod plans;
 pub mod postbox;
 mod product;
 pub mod provider;

@@ -1,1 +1,0 @@
-DROP INDEX message_event_tenant_id_key_id;
