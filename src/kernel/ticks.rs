@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Result;
 
 /// Does a round at every tick, and the next at once while there may be more. What fails is logged under this target with what
-/// it was, and tried again at the next tick.
+/// it was, and tried again at the next tick. No round begins after a shutdown.
 pub async fn run<F>(
     every: Duration,
     shutdown: CancellationToken,
@@ -23,13 +23,15 @@ pub async fn run<F>(
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = ticks.tick() => {}
+            biased;
             () = shutdown.cancelled() => return,
+            _ = ticks.tick() => {}
         }
         loop {
             let done = tokio::select! {
-                done = round() => done,
+                biased;
                 () = shutdown.cancelled() => return,
+                done = round() => done,
             };
             match done {
                 Ok(true) => {}
