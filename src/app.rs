@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::assigning::{Assigning, Nudges};
 use crate::attendance::{Attendance, Keeper};
@@ -22,6 +22,9 @@ use crate::limits::Limiter;
 use crate::metrics::Metrics;
 use crate::security::Auth;
 use crate::settings::Settings;
+
+/// Searches that one process does at a time, so that they leave room for other reads.
+const SEARCHES: usize = 4;
 
 /// The shared handles. Handlers receive it as `web::Data<App>`.
 pub struct App {
@@ -57,6 +60,8 @@ pub struct App {
     pub message_events: Arc<Notify>,
     /// Says that messages wait to be sent.
     pub message_sends: Arc<Notify>,
+    /// Turns of searches in this process.
+    pub searches: Arc<Semaphore>,
     /// How far the followers of the log are behind.
     pub lags: Lags,
     lease: Mutex<Lease>,
@@ -102,6 +107,7 @@ impl App {
             nudges: Nudges::default(),
             message_events: Arc::default(),
             message_sends: Arc::default(),
+            searches: Arc::new(Semaphore::new(SEARCHES)),
             lags,
             lease,
         })

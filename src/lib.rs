@@ -40,6 +40,7 @@
 //! | | [`queue`] | the waiting conversations, offers to agents, why routing chose or would choose |
 //! | | [`conversations`], [`messages`] | their routes, views and reads |
 //! | | [`notifications`] | what members are told inside the product, and what they have read of it |
+//! | | [`search`] | messages and notes by their words; the index and the follower that writes it |
 //! | | [`sync`] | reading positions, exact unread, inbox, deltas, the tenant's feed |
 //! | | [`centre`] | the message centre: events, rules, templates, channel accounts, sends and the dispatcher |
 //! | gateway | [`gateway`] | the socket: frames, sessions, fan-out, resume, drain |
@@ -106,6 +107,7 @@
 //! | binding | a QR code of WeChat that ties a person to its openid at an official account, once |
 //! | channel account | where messages go: an address of a merchant, or its account with a provider |
 //! | lane | a thread that commits batches of commands on a connection of its own |
+//! | posting | where a token of the search index stands: a rev and a hash of its conversation |
 //! | feed | committed changes on their way to the readers of this process |
 //! | follower | durable work behind the log, with a stored cursor and a lease |
 //! | hub | the sockets of one worker thread, and the task that serves them |
@@ -148,6 +150,8 @@ pub mod conversations;
 pub mod messages;
 
 pub mod journal;
+
+pub mod search;
 
 pub mod sync;
 

@@ -112,6 +112,7 @@ pub fn start_on(app: Arc<App>, listener: TcpListener) -> Result<Running> {
     app.spawn_tasks();
     let transport = web::Data::new(crate::centre::spawn_tasks(&app)?);
     crate::queue::announce::spawn(&app);
+    crate::search::spawn_tasks(&app);
     let documents = web::Data::new(Documents::new(crate::routes::configure)?);
     let portal = documents.portal();
     let table = web::Data::new(RouteTable::new(&documents.openapi));

@@ -66,10 +66,10 @@ pub struct CreateTenant {
 #[derive(Debug, Args)]
 pub struct NamedTenant {
     /// The tenant's slug.
-    slug: String,
+    pub slug: String,
 
     #[command(flatten)]
-    settings: Settings,
+    pub settings: Settings,
 }
 
 /// An account by its names.

@@ -10,6 +10,7 @@ mod environment;
 mod judged;
 mod logging;
 mod print;
+mod search;
 mod serve;
 mod store;
 
@@ -56,6 +57,9 @@ enum Command {
     /// Administrators.
     #[command(subcommand)]
     Admin(accounts::Admin),
+    /// The search index.
+    #[command(subcommand)]
+    Search(search::Search),
     /// Recompute unread counts and how many conversations each agent serves, beside a running server; fails when one
     /// has drifted.
     VerifyUnread(JustSettings),
@@ -141,6 +145,7 @@ impl Program {
             Some(Command::Restore(arguments)) => backup::restore(&arguments),
             Some(Command::Tenant(arguments)) => accounts::tenant(arguments),
             Some(Command::Admin(arguments)) => accounts::admin(arguments),
+            Some(Command::Search(command)) => search::search(command),
             Some(Command::VerifyUnread(arguments)) => store::verify_unread(&arguments.settings),
             Some(Command::Replay(arguments)) => {
                 logging::start("warn");

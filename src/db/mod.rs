@@ -7,6 +7,7 @@
 //! Invariants: Diesel never runs on an async worker; nobody waits for the database without end; a read never waits behind a write on SQLite (WAL, own
 //! connections); what differs between the databases stands in `dialect`, `connection` and `migrate`.
 
+pub mod append;
 pub mod connection;
 pub mod dialect;
 pub mod error_kind;

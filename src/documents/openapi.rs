@@ -32,6 +32,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ),
     ("conversations", "Opening, serving and closing conversations."),
     ("canned-replies", "Texts that the staff have ready."),
+    ("search", "Messages and notes by their words."),
     ("messages", "Sending, changing and reading the log of a conversation."),
     ("reading", "Read and delivered positions."),
     ("sync", "Inbox, what changed since a cursor, and the tenant's whole feed."),

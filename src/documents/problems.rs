@@ -52,6 +52,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "make_room" => &[Forbidden, LimitReached],
         "open_direct_room" => &[Forbidden, ValidationFailed],
         "list_canned_replies" => &[Forbidden],
+        "search_messages" => &[NotFound],
         "get_canned_reply" | "delete_canned_reply" | "render_canned_reply" => &[Forbidden, NotFound],
         "create_canned_reply" => &[Forbidden, NameTaken, LimitReached],
         "update_canned_reply" => &[Forbidden, NotFound, NameTaken],

@@ -17,6 +17,7 @@ pub mod offer;
 pub mod permission;
 pub mod presence;
 pub mod routing;
+pub mod search;
 pub mod tenant;
 pub mod timers;
 pub mod transfer;

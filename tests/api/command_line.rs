@@ -44,7 +44,7 @@ on_every_database! {
     fn migrations_are_the_operators_choice_on_servers(kind: DatabaseKind) {
         let database = TestDatabase::empty(kind);
         if kind.is_server() {
-            let told = failed(&["serve"], &database.url);
+            let told = failed(&["serve", "--listen", "127.0.0.1:0"], &database.url);
             assert!(told.contains("deskwire migrate"), "{told}");
             assert!(failed(&["tenant", "create", "acme"], &database.url).contains("deskwire migrate"));
         }

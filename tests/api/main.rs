@@ -79,6 +79,7 @@ mod rooms;
 mod routing;
 mod routing_offers;
 mod routing_stress;
+mod search;
 mod soak;
 mod socket_access;
 mod socket_drain;

@@ -133,6 +133,7 @@ const ELSEWHERE: &[&str] = &[
     "POST /conversations",
     "POST /rooms",
     "PUT /rooms/direct/{member_id}",
+    "GET /search/messages",
     "GET /canned-replies",
     "POST /canned-replies",
     "GET /canned-replies/{id}",

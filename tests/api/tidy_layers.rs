@@ -45,6 +45,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "messages",
             "notifications",
             "sync",
+            "search",
             "centre",
         ],
     ),

@@ -6,16 +6,17 @@ use diesel::prelude::*;
 use serde_json::Value;
 
 use crate::db::AnyConnection;
-use crate::db::schema::{conversation, group_message, member};
+use crate::db::schema::{conversation, member};
 use crate::domain::centre::event::EventRow;
 use crate::domain::centre::product::{Named, ProductEvent, agent, payload};
 use crate::domain::conversation::ConversationRow;
-use crate::domain::entry::{EntryKind, EntryRow};
+use crate::domain::entry::EntryRow;
 use crate::kernel::{ConversationId, MemberId, MessageEventId, MessageRuleId, Result, TenantId};
+use crate::messages::by_rev::following;
 use crate::on;
 
 /// Entries of one piece.
-const ENTRIES: i64 = 200;
+pub const ENTRIES: i64 = 200;
 
 /// What is told.
 #[derive(Debug, Clone)]
@@ -63,7 +64,7 @@ pub fn told(
     wanted: &[ProductEvent],
     (after, head): (i64, i64),
 ) -> Result<(Vec<Told>, i64)> {
-    let (entries, rev) = entries(connection, tenant, &ProductEvent::kinds(), (after, head))?;
+    let (entries, rev) = following(connection, tenant, &ProductEvent::kinds(), (after, head), ENTRIES)?;
     let conversations = conversations(connection, tenant, &entries)?;
     let front = |entry: &EntryRow| {
         let row = conversations.get(&entry.conversation_id)?;
@@ -89,61 +90,6 @@ pub fn told(
         origin: None,
     });
     Ok((told.collect(), rev))
-}
-
-/// Up to which rev entries were written before this time (unix milliseconds), where the clock did not jump.
-pub fn written_before(connection: &mut AnyConnection, tenant: TenantId, at: i64, head: i64) -> Result<i64> {
-    let (mut low, mut high) = (0, head);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let next: Option<(i64, i64)> = group_message::table
-            .filter(group_message::tenant_id.eq(tenant))
-            .filter(group_message::rev.gt(middle))
-            .filter(group_message::rev.le(high))
-            .order((group_message::rev.asc(), group_message::conversation_id.asc(), group_message::seq.asc()))
-            .select((group_message::rev, group_message::created_at))
-            .first(connection)
-            .optional()?;
-        match next {
-            Some((rev, written)) if written < at => low = rev,
-            _ => high = middle,
-        }
-    }
-    Ok(low)
-}
-
-/// The next entries that may be told, and up to which rev these are all.
-pub fn entries(
-    connection: &mut AnyConnection,
-    tenant: TenantId,
-    kinds: &[EntryKind],
-    (after, head): (i64, i64),
-) -> Result<(Vec<EntryRow>, i64)> {
-    let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
-    let mut rows: Vec<EntryRow> = on!(connection, inner => group_message::table
-        .filter(group_message::tenant_id.eq(tenant))
-        .filter(group_message::rev.gt(after))
-        .filter(group_message::rev.le(head))
-        .filter(group_message::kind.eq_any(&kinds))
-        .order((group_message::rev.asc(), group_message::conversation_id.asc(), group_message::seq.asc()))
-        .limit(ENTRIES)
-        .select(EntryRow::as_select())
-        .load(inner))?;
-    let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == ENTRIES);
-    let Some(last) = rows.last().map(|row| row.rev).filter(|_| is_full) else { return Ok((rows, head)) };
-    // A piece ends between two revs: one command's entries share one.
-    rows.retain(|row| row.rev < last);
-    if rows.is_empty() {
-        let all = on!(connection, inner => group_message::table
-            .filter(group_message::tenant_id.eq(tenant))
-            .filter(group_message::rev.eq(last))
-            .filter(group_message::kind.eq_any(&kinds))
-            .order((group_message::conversation_id.asc(), group_message::seq.asc()))
-            .select(EntryRow::as_select())
-            .load(inner))?;
-        return Ok((all, last));
-    }
-    Ok((rows, last - 1))
 }
 
 /// The conversations of entries, and those before them of entries behind the scenes.

@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
-use super::log::{Told, conversations, entries, members};
+use super::log::{ENTRIES, Told, conversations, members};
 use super::store;
 use crate::app::App;
 use crate::centre::rules;
@@ -32,6 +32,7 @@ use crate::domain::entry::EntryKind;
 use crate::domain::tenant::TenantSettings;
 use crate::journal::follower::{Follower, Progress, Slice, Start};
 use crate::kernel::{Clock, IdGenerator, MemberId, MessageEventId, Result, TenantId};
+use crate::messages::by_rev::following;
 use crate::on;
 
 /// The follower.
@@ -105,7 +106,7 @@ fn read(
         return Ok((Vec::new(), Progress { rev: head, more: false }));
     }
     let kinds: Vec<EntryKind> = EntryKind::ALL.iter().copied().filter(|kind| kind.is_message()).collect();
-    let (mut entries, rev) = entries(connection, tenant, &kinds, (slice.after, head))?;
+    let (mut entries, rev) = following(connection, tenant, &kinds, (slice.after, head), ENTRIES)?;
     let written = entries.iter().map(|entry| (entry.rev, entry.created_at));
     let young = first_young(written, now, after_ms(connection, tenant)?);
     entries.retain(|entry| young.is_none_or(|young| entry.rev < young));

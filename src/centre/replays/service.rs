@@ -17,6 +17,7 @@ use crate::http::page::{decode, encode};
 use crate::journal::history;
 use crate::kernel::id::first_id_at;
 use crate::kernel::{Code, Error, MessageEventId, MessageRuleId, Result};
+use crate::messages::by_rev;
 use crate::sync::cursor::{Cursor, Reader};
 
 /// Pieces of the log that one request reads at most.
@@ -128,10 +129,10 @@ fn of_log(
     let head = history::head(connection, tenant)?;
     let mut rev = match &asked.cursor {
         Some(cursor) => cursor.parse::<Cursor>().map_err(|_| unknown_cursor())?.check(reader, head)?,
-        None => log::written_before(connection, tenant, asked.from, head)?,
+        None => by_rev::written_before(connection, tenant, asked.from, head)?,
     };
     let until = match asked.before {
-        Some(before) => log::written_before(connection, tenant, before, head)?,
+        Some(before) => by_rev::written_before(connection, tenant, before, head)?,
         None => head,
     };
     let mut found = Vec::new();

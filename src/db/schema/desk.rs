@@ -1,4 +1,4 @@
-//! The tables of the agents' desk as Diesel sees them: presence, assignments, offers, transfers.
+//! The tables of the agents' desk as Diesel sees them: presence, assignments, offers, transfers; the search index.
 
 diesel::table! {
     canned_reply (id) {
@@ -13,6 +13,15 @@ diesel::table! {
         created_by -> BigInt,
         created_at -> BigInt,
         updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    search_posting (tenant_id, term, chunk) {
+        tenant_id -> BigInt,
+        term -> BigInt,
+        chunk -> BigInt,
+        postings -> Binary,
     }
 }
 

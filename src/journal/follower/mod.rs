@@ -118,6 +118,22 @@ pub fn end(connection: &mut AnyConnection, name: &str, tenant: TenantId) -> Resu
     store::end(connection, name, tenant)
 }
 
+/// Up to which rev a follower has done its work in a tenant; 0 where it has not begun.
+pub fn position(connection: &mut AnyConnection, name: &str, tenant: TenantId) -> Result<i64> {
+    store::position(connection, name, tenant)
+}
+
+/// Sets a follower back to the first rev of a tenant and keeps every process from working there for the time of a lease, while
+/// its effects are taken away. Whoever works there loses its lease. Do it again to go on, and end with [`resume`].
+pub fn set_back(connection: &mut AnyConnection, name: &'static str, tenant: TenantId) -> Result<()> {
+    store::set_back(connection, name, tenant)
+}
+
+/// Lets processes work again where the follower was set back.
+pub fn resume(connection: &mut AnyConnection, name: &str, tenant: TenantId) -> Result<()> {
+    store::resume(connection, name, tenant)
+}
+
 /// Runs one follower until the server stops. One supervised task in each process.
 pub async fn run(db: Db, lags: Lags, follower: Arc<dyn Follower>, shutdown: CancellationToken) {
     let runner = Runner { db, lags, owner: random_key(16), follower };

@@ -147,6 +147,38 @@ pub(super) fn begin(connection: &mut AnyConnection, name: &str, tenant: TenantId
     Ok(())
 }
 
+/// The cursor of a tenant; 0 where there is none.
+pub(super) fn position(connection: &mut AnyConnection, name: &str, tenant: TenantId) -> Result<i64> {
+    let row = follower::table.filter(follower::name.eq(name)).filter(follower::tenant_id.eq(tenant));
+    Ok(row.select(follower::rev).get_result(connection).optional()?.unwrap_or(0))
+}
+
+/// Sets a cursor back to 0 and holds it.
+pub(super) fn set_back(connection: &mut AnyConnection, name: &str, tenant: TenantId) -> Result<()> {
+    let until = time::now(connection)? + lease_ms();
+    let row = follower::table.filter(follower::name.eq(name)).filter(follower::tenant_id.eq(tenant));
+    let set = diesel::update(row)
+        .set((
+            follower::rev.eq(0),
+            follower::fence.eq(follower::fence + 1),
+            follower::lease_owner.eq(""),
+            follower::lease_until.eq(until),
+        ))
+        .execute(connection)?;
+    if set == 0 && !insert(connection, name, tenant, 0, ("", until))? {
+        return Err(Error::new(Code::Busy, "a follower began at the same moment"));
+    }
+    Ok(())
+}
+
+/// Ends the hold of a cursor that was set back.
+pub(super) fn resume(connection: &mut AnyConnection, name: &str, tenant: TenantId) -> Result<()> {
+    diesel::update(follower::table.filter(follower::name.eq(name)).filter(follower::tenant_id.eq(tenant)))
+        .set(follower::lease_until.eq(0))
+        .execute(connection)?;
+    Ok(())
+}
+
 /// Removes a cursor: whoever works there loses its lease.
 pub(super) fn end(connection: &mut AnyConnection, name: &str, tenant: TenantId) -> Result<()> {
     diesel::delete(follower::table.filter(follower::name.eq(name)).filter(follower::tenant_id.eq(tenant)))

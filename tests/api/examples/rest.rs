@@ -190,6 +190,7 @@ async fn serve(
     recorder.call("edit_message", agent, &format!("PATCH {message}"), Some(body)).await;
     recorder.call("list_revisions", admin, &format!("GET {message}/revisions"), None).await;
     recorder.call("get_message", visitor, &format!("GET {message}"), None).await;
+    recorder.call("search_messages", agent, "GET /search/messages?q=arrives", None).await;
     let body = text("m-2", "No, wait.");
     let sent = recorder.call("send_message", visitor, &format!("POST {path}/messages"), Some(body)).await;
     let line = format!("DELETE {path}/messages/{}", sent["seq"]);

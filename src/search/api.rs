@@ -1,0 +1,150 @@
+//! The route of search, and what it answers.
+
+use actix_web::{get, web};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::find::{Asked, Found, Hit, Place};
+use super::service;
+use crate::app::App;
+use crate::auth::extract::Authenticated;
+use crate::domain::entry::Entry;
+use crate::domain::search::{QUERY_MAX, Query, QueryFault, Range, SearchedKind, WORDS_MAX};
+use crate::http::page;
+use crate::kernel::{Code, ConversationId, Error, MemberId, Millis, Result};
+
+/// The routes of this module.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(search_messages);
+}
+
+/// What is looked for, and where.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SearchMessages {
+    /// Up to 10 words, 200 characters in all; a message must hold all of them. A word is found by its beginning; Chinese,
+    /// Japanese, Korean, Thai and the like anywhere. Two letters, digits or characters are enough.
+    #[param(min_length = 1, max_length = 200)]
+    q: String,
+    /// Only in this conversation, and for the staff in the notes behind it.
+    conversation_id: Option<ConversationId>,
+    /// Only in conversations of this customer, and in the notes behind them.
+    customer_id: Option<MemberId>,
+    /// Only what this member wrote.
+    sender_id: Option<MemberId>,
+    /// Only messages of this kind.
+    #[param(inline)]
+    kind: Option<SearchedKind>,
+    /// Only what was written at this time or later.
+    from: Option<Millis>,
+    /// Only what was written before this time.
+    until: Option<Millis>,
+    /// Most hits to return, 1 to 200; 50 when absent.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before; absent for the first page.
+    cursor: Option<String>,
+}
+
+impl SearchMessages {
+    fn asked(self) -> Result<Asked> {
+        let query = Query::parse(&self.q).map_err(|fault| {
+            let detail = match fault {
+                QueryFault::TooLong => format!("q is longer than {QUERY_MAX} characters"),
+                QueryFault::TooManyWords => format!("q has more than {WORDS_MAX} words"),
+                QueryFault::TooShort => "q needs a word of two letters, digits or characters".to_owned(),
+            };
+            Error::new(Code::InvalidParameter, detail)
+        })?;
+        let below: Option<Place> = self.cursor.as_deref().map(page::decode).transpose()?;
+        Ok(Asked {
+            query,
+            conversation: self.conversation_id,
+            customer: self.customer_id,
+            sender: self.sender_id,
+            kind: self.kind.map(SearchedKind::entry),
+            from: self.from.map(|at| at.0),
+            until: self.until.map(|at| at.0),
+            below,
+            limit: usize::try_from(page::limit(self.limit)?).unwrap_or_default(),
+        })
+    }
+}
+
+/// Where words stand in one text of a message.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Highlight {
+    /// The text, as a JSON pointer into the message's content, such as `/text`.
+    pointer: &'static str,
+    /// In order, without overlaps, at most 100.
+    ranges: Vec<Range>,
+}
+
+/// A message that was found.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SearchHit {
+    /// The conversation; of a note, the one that it stands behind.
+    conversation_id: ConversationId,
+    /// Whether it is a note of the staff.
+    is_note: bool,
+    /// The message.
+    message: Entry,
+    /// Where the words stand in it.
+    highlights: Vec<Highlight>,
+}
+
+impl From<Hit> for SearchHit {
+    fn from(hit: Hit) -> Self {
+        let highlights = hit.highlights.into_iter().map(|(pointer, ranges)| Highlight { pointer, ranges });
+        Self {
+            conversation_id: hit.front,
+            is_note: hit.is_note,
+            highlights: highlights.collect(),
+            message: hit.entry.into(),
+        }
+    }
+}
+
+/// A page of what was found.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SearchPage {
+    /// The newest first.
+    data: Vec<SearchHit>,
+    /// Give this as `cursor` to read on; null when there is no more.
+    #[schema(required)]
+    next_cursor: Option<String>,
+    /// false: the search ended before the page was full, because it had looked at enough; read on with `next_cursor` for
+    /// what there is.
+    complete: bool,
+}
+
+impl From<Found> for SearchPage {
+    fn from(found: Found) -> Self {
+        Self {
+            data: found.hits.into_iter().map(SearchHit::from).collect(),
+            next_cursor: found.next.map(|place| page::encode(&place)),
+            complete: found.is_complete,
+        }
+    }
+}
+
+/// Search messages
+///
+/// Finds messages, and for the staff notes, in conversations that the caller may read, by their present words: texts, and the
+/// titles and texts of cards. Letters are compared without regard to case and width. The newest come first. A message is found
+/// at once; one that was edited by its new words within a second or two. A page holds fewer than `limit` when the messages
+/// are long, or when `complete` is false.
+#[utoipa::path(tag = "search", params(SearchMessages), responses(
+    (status = 200, description = "A page of messages.", body = SearchPage),
+))]
+#[get("/search/messages")]
+pub async fn search_messages(
+    app: web::Data<App>,
+    caller: Authenticated,
+    query: web::Query<SearchMessages>,
+) -> Result<web::Json<SearchPage>> {
+    let asked = query.into_inner().asked()?;
+    service::messages(&app, caller.actor, asked).await.map(|found| web::Json(found.into()))
+}

@@ -1,0 +1,29 @@
+//! Search: messages and notes by their words.
+//!
+//! Owns the route `/search/messages`, the index (table `search_posting`) and the follower that writes it. Does not own how texts
+//! are cut and compared (`domain::search`), nor who may see what (`conversations::access`).
+//!
+//! Invariants: the index only proposes, and the log decides. What is shown was read from the log in the same read, by somebody
+//! who may see its conversation now, and holds the words now; so an edit, a recall or a lost right can hide a hit of an index
+//! that is behind, and never shows one. What the index does not hold yet is read from the log itself, up to a limit, and an
+//! answer says so when it did not look at everything.
+
+pub mod api;
+mod find;
+pub mod index;
+mod postings;
+pub mod rebuild;
+pub mod service;
+mod store;
+mod walk;
+
+use std::sync::Arc;
+
+pub use api::routes;
+
+use crate::app::App;
+
+/// Starts what writes the index. Must be called on a tokio runtime.
+pub fn spawn_tasks(app: &Arc<App>) {
+    app.follow(Arc::new(index::Indexer { db: app.db.clone() }));
+}
