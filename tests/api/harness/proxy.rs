@@ -61,7 +61,7 @@ impl Proxy {
         self.port
     }
 
-    /// The next so many COMMITs lose their client at once and reach the server half a second later.
+    /// The next so many COMMITs of lanes lose their client at once and reach the server half a second later.
     pub fn delay_commits(&self, count: u32) {
         self.late_commits.store(count, Ordering::SeqCst);
     }
@@ -87,6 +87,7 @@ fn forward(
     wait: impl Fn(),
 ) {
     let mut buffer = vec![0; 65_536];
+    let mut writes_log = false;
     loop {
         let size = match client.read(&mut buffer) {
             Ok(size) if size > 0 => size,
@@ -97,7 +98,10 @@ fn forward(
         // The statement, and not the isolation level READ COMMITTED at a BEGIN.
         let begins = |at: usize| bytes[at..].starts_with(b"COMMIT") && !bytes[at..].starts_with(b"COMMITTED");
         let commits = (0..size).any(begins);
+        // Others write beside the lanes, each on connections of its own.
+        writes_log |= (0..size).any(|at| bytes[at..].starts_with(b"INSERT INTO group_message "));
         let late = commits
+            && writes_log
             && armed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         if late {
             let _ = client.shutdown(Shutdown::Both);
