@@ -12,11 +12,13 @@ use common::http::{Http, request};
 use common::{FromCargo, Outcome, databases, milliseconds, own};
 use deskwire::app::App;
 use deskwire::db::AnyConnection;
+use deskwire::db::schema::follower as table;
 use deskwire::domain::actor::Actor;
 use deskwire::domain::content::Body;
 use deskwire::journal::{Action, Command, Draft, LogRef, commands, follower, history};
-use deskwire::kernel::ConversationId;
+use deskwire::kernel::{ConversationId, TenantId};
 use deskwire::search::index::SEARCH;
+use diesel::prelude::*;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 #[derive(Parser)]
@@ -78,28 +80,21 @@ struct Bench {
 
 impl Bench {
     async fn measure(&self, server: std::net::SocketAddr, arguments: &Arguments) -> Outcome<()> {
-        let half = arguments.messages / 2;
-        let (tenant, name) = (self.app.auth.verify(&self.admin.token)?.actor.tenant, self.name);
-        self.app.db.write(move |connection| follower::set_back(connection, SEARCH, tenant)).await?;
-        let holding = async {
-            loop {
-                tokio::time::sleep(Duration::from_secs(5)).await;
-                let held =
-                    move |connection: &mut AnyConnection| follower::set_back(connection, SEARCH, tenant);
-                if let Err(error) = self.app.db.write(held).await {
-                    return Outcome::<f64>::Err(error.into());
-                }
-            }
-        };
-        let without = tokio::select! {
-            rate = self.fill(0, half) => rate?,
-            failed = holding => failed?,
-        };
-        self.app.db.write(move |connection| follower::resume(connection, SEARCH, tenant)).await?;
-        let began = Instant::now();
+        let (half, quarter, name) = (arguments.messages / 2, arguments.messages / 4, self.name);
+        // Both quarters stand on a store of about the same size.
+        self.fill(0, half).await?;
         self.indexed().await?;
-        let caught_up = half as f64 / began.elapsed().as_secs_f64();
-        let with = self.fill(half, half).await?;
+        let alone = self.one_by_one(half, arguments.rounds).await?;
+        let from = half + arguments.rounds;
+        self.hold().await?;
+        let without = self.fill(from, quarter).await?;
+        let began = Instant::now();
+        let tenant = self.tenant()?;
+        self.app.db.write(move |connection| follower::resume(connection, SEARCH, tenant)).await?;
+        let beside = self.one_by_one(from + quarter, arguments.rounds).await?;
+        self.indexed().await?;
+        let caught_up = quarter as f64 / began.elapsed().as_secs_f64();
+        let with = self.fill(from + quarter + arguments.rounds, quarter).await?;
         let began = Instant::now();
         self.indexed().await?;
         let behind = began.elapsed().as_secs_f64();
@@ -109,6 +104,14 @@ impl Bench {
             &format!("without the index {without:.0}/s"),
             &format!("{:.0} %", 100.0 * with / without),
             "85 %",
+            "",
+        ]);
+        common::row([
+            &format!("one message after the other while the index catches up, p50 / p99, {name}"),
+            &format!("{:.2} / {:.2} ms", beside.0, beside.1),
+            &format!("with nothing to index {:.2} / {:.2} ms", alone.0, alone.1),
+            "",
+            "",
             "",
         ]);
         common::row([
@@ -141,11 +144,10 @@ impl Bench {
                 http.call(&request("GET", &path, Some(&person.token), None)).await?.json()?;
                 times.push(milliseconds(began.elapsed()));
             }
-            times.sort_by(f64::total_cmp);
-            let at = |percent: usize| times.get(times.len() * percent / 100).copied().unwrap_or(f64::NAN);
+            let (middle, worst) = percentiles(times);
             common::row([
                 &format!("search of {kind}, {messages} messages, p50 / p99, {name}"),
-                &format!("{:.2} / {:.2} ms", at(50), at(99)),
+                &format!("{middle:.2} / {worst:.2} ms"),
                 "",
                 "",
                 if name == "MariaDB" { "p99 20 ms" } else { "p99 10 ms" },
@@ -153,6 +155,35 @@ impl Bench {
             ]);
         }
         Ok(())
+    }
+
+    fn tenant(&self) -> Outcome<TenantId> {
+        Ok(self.app.auth.verify(&self.admin.token)?.actor.tenant)
+    }
+
+    /// Keeps the index from being written until it is resumed.
+    async fn hold(&self) -> Outcome<()> {
+        let tenant = self.tenant()?;
+        let hold = move |connection: &mut AnyConnection| {
+            let row = table::table.filter(table::name.eq(SEARCH)).filter(table::tenant_id.eq(tenant));
+            let held = (table::fence.eq(table::fence + 1), table::lease_until.eq(i64::MAX));
+            Ok(diesel::update(row).set(held).execute(connection)?)
+        };
+        self.app.db.write(hold).await?;
+        Ok(())
+    }
+
+    /// Sends messages one after the other; p50 and p99 in milliseconds.
+    async fn one_by_one(&self, from: usize, count: usize) -> Outcome<(f64, f64)> {
+        let actor = self.app.auth.verify(&self.visitors[0].token)?.actor;
+        let room = ConversationId(self.rooms[0].parse()?);
+        let mut times = Vec::with_capacity(count);
+        for number in from..from + count {
+            let began = Instant::now();
+            self.send(actor, room, number).await?;
+            times.push(milliseconds(began.elapsed()));
+        }
+        Ok(percentiles(times))
     }
 
     /// Sends messages; how many a second.
@@ -182,7 +213,7 @@ impl Bench {
     }
 
     async fn indexed(&self) -> Outcome<()> {
-        let tenant = self.app.auth.verify(&self.admin.token)?.actor.tenant;
+        let tenant = self.tenant()?;
         loop {
             let read = move |connection: &mut AnyConnection| {
                 let head = history::head(connection, tenant)?;
@@ -194,6 +225,13 @@ impl Bench {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// p50 and p99.
+fn percentiles(mut times: Vec<f64>) -> (f64, f64) {
+    times.sort_by(f64::total_cmp);
+    let at = |percent: usize| times.get(times.len() * percent / 100).copied().unwrap_or(f64::NAN);
+    (at(50), at(99))
 }
 
 /// A number that looks like chance, the same in every run (the finaliser of SplitMix64).

@@ -40,7 +40,7 @@
 //! | | [`queue`] | the waiting conversations, offers to agents, why routing chose or would choose |
 //! | | [`conversations`], [`messages`] | their routes, views and reads |
 //! | | [`notifications`] | what members are told inside the product, and what they have read of it |
-//! | | [`search`] | messages and notes by their words; the index and the follower that writes it |
+//! | | [`search`] | messages and notes by their words, conversations by subject, accounts by name and number; the index and the followers that write it |
 //! | | [`sync`] | reading positions, exact unread, inbox, deltas, the tenant's feed |
 //! | | [`centre`] | the message centre: events, rules, templates, channel accounts, sends and the dispatcher |
 //! | gateway | [`gateway`] | the socket: frames, sessions, fan-out, resume, drain |

@@ -1,5 +1,6 @@
-//! Adding bytes behind a stored value without reading it, or storing them where there is none. Diesel has no expression for it
-//! that the three databases share.
+//! Adding to what is stored without reading it: bytes behind a value, and rows that may be there already. Diesel has no
+//! expression for either that the three databases share. Numbers and bytes are written out, since there is nothing in them to
+//! quote, and statements of any number of rows are not worth being prepared.
 
 use std::fmt::Write as _;
 
@@ -23,8 +24,7 @@ pub struct Bytes {
     pub value: &'static str,
 }
 
-/// Adds bytes behind the values of these keys, each key given once. Numbers and bytes are written out, since there is nothing in
-/// them to quote, and statements of any number of rows are not worth being prepared.
+/// Adds bytes behind the values of these keys, each key given once.
 pub fn append<'a>(
     connection: &mut AnyConnection,
     Bytes { table, key: [first, second, third], value }: Bytes,
@@ -56,6 +56,33 @@ pub fn append<'a>(
             let _ = write!(text, "{close})");
         }
         text.push_str(&clause);
+        on!(connection, inner => diesel::sql_query(text).execute(inner))?;
+    }
+    Ok(())
+}
+
+/// Adds rows of numbers to a table of numbers; those that are there stay as they are.
+pub fn add_missing(
+    connection: &mut AnyConnection,
+    table: &'static str,
+    columns: [&'static str; 4],
+    rows: &[[i64; 4]],
+) -> Result<()> {
+    let (verb, clause) = match connection {
+        #[cfg(feature = "sqlite")]
+        AnyConnection::Sqlite(_) => ("INSERT", " ON CONFLICT DO NOTHING"),
+        #[cfg(feature = "postgres")]
+        AnyConnection::Postgresql(_) => ("INSERT", " ON CONFLICT DO NOTHING"),
+        #[cfg(feature = "mysql")]
+        AnyConnection::Mysql(_) => ("INSERT IGNORE", ""),
+    };
+    for rows in rows.chunks(ROWS) {
+        let mut text = format!("{verb} INTO {table} ({}) VALUES ", columns.join(", "));
+        for (index, [first, second, third, fourth]) in rows.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            let _ = write!(text, "{comma}({first}, {second}, {third}, {fourth})");
+        }
+        text.push_str(clause);
         on!(connection, inner => diesel::sql_query(text).execute(inner))?;
     }
     Ok(())

@@ -53,6 +53,8 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "open_direct_room" => &[Forbidden, ValidationFailed],
         "list_canned_replies" => &[Forbidden],
         "search_messages" => &[NotFound],
+        "search_members" => &[Forbidden],
+        "search_conversations" => &[],
         "get_canned_reply" | "delete_canned_reply" | "render_canned_reply" => &[Forbidden, NotFound],
         "create_canned_reply" => &[Forbidden, NameTaken, LimitReached],
         "update_canned_reply" => &[Forbidden, NotFound, NameTaken],

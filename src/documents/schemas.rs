@@ -110,11 +110,15 @@ pub fn add_contents(schemas: &mut Map<String, Value>) {
     }
 }
 
-/// Gives lists the names of what they list: `Page_Member` becomes `MemberPage`. Answers the names that changed.
+/// Gives lists the names of what they list: `Page_Member` becomes `MemberPage`, `SearchPage_Member` `MemberSearchPage`. Answers
+/// the names that changed.
 pub fn name_pages(schemas: &mut Map<String, Value>) -> BTreeMap<String, String> {
     let renamed: BTreeMap<_, _> = schemas
         .keys()
-        .filter_map(|name| Some((name.clone(), format!("{}Page", name.strip_prefix("Page_")?))))
+        .filter_map(|name| {
+            let (kind, row) = name.split_once("Page_").filter(|(kind, _)| ["", "Search"].contains(kind))?;
+            Some((name.clone(), format!("{row}{kind}Page")))
+        })
         .collect();
     for (old, new) in &renamed {
         if let Some(schema) = schemas.remove(old) {

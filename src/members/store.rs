@@ -10,7 +10,10 @@ use crate::db::types::{Json, json_text};
 use crate::db::{AnyConnection, DbErrorKind};
 use crate::domain::actor::Actor;
 use crate::domain::member::{MemberStatus, Role};
+use crate::domain::search::{ObjectType, number_terms, object_terms};
 use crate::kernel::{Code, Error, MemberId, Millis, Result, SessionId, TenantId};
+use crate::on;
+use crate::search::terms;
 
 /// A row of `member`.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
@@ -75,6 +78,14 @@ pub struct MemberChange {
     pub updated_at: i64,
 }
 
+impl MemberChange {
+    /// Whether it changes what the account is found by.
+    fn is_found_otherwise(&self) -> bool {
+        let texts = [self.nickname.is_some(), self.email.is_some(), self.mobile.is_some()];
+        texts.contains(&true) || self.external_id.is_some() || self.login_name.is_some()
+    }
+}
+
 /// What a list of members is narrowed to.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs, reason = "each narrows to the column of its name")]
@@ -121,7 +132,24 @@ pub fn insert(connection: &mut AnyConnection, row: &MemberRow) -> Result<()> {
         member::locale.eq(&row.locale),
     );
     diesel::insert_into(member::table).values(columns).execute(connection).map_err(taken)?;
-    Ok(())
+    index(connection, std::slice::from_ref(row))
+}
+
+/// The texts of an account by which it is found, besides its mobile number.
+pub fn texts(row: &MemberRow) -> [&str; 4] {
+    let external_id = row.external_id.as_deref().unwrap_or_default();
+    [&row.nickname, &row.email, external_id, row.login_name.as_deref().unwrap_or_default()]
+}
+
+/// Has accounts of one tenant found by what they are called now.
+pub fn index(connection: &mut AnyConnection, rows: &[MemberRow]) -> Result<()> {
+    let Some(tenant) = rows.first().map(|row| row.tenant_id) else { return Ok(()) };
+    let of = |row: &MemberRow| {
+        let mut terms = object_terms(tenant, texts(row));
+        terms.extend(number_terms(tenant, &row.mobile));
+        (row.id.0, terms)
+    };
+    terms::add(connection, tenant, ObjectType::Member, &rows.iter().map(of).collect::<Vec<_>>())
 }
 
 fn taken(cause: diesel::result::Error) -> Error {
@@ -140,6 +168,37 @@ pub fn find(connection: &mut AnyConnection, tenant: TenantId, id: MemberId) -> R
         .select(MemberRow::as_select())
         .get_result(connection)
         .optional()?)
+}
+
+/// These accounts, in no order; what is not there is left out.
+pub fn find_many(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    ids: &[MemberId],
+) -> Result<Vec<MemberRow>> {
+    Ok(on!(connection, inner => member::table
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::id.eq_any(ids))
+        .filter(member::deleted_at.is_null())
+        .select(MemberRow::as_select())
+        .load(inner))?)
+}
+
+/// Accounts with ids above this one, the oldest first.
+pub fn following(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    after: MemberId,
+    limit: i64,
+) -> Result<Vec<MemberRow>> {
+    Ok(member::table
+        .filter(member::tenant_id.eq(tenant))
+        .filter(member::id.gt(after))
+        .filter(member::deleted_at.is_null())
+        .order(member::id.asc())
+        .limit(limit)
+        .select(MemberRow::as_select())
+        .load(connection)?)
 }
 
 /// The account that the tenant knows under this id of its own.
@@ -220,7 +279,12 @@ pub fn change(
         .filter(member::tenant_id.eq(tenant))
         .filter(member::id.eq(id))
         .filter(member::deleted_at.is_null());
-    Ok(diesel::update(one).set(change.clone()).execute(connection).map_err(taken)? == 1)
+    let is_there = diesel::update(one).set(change.clone()).execute(connection).map_err(taken)? == 1;
+    if is_there && change.is_found_otherwise() {
+        let now = find_many(connection, tenant, &[id])?;
+        index(connection, &now)?;
+    }
+    Ok(is_there)
 }
 
 /// Sets a password hash, takes the locks away, and makes the refresh tokens of all sessions but one worthless: all

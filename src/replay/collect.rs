@@ -19,7 +19,7 @@ use super::requests::{AT_ONCE, get, pages};
 use super::routing_figures::{RoutingFigures, figures};
 use super::setup::Tenant;
 use super::visitor::read_for_good;
-use super::{collect_desk, judge_events};
+use super::{collect_desk, collect_search, judge_events};
 
 /// A member of the run, as the judge has to take it.
 #[derive(Debug, Clone)]
@@ -130,6 +130,10 @@ async fn collect(run: &Run, tenants: &[Tenant], players: &[Player]) -> Result<Ev
         }
     }
     evidence.owners.extend(players.iter().map(|player| (player.member.id(), player.tenant)));
+    // Before the views, so that what searches showed is among what their members saw.
+    let searching = players.iter().filter(|player| !player.retired);
+    let searching = searching.map(|player| (&*player.member, player.customer));
+    evidence.searches = collect_search::searches(run, searching).await?;
     let views: Vec<_> = players
         .iter()
         .flat_map(|player| player.member.devices().map(move |device| (player, device)))

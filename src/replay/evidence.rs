@@ -11,7 +11,8 @@ use super::history::{Asked, Done, Id, Sending};
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Violation {
     /// P1 durable, P2 once, P3 ordered, P4 complete, P5 exact unread, P6 one owner, P7 isolated; `rows`, `receipts`
-    /// and `typing` for what clients show beside the logs; `timers` for reminders and automatic ends.
+    /// and `typing` for what clients show beside the logs; `timers` for reminders and automatic ends; `search` for what is
+    /// found.
     pub promise: &'static str,
     /// What was found, and where.
     pub what: String,
@@ -160,6 +161,19 @@ impl DeskEvidence {
     }
 }
 
+/// A search at the end, for words of a message that its member could read.
+#[derive(Debug, Clone)]
+pub struct Searched {
+    /// Who searched.
+    pub member: Id,
+    /// Where the message stands.
+    pub wanted: (Id, i64),
+    /// What was looked for.
+    pub words: String,
+    /// What was found in that conversation, in the order in which the server gave it.
+    pub hits: Vec<(Id, Fact)>,
+}
+
 /// All that is known at the end.
 #[derive(Debug, Default)]
 pub struct Evidence {
@@ -173,6 +187,8 @@ pub struct Evidence {
     pub backstages: HashMap<Id, Id>,
     /// The devices.
     pub devices: Vec<DeviceView>,
+    /// Searches.
+    pub searches: Vec<Searched>,
     /// Rooms of the staff.
     pub rooms: HashSet<Id>,
     /// Conversations with the agents who served them at any time, of tenants that route.

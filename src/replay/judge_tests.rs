@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::replay::client::signal::{Heard, Signal};
-use crate::replay::evidence::ServerLog;
+use crate::replay::evidence::{Searched, ServerLog};
 use crate::replay::history::{History, Sending};
 
 const VISITOR: Id = 11;
@@ -286,3 +286,21 @@ fn durations_are_recorded() {
 
 #[path = "judge_live_tests.rs"]
 mod live;
+
+#[test]
+fn what_is_not_found_and_what_is_found_wrongly_is_found() {
+    let search = |hits: Vec<(Id, Fact)>| {
+        let mut evidence = honest();
+        let words = "where".to_owned();
+        evidence.searches.push(Searched { member: VISITOR, wanted: (CONVERSATION, 2), words, hits });
+        judge(&evidence).into_iter().map(|one| one.promise).collect::<Vec<_>>()
+    };
+    let own = |seq, sender, messages| (CONVERSATION, message(seq, sender, messages));
+    assert_eq!(search(vec![own(4, AGENT, 2), own(2, VISITOR, 1)]), Vec::<&str>::new());
+    assert_eq!(search(Vec::new()), ["search"]);
+    assert_eq!(search(vec![own(2, VISITOR, 1), own(4, AGENT, 2)]), ["search"], "the newest first");
+    let mut stale = own(2, VISITOR, 1);
+    stale.1.digest += 1;
+    assert_eq!(search(vec![stale]), ["search"]);
+    assert_eq!(search(vec![own(2, VISITOR, 1), (77, message(1, AGENT, 1))]), ["search"], "of no log");
+}

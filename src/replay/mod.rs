@@ -5,7 +5,7 @@
 //! Reading order: `dialogue` (what is played), `setup` (tenants and members), `desk` (how a tenant routes), `member` (its
 //! devices), `visitor`, `agent`, `duty`, `moves`, `supervisor`, `actions` and `identify` (what they do), `play` (how a
 //! turn is sent), `client` and `requests` (how a device behaves), `history` and `counters` (what is recorded), `collect` and
-//! `collect_desk`, `judge` and `judge_live`, for tenants that route `judge_events`, `judge_desk`, `judge_offers`,
+//! `collect_desk` and `collect_search`, `judge`, `judge_live` and `judge_search`, for tenants that route `judge_events`, `judge_desk`, `judge_offers`,
 //! `judge_kept`, `judge_sight`, `judge_turns` and `judge_waiting` (the end), `round` (all of that once), `soak` and `usage`
 //! (for hours), `routing_figures` and `report`. Owns no table and calls no service: only HTTP and WebSocket, except that
 //! `own_server` and `own_processes` start servers.
@@ -16,6 +16,7 @@ mod arguments;
 mod client;
 mod collect;
 mod collect_desk;
+mod collect_search;
 pub mod conform_client;
 mod counters;
 mod desk;
@@ -30,6 +31,7 @@ mod judge_events;
 mod judge_kept;
 mod judge_live;
 mod judge_offers;
+mod judge_search;
 mod judge_sight;
 mod judge_turns;
 mod judge_waiting;

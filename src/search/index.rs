@@ -1,20 +1,25 @@
 //! The follower that writes the index.
 //!
-//! Invariants: postings are stored in the transaction that moves the cursor; a message that was edited is found by its new words
-//! at its old place. Old words stay in the index and lead to nothing, since the log decides.
+//! Invariants: what is found is stored in the transaction that moves the cursor; a message that was edited is found by its new
+//! words at its old place. Old words stay in the index and lead to nothing, since the log decides.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::postings::{Posting, Postings};
-use super::store;
+use super::{store, terms};
+use crate::app::App;
 use crate::db::{AnyConnection, Db};
 use crate::domain::entry::{EntryKind, EntryRow};
-use crate::domain::search::{Beginnings, fold, kind_term, sender_term, term, texts, tokens};
+use crate::domain::search::{
+    Beginnings, ObjectType, Term, fold, kind_term, object_terms, sender_term, term, texts, tokens,
+};
 use crate::journal::follower::{Follower, Progress, Slice, Start};
-use crate::journal::history;
+use crate::journal::{Journal, history};
 use crate::kernel::{ConversationId, Result, TenantId};
 use crate::messages;
 
@@ -22,15 +27,45 @@ use crate::messages;
 pub const SEARCH: &str = "search";
 /// Entries of one piece.
 const ENTRIES: i64 = 500;
-/// How many times as long as a piece took the writers of the log have for themselves, when they are at least as fast as the index.
-const YIELD: i64 = 20;
-/// The longest that one piece gives way.
+/// Entries of one piece on SQLite while the log grows: whoever sends a message then waits for the index.
+const ENTRIES_BESIDE: i64 = 100;
+/// How long the writers of the log have for themselves after each piece.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Commands that wait for a lane after the pause when the writers have all that they can do.
+const DEEP: usize = 32;
+/// How many times as long as a piece took they have for themselves then, and how long at most.
+const YIELD: u32 = 20;
 const YIELD_MAX: Duration = Duration::from_secs(5);
 
-/// Writes the index of messages.
+/// Writes the index of messages. The log goes first: on SQLite both write through one door, and everywhere they share the disk.
 pub struct Indexer {
-    /// The store.
-    pub db: Db,
+    db: Db,
+    journal: Journal,
+    /// Whether the log grew during the last piece.
+    grows: AtomicBool,
+}
+
+impl Indexer {
+    /// With the handles of this server.
+    pub fn new(app: &App) -> Self {
+        Self { db: app.db.clone(), journal: app.journal.clone(), grows: AtomicBool::new(true) }
+    }
+
+    /// Entries of the next piece.
+    fn entries(&self) -> i64 {
+        match self.db.kind().is_server() || !self.grows.load(Ordering::Relaxed) {
+            true => ENTRIES,
+            false => ENTRIES_BESIDE,
+        }
+    }
+
+    /// Gives way to the writers of the log after a piece.
+    async fn rest(&self, took: Duration) {
+        tokio::time::sleep(PAUSE).await;
+        if self.journal.depth() >= DEEP {
+            tokio::time::sleep(took.saturating_mul(YIELD).min(YIELD_MAX)).await;
+        }
+    }
 }
 
 impl Follower for Indexer {
@@ -44,41 +79,50 @@ impl Follower for Indexer {
 
     fn work<'a>(&'a self, slice: &'a Slice) -> BoxFuture<'a, Result<Progress>> {
         async move {
+            let (began, most) = (Instant::now(), self.entries());
             let (tenant, after, head) = (slice.tenant, slice.after, slice.head);
-            let began = Instant::now();
-            let (postings, rev) =
-                self.db.read(move |connection| piece(connection, tenant, (after, head))).await?;
+            let read = move |connection: &mut AnyConnection| piece(connection, tenant, (after, head), most);
+            let (news, rev) = self.db.read(read).await?;
             let progress = Progress { rev, more: rev < head };
-            if postings.is_empty() {
+            if news.postings.is_empty() && news.subjects.is_empty() {
                 return Ok(progress);
             }
             let held = slice.clone();
-            self.db
+            let now = self
+                .db
                 .write(move |connection| {
-                    store::add(connection, tenant, &postings)?;
-                    held.advance(connection, rev)
+                    store::add(connection, tenant, &news.postings)?;
+                    terms::add(connection, tenant, ObjectType::Conversation, &news.subjects)?;
+                    held.advance(connection, rev)?;
+                    history::head(connection, tenant)
                 })
                 .await?;
-            let took = began.elapsed();
-            let now = self.db.read(move |connection| history::head(connection, tenant)).await?;
-            tokio::time::sleep(rest(took, now - head, rev - after)).await;
+            self.grows.store(now > head, Ordering::Relaxed);
+            self.rest(began.elapsed()).await;
             Ok(progress)
         }
         .boxed()
     }
 }
 
-/// How long the index gives way to the log after a piece: the longer, the more the log has grown meanwhile, against what was
-/// indexed. On SQLite both write through one door, and everywhere they share the disk.
-fn rest(took: Duration, grown: i64, done: i64) -> Duration {
-    let times = (YIELD * grown.max(0) / done.max(1)).min(YIELD);
-    took.saturating_mul(u32::try_from(times).unwrap_or_default()).min(YIELD_MAX)
+/// What a piece of a log brings.
+struct News {
+    /// Of messages.
+    postings: Postings,
+    /// The terms of conversations that have a subject, by their ids.
+    subjects: Vec<(i64, Vec<Term>)>,
 }
 
-/// The postings of the next piece of a log, and up to which rev these are all.
-fn piece(connection: &mut AnyConnection, tenant: TenantId, window: (i64, i64)) -> Result<(Postings, i64)> {
-    let kinds = [EntryKind::Text, EntryKind::Card, EntryKind::Custom, EntryKind::Edited];
-    let (entries, rev) = messages::by_rev::following(connection, tenant, &kinds, window, ENTRIES)?;
+/// What the next piece of a log brings, and up to which rev this is all.
+fn piece(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    window: (i64, i64),
+    most: i64,
+) -> Result<(News, i64)> {
+    let kinds =
+        [EntryKind::Text, EntryKind::Card, EntryKind::Edited, EntryKind::Opened, EntryKind::SubjectChanged];
+    let (entries, rev) = messages::by_rev::following(connection, tenant, &kinds, window, most)?;
     let edited: Vec<(ConversationId, i64)> = entries
         .iter()
         .filter(|entry| entry.kind == EntryKind::Edited)
@@ -89,7 +133,12 @@ fn piece(connection: &mut AnyConnection, tenant: TenantId, window: (i64, i64)) -
     for entry in entries.iter().filter(|entry| entry.kind.is_message()).chain(&changed) {
         add(tenant, entry, &mut postings);
     }
-    Ok((postings, rev))
+    let named = |entry: &&EntryRow| matches!(entry.kind, EntryKind::Opened | EntryKind::SubjectChanged);
+    let named: BTreeSet<ConversationId> =
+        entries.iter().filter(named).map(|entry| entry.conversation_id).collect();
+    let subjects = store::subjects(connection, tenant, named)?.into_iter();
+    let subjects = subjects.map(|(id, subject)| (id.0, object_terms(tenant, [&*subject]))).collect();
+    Ok((News { postings, subjects }, rev))
 }
 
 /// Adds what a message is found by.
@@ -108,21 +157,4 @@ fn add(tenant: TenantId, entry: &EntryRow, postings: &mut Postings) {
     terms.dedup();
     let posting = Posting::new(entry.rev, entry.conversation_id);
     terms.into_iter().for_each(|term| posting.add(term, postings));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_index_gives_way_as_the_log_grows() {
-        let took = Duration::from_millis(100);
-        assert_eq!(rest(took, 0, 500), Duration::ZERO);
-        assert_eq!(rest(took, 20, 500), Duration::ZERO, "an ordinary day");
-        assert_eq!(rest(took, 100, 500), took * 4);
-        assert_eq!(rest(took, 500, 500), took * 20);
-        assert_eq!(rest(took, 5_000, 500), took * 20);
-        assert_eq!(rest(took * 10, 5_000, 500), YIELD_MAX);
-        assert_eq!(rest(took, -1, 0), Duration::ZERO);
-    }
 }

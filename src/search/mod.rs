@@ -1,6 +1,7 @@
-//! Search: messages and notes by their words.
+//! Search: messages and notes by their words, conversations by their subjects, accounts by what they are called.
 //!
-//! Owns the route `/search/messages`, the index (table `search_posting`) and the follower that writes it. Does not own how texts
+//! Owns the routes `/search`, the index (tables `search_posting` for messages and `search_term` for the others) and the followers
+//! that write it. Does not own how texts
 //! are cut and compared (`domain::search`), nor who may see what (`conversations::access`).
 //!
 //! Invariants: the index only proposes, and the log decides. What is shown was read from the log in the same read, by somebody
@@ -9,12 +10,15 @@
 //! answer says so when it did not look at everything.
 
 pub mod api;
+mod backfill;
 mod find;
 pub mod index;
+mod objects;
 mod postings;
 pub mod rebuild;
 pub mod service;
 mod store;
+pub mod terms;
 mod walk;
 
 use std::sync::Arc;
@@ -25,5 +29,6 @@ use crate::app::App;
 
 /// Starts what writes the index. Must be called on a tokio runtime.
 pub fn spawn_tasks(app: &Arc<App>) {
-    app.follow(Arc::new(index::Indexer { db: app.db.clone() }));
+    app.follow(Arc::new(index::Indexer::new(app)));
+    app.follow(Arc::new(backfill::Backfill { db: app.db.clone() }));
 }

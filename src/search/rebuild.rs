@@ -1,7 +1,8 @@
 //! Takes a tenant's index away, so that it is written anew from the log.
 
+use super::backfill::SEARCH_MEMBERS;
 use super::index::SEARCH;
-use super::store;
+use super::{store, terms};
 use crate::db::Db;
 use crate::journal::follower;
 use crate::kernel::{Result, TenantId};
@@ -16,11 +17,16 @@ pub async fn rebuild(db: &Db, tenant: TenantId) -> Result<()> {
     loop {
         let clear = move |connection: &mut _| {
             follower::set_back(connection, SEARCH, tenant)?;
-            store::clear(connection, tenant, ROWS)
+            follower::set_back(connection, SEARCH_MEMBERS, tenant)?;
+            Ok(store::clear(connection, tenant, ROWS)? || terms::clear(connection, tenant, ROWS)?)
         };
         if !db.write(clear).await? {
             break;
         }
     }
-    db.write(move |connection| follower::resume(connection, SEARCH, tenant)).await
+    db.write(move |connection| {
+        follower::resume(connection, SEARCH, tenant)?;
+        follower::resume(connection, SEARCH_MEMBERS, tenant)
+    })
+    .await
 }

@@ -1,5 +1,7 @@
 //! Queries over `search_posting`, and over what a search may look at. Every function takes the tenant.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 
 use super::postings::Postings;
@@ -82,6 +84,20 @@ pub fn messages(connection: &mut AnyConnection, tenant: TenantId, revs: &[i64]) 
         .filter(group_message::rev.eq_any(revs))
         .filter(group_message::message_type.eq(MESSAGE))
         .select(EntryRow::as_select())
+        .load(inner))?)
+}
+
+/// The subjects of those of these conversations that have one.
+pub fn subjects(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    conversations: BTreeSet<ConversationId>,
+) -> Result<Vec<(ConversationId, String)>> {
+    Ok(on!(connection, inner => conversation::table
+        .filter(conversation::tenant_id.eq(tenant))
+        .filter(conversation::id.eq_any(conversations))
+        .filter(conversation::subject.ne(""))
+        .select((conversation::id, conversation::subject))
         .load(inner))?)
 }
 

@@ -80,6 +80,8 @@ mod routing;
 mod routing_offers;
 mod routing_stress;
 mod search;
+mod search_deaths;
+mod search_objects;
 mod soak;
 mod socket_access;
 mod socket_drain;

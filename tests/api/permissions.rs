@@ -134,6 +134,8 @@ const ELSEWHERE: &[&str] = &[
     "POST /rooms",
     "PUT /rooms/direct/{member_id}",
     "GET /search/messages",
+    "GET /search/members",
+    "GET /search/conversations",
     "GET /canned-replies",
     "POST /canned-replies",
     "GET /canned-replies/{id}",

@@ -14,7 +14,7 @@ use crate::harness::random::Random;
 use crate::harness::{Client, TestApp, eventually};
 
 /// Waits until everything that was said is in the index.
-async fn indexed(app: &TestApp, tenant: TenantId) {
+pub async fn indexed(app: &TestApp, tenant: TenantId) {
     eventually("the index holds everything", || async {
         let read = move |connection: &mut _| {
             let head = deskwire::journal::history::head(connection, tenant)?;

@@ -26,6 +26,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    search_term (tenant_id, object_type, term, object_id) {
+        tenant_id -> BigInt,
+        object_type -> SmallInt,
+        term -> BigInt,
+        object_id -> BigInt,
+    }
+}
+
+diesel::table! {
     agent_status (member_id) {
         member_id -> BigInt,
         tenant_id -> BigInt,

@@ -4,10 +4,12 @@
 //! misses a message; whether a message really holds them is decided by its text alone.
 
 mod fold;
+mod objects;
 mod query;
 mod tokens;
 
 pub use fold::{Folded, fold};
+pub use objects::{ObjectType, clauses, number_terms, object_terms};
 pub use query::{Query, QueryFault, Range};
 pub use tokens::{Beginnings, Term, kind_term, sender_term, term, tokens};
 
@@ -39,6 +41,8 @@ impl SearchedKind {
 
 /// Longest query, in characters.
 pub const QUERY_MAX: usize = 200;
+/// Most terms by which a query is looked up; the texts decide over the others.
+const TERMS_MAX: usize = 32;
 /// Most words of a query.
 pub const WORDS_MAX: usize = 10;
 

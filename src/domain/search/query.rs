@@ -1,8 +1,8 @@
 //! What somebody looks for: words that a message must hold, all of them, in any order.
 
 use super::fold::{Folded, fold};
-use super::tokens::{Beginnings, Class, Term, class, term, tokens};
-use super::{QUERY_MAX, WORDS_MAX};
+use super::tokens::{Beginnings, Class, Term, class, is_number, term, tokens};
+use super::{QUERY_MAX, TERMS_MAX, WORDS_MAX};
 use crate::kernel::TenantId;
 
 /// Most places that are told of one text.
@@ -31,7 +31,7 @@ pub enum QueryFault {
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
-    words: Vec<Vec<char>>,
+    pub(super) words: Vec<Vec<char>>,
 }
 
 impl Query {
@@ -56,7 +56,7 @@ impl Query {
         Ok(Self { words })
     }
 
-    /// The terms that every message has which holds the words; at least one.
+    /// Terms that every message has which holds the words: at least one, and enough of them.
     pub fn terms(&self, tenant: TenantId) -> Vec<Term> {
         let mut terms = Vec::new();
         for word in &self.words {
@@ -64,6 +64,8 @@ impl Query {
         }
         terms.sort_unstable();
         terms.dedup();
+        // In the order of their hashes, which is none.
+        terms.truncate(TERMS_MAX);
         terms
     }
 
@@ -83,6 +85,17 @@ impl Query {
             }
         }
         Some(places.into_iter().map(joined).collect())
+    }
+}
+
+impl Query {
+    /// Whether every word stands in one of the texts or, when it is a part of a number, in the digits of the number.
+    pub fn holds(&self, texts: &[Folded], number: &str) -> bool {
+        let digits: Vec<char> = number.chars().filter(char::is_ascii_digit).collect();
+        self.words.iter().all(|word| {
+            let in_number = is_number(word) && digits.windows(word.len()).any(|part| part == word);
+            in_number || texts.iter().any(|text| occurrences(text, word).next().is_some())
+        })
     }
 }
 

@@ -9,6 +9,9 @@ use crate::kernel::{MemberId, TenantId};
 /// The lengths of the beginnings by which a word is found, in characters.
 const BEGINNINGS: [usize; 6] = [2, 3, 4, 5, 8, 12];
 
+/// Digits of a telephone number by which it is found.
+pub const DIGITS: usize = 4;
+
 /// What a token is called in the index: 63 bits of a hash. Two tokens may share one; the text of a message decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Term(pub i64);
@@ -52,6 +55,11 @@ fn is_dense(one: char) -> bool {
             | '\u{f900}'..='\u{faff}'
             | '\u{20000}'..='\u{3ffff}'
     )
+}
+
+/// Whether a word may be a part of a telephone number.
+pub fn is_number(word: &[char]) -> bool {
+    word.len() >= DIGITS && word.iter().all(char::is_ascii_digit)
 }
 
 /// Which beginnings of words become tokens.

@@ -163,6 +163,7 @@ pub(super) fn set_back(connection: &mut AnyConnection, name: &str, tenant: Tenan
             follower::fence.eq(follower::fence + 1),
             follower::lease_owner.eq(""),
             follower::lease_until.eq(until),
+            follower::updated_at.eq(0),
         ))
         .execute(connection)?;
     if set == 0 && !insert(connection, name, tenant, 0, ("", until))? {

@@ -191,6 +191,10 @@ async fn serve(
     recorder.call("list_revisions", admin, &format!("GET {message}/revisions"), None).await;
     recorder.call("get_message", visitor, &format!("GET {message}"), None).await;
     recorder.call("search_messages", agent, "GET /search/messages?q=arrives", None).await;
+    let tenant = recorder.app.app().auth.verify(agent.token.as_deref().unwrap()).unwrap().actor.tenant;
+    crate::search::indexed(recorder.app, tenant).await;
+    recorder.call("search_conversations", agent, "GET /search/conversations?q=order", None).await;
+    recorder.call("search_members", admin, "GET /search/members?q=jo", None).await;
     let body = text("m-2", "No, wait.");
     let sent = recorder.call("send_message", visitor, &format!("POST {path}/messages"), Some(body)).await;
     let line = format!("DELETE {path}/messages/{}", sent["seq"]);
