@@ -1,6 +1,4 @@
 //! What was found by its words. Pure, as `judge` is.
-//!
-//! A message that was edited may be found late, when the process that wrote the index has died; its lease lasts half a minute.
 
 use super::client::fact::Fact;
 use super::evidence::{Evidence, Searched, Violation, broken};
@@ -12,7 +10,7 @@ pub(super) fn searches(evidence: &Evidence, found: &mut Vec<Violation>) {
         let Searched { member, wanted: (conversation, seq), words, hits } = searched;
         let is_there = |log: Id, at: i64| {
             let entries = evidence.logs.get(&log).map(|log| &log.entries);
-            entries.is_some_and(|entries| entries.iter().any(|fact| fact.seq == at && fact.changed == 0))
+            entries.is_some_and(|entries| entries.iter().any(|fact| fact.seq == at && !fact.recalled))
         };
         let has = hits.iter().any(|(log, fact)| log == conversation && fact.seq == *seq);
         if !has && is_there(*conversation, *seq) {

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::find::{Asked, Found, Hit, Place};
-use super::{objects, service};
+use super::check::{Asked, Hit, Place};
+use super::{Found, objects, service};
 use crate::app::App;
 use crate::auth::extract::{Authenticated, Staff};
 use crate::conversations::view::View;
@@ -171,19 +171,9 @@ pub struct SearchPage<T> {
 }
 
 impl<T> SearchPage<T> {
-    fn of<U>(found: objects::Found<U>, view: impl FnMut(U) -> T) -> Self {
+    fn of<U, P: Serialize>(found: Found<U, P>, view: impl FnMut(U) -> T) -> Self {
         Self {
             data: found.hits.into_iter().map(view).collect(),
-            next_cursor: found.next.map(|id| page::encode(&id)),
-            complete: found.is_complete,
-        }
-    }
-}
-
-impl From<Found> for SearchPage<FoundMessage> {
-    fn from(found: Found) -> Self {
-        Self {
-            data: found.hits.into_iter().map(FoundMessage::from).collect(),
             next_cursor: found.next.map(|place| page::encode(&place)),
             complete: found.is_complete,
         }
@@ -194,7 +184,7 @@ impl From<Found> for SearchPage<FoundMessage> {
 ///
 /// Finds messages, and for the staff notes, in conversations that the caller may read, by their present words: texts, and the
 /// titles and texts of cards. Letters are compared without regard to case and width. The newest come first. A message is found
-/// at once; one that was edited by its new words within a second or two. A page holds fewer than `limit` when the messages
+/// at once, and one that was edited by its new words. A page holds fewer than `limit` when the messages
 /// are long, or when `complete` is false.
 #[utoipa::path(tag = "search", params(SearchMessages), responses(
     (status = 200, description = "A page of messages.", body = SearchPage<FoundMessage>),
@@ -206,7 +196,8 @@ pub async fn search_messages(
     query: web::Query<SearchMessages>,
 ) -> Result<web::Json<SearchPage<FoundMessage>>> {
     let asked = query.into_inner().asked()?;
-    service::messages(&app, caller.actor, asked).await.map(|found| web::Json(found.into()))
+    let found = service::messages(&app, caller.actor, asked).await?;
+    Ok(web::Json(SearchPage::of(found, FoundMessage::from)))
 }
 
 /// Search accounts

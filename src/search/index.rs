@@ -123,12 +123,13 @@ fn piece(
     let kinds =
         [EntryKind::Text, EntryKind::Card, EntryKind::Edited, EntryKind::Opened, EntryKind::SubjectChanged];
     let (entries, rev) = messages::by_rev::following(connection, tenant, &kinds, window, most)?;
-    let edited: Vec<(ConversationId, i64)> = entries
-        .iter()
-        .filter(|entry| entry.kind == EntryKind::Edited)
-        .filter_map(|entry| Some((entry.conversation_id, entry.ref_seq?)))
-        .collect();
-    let changed = messages::store::entries_at(connection, tenant, &edited)?;
+    let edits = entries.iter().filter(|entry| entry.kind == EntryKind::Edited);
+    let edited: BTreeSet<(ConversationId, i64)> =
+        edits.filter_map(|entry| Some((entry.conversation_id, entry.ref_seq?))).collect();
+    let edited: Vec<_> = edited.into_iter().collect();
+    let mut changed = messages::store::entries_at(connection, tenant, &edited)?;
+    // What was written in this piece has its new words already.
+    changed.retain(|entry| entry.rev <= window.0);
     let mut postings = Postings::new();
     for entry in entries.iter().filter(|entry| entry.kind.is_message()).chain(&changed) {
         add(tenant, entry, &mut postings);

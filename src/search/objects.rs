@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::terms;
+use super::{Found, terms};
 use crate::conversations::access;
 use crate::conversations::view::{Cards, View};
 use crate::db::AnyConnection;
@@ -32,17 +32,6 @@ pub struct Asked {
     pub limit: usize,
 }
 
-/// What a search found.
-#[derive(Debug, Clone)]
-pub struct Found<T> {
-    /// The newest first.
-    pub hits: Vec<T>,
-    /// Below which id it goes on, when it does.
-    pub next: Option<i64>,
-    /// Whether everything between was looked at.
-    pub is_complete: bool,
-}
-
 /// Walks through the objects that the rarest clause proposes. `check` gives those of some that are hits, with their ids.
 fn walk<T>(
     connection: &mut AnyConnection,
@@ -50,8 +39,8 @@ fn walk<T>(
     object_type: ObjectType,
     asked: &Asked,
     mut check: impl FnMut(&mut AnyConnection, &[i64]) -> Result<Vec<(i64, T)>>,
-) -> Result<Found<T>> {
-    let mut found = Found { hits: Vec::new(), next: None, is_complete: true };
+) -> Result<Found<T, i64>> {
+    let mut found = Found::nothing();
     let Some(rarest) = rarest(connection, actor, object_type, asked)? else { return Ok(found) };
     let (mut below, mut looked) = (asked.below.unwrap_or(i64::MAX), 0);
     let mut last = None;
@@ -109,7 +98,7 @@ pub fn accounts(
     scope: Scope,
     role: Option<Role>,
     asked: &Asked,
-) -> Result<Found<MemberRow>> {
+) -> Result<Found<MemberRow, i64>> {
     walk(connection, actor, ObjectType::Member, asked, |connection, ids| {
         let ids: Vec<MemberId> = ids.iter().map(|id| MemberId(*id)).collect();
         let rows = members::find_many(connection, actor.tenant, &ids)?;
@@ -126,7 +115,11 @@ pub fn accounts(
 }
 
 /// Conversations and rooms that the actor sees, by their subjects.
-pub fn conversations(connection: &mut AnyConnection, actor: Actor, asked: &Asked) -> Result<Found<View>> {
+pub fn conversations(
+    connection: &mut AnyConnection,
+    actor: Actor,
+    asked: &Asked,
+) -> Result<Found<View, i64>> {
     let found = walk(connection, actor, ObjectType::Conversation, asked, |connection, ids| {
         let ids: Vec<ConversationId> = ids.iter().map(|id| ConversationId(*id)).collect();
         let seen = access::load_many(connection, &actor, &ids)?;

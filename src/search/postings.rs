@@ -18,6 +18,11 @@ pub const fn chunk_of(rev: i64) -> i64 {
     rev >> CHUNK_BITS
 }
 
+/// The first rev of a chunk.
+pub const fn first_of(chunk: i64) -> i64 {
+    chunk << CHUNK_BITS
+}
+
 /// The last rev of a chunk.
 pub const fn last_of(chunk: i64) -> i64 {
     chunk << CHUNK_BITS | CHUNK_MASK

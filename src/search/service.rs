@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::sync::SemaphorePermit;
 
-use super::find::{Asked, Found, find};
-use super::objects;
+use super::check::{Asked, Hit, Place};
+use super::find::find;
+use super::{Found, objects};
 use crate::app::App;
 use crate::conversations::view::View;
 use crate::domain::actor::Actor;
@@ -18,7 +19,7 @@ use crate::members::store::MemberRow;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Searches messages and notes. Errors: `not_found` for a conversation that the actor does not see, `busy` when others search.
-pub async fn messages(app: &App, actor: Actor, asked: Asked) -> Result<Found> {
+pub async fn messages(app: &App, actor: Actor, asked: Asked) -> Result<Found<Hit, Place>> {
     require(&actor, Operation::ReadConversation)?;
     let _turn = turn(app).await?;
     app.db.read(move |connection| find(connection, actor, asked)).await
@@ -30,14 +31,14 @@ pub async fn members(
     actor: Actor,
     role: Option<Role>,
     asked: objects::Asked,
-) -> Result<objects::Found<MemberRow>> {
+) -> Result<Found<MemberRow, i64>> {
     let scope = require(&actor, Operation::ReadMembers)?;
     let _turn = turn(app).await?;
     app.db.read(move |connection| objects::accounts(connection, actor, scope, role, &asked)).await
 }
 
 /// Searches conversations by their subjects. Errors: `busy` when others search.
-pub async fn conversations(app: &App, actor: Actor, asked: objects::Asked) -> Result<objects::Found<View>> {
+pub async fn conversations(app: &App, actor: Actor, asked: objects::Asked) -> Result<Found<View, i64>> {
     require(&actor, Operation::ReadConversation)?;
     let _turn = turn(app).await?;
     app.db.read(move |connection| objects::conversations(connection, actor, &asked)).await

@@ -1,6 +1,6 @@
 //! Queries over `search_posting`, and over what a search may look at. Every function takes the tenant.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use diesel::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::db::append::{Bytes, append};
 use crate::db::schema::{conversation, conversation_member, group_message, search_posting};
 use crate::domain::actor::Actor;
 use crate::domain::conversation::ConversationStatus;
-use crate::domain::entry::{EntryRow, MESSAGE};
+use crate::domain::entry::{EntryKind, EntryRow, MESSAGE};
 use crate::domain::member::Role;
 use crate::domain::search::Term;
 use crate::groups;
@@ -119,6 +119,25 @@ pub fn newest_messages(
         .load(connection)?)
 }
 
+/// The places of the messages that were edited in these revs, by the newest `limit` edits; some stand there twice.
+pub fn newest_edits(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    (after, until): (i64, i64),
+    limit: i64,
+) -> Result<Vec<(ConversationId, i64)>> {
+    let places: Vec<(ConversationId, Option<i64>)> = group_message::table
+        .filter(group_message::tenant_id.eq(tenant))
+        .filter(group_message::rev.gt(after))
+        .filter(group_message::rev.le(until))
+        .filter(group_message::kind.eq(EntryKind::Edited.as_str()))
+        .order((group_message::rev.desc(), group_message::conversation_id.desc(), group_message::seq.desc()))
+        .limit(limit)
+        .select((group_message::conversation_id, group_message::ref_seq))
+        .load(connection)?;
+    Ok(places.into_iter().filter_map(|(conversation, seq)| Some((conversation, seq?))).collect())
+}
+
 type Pair = (ConversationId, Option<ConversationId>);
 
 fn both(pairs: Vec<Pair>) -> impl Iterator<Item = ConversationId> {
@@ -165,7 +184,7 @@ pub fn logs_of_reader(connection: &mut AnyConnection, actor: Actor) -> Result<Op
     if merged.len() as i64 >= LOGS_MAX {
         return Ok(None);
     }
-    let seen: std::collections::HashSet<ConversationId> = pairs.iter().map(|(front, _)| *front).collect();
+    let seen: HashSet<ConversationId> = pairs.iter().map(|(front, _)| *front).collect();
     let older = merged.into_iter().filter(|(.., into)| into.is_some_and(|into| seen.contains(&into)));
     pairs.extend(older.map(|(front, backstage, _)| (front, backstage)));
     Ok(Some(both(pairs).collect()))

@@ -3,7 +3,7 @@
 //! The sparsest term leads, the two next sparsest are asked at its chunks, and the rest is left to the texts: each further term
 //! costs a read and excludes little.
 
-use super::postings::{Logs, Posting, chunk_of, count, read};
+use super::postings::{Logs, Posting, chunk_of, count, first_of, read};
 use super::store::{self, Row};
 use crate::db::AnyConnection;
 use crate::domain::search::Term;
@@ -27,7 +27,7 @@ const OTHERS: usize = 2;
 /// What a step of the walk found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Candidates, the newest first; there may be none.
+    /// Candidates, in no order; there may be none.
     Found(Vec<Posting>),
     /// There are no more.
     End,
@@ -89,6 +89,11 @@ impl Walk {
         }))
     }
 
+    /// The lowest rev of what was looked at.
+    pub const fn floor(&self) -> i64 {
+        first_of(self.chunk + 1)
+    }
+
     /// The next candidates in these logs.
     pub fn step(&mut self, connection: &mut AnyConnection, logs: Option<&Logs>) -> Result<Step> {
         if self.ahead.is_empty() {
@@ -126,7 +131,6 @@ impl Walk {
             both.dedup();
             found = both;
         }
-        found.reverse();
         Ok(Step::Found(found))
     }
 }

@@ -81,6 +81,7 @@ mod routing_offers;
 mod routing_stress;
 mod search;
 mod search_deaths;
+mod search_limits;
 mod search_objects;
 mod soak;
 mod socket_access;
