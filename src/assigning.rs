@@ -1,13 +1,13 @@
 //! Assigning: has waiting conversations given to agents as soon as that may be possible.
 //!
 //! Owns when a tenant is looked at and [`Route`] is submitted. Does not own who gets what (`domain::routing`), what is read
-//! for it (`journal::routable`), nor that it is done (the journal). Two
-//! ways lead to it: every commit of this process that lets a conversation wait or gives somebody room, and a sweep of the
-//! store, which finds what another process left behind, overdue offers, and skills that were relaxed by time.
+//! for it (`journal::routable`), nor that it is done (the journal). Two ways lead to it: every commit of this process that
+//! lets a conversation wait or gives somebody room, and a sweep of the store, which finds what another process left behind,
+//! overdue offers, and skills that were relaxed by time.
 //!
 //! Invariants: at most one such command of a tenant is under way in a process; processes do each other no harm, because the
-//! command decides with the present state; nothing is remembered that the store does not know, so that the task can be
-//! started again at any time.
+//! command does only what the present state allows; nothing is remembered that the store does not know, so that the task
+//! can be started again at any time.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,6 +43,8 @@ const SWEEP: Duration = Duration::from_secs(1);
 const SWEPT: i64 = 1_000;
 /// Tenants that are worked on at once.
 const AT_ONCE: usize = 16;
+/// Looks one after the other of which nothing could be done, until the sweep goes on.
+const LOOKS_IN_VAIN: usize = 3;
 /// Changes that may wait to be looked at; what does not fit is found by the sweep.
 const CHANGES: usize = 4_096;
 
@@ -171,10 +173,12 @@ fn may_assign(changes: &Changes) -> bool {
 
 /// Gives a tenant's waiting conversations away until nothing is left that can be given.
 async fn settle(assigning: Assigning, tenant: TenantId) -> Done {
-    loop {
+    let mut in_vain = 0;
+    while in_vain < LOOKS_IN_VAIN {
         match piece(&assigning, tenant).await {
-            Ok(true) => {}
-            Ok(false) => break,
+            Ok(Piece::Last) => break,
+            Ok(Piece::Done) => in_vain = 0,
+            Ok(Piece::InVain) => in_vain += 1,
             // The sweep comes again.
             Err(error) => {
                 log::debug!(target: "deskwire::assigning", "tenant {tenant} could not be routed: {error}");
@@ -185,18 +189,30 @@ async fn settle(assigning: Assigning, tenant: TenantId) -> Done {
     Done::Tenant(tenant)
 }
 
-/// Does one piece. Tells whether there may be more.
-async fn piece(assigning: &Assigning, tenant: TenantId) -> Result<bool> {
+/// What one look and its command came to.
+enum Piece {
+    /// Nothing more can be given away now.
+    Last,
+    /// Something was done, and there may be more.
+    Done,
+    /// Everything that the look chose has changed since.
+    InVain,
+}
+
+async fn piece(assigning: &Assigning, tenant: TenantId) -> Result<Piece> {
     let (ids, now) = (assigning.ids.clone(), assigning.clock.now().0);
     let found = assigning.db.read(move |connection| routable::find(connection, ids, tenant, now)).await?;
-    if found.conversations.is_empty() && !found.has_offers {
-        return Ok(false);
+    if found.choices.is_empty() && !found.has_offers {
+        return Ok(Piece::Last);
     }
-    let full = found.conversations.len() == PIECE;
-    let route = Route { conversations: found.conversations };
+    let full = found.choices.len() == PIECE;
+    let route = Route { choices: found.choices };
     let reply = assigning.journal.submit(Command::new(Principal::System(tenant), route)).await?;
-    // A piece of which nothing was done is looked at again by the sweep.
-    Ok(reply.rev > 0 && (reply.more || full))
+    Ok(match (reply.more || full, reply.rev > 0) {
+        (false, _) => Piece::Last,
+        (true, true) => Piece::Done,
+        (true, false) => Piece::InVain,
+    })
 }
 
 async fn sweep(assigning: Assigning) -> Done {

@@ -1,8 +1,8 @@
 //! Which waiting conversations somebody could be given now: what is read before [`super::commands::Route`] is submitted.
 //!
 //! It is read outside of the lanes and without a lock, because a long queue in which nobody fits anything is read whole.
-//! Invariant: it is only a proposal. The command plans again with the present rows, so that what is out of date does no
-//! harm; what became possible meanwhile is found by the next look, which every commit that matters asks for.
+//! Invariant: it is only a proposal. The command looks at each choice again with the present rows, so that what is out of
+//! date does no harm; what became possible meanwhile is found by the next look, which every commit that matters asks for.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::wants::routing::{load_candidates, load_outstanding, load_queued, load_strategies};
 use super::wants::{PIECE, Source};
 use super::working_set::WorkingSet;
-use crate::domain::routing::{Candidate, plan};
+use crate::domain::routing::{Candidate, Choice, plan};
 use crate::kernel::{ConversationId, IdGenerator, Result, TenantId};
 
 /// Waiting conversations that are looked at together.
@@ -19,8 +19,8 @@ const PAGE: usize = 500;
 /// What routing could do in a tenant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Routable {
-    /// Waiting conversations that a plan would give away now, at most [`PIECE`], in the order of the queue.
-    pub conversations: Vec<ConversationId>,
+    /// Who would get which waiting conversation now, at most [`PIECE`], in the order of the queue.
+    pub choices: Vec<Choice>,
     /// Offers wait for an answer: some may have to end.
     pub has_offers: bool,
 }
@@ -42,15 +42,14 @@ pub fn find(source: &mut dyn Source, ids: Arc<IdGenerator>, tenant: TenantId, no
     let mut candidates = set.candidates(tenant);
     candidates.retain(|one| one.usable && has_room(one));
     let mut after = None;
-    while found.conversations.len() < PIECE && candidates.iter().any(has_room) {
+    while found.choices.len() < PIECE && candidates.iter().any(has_room) {
         let rows = source.queue(tenant, &among, after, PAGE)?;
         let ids: Vec<ConversationId> = rows.iter().map(|row| row.place.1).collect();
         load_queued(source, &mut set, &ids)?;
         let free = rows.iter().filter(|row| !offered.contains(&row.place.1));
         let queue: Vec<_> = free.map(|row| set.waiting(row.place.1, row.group, row.since)).collect();
-        let left = PIECE - found.conversations.len();
-        let choices = plan(&settings, now, &queue, &mut candidates, left).choices;
-        found.conversations.extend(choices.iter().map(|choice| choice.conversation));
+        let left = PIECE - found.choices.len();
+        found.choices.extend(plan(&settings, now, &queue, &mut candidates, left).choices);
         after = rows.last().map(|row| row.place);
         if rows.len() < PAGE {
             break;

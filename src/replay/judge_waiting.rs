@@ -230,8 +230,11 @@ impl Desk<'_> {
                     && !one.refused.contains_key(&agent)
                     && self.fits(**conversation, one, known, seen)
             });
-            if let Some((passed, _)) = passed {
-                let what = format!("{chosen}: {agent} was chosen for it, while {passed} came before it");
+            if let Some((passed, one)) = passed {
+                let what = format!(
+                    "{chosen}: {agent} was chosen for it, while {passed} came before it and was free for {} ms",
+                    now - one.free
+                );
                 self.wrong.push(what);
             }
         }

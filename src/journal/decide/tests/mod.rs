@@ -6,6 +6,7 @@
 
 mod checks;
 mod checks_staff;
+mod late_looks;
 mod memory;
 mod notifications;
 mod routing;

@@ -158,15 +158,20 @@ impl Simulation {
         self.store.tenants.get_mut(&SHOP).unwrap().settings.routing = settings;
     }
 
+    /// What the service would do now, as a command that can be submitted later.
+    pub(super) fn look(&mut self) -> Command {
+        self.commit();
+        let (ids, now) = (self.set.ids.clone(), self.set.now);
+        let found = routable::find(&mut self.store, ids, SHOP, now).unwrap();
+        Command::new(Principal::System(SHOP), Route { choices: found.choices })
+    }
+
     /// The service routes, in a batch of its own. Afterwards nobody waits whom somebody could serve.
     pub(super) fn give_away(&mut self) {
         // The first one may end offers only.
         for _ in 0..2 {
-            self.commit();
-            let (ids, now) = (self.set.ids.clone(), self.set.now);
-            let found = routable::find(&mut self.store, ids, SHOP, now).unwrap();
-            let route = Route { conversations: found.conversations };
-            self.submit(&Command::new(Principal::System(SHOP), route));
+            let look = self.look();
+            self.submit(&look);
         }
         let mut after = self.set.clone();
         self.store.load_all(&mut after);
