@@ -123,7 +123,7 @@ struct Guess<'a> {
 /// Ends an attempt: a wrong password counts; a right one opens unless there is a lock. Of a lock only a known origin
 /// that gives the right password is told, and not too often; any other is answered like a wrong password, and counts
 /// like one, so that nothing tells them apart.
-fn judge(app: &App, attempt: Attempt, guess: &Guess<'_>, wrong: impl Fn() -> Error) -> Result<()> {
+fn judge(app: &App, mut attempt: Attempt, guess: &Guess<'_>, wrong: impl Fn() -> Error) -> Result<()> {
     let lock = attempt.lock(guess.hash);
     if guess.fits && lock == Lock::Open && !guess.locked {
         attempt.succeeded();

@@ -1,7 +1,7 @@
 //! Places where tests make the writing fail as the set does: a killed process, a lost answer, a dropped
 //! publication. Compiled into debug builds only; a release build cannot be told to fail.
 
-/// A row of the crash table.
+/// A row of the crash table. Those of a commit are passed by batches with commands only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailPoint {
     /// Everything is flushed, COMMIT is not sent.

@@ -257,7 +257,10 @@ impl Lane {
 
     /// Answers the callers, then tells the readers.
     fn finish(&mut self, commands: Vec<Pending>, jobs: Vec<Box<dyn WriteJob>>, done: Done) {
-        self.fail_points.hit(FailPoint::AfterCommit);
+        let has_commands = !commands.is_empty();
+        if has_commands {
+            self.fail_points.hit(FailPoint::AfterCommit);
+        }
         let size = (commands.len() + jobs.len()) as u64;
         Statistics::add(&self.statistics.batches, 1);
         Statistics::add(&self.statistics.commands, size);
@@ -272,7 +275,7 @@ impl Lane {
         for job in jobs {
             job.finish(Ok(()));
         }
-        if self.fail_points.hit(FailPoint::BeforePublish) {
+        if has_commands && self.fail_points.hit(FailPoint::BeforePublish) {
             for changes in done.changes {
                 self.feed.note_committed(changes.tenant, changes.rev_to);
             }

@@ -77,6 +77,7 @@ pub struct Attempt {
     key: (String, Origin),
     lock: Lock,
     password: u64,
+    is_running: bool,
 }
 
 impl Attempts {
@@ -109,7 +110,7 @@ impl Attempts {
         }
         record.running += 1;
         let password = record.password;
-        Ok(Attempt { records: table.clone(), key, lock, password })
+        Ok(Attempt { records: table.clone(), key, lock, password, is_running: true })
     }
 
     /// Forgets every failure of an account, from whatever origin.
@@ -134,7 +135,7 @@ impl Attempt {
 
     /// The attempt failed; the account has this hash. While the lock holds, further failures do not lengthen it.
     /// Whether this failure made the lock.
-    pub fn failed(self, password_hash: Option<&str>, now: Millis) -> bool {
+    pub fn failed(&mut self, password_hash: Option<&str>, now: Millis) -> bool {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         let record = records.get_or_insert_mut(self.key.clone(), Record::default);
         let password = mark(password_hash);
@@ -146,6 +147,9 @@ impl Attempt {
         }
         record.failures += 1;
         record.last_failure = now;
+        // From here on it counts as a failure: whoever begins meanwhile must not find it as both.
+        record.running = record.running.saturating_sub(u32::from(self.is_running));
+        self.is_running = false;
         record.failures == FAILURES_MAX
     }
 
@@ -169,7 +173,7 @@ impl Drop for Attempt {
     fn drop(&mut self) {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(record) = records.peek_mut(&self.key) {
-            record.running = record.running.saturating_sub(1);
+            record.running = record.running.saturating_sub(u32::from(self.is_running));
             if record.running == 0 && record.failures == 0 {
                 records.pop(&self.key);
             }
@@ -258,6 +262,20 @@ mod tests {
         drop(running);
         assert_eq!(begin(&attempts, HERE, 0)?.lock(HASH), Lock::Open, "what was not judged does not count");
         assert!(attempts.accounts.lock().unwrap_or_else(PoisonError::into_inner).is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn an_attempt_is_never_counted_as_running_and_as_failed() -> Result<()> {
+        let attempts = Attempts::default();
+        let mut all: Vec<_> = (0..4).map(|_| begin(&attempts, HERE, 0)).collect::<Result<_>>()?;
+        for attempt in &mut all {
+            attempt.failed(HASH, Millis(0));
+        }
+        let fifth = begin(&attempts, HERE, 0)?;
+        assert!(begin(&attempts, HERE, 0).is_err_and(|error| error.code == Code::RateLimited));
+        drop((all, fifth));
+        assert_eq!(begin(&attempts, HERE, 0)?.lock(HASH), Lock::Open);
         Ok(())
     }
 
