@@ -36,6 +36,7 @@
 //! | | [`presence`] | what the staff say that they are, whether they are connected, how many conversations they serve, and the history of it |
 //! | | [`groups`] | standing groups of the staff and who is in them; whose conversations a member sees |
 //! | | [`canned_replies`] | texts that the staff have ready |
+//! | | [`ratings`] | what customers say of how they were served |
 //! | | [`rooms`] | what the staff say among themselves, apart from any customer |
 //! | | [`queue`] | the waiting conversations, offers to agents, why routing chose or would choose |
 //! | | [`conversations`], [`messages`] | their routes, views and reads |
@@ -142,6 +143,8 @@ pub mod presence;
 pub mod groups;
 
 pub mod canned_replies;
+
+pub mod ratings;
 
 pub mod rooms;
 

@@ -290,5 +290,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     conversation_needs,
     group_message,
     member,
+    rating,
     tenant
 );

@@ -42,6 +42,7 @@ use crate::domain::content::{
 };
 use crate::domain::group::{DESCRIPTION_MAX, GROUP_NAME_MAX};
 use crate::domain::presence::REASON_MAX;
+use crate::domain::rating::{COMMENT_MAX, SCORE_MAX, SCORE_MIN};
 use crate::gateway::protocol::limits::{COLLECTED, HELLO_CONVERSATIONS, PULL_ENTRIES, SYNC_ROWS, WATCHES};
 use crate::groups::dock::DOCKED_MAX;
 use crate::journal::decide::MEMBERS_MAX;
@@ -56,7 +57,7 @@ use crate::tenants::service::{
     GRACE_MAX_SECONDS, NAME_MAX as TENANT_NAME_MAX, REQUEUE_MAX_SECONDS, TRANSFER_LIMIT_MAX,
     WINDOW_MAX_SECONDS,
 };
-use crate::tenants::timers::{REOPEN_MAX_SECONDS, TIMER_MAX_SECONDS, TIMER_MIN_SECONDS};
+use crate::tenants::timers::{RATING_MAX_SECONDS, REOPEN_MAX_SECONDS, TIMER_MAX_SECONDS, TIMER_MIN_SECONDS};
 
 /// Longest token, cursor or other text of the server's own that comes back.
 const OPAQUE_MAX: usize = 8_192;
@@ -198,6 +199,8 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("CreateMessageRule" | "UpdateMessageRule", "waiting_seconds") => range(1, WAITING_MAX),
         ("RuleSchedule", "cron") => text(1, CRON_MAX),
         ("RuleSchedule", "time_zone") => text(1, TIME_ZONE_MAX),
+        ("RateConversation", "score") => range(SCORE_MIN.into(), SCORE_MAX.into()),
+        ("RateConversation", "comment") => text(0, COMMENT_MAX),
         ("CreateCannedReply" | "UpdateCannedReply", "shortcut") => text(1, SHORTCUT_MAX),
         ("CreateCannedReply" | "UpdateCannedReply", "title") => text(1, CANNED_TITLE_MAX),
         ("CreateCannedReply" | "UpdateCannedReply", "text") => text(1, CANNED_TEXT_MAX),
@@ -222,6 +225,7 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
             range(0, WINDOW_MAX_SECONDS)
         }
         ("UpdateTenantSettings", "reopen_window_seconds") => range(0, REOPEN_MAX_SECONDS),
+        ("UpdateTenantSettings", "rating_window_seconds") => range(0, RATING_MAX_SECONDS),
         (
             "UpdateTimerSettings",
             "customer_reminder_seconds" | "agent_reminder_seconds" | "auto_close_seconds",

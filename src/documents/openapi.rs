@@ -32,6 +32,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ),
     ("conversations", "Opening, serving and closing conversations."),
     ("canned-replies", "Texts that the staff have ready."),
+    ("ratings", "What customers say of how they were served."),
     ("search", "Messages and notes by their words."),
     ("messages", "Sending, changing and reading the log of a conversation."),
     ("reading", "Read and delivered positions."),

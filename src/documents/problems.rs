@@ -11,10 +11,10 @@ use crate::kernel::Code::{
     AccountDisabled, AccountLocked, AgentAbsent, AgentFull, AlreadyAssigned, Busy, ConversationClosed,
     CursorReset, Draining, Forbidden, GroupEmpty, IdempotencyConflict, InUse, Internal, InvalidCredentials,
     InvalidParameter, InvalidTransition, LastAdmin, LastManager, LimitReached, MalformedJson,
-    MessageRecalled, NameTaken, NotAMember, NotAssignee, NotFound, OfferEnded, OfferPending,
+    MessageRecalled, NameTaken, NotAMember, NotAnswered, NotAssignee, NotFound, OfferEnded, OfferPending,
     OpenConversationExists, OriginRefused, PayloadTooLarge, ProviderFailed, QueueClosed, QueueFull,
-    RateLimited, ReopenExpired, RequestTimeout, SessionRevoked, StaleEdit, StorageUnavailable, TenantBusy,
-    TenantSuspended, TokenExpired, TokenInvalid, TransferLoop, Unauthenticated, Unready,
+    RateLimited, RatingEnded, ReopenExpired, RequestTimeout, SessionRevoked, StaleEdit, StorageUnavailable,
+    TenantBusy, TenantSuspended, TokenExpired, TokenInvalid, TransferLoop, Unauthenticated, Unready,
     UnsupportedMediaType, ValidationFailed, VersionMismatch, WindowExpired,
 };
 
@@ -51,6 +51,14 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
 
         "make_room" => &[Forbidden, LimitReached],
         "open_direct_room" => &[Forbidden, ValidationFailed],
+        "list_ratings" => &[Forbidden],
+        "get_conversation_rating" => &[NotFound],
+        "rate_conversation" => &[Forbidden, NotFound, InvalidTransition, NotAnswered, RatingEnded],
+        "create_rating_link" => &[Forbidden, NotFound, InvalidTransition, NotAnswered, RatingEnded],
+        "get_rating_link" => &[NotFound, RatingEnded, TenantSuspended],
+        "rate_by_link" => {
+            &[NotFound, InvalidTransition, NotAnswered, RatingEnded, AccountDisabled, TenantSuspended]
+        }
         "list_canned_replies" => &[Forbidden],
         "search_messages" => &[NotFound],
         "search_members" => &[Forbidden],

@@ -65,6 +65,8 @@ text_enum! {
         OfferWithdrawn = "offer_withdrawn",
         /// Backstage: the customer waits for the agent's answer for as long as the tenant's reminder waits.
         AgentIdle = "agent_idle",
+        /// Backstage: the customer rated the conversation, or changed its rating.
+        Rated = "rated",
         /// Backstage: why an agent was assigned, asked or relieved, or the conversation closed.
         Remark = "remark",
     }
@@ -106,6 +108,7 @@ impl EntryKind {
             | Self::OfferWithdrawn
             | Self::CustomerIdle
             | Self::AgentIdle
+            | Self::Rated
             | Self::Remark => false,
         }
     }

@@ -16,6 +16,7 @@ pub mod notice;
 pub mod offer;
 pub mod permission;
 pub mod presence;
+pub mod rating;
 pub mod routing;
 pub mod search;
 pub mod tenant;

@@ -99,6 +99,21 @@ pub struct SkillsChangedContent {
     pub preferred_skills: Vec<Skill>,
 }
 
+/// Content of `rated`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RatedContent {
+    /// The entry with which the conversation ended: which of its ends is rated.
+    pub close_seq: i64,
+    /// From 1 to 5.
+    pub score: i16,
+    /// Why, when that was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    pub comment: Option<String>,
+    /// Whether it was rated before, and the customer thinks otherwise now.
+    pub changed: bool,
+}
+
 /// Content of `remark`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RemarkContent {
@@ -138,6 +153,7 @@ pub const fn content_schema(kind: EntryKind) -> &'static str {
         EntryKind::TagsChanged => "TagsChangedContent",
         EntryKind::GroupChanged => "GroupChangedContent",
         EntryKind::SkillsChanged => "SkillsChangedContent",
+        EntryKind::Rated => "RatedContent",
         EntryKind::Remark => "RemarkContent",
         EntryKind::Opened
         | EntryKind::Docked
@@ -163,6 +179,7 @@ pub fn content_schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<TagsChangedContent>(&mut all);
     add::<GroupChangedContent>(&mut all);
     add::<SkillsChangedContent>(&mut all);
+    add::<RatedContent>(&mut all);
     add::<RemarkContent>(&mut all);
     add::<EmptyContent>(&mut all);
     all

@@ -82,6 +82,12 @@ rights! {
     Close "close":                                                 Own Inside Tenant Tenant;
     /// Let a closed conversation wait again.
     Reopen "reopen":                                               Own Inside Tenant Tenant;
+    /// Say how one was served in a conversation that is over.
+    RateConversation "rate_conversation":                          Own Never Never Never;
+    /// List the ratings (agents: of what they served; supervisors who are in groups: those of their groups and of no group).
+    ReadRatings "read_ratings":                                    Never Own Tenant Tenant;
+    /// Make links through which customers rate without signing in. Whoever has one can rate, so that no agent may make one.
+    MakeRatingLink "make_rating_link":                             Never Never Never Tenant;
     /// Bring staff into a conversation.
     AddMember "add_member":                                        Never Inside Tenant Tenant;
     /// Take others of the staff out of a conversation (everybody of the staff may leave).

@@ -27,6 +27,8 @@ pub struct TenantSettings {
     /// How long after its end a customer may reopen a conversation, in seconds; 0 means never, `None` at any time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reopen_window_seconds: Option<i64>,
+    /// How long after its end a customer may rate a conversation, in seconds; 0 means never.
+    pub rating_window_seconds: i64,
     /// Whether a member of the staff may claim more conversations than its `max_accept`.
     pub claim_above_max_accept: bool,
     /// Whether a member of the staff may be assigned more conversations than its `max_accept`.
@@ -77,6 +79,7 @@ impl Default for TenantSettings {
             edit_window_seconds: 900,
             recall_window_seconds: 120,
             reopen_window_seconds: None,
+            rating_window_seconds: 604_800,
             claim_above_max_accept: false,
             assign_above_max_accept: false,
             transfer_above_max_accept: false,

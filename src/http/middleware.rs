@@ -179,7 +179,18 @@ fn log(method: &Method, path: &str, status: StatusCode, started: Instant, cause:
     };
     let milliseconds = started.elapsed().as_secs_f64() * 1_000.0;
     let cause = cause.unwrap_or("");
+    let path = without_secret(path);
     log::log!(target: "deskwire::http", level, "{method} {path} {code} in {milliseconds:.1} ms {cause}");
+}
+
+/// What stands behind these in a path is a secret of whoever was given the address.
+const BEFORE_SECRETS: [&str; 3] = ["/hooks/", "/unsubscribe/", "/rating-links/"];
+
+/// The path as the log may show it.
+fn without_secret(path: &str) -> &str {
+    let end = |before: &&str| path.find(*before).map(|at| at + before.len());
+    let end = BEFORE_SECRETS.iter().filter_map(end).min();
+    end.and_then(|end| path.get(..end)).unwrap_or(path)
 }
 
 /// The innermost middleware: counts the request for its member or address.
@@ -242,7 +253,7 @@ fn verdict(request: &ServiceRequest) -> Option<Verdict> {
 
 #[cfg(test)]
 mod tests {
-    use super::{REQUEST_ID, request};
+    use super::{REQUEST_ID, request, without_secret};
     use actix_web::middleware::from_fn;
     use actix_web::{App, HttpResponse, test, web};
 
@@ -290,5 +301,12 @@ mod tests {
             assert_eq!((id.as_str(), problem["code"].as_str()), ("r-1", Some(code)), "{path}");
             assert!(!problem.to_string().contains("inner words"));
         }
+    }
+
+    #[actix_web::test]
+    async fn the_log_shows_no_secret_of_a_path() {
+        assert_eq!(without_secret("/api/v1/rating-links/dwk_1-2"), "/api/v1/rating-links/");
+        assert_eq!(without_secret("/hooks/secret/rating-links/x"), "/hooks/");
+        assert_eq!(without_secret("/api/v1/conversations/1"), "/api/v1/conversations/1");
     }
 }

@@ -20,12 +20,13 @@ use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::offer::{NeedsRow, OfferRow};
 use crate::domain::presence::{AgentStatusRow, PresenceChangeRow, Sighting};
+use crate::domain::rating::{RatingRow, Stretch};
 use crate::domain::tenant::TenantSettings;
 use crate::domain::timers::{ReminderRow, Spoken};
 use crate::domain::transfer::TransferRow;
 use crate::kernel::{
     AssignmentId, ConversationId, GroupId, IdGenerator, MemberId, MessageSendId, NotificationId, OfferId,
-    SessionId, TenantId,
+    RatingId, SessionId, TenantId,
 };
 
 /// What the journal must know of a tenant.
@@ -180,6 +181,10 @@ pub struct WorkingSet {
     pub spoken: HashMap<ConversationId, Spoken>,
     /// Offers to agents.
     pub offers: Table<OfferId, OfferRow>,
+    /// What customers said of the conversations that they may rate.
+    pub ratings: Table<RatingId, RatingRow>,
+    /// Where these conversations began and ended before this batch.
+    pub stretches: HashMap<ConversationId, Stretch>,
     /// What members are told inside the product.
     pub notifications: Table<NotificationId, NotificationRow>,
     /// The notifications of these messages, as far as they have one.
@@ -241,6 +246,8 @@ impl WorkingSet {
             known_reminders: BTreeSet::new(),
             spoken: HashMap::new(),
             offers: Table::default(),
+            ratings: Table::default(),
+            stretches: HashMap::new(),
             notifications: Table::default(),
             notified: HashMap::new(),
             many_unread: BTreeSet::new(),

@@ -78,6 +78,8 @@ codes! {
     OpenConversationExists "open_conversation_exists" 409 false "The customer has another open conversation; context.conversation_id says which.";
     ConversationClosed "conversation_closed" 409 false "The conversation is closed; context.open_conversation_id names the open one, if there is one that you may see.";
     ReopenExpired "reopen_expired" 409 false "The customer may reopen this conversation no longer: open a new one; context.closed_at says when it ended.";
+    RatingEnded "rating_ended" 409 false "The time in which this conversation could be rated, or its rating changed, is over, or the link is about an earlier end of it.";
+    NotAnswered "not_answered" 409 false "Nobody of the staff wrote in this conversation since it was opened or reopened, so that there is nothing to rate.";
     WindowExpired "window_expired" 409 false "The time in which this message could be edited or recalled is over.";
     MessageRecalled "message_recalled" 409 false "The message was recalled and cannot be edited.";
     StaleEdit "stale_edit" 409 false "The message was edited after the version that this edit is based on; context.edited_at says when.";

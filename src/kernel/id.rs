@@ -221,6 +221,8 @@ id_types! {
     MessageBindingId;
     /// Events that a rule sends as one message.
     MessageDigestId;
+    /// What a customer said of how it was served.
+    RatingId;
     /// A text that the staff have ready.
     CannedReplyId;
 }

@@ -22,5 +22,5 @@ pub use id::{
     AssignmentId, CannedReplyId, ChannelAccountId, ConversationId, GroupId, IdGenerator, IdentityKeyId,
     MemberId, MessageBindingId, MessageDigestId, MessageEventId, MessageIdentityId, MessageReceiptId,
     MessageRecipientId, MessageRuleId, MessageSendId, MessageTemplateId, NotificationId, OfferId, OptOutId,
-    PersonId, PresenceChangeId, SessionId, SuppressionId, TenantId, TransferId,
+    PersonId, PresenceChangeId, RatingId, SessionId, SuppressionId, TenantId, TransferId,
 };

@@ -70,6 +70,8 @@ counters! {
     transfers_offered,
     /// Such offers that were taken back.
     transfers_withdrawn,
+    /// Ratings that were given or changed.
+    ratings,
     /// Conversations that were docked to a group.
     docks,
     /// Docked conversations that an agent took for itself.

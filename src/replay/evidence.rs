@@ -12,7 +12,7 @@ use super::history::{Asked, Done, Id, Sending};
 pub struct Violation {
     /// P1 durable, P2 once, P3 ordered, P4 complete, P5 exact unread, P6 one owner, P7 isolated; `rows`, `receipts`
     /// and `typing` for what clients show beside the logs; `timers` for reminders and automatic ends; `search` for what is
-    /// found.
+    /// found; `ratings`.
     pub promise: &'static str,
     /// What was found, and where.
     pub what: String,
@@ -174,6 +174,23 @@ pub struct Searched {
     pub hits: Vec<(Id, Fact)>,
 }
 
+/// A rating as the server tells it.
+#[derive(Debug, Clone)]
+pub struct Rating {
+    /// The tenant's place in the run.
+    pub tenant: usize,
+    /// The rating.
+    pub id: Id,
+    /// What is rated.
+    pub conversation: Id,
+    /// The entry with which it ended.
+    pub close_seq: i64,
+    /// To whom it belongs.
+    pub agent: Option<Id>,
+    /// What was said.
+    pub score: i64,
+}
+
 /// All that is known at the end.
 #[derive(Debug, Default)]
 pub struct Evidence {
@@ -189,6 +206,8 @@ pub struct Evidence {
     pub devices: Vec<DeviceView>,
     /// Searches.
     pub searches: Vec<Searched>,
+    /// Ratings, as administrators see them.
+    pub ratings: Vec<Rating>,
     /// Rooms of the staff.
     pub rooms: HashSet<Id>,
     /// Conversations with the agents who served them at any time, of tenants that route.

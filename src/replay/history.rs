@@ -73,6 +73,15 @@ pub enum Action {
     },
     /// The member was told that the log is closed.
     Closed,
+    /// The customer was told that its rating stands.
+    Rated {
+        /// The rating.
+        id: Id,
+        /// Which end of the conversation is rated.
+        close_seq: i64,
+        /// What was said.
+        score: i64,
+    },
     /// The member was told that its read position is at least here, in this version of it.
     Read {
         /// Up to here.

@@ -4,10 +4,11 @@
 //!
 //! Reading order: `dialogue` (what is played), `setup` (tenants and members), `desk` (how a tenant routes), `member` (its
 //! devices), `visitor`, `agent`, `duty`, `moves`, `supervisor`, `actions` and `identify` (what they do), `play` (how a
-//! turn is sent), `client` and `requests` (how a device behaves), `history` and `counters` (what is recorded), `collect` and
-//! `collect_desk` and `collect_search`, `judge`, `judge_live` and `judge_search`, for tenants that route `judge_events`, `judge_desk`, `judge_offers`,
-//! `judge_kept`, `judge_sight`, `judge_turns` and `judge_waiting` (the end), `round` (all of that once), `soak` and `usage`
-//! (for hours), `routing_figures` and `report`. Owns no table and calls no service: only HTTP and WebSocket, except that
+//! turn is sent), `ratings` (what visitors say of it), `client` and `requests` (how a device behaves), `history` and
+//! `counters` (what is recorded), `collect` and `collect_desk` and `collect_search`, `judge`, `judge_live`, `judge_ratings`
+//! and `judge_search`, for tenants that route `judge_events`, `judge_desk`, `judge_offers`, `judge_kept`, `judge_sight`,
+//! `judge_turns` and `judge_waiting` (the end), `round` (all of that once), `soak` and `usage` (for hours),
+//! `routing_figures` and `report`. Owns no table and calls no service: only HTTP and WebSocket, except that
 //! `own_server` and `own_processes` start servers.
 
 mod actions;
@@ -31,6 +32,7 @@ mod judge_events;
 mod judge_kept;
 mod judge_live;
 mod judge_offers;
+mod judge_ratings;
 mod judge_search;
 mod judge_sight;
 mod judge_turns;
@@ -41,6 +43,7 @@ mod own_processes;
 mod own_server;
 mod pace;
 mod play;
+mod ratings;
 mod report;
 mod requests;
 mod round;

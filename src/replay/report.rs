@@ -219,7 +219,7 @@ impl Report {
         writeln!(
             out,
             "actions          {} edits, {} recalls, {} notes, {} marked unread, {} typing, {} delivered reports, {} \
-             identified, {} merged",
+             identified, {} merged, {} ratings",
             count("edits"),
             count("recalls"),
             count("notes"),
@@ -227,7 +227,8 @@ impl Report {
             count("typings"),
             count("delivered_reports"),
             count("identified"),
-            count("merged")
+            count("merged"),
+            count("ratings")
         )?;
         if let Some(routing) = &self.routing {
             self.print_routing(routing, out)?;

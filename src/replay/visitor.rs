@@ -16,6 +16,7 @@ use super::history::{Action, Id, Key, count};
 use super::identify::{Identity, become_known};
 use super::member::Member;
 use super::play::{Outgoing, Run, Transport, body, send_message, words};
+use super::ratings;
 
 /// A visitor with its devices.
 #[derive(Debug)]
@@ -161,7 +162,8 @@ impl Visitor {
             read(member.any(), conversation);
         }
         actions::mark_unread(run, member.any(), conversation).await?;
-        self.end(run, conversation).await.map(drop)
+        self.end(run, conversation).await?;
+        ratings::maybe_rate(run, &member, conversation).await
     }
 
     /// Opens over REST, with the first message or without; repeated until it is answered.

@@ -205,7 +205,7 @@ mod tests {
     fn five_failures_lock_an_account_for_one_origin_for_a_quarter_of_an_hour() -> Result<()> {
         let attempts = Attempts::default();
         for round in 0..5 {
-            let attempt = begin(&attempts, HERE, round)?;
+            let mut attempt = begin(&attempts, HERE, round)?;
             assert_eq!(attempt.lock(HASH), Lock::Open);
             assert_eq!(attempt.failed(HASH, Millis(round)), round == 4);
         }
@@ -231,7 +231,7 @@ mod tests {
         }
         let newer = Some("a newer hash");
         for _ in 0..FAILURES_MAX {
-            let attempt = begin(&attempts, HERE, 0)?;
+            let mut attempt = begin(&attempts, HERE, 0)?;
             assert_eq!(attempt.lock(newer), Lock::Open);
             attempt.failed(newer, Millis(0));
         }

@@ -11,6 +11,7 @@ pub mod attempts;
 mod common_passwords;
 pub mod hs256;
 pub mod password;
+pub mod rating_links;
 pub mod refresh;
 pub mod revocation;
 pub mod secrets;
@@ -30,6 +31,7 @@ use crate::kernel::{Clock, Millis, Result, TenantId};
 use crate::settings::Settings;
 use attempts::Attempts;
 use password::Passwords;
+use rating_links::RatingLinkIssuer;
 use refresh::RefreshTokenIssuer;
 use revocation::Revocations;
 use tokens::Keys;
@@ -45,6 +47,7 @@ struct Inner {
     keys: Keys,
     vault: Vault,
     refresh_tokens: RefreshTokenIssuer,
+    rating_links: RatingLinkIssuer,
     passwords: Passwords,
     attempts: Attempts,
     revocations: Revocations,
@@ -67,6 +70,7 @@ impl Auth {
                 keys: Keys::new(&secrets.jwt_keys, lifetime),
                 vault: Vault::new(&secrets.master_key),
                 refresh_tokens: RefreshTokenIssuer::new(&secrets.master_key),
+                rating_links: RatingLinkIssuer::new(&secrets.master_key),
                 passwords: Passwords::new(settings.bcrypt_cost),
                 attempts: Attempts::default(),
                 revocations: Revocations::new(lifetime * 1_000),
@@ -103,6 +107,11 @@ impl Auth {
     /// Makes and reads refresh tokens.
     pub fn refresh_tokens(&self) -> &RefreshTokenIssuer {
         &self.inner.refresh_tokens
+    }
+
+    /// Makes and reads the tokens of links to rate.
+    pub fn rating_links(&self) -> &RatingLinkIssuer {
+        &self.inner.rating_links
     }
 
     /// Hashes and checks passwords.

@@ -87,6 +87,10 @@ pub struct UpdateTenantSettings {
     #[serde(default, deserialize_with = "crate::kernel::json::given")]
     #[schema(value_type = Option<i64>)]
     reopen_window_seconds: Option<Option<i64>>,
+    /// How long after its end a customer may rate a conversation, in seconds; 0 means never, at most a year.
+    #[serde(default, deserialize_with = "crate::members::api::present")]
+    #[schema(value_type = i64, required = false)]
+    rating_window_seconds: Option<i64>,
     /// Whether a member of the staff may claim more conversations than its `max_accept`.
     #[serde(default, deserialize_with = "crate::members::api::present")]
     #[schema(value_type = bool, required = false)]
@@ -242,6 +246,7 @@ pub async fn update_tenant(
         edit_window_seconds: settings.edit_window_seconds,
         recall_window_seconds: settings.recall_window_seconds,
         reopen_window_seconds: settings.reopen_window_seconds,
+        rating_window_seconds: settings.rating_window_seconds,
         claim_above_max_accept: settings.claim_above_max_accept,
         assign_above_max_accept: settings.assign_above_max_accept,
         transfer_above_max_accept: settings.transfer_above_max_accept,

@@ -2,7 +2,7 @@
 
 use super::routing::{UpdateQueueSettings, UpdateRoutingSettings};
 use super::store::{self, TenantRow};
-use super::timers::{REOPEN_MAX_SECONDS, UpdateTimerSettings};
+use super::timers::{RATING_MAX_SECONDS, REOPEN_MAX_SECONDS, UpdateTimerSettings};
 use crate::app::App;
 use crate::auth::sessions::change_access;
 use crate::db::types::Json;
@@ -98,6 +98,8 @@ pub struct Patch {
     pub recall_window_seconds: Option<i64>,
     /// See [`TenantSettings::reopen_window_seconds`].
     pub reopen_window_seconds: Option<Option<i64>>,
+    /// See [`TenantSettings::rating_window_seconds`].
+    pub rating_window_seconds: Option<i64>,
     /// See [`TenantSettings::claim_above_max_accept`].
     pub claim_above_max_accept: Option<bool>,
     /// See [`TenantSettings::assign_above_max_accept`].
@@ -136,6 +138,7 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
         ("edit_window_seconds", patch.edit_window_seconds, WINDOW_MAX_SECONDS),
         ("recall_window_seconds", patch.recall_window_seconds, WINDOW_MAX_SECONDS),
         ("reopen_window_seconds", patch.reopen_window_seconds.flatten(), REOPEN_MAX_SECONDS),
+        ("rating_window_seconds", patch.rating_window_seconds, RATING_MAX_SECONDS),
         ("transfer_limit", patch.transfer_limit, TRANSFER_LIMIT_MAX),
         ("presence_grace_seconds", patch.presence_grace_seconds, GRACE_MAX_SECONDS),
         ("disconnect_requeue_seconds", patch.disconnect_requeue_seconds.flatten(), REQUEUE_MAX_SECONDS),
@@ -161,6 +164,9 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
             }
             if let Some(window) = patch.recall_window_seconds {
                 settings.recall_window_seconds = window;
+            }
+            if let Some(window) = patch.rating_window_seconds {
+                settings.rating_window_seconds = window;
             }
             if let Some(window) = patch.reopen_window_seconds {
                 settings.reopen_window_seconds = window;

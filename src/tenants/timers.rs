@@ -14,6 +14,8 @@ pub const TIMER_MIN_SECONDS: i64 = 1;
 pub const TIMER_MAX_SECONDS: i64 = 2_592_000;
 /// Longest window in which a customer may reopen, when it has an end, in seconds: a year.
 pub const REOPEN_MAX_SECONDS: i64 = 31_536_000;
+/// Longest window in which a customer may rate, in seconds: a year.
+pub const RATING_MAX_SECONDS: i64 = 31_536_000;
 
 /// After how much silence somebody is reminded, or a conversation closed; absent fields stay. Only conversations that an
 /// agent serves count: what waits is never closed by itself.

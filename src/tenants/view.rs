@@ -40,6 +40,8 @@ struct Settings {
     /// How long after its end a customer may reopen a conversation, in seconds; 0 means never, null at any time.
     #[schema(required)]
     reopen_window_seconds: Option<i64>,
+    /// How long after its end a customer may rate a conversation, in seconds; 0 means never.
+    rating_window_seconds: i64,
     /// Whether a member of the staff may claim more conversations than its `max_accept`.
     #[serde(skip_serializing_if = "Option::is_none")]
     claim_above_max_accept: Option<bool>,
@@ -93,6 +95,7 @@ impl Tenant {
                 edit_window_seconds: settings.edit_window_seconds,
                 recall_window_seconds: settings.recall_window_seconds,
                 reopen_window_seconds: settings.reopen_window_seconds,
+                rating_window_seconds: settings.rating_window_seconds,
                 claim_above_max_accept: for_staff(settings.claim_above_max_accept),
                 assign_above_max_accept: for_staff(settings.assign_above_max_accept),
                 transfer_above_max_accept: for_staff(settings.transfer_above_max_accept),

@@ -70,6 +70,7 @@ mod portal;
 mod presence;
 mod queue_order;
 mod queue_places;
+mod ratings;
 mod reading;
 mod refresh;
 mod reopening;

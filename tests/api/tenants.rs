@@ -25,7 +25,7 @@ on_every_database! {
             "claim_above_max_accept": false, "assign_above_max_accept": false, "only_assignee_answers": false,
             "transfer_above_max_accept": false, "transfer_limit": 10,
             "presence_grace_seconds": 30, "disconnect_requeue_seconds": null, "away_requeue_seconds": null,
-            "reopen_window_seconds": null, "timers": {
+            "reopen_window_seconds": null, "rating_window_seconds": 604_800, "timers": {
                 "customer_reminder_seconds": null, "agent_reminder_seconds": null, "auto_close_seconds": null,
             },
             "queue": {"open": true, "limit": null}, "routing": {
@@ -76,7 +76,7 @@ on_every_database! {
             "claim_above_max_accept": false, "assign_above_max_accept": false, "only_assignee_answers": false,
             "transfer_above_max_accept": false, "transfer_limit": 10,
             "presence_grace_seconds": 30, "disconnect_requeue_seconds": null, "away_requeue_seconds": null,
-            "reopen_window_seconds": null, "timers": {
+            "reopen_window_seconds": null, "rating_window_seconds": 604_800, "timers": {
                 "customer_reminder_seconds": null, "agent_reminder_seconds": null, "auto_close_seconds": null,
             },
             "queue": {"open": true, "limit": null}, "routing": {
@@ -86,7 +86,7 @@ on_every_database! {
         }));
         let seen = desk.visitor.get("/tenant").await.ok();
         assert_eq!(seen["settings"], json!({
-            "edit_window_seconds": 900, "recall_window_seconds": 0, "reopen_window_seconds": null,
+            "edit_window_seconds": 900, "recall_window_seconds": 0, "reopen_window_seconds": null, "rating_window_seconds": 604_800,
         }));
         let changed = desk.admin.patch("/tenant", json!({"name": " New name "})).await.ok();
         assert_eq!((&changed["name"], &changed["settings"]["recall_window_seconds"]), (&json!("New name"), &json!(0)));

@@ -41,6 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "rooms",
             "conversations",
             "canned_replies",
+            "ratings",
             "queue",
             "messages",
             "notifications",

@@ -17,6 +17,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    rating (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        conversation_id -> BigInt,
+        close_seq -> BigInt,
+        agent_id -> Nullable<BigInt>,
+        group_id -> Nullable<BigInt>,
+        score -> SmallInt,
+        comment -> Text,
+        rated_at -> BigInt,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
     search_posting (tenant_id, term, chunk) {
         tenant_id -> BigInt,
         term -> BigInt,

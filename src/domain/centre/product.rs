@@ -41,6 +41,8 @@ text_enum! {
         ConversationCustomerIdle = "conversation.customer_idle",
         /// The customer waits for an answer for as long as the tenant's reminder waits.
         ConversationAgentIdle = "conversation.agent_idle",
+        /// The customer rated it, or changed its rating.
+        ConversationRated = "conversation.rated",
         /// The customer wrote.
         MessageReceived = "message.received",
         /// One of the staff wrote to the customer.
@@ -79,6 +81,7 @@ impl ProductEvent {
     pub fn of(kind: EntryKind, sender: Option<Role>, conversation: ConversationKind) -> Option<Self> {
         Some(match (conversation, kind) {
             (ConversationKind::Backstage, EntryKind::AgentIdle) => Self::ConversationAgentIdle,
+            (ConversationKind::Backstage, EntryKind::Rated) => Self::ConversationRated,
             (ConversationKind::Support, EntryKind::Opened) => Self::ConversationOpened,
             (ConversationKind::Support, EntryKind::Assigned) => Self::ConversationAssigned,
             (ConversationKind::Support, EntryKind::Docked) => Self::ConversationDocked,
@@ -184,6 +187,9 @@ pub fn payload(
     });
     if entry.kind == EntryKind::Closed {
         payload["reason"] = content["reason"].clone();
+    }
+    if entry.kind == EntryKind::Rated {
+        payload["score"] = content["score"].clone();
     }
     if entry.kind.is_message() {
         payload["message_kind"] = json!(entry.kind);

@@ -99,6 +99,8 @@ commands! {
     close::Close;
     /// Let a closed conversation wait again.
     reopen::Reopen;
+    /// Say how one was served in a conversation that is over.
+    rate::Rate;
     /// Add a staff member to a conversation (the actor itself: join).
     add_member::AddMember;
     /// Remove a staff member from a conversation (the actor itself: leave).

@@ -16,6 +16,7 @@ mod message;
 mod offer;
 mod position;
 mod queue;
+mod rating;
 mod rooms;
 mod serve;
 #[cfg(test)]

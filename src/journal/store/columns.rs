@@ -19,12 +19,13 @@ use crate::domain::group::{GroupMemberRow, GroupMemberType, GroupRow, Serving};
 use crate::domain::member::Role;
 use crate::domain::offer::{NeedsRow, OfferRow, OfferState};
 use crate::domain::presence::{AgentStatusRow, PresenceChangeRow, PresenceStatus};
+use crate::domain::rating::RatingRow;
 use crate::domain::routing::RoutingStrategy;
 use crate::domain::timers::ReminderRow;
 use crate::domain::transfer::{TransferReason, TransferRow};
 use crate::kernel::{
     AssignmentId, ConversationId, GroupId, MemberId, MessageSendId, NotificationId, OfferId,
-    PresenceChangeId, TenantId, TransferId,
+    PresenceChangeId, RatingId, TenantId, TransferId,
 };
 
 journal_table! {
@@ -202,6 +203,26 @@ journal_table! {
 }
 
 journal_table! {
+    /// What customers said of how they were served.
+    ratings of RatingRow, "rating",
+    key { id: BigInt as RatingId }
+    once {
+        tenant_id: BigInt as TenantId,
+        conversation_id: BigInt as ConversationId,
+        close_seq: BigInt as i64,
+        agent_id: Nullable<BigInt> as Option<MemberId>,
+        group_id: Nullable<BigInt> as Option<GroupId>,
+        rated_at: BigInt as i64,
+    }
+    seldom { }
+    often {
+        score: SmallInt as i16,
+        comment: Text as String,
+        changed_at: BigInt as i64,
+    }
+}
+
+journal_table! {
     /// Offers of conversations to agents.
     offers of OfferRow, "offer",
     key { id: BigInt as OfferId }
@@ -367,6 +388,7 @@ mod tests {
         assert_eq!(listed(super::transfers::COLUMNS), in_schema(schema::transfer::table));
         assert_eq!(listed(super::needs::COLUMNS), in_schema(schema::conversation_needs::table));
         assert_eq!(listed(super::reminders::COLUMNS), in_schema(schema::conversation_reminder::table));
+        assert_eq!(listed(super::ratings::COLUMNS), in_schema(schema::rating::table));
         assert_eq!(listed(super::offers::COLUMNS), in_schema(schema::offer::table));
         assert_eq!(listed(super::notifications::COLUMNS), in_schema(schema::notification::table));
         assert_eq!(listed(super::logs::COLUMNS), in_schema(schema::tenant_log::table));

@@ -32,6 +32,8 @@ pub fn flush(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
     columns::needs::insert(connection, &created(&set.needs))?;
     columns::reminders::update(connection, &changed(&set.reminders))?;
     columns::reminders::insert(connection, &created(&set.reminders))?;
+    columns::ratings::update(connection, &changed(&set.ratings))?;
+    columns::ratings::insert(connection, &created(&set.ratings))?;
     columns::offers::update(connection, &changed(&set.offers))?;
     columns::offers::insert(connection, &created(&set.offers))?;
     columns::notifications::update(connection, &changed(&set.notifications))?;

@@ -8,6 +8,7 @@ pub mod flush;
 pub mod load;
 mod load_docked;
 mod load_notifications;
+mod load_ratings;
 mod load_routing;
 mod load_timers;
 mod lookup;

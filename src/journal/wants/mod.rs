@@ -9,6 +9,8 @@ mod entries;
 mod groups;
 pub mod notification_source;
 mod notifications;
+pub mod rating_source;
+mod ratings;
 pub(in crate::journal) mod routing;
 pub mod routing_source;
 mod source;
@@ -124,6 +126,8 @@ pub struct Wants {
     pub needs: BTreeSet<ConversationId>,
     /// Customers whose last agent matters, where their tenant prefers it.
     pub last_agents: BTreeSet<MemberId>,
+    /// Conversations that may be rated.
+    pub rated: BTreeSet<ConversationId>,
     /// Conversations whose turns matter.
     pub turns: BTreeSet<ConversationId>,
     /// Whether a turn of what is loaded may begin anew.
@@ -167,6 +171,7 @@ pub fn load(
     staff::load(source, set, &wants)?;
     timers::load(source, set, &wants)?;
     notifications::load(source, set, &wants)?;
+    ratings::load(source, set, &wants)?;
     groups::load(source, set, &wants, commands)?;
     entries::load_participants(source, set)?;
     entries::load(source, set, &wants)

@@ -15,6 +15,7 @@ pub trait Source:
     super::routing_source::RoutingSource
     + super::timer_source::TimerSource
     + super::notification_source::NotificationSource
+    + super::rating_source::RatingSource
 {
     /// The facts of these tenants; the rev is filled in by the caller, who locked it.
     fn tenants(&mut self, ids: &[TenantId]) -> Result<Vec<(TenantId, TenantFacts)>>;

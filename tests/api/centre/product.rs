@@ -131,22 +131,28 @@ on_every_database! {
         let provider = Provider::start().await;
         let (to, _) = account(&desk.admin, &provider, "webhook", "/webhook").await;
         let template = whole_payload(&desk.admin).await;
-        let keys = ["opened", "assigned", "released", "closed", "reopened"];
+        let keys = ["opened", "assigned", "released", "closed", "rated", "reopened"];
         for key in keys {
             rule(&desk.admin, &format!("conversation.{key}"), &template, &to, json!({})).await;
         }
         let room = desk.open_and_claim("hello").await;
         desk.agent.post(&format!("/conversations/{room}/release"), json!({})).await.ok();
         desk.agent.claim(&room).await;
+        desk.agent.send(&room, "hello!").await;
         desk.agent.post(&format!("/conversations/{room}/close"), json!({})).await.ok();
+        desk.visitor.put(&format!("/conversations/{room}/rating"), json!({"score": 2, "comment": "secret"})).await.ok();
         desk.supervisor.post(&format!("/conversations/{room}/reopen"), json!({})).await.ok();
         events(&desk.admin, "conversation.reopened", 1).await;
         let page = desk.admin.get("/message-events?limit=50").await.ok();
         let mut told: Vec<String> = page["data"].as_array().unwrap().iter().map(|one| text(&one["key"])).collect();
         told.reverse();
-        let expected = ["opened", "assigned", "released", "assigned", "closed", "reopened"];
+        let expected = ["opened", "assigned", "released", "assigned", "closed", "rated", "reopened"];
         assert_eq!(told, expected.map(|key| format!("conversation.{key}")));
         let closed = events(&desk.admin, "conversation.closed", 1).await;
         assert!(closed[0]["payload"]["reason"].is_string(), "{}", closed[0]);
+        // Rules may ask for the score; what the customer said stays in the desk.
+        let rated = events(&desk.admin, "conversation.rated", 1).await;
+        assert_eq!((&rated[0]["payload"]["score"], &rated[0]["payload"]["conversation"]["id"]), (&json!(2), &json!(room)));
+        assert!(!rated[0]["payload"].to_string().contains("secret"), "{}", rated[0]);
     }
 }

@@ -55,6 +55,10 @@ impl Normal {
     }
 
     fn text(&mut self, name: &str, text: &str) -> String {
+        // The token of a link to rate.
+        if text.starts_with("dwk_") {
+            return "dwk_3765201203527680000-…".to_owned();
+        }
         let fixed = match name {
             "access_token" | "token" => Some("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI…"),
             "refresh_token" => Some("Jx9f2VbQ…"),

@@ -243,6 +243,16 @@ async fn serve(
     recorder.call("list_assignments", admin, &format!("GET {path}/assignments"), None).await;
     let body = Some(json!({"reason": "resolved", "note": "Delivered."}));
     recorder.call("close_conversation", agent, &format!("POST {path}/close"), body).await;
+    let rating = Some(json!({"score": 5, "comment": "Quick and kind."}));
+    recorder.call("rate_conversation", visitor, &format!("PUT {path}/rating"), rating).await;
+    recorder.call("get_conversation_rating", visitor, &format!("GET {path}/rating"), None).await;
+    recorder.call("list_ratings", admin, "GET /ratings?score=5", None).await;
+    let link = recorder.call("create_rating_link", admin, &format!("POST {path}/rating-links"), None).await;
+    let link = format!("/rating-links/{}", string(&link["token"]));
+    let nobody = &visitor.anonymous();
+    recorder.call("get_rating_link", nobody, &format!("GET {link}"), None).await;
+    let rating = Some(json!({"score": 4, "comment": "Quick and kind, in the end."}));
+    recorder.call("rate_by_link", nobody, &format!("PUT {link}"), rating).await;
     recorder.call("reopen_conversation", agent, &format!("POST {path}/reopen"), None).await;
     recorder.call("claim_conversation", agent, &format!("POST {path}/claim"), None).await;
 }

@@ -11,10 +11,11 @@ use crate::domain::entry::{EntryKind, EntryRow, MESSAGE};
 use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::offer::{NeedsRow, OfferRow};
 use crate::domain::presence::{AgentStatusRow, PresenceChangeRow};
+use crate::domain::rating::RatingRow;
 use crate::domain::timers::ReminderRow;
 use crate::journal::table::Table;
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
-use crate::kernel::{ConversationId, GroupId, MemberId, OfferId, TenantId};
+use crate::kernel::{ConversationId, GroupId, MemberId, OfferId, RatingId, TenantId};
 
 /// Everything that a command may change, in an order that can be compared.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +33,8 @@ pub(super) struct Picture {
     pub(super) needs: BTreeMap<ConversationId, NeedsRow>,
     pub(super) offers: BTreeMap<OfferId, OfferRow>,
     pub(super) reminders: BTreeMap<ConversationId, ReminderRow>,
-    pub(super) marks: [usize; 26],
+    pub(super) ratings: BTreeMap<RatingId, RatingRow>,
+    pub(super) marks: [usize; 28],
 }
 
 /// What stands in the store and the batch under way together.
@@ -69,6 +71,7 @@ pub(super) fn picture(store: &Memory, set: &WorkingSet) -> Picture {
         needs: overlay(&store.needs, &set.needs),
         offers: overlay(&store.offers, &set.offers),
         reminders: overlay(&store.reminders, &set.reminders),
+        ratings: overlay(&store.ratings, &set.ratings),
         marks: marks(set),
     }
 }
@@ -83,7 +86,7 @@ fn overlay<K: Ord + Clone, R: Clone + PartialEq>(
 }
 
 /// How much a batch is about to write.
-pub(super) fn marks(set: &WorkingSet) -> [usize; 26] {
+pub(super) fn marks(set: &WorkingSet) -> [usize; 28] {
     [
         set.entries.created().count(),
         set.entries.changed().count(),
@@ -111,6 +114,8 @@ pub(super) fn marks(set: &WorkingSet) -> [usize; 26] {
         set.made_transfers.len(),
         set.reminders.created().count(),
         set.reminders.changed().count(),
+        set.ratings.created().count(),
+        set.ratings.changed().count(),
     ]
 }
 
@@ -340,4 +345,13 @@ pub(super) fn check_owners(after: &Picture) {
     }
     let direct = after.conversations.values().filter(|row| row.kind == ConversationKind::Direct).count();
     assert_eq!(after.open.len(), open.len() + direct, "the map of open conversations is out of date");
+}
+
+/// What a visitor had belongs to whom it was recognised as, whatever its old sessions still say.
+pub(super) fn check_merged(after: &Picture) {
+    for row in after.conversations.values() {
+        let customer = row.customer_id.and_then(|customer| after.members.get(&customer.0));
+        let merged = customer.and_then(|customer| customer.merged_into);
+        assert_eq!(merged, None, "{row:?} belongs to somebody who was recognised as another");
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{notifications, routing, timers};
+use super::{notifications, ratings, routing, timers};
 use crate::domain::centre::notification::NotificationRow;
 use crate::domain::conversation::{
     AssignmentRow, ConversationRow, ConversationStatus, MemberType, ParticipantRow,
@@ -13,13 +13,14 @@ use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::member::Role;
 use crate::domain::offer::{NeedsRow, OfferRow};
 use crate::domain::presence::{AgentStatusRow, Sighting};
+use crate::domain::rating::RatingRow;
 use crate::domain::timers::ReminderRow;
 use crate::domain::transfer::TransferRow;
 use crate::journal::follows::Loaded;
 use crate::journal::wants::{MessageKey, OpeningKey, Source, TRANSFERS_MS};
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::kernel::{
-    ConversationId, GroupId, MemberId, NotificationId, OfferId, Result, SessionId, TenantId,
+    ConversationId, GroupId, MemberId, NotificationId, OfferId, RatingId, Result, SessionId, TenantId,
 };
 
 #[derive(Default)]
@@ -42,6 +43,7 @@ pub(super) struct Memory {
     pub(super) follows: BTreeSet<(GroupId, MemberId)>,
     pub(super) reminders: BTreeMap<ConversationId, ReminderRow>,
     pub(super) notifications: BTreeMap<NotificationId, NotificationRow>,
+    pub(super) ratings: BTreeMap<RatingId, RatingRow>,
 }
 
 fn key_of(row: &EntryRow) -> Option<MessageKey> {
@@ -58,6 +60,7 @@ impl Memory {
         routing::load_all(self, set);
         timers::load_all(self, set);
         notifications::load_all(self, set);
+        ratings::load_all(self, set);
         for (id, facts) in &self.tenants {
             set.tenants.load(*id, facts.clone());
         }
@@ -145,6 +148,7 @@ impl Memory {
         self.follows.extend(set.follows.begun().map(|(_, group, member)| (group, member)));
         self.needs.extend(set.needs.written().map(|row| (row.conversation_id, row.clone())));
         self.notifications.extend(set.notifications.written().map(|row| (row.id, row.clone())));
+        self.ratings.extend(set.ratings.written().map(|row| (row.id, row.clone())));
         self.reminders.extend(set.reminders.written().map(|row| (row.conversation_id, row.clone())));
         self.offers.extend(set.offers.written().map(|row| (row.id, row.clone())));
         for ended in &set.ended_assignments {

@@ -9,6 +9,7 @@ mod checks_staff;
 mod late_looks;
 mod memory;
 mod notifications;
+mod ratings;
 mod routing;
 mod simulation;
 mod step;

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::checks::{
-    Held, Picture, check_capacity, check_logs, check_moves, check_owners, check_presences, check_queue,
-    marks, picture, serving, sync,
+    Held, Picture, check_capacity, check_logs, check_merged, check_moves, check_owners, check_presences,
+    check_queue, marks, picture, serving, sync,
 };
 use super::checks_staff::{
     check_docked_at_once, check_docking, check_groups, check_nothing_waits_for, check_rooms,
 };
 use super::memory::Memory;
+use super::ratings::check_ratings;
 use super::routing::check_offers;
 use super::step::Step;
 use super::step_staff::seed_group;
@@ -214,7 +215,8 @@ impl Simulation {
         check_docking(&after, &self.follows());
         check_timers(&before, &after, self.set.now);
         self.check_assignments(&after);
-        Self::check_merged(&after);
+        check_merged(&after);
+        check_ratings(&before, &after);
         self.check_changes(&after);
     }
 
@@ -319,15 +321,6 @@ impl Simulation {
                     [Code::NotFound, Code::AccountDisabled, Code::SessionRevoked, Code::IdempotencyConflict];
                 assert!(told.contains(&error.code), "{command:?} learned {error}");
             }
-        }
-    }
-
-    /// What a visitor had belongs to whom it was recognised as, whatever its old sessions still say.
-    pub(super) fn check_merged(after: &Picture) {
-        for row in after.conversations.values() {
-            let customer = row.customer_id.and_then(|customer| after.members.get(&customer.0));
-            let merged = customer.and_then(|customer| customer.merged_into);
-            assert_eq!(merged, None, "{row:?} belongs to somebody who was recognised as another");
         }
     }
 

@@ -237,6 +237,7 @@ pub(super) enum Step {
     Suspect {
         conversation: usize,
     },
+    Rate(super::ratings::RateStep),
     /// The batch ends: what was decided is stored.
     Commit,
     /// Time passes.

@@ -1,4 +1,4 @@
-//! What steps about groups and rooms of the staff mean.
+//! What steps about groups and rooms of the staff mean, and those about ratings.
 
 use super::memory::Memory;
 use super::simulation::Simulation;
@@ -60,6 +60,7 @@ impl Simulation {
                 let command = FollowGroup { group: self.group(group), member: member(one) };
                 Some(Command::new(Principal::System(PEOPLE[one].0), command))
             }
+            Step::Rate(step) => Some(self.rate(&step)),
             _ => None,
         }
     }

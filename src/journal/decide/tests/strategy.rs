@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::PEOPLE;
+use super::ratings::RateStep;
 use super::step::Step;
 use crate::domain::presence::Sighting;
 use crate::domain::routing::RoutingStrategy;
@@ -85,6 +86,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(who, conversation, accept)| Step::Answer { who, conversation, accept }),
         2 => (2..4usize).prop_map(|who| Step::Presence { who, what: 0 }),
         2 => (2..4usize).prop_map(|who| Step::Look { who, seen: Some(Sighting::Live) }),
+        4 => (4..8usize, 0..8usize, 1..6i16)
+            .prop_map(|(who, conversation, score)| Step::Rate(RateStep { who, conversation, score })),
         1 => (0..3usize).prop_map(|mode| Step::Routing { mode }),
         3 => Just(Step::Route),
         3 => Just(Step::Timers),
