@@ -23,8 +23,6 @@ use crate::security::refresh::Presented;
 pub const SESSIONS_MAX: i64 = 100;
 
 const DAY_MS: i64 = 86_400_000;
-/// How often a renewal is tried when others renew the same session at the same time.
-const RENEWALS: u32 = 8;
 
 /// Where a request comes from that begins a session or gives a password.
 #[derive(Debug, Clone)]
@@ -221,30 +219,29 @@ fn renew(
     now: Millis,
     (staff_days, visitor_days): (i64, i64),
 ) -> Result<Renewal> {
-    for _ in 0..RENEWALS {
-        let found = store::find(connection, presented.session)?;
-        let Some((mut row, member, tenant)) = found else {
-            return Err(Error::new(Code::TokenInvalid, Code::TokenInvalid.meaning()));
+    store::hold(connection, presented.session)?;
+    let found = store::find(connection, presented.session)?;
+    let Some((mut row, member, tenant)) = found else {
+        return Err(Error::new(Code::TokenInvalid, Code::TokenInvalid.meaning()));
+    };
+    let Some(family) = row.family().present(&presented.hash, successor.to_owned(), now) else {
+        return match (presented.genuine, row.revoked_at) {
+            (true, None) => Ok(Renewal::Stolen(member.actor(row.id))),
+            (true, Some(_)) => Err(revoked()),
+            (false, _) => Err(Error::new(Code::TokenInvalid, Code::TokenInvalid.meaning())),
         };
-        let Some(family) = row.family().present(&presented.hash, successor.to_owned(), now) else {
-            return match (presented.genuine, row.revoked_at) {
-                (true, None) => Ok(Renewal::Stolen(member.actor(row.id))),
-                (true, Some(_)) => Err(revoked()),
-                (false, _) => Err(Error::new(Code::TokenInvalid, Code::TokenInvalid.meaning())),
-            };
-        };
-        admit(&member, tenant, now)?;
-        if row.revoked_at.is_some() || row.expires_at <= now.0 {
-            return Err(revoked());
-        }
-        let days = if member.role.is_staff() { staff_days } else { visitor_days };
-        let used = Use { ip: ip.to_owned(), at: now, expires_at: now.plus(days * DAY_MS) };
-        if store::renew(connection, &row, &family, &used)? {
-            row.expires_at = used.expires_at.0;
-            return Ok(Renewal::Renewed(Box::new(row), Box::new(member)));
-        }
+    };
+    admit(&member, tenant, now)?;
+    if row.revoked_at.is_some() || row.expires_at <= now.0 {
+        return Err(revoked());
     }
-    Err(Error::new(Code::Busy, "the session is being renewed by others").retry_after(500))
+    let days = if member.role.is_staff() { staff_days } else { visitor_days };
+    let used = Use { ip: ip.to_owned(), at: now, expires_at: now.plus(days * DAY_MS) };
+    if !store::renew(connection, &row, &family, &used)? {
+        return Err(revoked());
+    }
+    row.expires_at = used.expires_at.0;
+    Ok(Renewal::Renewed(Box::new(row), Box::new(member)))
 }
 
 /// Gives the holder of a live session one more refresh token of it, for a member that changed underneath.
@@ -256,16 +253,13 @@ pub async fn extend(app: &App, actor: Actor, client: &ClientInfo) -> Result<Toke
     let member = app
         .db
         .write(move |connection| {
-            for _ in 0..RENEWALS {
-                let found = store::find(connection, actor.session)?;
-                let Some((row, member, _)) = found.filter(|(row, ..)| row.revoked_at.is_none()) else {
-                    return Err(revoked());
-                };
-                if store::renew(connection, &row, &row.family().sibling(hash.clone()), &used)? {
-                    return Ok(member);
-                }
+            store::hold(connection, actor.session)?;
+            let found = store::find(connection, actor.session)?;
+            let (row, member, _) = found.filter(|(row, ..)| row.revoked_at.is_none()).ok_or_else(revoked)?;
+            match store::renew(connection, &row, &row.family().sibling(hash.clone()), &used)? {
+                true => Ok(member),
+                false => Err(revoked()),
             }
-            Err(Error::new(Code::Busy, "the session is being renewed by others").retry_after(500))
         })
         .await?;
     hand_out(app, actor.session, token, expires_at, member)

@@ -95,8 +95,16 @@ pub fn find(
     Ok(Some((row, member, status)))
 }
 
-/// Puts a family in the place of the one that was read. `false` when somebody else was faster, or the session was
-/// revoked meanwhile.
+/// Holds a session's row until the transaction ends, so that who renews it at the same time waits instead of losing.
+pub fn hold(connection: &mut AnyConnection, session: SessionId) -> Result<()> {
+    diesel::update(auth_session::table.find(session))
+        .set(auth_session::rotated_at.eq(auth_session::rotated_at))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Puts a family in the place of the one that was read. `false` when it is not there any more, or the session was
+/// revoked meanwhile; neither happens to who [`hold`]s the session.
 pub fn renew(connection: &mut AnyConnection, read: &SessionRow, family: &Family, used: &Use) -> Result<bool> {
     let changed = diesel::update(
         auth_session::table

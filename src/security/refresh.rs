@@ -17,8 +17,9 @@ use super::hs256;
 use crate::kernel::secret::{Secret, random_key, same, token_hash};
 use crate::kernel::{Millis, Result, SessionId};
 
-/// Most tokens of the newest generation; the oldest one gives way, since its answer was lost long ago.
-pub const SIBLINGS_MAX: usize = 8;
+/// Most tokens of the newest generation; the oldest one gives way. As many tabs of one session can refresh at once
+/// without one of them being taken for a thief.
+pub const SIBLINGS_MAX: usize = 32;
 
 /// How long unused siblings stay valid after one of them was used, in milliseconds.
 pub const SIBLING_GRACE_MS: i64 = 60_000;
@@ -241,8 +242,8 @@ mod tests {
     #[test]
     fn siblings_are_bounded_and_each_of_them_is_good() {
         let mut server = Server::new();
-        let last = (0..12).filter_map(|_| server.refresh("t0")).last();
-        assert_eq!(last.as_deref(), Some("t12"));
+        let last = (0..40).filter_map(|_| server.refresh("t0")).last();
+        assert_eq!(last.as_deref(), Some("t40"));
         assert_eq!(server.family.current.len(), SIBLINGS_MAX);
         for sibling in &server.family.current {
             assert!(server.family.present(sibling, "next".to_owned(), server.now).is_some());
