@@ -94,8 +94,9 @@ pub const CLIENT_RULES: &[ClientRule] = &[
         name: "notices",
         rule: "Edits and recalls are entries of their own with `ref_seq`; fetch the changed message by `pull` with \
          after_seq = ref_seq - 1 and limit 1. A recalled message has no content any more: drop the local copy of \
-         its words.",
-        held_by: &["conform: notices"],
+         its words. A `pull` that is refused without a `reset` met a moment in which the conversation was not one's own: \
+         keep what is there, and pull again what is missing or changed after the next `inbox` row of it.",
+        held_by: &["conform: notices", "conform: refused pull"],
     },
     ClientRule {
         name: "reset",

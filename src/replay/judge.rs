@@ -248,11 +248,12 @@ fn view(evidence: &Evidence, device: &DeviceView, found: &mut Vec<Violation>) {
             entries.iter().zip(&log.entries).find(|(own, server)| own.digest != server.digest)
         {
             let promise = if own.seq == server.seq { "P4" } else { "P3" };
-            broken(
-                found,
-                promise,
-                format!("{conversation}/{}: {member} has another entry than the server", server.seq),
-            );
+            let told = entries.iter().filter(|fact| fact.changed_entry() == Some(server.seq));
+            let told: Vec<i64> = told.map(|fact| fact.seq).collect();
+            let (own, server) = (own.brief(), server.brief());
+            let what =
+                format!("a device of {member} has {own}, the server {server}, changes told by {told:?}");
+            broken(found, promise, format!("{conversation}: {what}"));
         }
         if entries.len() != log.entries.len() {
             let (own, server) = (entries.len(), log.entries.len());

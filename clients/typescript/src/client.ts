@@ -50,6 +50,9 @@ interface Link {
   lags: number;
   lagging: boolean;
   pulling: Set<string>;
+  /** Logs whose pull was refused; they are pulled again after their next row. `rows` counts the rows that came. */
+  refused: Set<string>;
+  rows: number;
   sending: Set<string>;
 }
 
@@ -135,7 +138,7 @@ export class Client {
     });
     const link: Link = {
       connection, token, renewAt: Infinity, liveSince: undefined, lags: 0, lagging: false,
-      pulling: new Set(), sending: new Set(),
+      pulling: new Set(), refused: new Set(), rows: 0, sending: new Set(),
     };
     this.link = link;
   }
@@ -289,18 +292,24 @@ export class Client {
       this.options.events.row?.(row);
       this.showUnread(conversation, this.state.log(conversation, row.seq));
     }
+    link.rows += 1;
+    link.refused.delete(conversation);
     this.fill(link, conversation);
-    if (row.notes != null) this.entries(link, row.notes.conversation_id, [], row.notes.seq);
+    if (row.notes == null) return;
+    link.refused.delete(row.notes.conversation_id);
+    this.entries(link, row.notes.conversation_id, [], row.notes.seq);
   }
 
   /** Pulls what is missing and reads changed messages again, one pull of a conversation at a time. [tail, notices] */
   private fill(link: Link, conversation: string, anyway = false): void {
     const log = this.state.logs[conversation];
-    if (log === undefined || link.liveSince === undefined || link.pulling.has(conversation)) return;
+    if (log === undefined || link.liveSince === undefined) return;
+    if (link.pulling.has(conversation) || link.refused.has(conversation)) return;
     const behind = anyway || log.head > log.have;
     const changed = behind ? undefined : log.changed[0];
     if (!behind && changed === undefined) return;
     link.pulling.add(conversation);
+    const { rows } = link;
     const range = changed === undefined ? { after_seq: log.have, limit: 200 } : { after_seq: changed.seq - 1, limit: 1 };
     void link.connection.ask("pull", { conversation_id: conversation, ...range }).then((answer) => {
       if ("lost" in answer || this.state.logs[conversation] !== log) return link.pulling.delete(conversation);
@@ -308,12 +317,16 @@ export class Client {
         return setTimeout(() => link.pulling.delete(conversation), (answer.refused.retry_after_ms ?? 0) + 1_000);
       }
       link.pulling.delete(conversation);
-      const entries = "ok" in answer ? answer.ok.entries : [];
+      if ("refused" in answer) {
+        if (rows === link.rows) link.refused.add(conversation);
+        return this.fill(link, conversation);
+      }
+      const { entries, head_seq } = answer.ok;
       if (changed !== undefined) {
         log.changed = log.changed.filter((one) => one !== changed);
         entries.forEach((message) => this.changed(conversation, log, message, changed.by));
-      } else if (entries.length === 0) log.head = log.have; // there is nothing, or one may not see it any more
-      else if ("ok" in answer) this.entries(link, conversation, entries, answer.ok.head_seq);
+      } else if (entries.length === 0) log.head = log.have; // there is nothing
+      else this.entries(link, conversation, entries, head_seq);
       this.state.save();
       return this.fill(link, conversation);
     });

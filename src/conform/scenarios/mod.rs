@@ -68,6 +68,7 @@ scenarios! {
     "token" session::token, ["token"], "The access token ends soon.";
     "refresh" session::refresh, ["refresh"], "The access token has ended; refreshing gets 503, 408 and a lost answer.";
     "notices" view::notices, ["notices"], "A message is edited and recalled.";
+    "refused pull" view::refused_pull, ["notices"], "A message is edited while its reader loses the conversation and gets it back.";
     "unread" view::unread, ["unread"], "Others write, the member writes elsewhere, a message is recalled.";
     "read" view::read, ["read"], "Entries are received, and later displayed.";
     "growth" view::growth, ["growth"], "Unknown frames, fields, entry kinds and other values come.";

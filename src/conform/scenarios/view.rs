@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::conform::plan::Fault;
 use crate::conform::script::{Script, Step};
 use crate::conform::state::{FIRST, MEMBER, SECOND, ServerState};
 use crate::gateway::protocol::table;
@@ -27,6 +28,35 @@ pub(super) async fn notices(script: &Script) -> Step {
     let recalled = |state: &ServerState| changed(state).filter(|(_, report)| report["recalled"] == true);
     let (_, report) = script.must("notices", "a recalled message is not shown as recalled", recalled).await?;
     script.hold("notices", report["text"].is_null(), "a recalled message keeps its words")
+}
+
+pub(super) async fn refused_pull(script: &Script) -> Step {
+    script.start_live().await?;
+    let seq = script.say(FIRST, "with a misteak");
+    script.shown("notices", FIRST, seq, "when it is live").await?;
+    let pulls = |state: &ServerState| {
+        let frames = state.sockets.iter().flat_map(|socket| &socket.frames);
+        frames.filter(|(_, frame)| frame["type"] == "pull").count()
+    };
+    let before = {
+        let mut state = script.state();
+        state.plan.pull.push_back(Some(Fault::Refuse("not_found", false, None)));
+        let notice = state.change(FIRST, seq, Some("without a mistake"));
+        state.push(&state.entry_frame(FIRST, notice));
+        pulls(&state)
+    };
+    let refused = |state: &ServerState| (pulls(state) > before).then_some(());
+    script.must("notices", "an edited message is not pulled", refused).await?;
+    let row = {
+        let mut state = script.state();
+        state.append(FIRST, None, None, "assigned", json!({}), None);
+        json!({ "type": table::INBOX.name, "cursor": state.cursor(state.rev), "data": state.row(FIRST) })
+    };
+    script.push(&[row]);
+    let changed = |state: &ServerState| state.last_report("changed", |report| report["seq"] == seq);
+    let why = "an edited message whose pull was refused is not pulled again after the next row";
+    script.must("notices", why, changed).await?;
+    script.barrier("notices", "after the next row").await
 }
 
 pub(super) async fn unread(script: &Script) -> Step {

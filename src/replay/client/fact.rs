@@ -94,6 +94,18 @@ impl Fact {
         };
         Some((conversation, fact))
     }
+
+    /// The entry that this notice says was edited or recalled.
+    pub fn changed_entry(&self) -> Option<i64> {
+        self.ref_seq.filter(|_| matches!(&*self.kind, "edited" | "recalled"))
+    }
+
+    /// What it is, for who reads a violation.
+    pub fn brief(&self) -> String {
+        let Self { seq, kind, rev, sender, changed, recalled, fixed, .. } = self;
+        let sender = sender.unwrap_or_default();
+        format!("{seq} {kind} of {sender} rev {rev}, changed {changed}, recalled {recalled}, fixed {fixed:x}")
+    }
 }
 
 fn group(content: &Value, name: &str) -> Option<Id> {

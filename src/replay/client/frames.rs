@@ -229,8 +229,8 @@ impl Line {
             Some(Waiting::Owner(reply)) => {
                 let _ = reply.send(Ok(data.clone()));
             }
-            Some(Waiting::Pull(conversation)) => self.log_part(Some(conversation), data),
-            Some(Waiting::Refresh(conversation, message, notice)) => {
+            Some(Waiting::Pull(conversation, _)) => self.log_part(Some(conversation), data),
+            Some(Waiting::Refresh(conversation, message, notice, _)) => {
                 self.shared.view().refreshed(conversation, message, notice);
                 self.log_part(Some(conversation), data);
             }
@@ -277,8 +277,8 @@ impl Line {
                 Some(End::Cut(None))
             }
             Some(Waiting::Hello) => Some(End::Lost(failure)),
-            Some(Waiting::Pull(conversation) | Waiting::Refresh(conversation, ..)) => {
-                self.pull_refused(conversation, &failure)
+            Some(Waiting::Pull(conversation, rows) | Waiting::Refresh(conversation, .., rows)) => {
+                self.pull_refused(conversation, rows, &failure)
             }
             Some(Waiting::Sync) => match code.as_str() {
                 // A new connection begins with what the view still knows.
@@ -296,9 +296,12 @@ impl Line {
         }
     }
 
-    /// A pull that may work later is asked again with the next tick.
-    fn pull_refused(&mut self, conversation: Id, failure: &Failure) -> Option<End> {
+    /// A pull that may work later is asked again with the next tick; so is one that a row has overtaken.
+    fn pull_refused(&mut self, conversation: Id, rows: u64, failure: &Failure) -> Option<End> {
         if let Failure::Refused { retryable: false, .. } = failure {
+            if self.shared.view().rows_taken != rows {
+                return None;
+            }
             // A visitor who is being recognised as somebody else has lost its conversations before its socket ends.
             let may_end = self.shared.may_end.load(Ordering::Relaxed);
             let why = (!may_end).then(|| format!("{conversation}: a pull was {failure}"));

@@ -44,10 +44,10 @@ pub(super) enum Waiting {
     Owner(oneshot::Sender<Result<Value, Failure>>),
     /// The line: its hello.
     Hello,
-    /// The line: entries of this conversation.
-    Pull(Id),
-    /// The line: this message of this conversation again, since the notice with this seq.
-    Refresh(Id, i64, i64),
+    /// The line: entries of this conversation; asked after so many rows.
+    Pull(Id, u64),
+    /// The line: this message of this conversation again, since the notice with this seq; asked after so many rows.
+    Refresh(Id, i64, i64, u64),
     /// The line: inbox rows behind its cursor.
     Sync,
     /// The line: nothing depends on the answer.
@@ -344,17 +344,18 @@ impl Line {
         }
         let behind: Vec<Id> = self.shared.view().behind().iter().copied().collect();
         for conversation in behind {
-            let asked = |(waiting, _): &(Waiting, Instant)| matches!(waiting, Waiting::Pull(other) if *other == conversation);
+            let asked = |(waiting, _): &(Waiting, Instant)| matches!(waiting, Waiting::Pull(other, _) if *other == conversation);
             if !self.pending.values().any(asked) {
                 self.pull(conversation);
             }
         }
         let stale: Vec<_> = self.shared.view().stale().take(REFRESHED_AT_ONCE).collect();
         for (conversation, message, notice) in stale {
-            let asked = |(waiting, _): &(Waiting, Instant)| matches!(waiting, Waiting::Refresh(one, seq, since) if (*one, *seq, *since) == (conversation, message, notice));
+            let asked = |(waiting, _): &(Waiting, Instant)| matches!(waiting, Waiting::Refresh(one, seq, since, _) if (*one, *seq, *since) == (conversation, message, notice));
             if !self.pending.values().any(asked) {
                 let data = json!({ "conversation_id": conversation.to_string(), "after_seq": message - 1, "limit": 1 });
-                self.ask("pull", &data, Waiting::Refresh(conversation, message, notice));
+                let rows = self.shared.view().rows_taken;
+                self.ask("pull", &data, Waiting::Refresh(conversation, message, notice, rows));
             }
         }
     }
@@ -362,8 +363,11 @@ impl Line {
     /// Asks for the entries behind the last one that the view has.
     pub(super) fn pull(&mut self, conversation: Id) {
         count(&self.shared.history.counters.pulls);
-        let have = self.shared.view().logs.get(&conversation).map_or(0, Log::have);
+        let (have, rows) = {
+            let view = self.shared.view();
+            (view.logs.get(&conversation).map_or(0, Log::have), view.rows_taken)
+        };
         let data = json!({ "conversation_id": conversation.to_string(), "after_seq": have, "limit": 200 });
-        self.ask("pull", &data, Waiting::Pull(conversation));
+        self.ask("pull", &data, Waiting::Pull(conversation, rows));
     }
 }

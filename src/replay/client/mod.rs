@@ -19,3 +19,5 @@ pub use rest::{Rest, Site};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod view_tests;

@@ -34,6 +34,8 @@ pub struct View {
     pub logs: HashMap<Id, Log>,
     /// By conversation.
     pub rows: HashMap<Id, Row>,
+    /// Rows that came, whatever they changed.
+    pub rows_taken: u64,
     /// The revs at which the member left conversations: no older row brings them back.
     left: HashMap<Id, i64>,
     /// The logs that have a hole or lack their end.
@@ -67,6 +69,7 @@ impl View {
             member,
             logs: HashMap::new(),
             rows: HashMap::new(),
+            rows_taken: 0,
             left: HashMap::new(),
             behind: HashSet::new(),
             stale: HashMap::new(),
@@ -127,7 +130,7 @@ impl View {
                     if let Some(shown) = &mut self.shown {
                         shown.push(Shown::Entry(conversation, notice.seq, notice.kind.clone()));
                     }
-                    if let ("edited" | "recalled", Some(message)) = (&*notice.kind, notice.ref_seq) {
+                    if let Some(message) = notice.changed_entry() {
                         self.stale.insert((conversation, message), notice.seq);
                     }
                 }
@@ -148,6 +151,7 @@ impl View {
 
     /// Takes a row; the last rev wins. One that says that the member is gone drops the local copy.
     pub fn take_row(&mut self, conversation: Id, row: Row) {
+        self.rows_taken += 1;
         let left = self.left.get(&conversation).copied().unwrap_or_default();
         if row.rev < left {
             return;
@@ -165,6 +169,7 @@ impl View {
         }
         if self.rows.get(&conversation).is_none_or(|known| known.rev <= row.rev) {
             self.refused.remove(&conversation);
+            row.notes.and_then(|(notes, _)| self.refused.remove(&notes));
             self.rows.insert(conversation, row);
         }
     }
@@ -178,22 +183,26 @@ impl View {
         }
     }
 
-    /// What is missing will not come: the server refuses it. A log that no row speaks of any more was dropped while the
-    /// answer was on its way.
+    /// What is missing does not come: the server refuses it. A log that no row speaks of any more was dropped while the
+    /// answer was on its way. One whose member lost it and got it back has a newer row to come, after which what it
+    /// lacks is asked for again; `why` is what remains to be said when that row does not come.
     pub fn give_up(&mut self, conversation: Id, why: Option<String>) {
         let known = self.rows.iter().any(|(front, row)| {
             *front == conversation || row.notes.is_some_and(|(notes, _)| notes == conversation)
         });
-        if known {
-            self.refused.extend(why.map(|why| (conversation, why)));
-        } else {
-            self.logs.remove(&conversation);
-        }
         if let Some(log) = self.logs.get_mut(&conversation) {
             log.give_up();
         }
         self.behind.remove(&conversation);
-        self.stale.retain(|(one, _), _| *one != conversation);
+        match why {
+            Some(why) if known => {
+                self.refused.insert(conversation, why);
+            }
+            _ => self.stale.retain(|(one, _), _| *one != conversation),
+        }
+        if !known {
+            self.logs.remove(&conversation);
+        }
     }
 
     /// Forgets one conversation, or everything.
@@ -248,9 +257,11 @@ impl View {
         &self.behind
     }
 
-    /// Messages that must be read again, with the seq of the notice that said so.
+    /// Messages that must be read again, with the seq of the notice that said so; not those of a log that is refused.
     pub fn stale(&self) -> impl Iterator<Item = (Id, i64, i64)> {
-        self.stale.iter().map(|((conversation, message), notice)| (*conversation, *message, *notice))
+        let stale =
+            self.stale.iter().filter(|((conversation, _), _)| !self.refused.contains_key(conversation));
+        stale.map(|((conversation, message), notice)| (*conversation, *message, *notice))
     }
 
     /// A message was read again after this notice was applied.
@@ -262,7 +273,7 @@ impl View {
 
     /// Whether the view misses nothing that it knows of.
     pub fn is_whole(&self) -> bool {
-        !self.lagging && self.behind.is_empty() && self.stale.is_empty()
+        !self.lagging && self.behind.is_empty() && self.stale().next().is_none()
     }
 
     /// Unread as the device shows it: the row's number, plus what others wrote after the row was made, less what was
@@ -279,113 +290,5 @@ impl View {
         };
         let since: i64 = log.entries.iter().rev().take_while(|fact| fact.seq > row.seq).map(change).sum();
         Some(row.unread + since)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fact(seq: i64) -> Fact {
-        Fact {
-            seq,
-            rev: seq,
-            sender: Some(2),
-            key: Some(format!("k{seq}").into()),
-            message: true,
-            recalled: false,
-            kind: "text".into(),
-            ref_seq: None,
-            about: None,
-            at: 0,
-            by_customer: false,
-            reason: None,
-            explains: None,
-            groups: None,
-            msg_count: seq,
-            words: 0,
-            digest: seq.unsigned_abs(),
-            fixed: seq.unsigned_abs(),
-            changed: 0,
-        }
-    }
-
-    fn row(rev: i64, seq: i64, unread: i64) -> Row {
-        Row { rev, seq, unread, active: true, ..Row::default() }
-    }
-
-    #[test]
-    fn entries_are_applied_once_and_in_order() {
-        let mut view = View::new(1);
-        assert_eq!(view.take_entry(9, fact(1)), Applied::Next);
-        assert_eq!(view.take_entry(9, fact(3)), Applied::Beyond);
-        assert_eq!(view.take_entry(9, fact(1)), Applied::Known);
-        assert_eq!(view.behind(), &HashSet::from([9]));
-        assert_eq!(view.take_entry(9, fact(2)), Applied::Next);
-        assert_eq!(view.logs[&9].have(), 3);
-        assert!(view.behind().is_empty() && view.contradictions.is_empty());
-        let other = Fact { digest: 77, fixed: 77, ..fact(2) };
-        assert!(matches!(view.take_entry(9, other), Applied::Contradiction(_)));
-        assert_eq!(view.contradictions.len(), 1);
-    }
-
-    #[test]
-    fn the_last_row_wins_and_finds_a_lost_tail() {
-        let mut view = View::new(1);
-        view.take_entry(9, fact(1));
-        view.take_row(9, row(5, 2, 1));
-        assert_eq!(view.behind(), &HashSet::from([9]));
-        view.take_row(9, row(4, 1, 0));
-        assert_eq!(view.rows[&9].rev, 5);
-        view.take_entry(9, fact(2));
-        assert_eq!(view.unread(9), Some(1));
-        view.take_entry(9, fact(3));
-        assert_eq!(view.unread(9), Some(2));
-        view.take_entry(9, Fact { sender: Some(1), ..fact(4) });
-        assert_eq!(view.unread(9), Some(2));
-    }
-
-    #[test]
-    fn resuming_names_what_goes_on_first() {
-        let mut view = View::new(1);
-        for conversation in 1..=5 {
-            view.take_entry(conversation, fact(1));
-            view.take_row(conversation, Row { active: conversation == 2, ..row(1, 1, 0) });
-        }
-        assert_eq!(view.resume_points(2), [(2, 1), (5, 1)]);
-        view.reset(Some(2));
-        assert_eq!(view.resume_points(9).len(), 4);
-        view.reset(None);
-        assert!(view.resume_points(9).is_empty());
-    }
-
-    #[test]
-    fn a_changed_message_is_read_again_and_never_goes_back() {
-        let mut view = View::new(1);
-        view.take_entry(9, fact(1));
-        view.take_row(9, row(1, 1, 1));
-        let notice = |seq, kind: &str| Fact {
-            kind: kind.into(),
-            message: false,
-            ref_seq: Some(1),
-            key: None,
-            ..fact(seq)
-        };
-        view.take_entry(9, notice(2, "edited"));
-        view.take_entry(9, notice(3, "recalled"));
-        assert_eq!(view.stale().collect::<Vec<_>>(), [(9, 1, 3)]);
-        let recalled = Fact { recalled: true, changed: 8, digest: 50, ..fact(1) };
-        assert_eq!(view.take_entry(9, recalled), Applied::Changed);
-        view.refreshed(9, 1, 2);
-        assert!(!view.is_whole(), "the second notice came after that was asked");
-        view.refreshed(9, 1, 3);
-        assert!(view.is_whole());
-        assert_eq!(view.unread(9), Some(0), "a recalled message is not unread");
-        assert_eq!(view.take_entry(9, Fact { changed: 5, digest: 49, ..fact(1) }), Applied::Known);
-        assert!(view.logs[&9].at(1).is_some_and(|fact| fact.recalled));
-        assert!(view.contradictions.is_empty());
-        let unannounced = Fact { digest: 60, ..fact(2) };
-        view.take_entry(9, Fact { digest: 61, ..unannounced });
-        assert_eq!(view.contradictions.len(), 1);
     }
 }
