@@ -77,6 +77,11 @@ impl Stretch {
     /// The kinds of entries that say it.
     pub const KINDS: [EntryKind; 3] = [EntryKind::Opened, EntryKind::Reopened, EntryKind::Closed];
 
+    /// Of a conversation whose entries of these kinds are these, the oldest first.
+    pub fn of(bounds: impl IntoIterator<Item = (i64, EntryKind)>) -> Self {
+        bounds.into_iter().fold(Self::default(), |stretch, (seq, kind)| stretch.after(seq, kind))
+    }
+
     /// The same after one more entry.
     pub fn after(self, seq: i64, kind: EntryKind) -> Self {
         match kind {

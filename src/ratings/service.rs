@@ -85,13 +85,13 @@ pub async fn get(app: &App, actor: Actor, id: ConversationId) -> Result<Rated> {
 
 fn rated(connection: &mut AnyConnection, conversation: ConversationRow, now: i64) -> Result<Rated> {
     let (tenant, id) = (conversation.tenant_id, conversation.id);
-    let bounds = connection.last_bounds(id)?.into_iter();
-    let stretch = bounds.fold(Stretch::default(), |stretch, (seq, kind)| stretch.after(seq, kind));
-    let close_seq = Some(stretch.closed_seq).filter(|seq| *seq > 0);
-    let given = connection.ratings(id)?.into_iter().find(|row| Some(row.close_seq) == close_seq);
+    let stretch = Stretch::of(connection.last_bounds(id)?);
+    let given = connection.ratings(id)?.into_iter().find(|row| row.close_seq == stretch.closed_seq);
     let window = tenants::store::find(connection, tenant)?.settings.0.rating_window_seconds;
     let staff_seq = store::staff_seq(connection, tenant, id)?;
     let standing = standing(&conversation, stretch, staff_seq, given.as_ref(), window, now);
+    let close_seq = Some(stretch.closed_seq).filter(|_| standing.state != RatingState::NotClosed);
+    let given = given.filter(|_| close_seq.is_some());
     Ok(Rated { conversation, close_seq, standing, given })
 }
 

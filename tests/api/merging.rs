@@ -103,6 +103,9 @@ on_every_database! {
         assert!(asked.iter().any(|entry| entry["content"]["text"] == "asked before signing in"), "{asked:?}");
         let notes = desk.agent.get(&format!("/conversations/{older}/notes")).await.ok();
         assert_eq!(notes["data"].as_array().unwrap().len(), 1, "{notes}");
+        // It goes on in the other one: this is no end that could be rated.
+        let rating = desk.agent.get(&format!("/conversations/{older}/rating")).await.ok();
+        assert_eq!(rating, json!({"state": "not_closed", "close_seq": null, "until": null, "rating": null}));
         let mut socket = desk.agent.socket().await;
         let pulled = socket.ask("pull", json!({"conversation_id": older, "after_seq": 0})).await;
         assert!(!pulled["entries"].as_array().unwrap().is_empty());

@@ -14,8 +14,7 @@ pub(super) fn load(source: &mut dyn Source, set: &mut WorkingSet, wants: &Wants)
         for row in source.ratings(*id)? {
             set.ratings.load(row.id, row);
         }
-        let bounds = source.last_bounds(*id)?.into_iter();
-        let stretch = bounds.fold(Stretch::default(), |stretch, (seq, kind)| stretch.after(seq, kind));
+        let stretch = Stretch::of(source.last_bounds(*id)?);
         set.stretches.insert(*id, stretch);
     }
     Ok(())

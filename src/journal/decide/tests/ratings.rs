@@ -50,8 +50,7 @@ pub(super) fn load_all(store: &mut Memory, set: &mut WorkingSet) {
         set.ratings.load(row.id, row.clone());
     }
     for id in store.conversations.keys().copied().collect::<Vec<_>>() {
-        let bounds = store.last_bounds(id).unwrap();
-        let stretch = bounds.into_iter().fold(Stretch::default(), |all, (seq, kind)| all.after(seq, kind));
+        let stretch = Stretch::of(store.last_bounds(id).unwrap());
         set.stretches.entry(id).or_insert(stretch);
     }
 }
