@@ -35,6 +35,7 @@
 //! | | [`tenants`], [`members`], [`visitors`] | merchants, accounts, visitors and how they are recognised |
 //! | | [`presence`] | what the staff say that they are, whether they are connected, how many conversations they serve, and the history of it |
 //! | | [`groups`] | standing groups of the staff and who is in them; whose conversations a member sees |
+//! | | [`business_hours`] | when the desk and its groups are open |
 //! | | [`canned_replies`] | texts that the staff have ready |
 //! | | [`ratings`] | what customers say of how they were served |
 //! | | [`rooms`] | what the staff say among themselves, apart from any customer |
@@ -142,6 +143,7 @@ pub mod presence;
 
 pub mod groups;
 
+pub mod business_hours;
 pub mod canned_replies;
 
 pub mod ratings;

@@ -21,6 +21,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         crate::groups::routes(config);
         crate::rooms::routes(config);
         crate::conversations::routes(config);
+        crate::business_hours::routes(config);
         crate::canned_replies::routes(config);
         crate::ratings::routes(config);
         crate::search::routes(config);

@@ -12,6 +12,7 @@ use super::schemas::INPUT;
 use crate::centre::accounts::check::{LIMIT_COUNT_MAX, LIMIT_SECONDS_MAX};
 use crate::centre::retries::api::{CURSOR_MAX, LIMIT_MAX as RETRIES_MAX, STATES_MAX};
 use crate::conversations::service::{NOTE_MAX, SUBJECT_MAX, TAG_MAX, TAGS_MAX};
+use crate::domain::business_hours::{EXCEPTIONS_MAX, HOURS_NAME_MAX, INTERVALS_MAX};
 use crate::domain::canned_reply::{CANNED_TEXT_MAX, SHORTCUT_MAX, TITLE_MAX as CANNED_TITLE_MAX};
 use crate::domain::centre::account::{
     AES_KEY_LEN, APP_ID_MAX, CALLBACK_TOKEN_MAX, FROM_NAME_MAX, HOST_MAX, KEY_ID_MAX,
@@ -40,7 +41,7 @@ use crate::domain::content::{
     BUTTON_LABEL_MAX, BUTTON_VALUE_MAX, BUTTONS_MAX, CARD_TEXT_MAX, CARD_TITLE_MAX, CUSTOM_MAX, TEXT_MAX,
     URL_MAX, URL_MIN,
 };
-use crate::domain::group::{DESCRIPTION_MAX, GROUP_NAME_MAX};
+use crate::domain::group::{DESCRIPTION_MAX, GROUP_NAME_MAX, GROUPS_MAX};
 use crate::domain::presence::REASON_MAX;
 use crate::domain::rating::{COMMENT_MAX, SCORE_MAX, SCORE_MIN};
 use crate::gateway::protocol::limits::{COLLECTED, HELLO_CONVERSATIONS, PULL_ENTRIES, SYNC_ROWS, WATCHES};
@@ -201,6 +202,20 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("RuleSchedule", "time_zone") => text(1, TIME_ZONE_MAX),
         ("RateConversation", "score") => range(SCORE_MIN.into(), SCORE_MAX.into()),
         ("RateConversation", "comment") => text(0, COMMENT_MAX),
+        ("CreateBusinessHours" | "UpdateBusinessHours", "name") => text(1, HOURS_NAME_MAX),
+        ("CreateBusinessHours" | "UpdateBusinessHours", "time_zone") => text(1, TIME_ZONE_MAX),
+        ("CreateBusinessHours" | "UpdateBusinessHours", "weekly") => list(7 * INTERVALS_MAX, Value::Null),
+        ("CreateBusinessHours" | "UpdateBusinessHours", "exceptions") => list(EXCEPTIONS_MAX, Value::Null),
+        ("CreateBusinessHours" | "UpdateBusinessHours", "group_ids") => list(GROUPS_MAX, Value::Null),
+        ("WeeklyHours" | "HoursInterval", "from") => json!({"pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
+        ("WeeklyHours" | "HoursInterval", "until") => {
+            json!({"pattern": "^([0-3][0-9]|4[0-7]):[0-5][0-9]$|^48:00$"})
+        }
+        ("ExceptionalHours", "from_date" | "until_date") => {
+            json!({"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"})
+        }
+        ("ExceptionalHours", "name") => text(0, HOURS_NAME_MAX),
+        ("ExceptionalHours", "intervals") => list(INTERVALS_MAX, Value::Null),
         ("CreateCannedReply" | "UpdateCannedReply", "shortcut") => text(1, SHORTCUT_MAX),
         ("CreateCannedReply" | "UpdateCannedReply", "title") => text(1, CANNED_TITLE_MAX),
         ("CreateCannedReply" | "UpdateCannedReply", "text") => text(1, CANNED_TEXT_MAX),

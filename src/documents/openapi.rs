@@ -31,6 +31,7 @@ pub const TAGS: &[(&str, &str)] = &[
         "The waiting conversations in their order, offers of them to agents, and why routing chooses whom.",
     ),
     ("conversations", "Opening, serving and closing conversations."),
+    ("business-hours", "When the desk and its groups are open."),
     ("canned-replies", "Texts that the staff have ready."),
     ("ratings", "What customers say of how they were served."),
     ("search", "Messages and notes by their words."),

@@ -59,6 +59,13 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "rate_by_link" => {
             &[NotFound, InvalidTransition, NotAnswered, RatingEnded, AccountDisabled, TenantSuspended]
         }
+        "get_desk_status" => &[],
+        "list_business_hours" => &[Forbidden],
+        "get_business_hours" | "get_business_hours_status" | "delete_business_hours" => {
+            &[Forbidden, NotFound]
+        }
+        "create_business_hours" => &[Forbidden, NameTaken, LimitReached],
+        "update_business_hours" => &[Forbidden, NotFound, NameTaken],
         "list_canned_replies" => &[Forbidden],
         "search_messages" => &[NotFound],
         "search_members" => &[Forbidden],

@@ -120,6 +120,10 @@ rights! {
     AnswerOffer "answer_offer":                                    Never Own Own Own;
     /// See what routing thinks of a conversation.
     ExplainRouting "explain_routing":                              Never Visible Tenant Tenant;
+    /// Read business hours.
+    ReadBusinessHours "read_business_hours":                       Never Tenant Tenant Tenant;
+    /// Make, change and delete business hours.
+    ManageBusinessHours "manage_business_hours":                   Never Never Never Tenant;
     /// Read and use canned replies: those of the tenant, of the own groups (supervisors and administrators: of every group),
     /// and the own ones.
     UseCannedReplies "use_canned_replies":                         Never Own Own Own;

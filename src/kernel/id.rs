@@ -225,6 +225,8 @@ id_types! {
     RatingId;
     /// A text that the staff have ready.
     CannedReplyId;
+    /// When a desk is open.
+    BusinessHoursId;
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ pub mod url;
 pub use clock::{Clock, Millis};
 pub use error::{Code, Error, FieldError, Result};
 pub use id::{
-    AssignmentId, CannedReplyId, ChannelAccountId, ConversationId, GroupId, IdGenerator, IdentityKeyId,
-    MemberId, MessageBindingId, MessageDigestId, MessageEventId, MessageIdentityId, MessageReceiptId,
-    MessageRecipientId, MessageRuleId, MessageSendId, MessageTemplateId, NotificationId, OfferId, OptOutId,
-    PersonId, PresenceChangeId, RatingId, SessionId, SuppressionId, TenantId, TransferId,
+    AssignmentId, BusinessHoursId, CannedReplyId, ChannelAccountId, ConversationId, GroupId, IdGenerator,
+    IdentityKeyId, MemberId, MessageBindingId, MessageDigestId, MessageEventId, MessageIdentityId,
+    MessageReceiptId, MessageRecipientId, MessageRuleId, MessageSendId, MessageTemplateId, NotificationId,
+    OfferId, OptOutId, PersonId, PresenceChangeId, RatingId, SessionId, SuppressionId, TenantId, TransferId,
 };

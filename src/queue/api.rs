@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::business_hours::api::BusinessHoursStatus;
 use crate::conversations::view::{Card, StaffView};
 use crate::domain::member::Role;
 use crate::domain::offer::OfferState;
@@ -40,6 +41,8 @@ pub struct QueuePlace {
     /// when those are fewer than five, when nobody is online, or when it does not wait.
     #[schema(required)]
     pub estimated_wait_seconds: Option<i64>,
+    /// Whether the desk of its group, or of no group, is open now.
+    pub business_hours: BusinessHoursStatus,
 }
 
 /// An offer of a conversation to an agent.

@@ -41,7 +41,7 @@ async fn list_queue(
 
 /// Read a conversation's place in the queue
 ///
-/// For its customer and for staff. Of a conversation that does not wait, everything is null.
+/// For its customer and for staff, with whether the desk is open. Of a conversation that does not wait, its place is null.
 #[utoipa::path(
     tag = "queue",
     params(("id" = ConversationId, Path, description = "The conversation.")),

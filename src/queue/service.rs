@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use super::api::{Offer, QueuePlace, QueuedConversation};
 use super::store;
 use crate::app::App;
+use crate::business_hours::service as business_hours;
 use crate::conversations::access;
 use crate::conversations::view::{Cards, StaffView};
 use crate::db::AnyConnection;
@@ -129,11 +130,13 @@ pub async fn place(app: &App, actor: Actor, id: ConversationId) -> Result<QueueP
             };
             let position = line.as_mut().map(Line::next);
             let estimated_wait_seconds = line.zip(position).and_then(|(line, at)| line.pace.estimate(at));
+            let hours = business_hours::of_group(connection, actor.tenant, row.group_id, now)?;
             Ok(QueuePlace {
                 conversation_id: row.id,
                 position,
                 waiting_since: row.waiting_since.map(Millis),
                 estimated_wait_seconds,
+                business_hours: hours.into(),
             })
         })
         .await

@@ -16,6 +16,7 @@ mod account_changes;
 mod assignee;
 mod attendance;
 mod auth;
+mod business_hours;
 mod canaries;
 mod canned_replies;
 mod capacity;

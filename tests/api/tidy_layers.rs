@@ -40,6 +40,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "groups",
             "rooms",
             "conversations",
+            "business_hours",
             "canned_replies",
             "ratings",
             "queue",

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use diesel::prelude::*;
 use serde_json::Value;
 
+use crate::business_hours::store as business_hours;
 use crate::db::AnyConnection;
 use crate::db::schema::{conversation, member};
 use crate::domain::centre::event::EventRow;
@@ -80,9 +81,16 @@ pub fn told(
     let ids = found.iter().flat_map(|(_, _, conversation, agent)| [conversation.customer_id, *agent]);
     let members = members(connection, tenant, ids.flatten().collect())?;
     let named = |id: Option<MemberId>| members.get(&id?);
+    let hours = business_hours::calendars(connection, tenant)?;
     let told = found.into_iter().map(|(key, entry, conversation, agent)| Told {
         key,
-        payload: payload(entry, conversation, named(conversation.customer_id), named(agent)),
+        payload: payload(
+            entry,
+            conversation,
+            named(conversation.customer_id),
+            named(agent),
+            hours.is_open(conversation.group_id, entry.created_at),
+        ),
         customer: conversation.customer_id,
         agent,
         at: entry.created_at,

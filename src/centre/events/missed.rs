@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use super::log::{ENTRIES, Told, conversations, members};
 use super::store;
 use crate::app::App;
+use crate::business_hours::store as business_hours;
 use crate::centre::rules;
 use crate::connections::Connections;
 use crate::db::schema::{agent_status, tenant};
@@ -130,9 +131,16 @@ fn read(
     let ids = missed.iter().flat_map(|(.., conversation)| [conversation.customer_id, conversation.agent_id]);
     let members = members(connection, tenant, ids.flatten().collect())?;
     let named = |id: Option<MemberId>| members.get(&id?);
+    let hours = business_hours::calendars(connection, tenant)?;
     let told = missed.into_iter().map(|(key, _, entry, conversation)| Told {
         key,
-        payload: payload(entry, conversation, named(conversation.customer_id), named(conversation.agent_id)),
+        payload: payload(
+            entry,
+            conversation,
+            named(conversation.customer_id),
+            named(conversation.agent_id),
+            hours.is_open(conversation.group_id, now),
+        ),
         customer: conversation.customer_id,
         agent: conversation.agent_id,
         at: now,

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use super::log::{Told, members};
 use super::store;
 use crate::app::App;
+use crate::business_hours::store as business_hours;
 use crate::centre::rules;
 use crate::db::schema::conversation;
 use crate::db::{AnyConnection, Db};
@@ -137,9 +138,15 @@ fn page(
     due.retain(|(.., origin)| !known.contains(origin));
     let customers: BTreeSet<_> = due.iter().filter_map(|(row, ..)| row.customer_id).collect();
     let customers = members(connection, tenant, customers)?;
+    let hours = business_hours::calendars(connection, tenant)?;
     let told = due.into_iter().map(|(row, rule, seconds, at, origin)| Told {
         key: ProductEvent::ConversationWaitingLong,
-        payload: waiting(row, row.customer_id.and_then(|id| customers.get(&id)), at, seconds),
+        payload: waiting(
+            row,
+            row.customer_id.and_then(|id| customers.get(&id)),
+            (at, seconds),
+            hours.is_open(row.group_id, at),
+        ),
         customer: row.customer_id,
         agent: None,
         at: times.1,

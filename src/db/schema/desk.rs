@@ -161,3 +161,24 @@ diesel::table! {
         msg_count -> BigInt,
     }
 }
+
+diesel::table! {
+    business_hours (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        name -> Text,
+        time_zone -> Text,
+        weekly -> Text,
+        exceptions -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    business_hours_group (tenant_id, group_id) {
+        tenant_id -> BigInt,
+        group_id -> BigInt,
+        business_hours_id -> BigInt,
+    }
+}

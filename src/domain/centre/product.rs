@@ -167,13 +167,14 @@ impl Named {
     }
 }
 
-/// What is known of such an event: who and where, not what was said. Supervisors see events of all groups, and providers
+/// What is known of such an event: who and where, not what was said. `open` is whether the desk was open then. Supervisors see events of all groups, and providers
 /// get what templates say.
 pub fn payload(
     entry: &EntryRow,
     conversation: &ConversationRow,
     customer: Option<&Named>,
     agent: Option<&Named>,
+    open: bool,
 ) -> Value {
     let sender =
         entry.sender_id.map(|id| json!({"id": id, "nickname": entry.sender_name, "role": entry.sender_role}));
@@ -184,6 +185,7 @@ pub fn payload(
         "customer": customer.map(Named::json),
         "agent": agent.map(Named::json),
         "sender": sender,
+        "business_hours": {"open": open},
     });
     if entry.kind == EntryKind::Closed {
         payload["reason"] = content["reason"].clone();
@@ -198,7 +200,12 @@ pub fn payload(
 }
 
 /// What is known of a conversation that waits too long since this time, by a rule that allows so many seconds.
-pub fn waiting(conversation: &ConversationRow, customer: Option<&Named>, since: i64, seconds: i64) -> Value {
+pub fn waiting(
+    conversation: &ConversationRow,
+    customer: Option<&Named>,
+    (since, seconds): (i64, i64),
+    open: bool,
+) -> Value {
     json!({
         "at": Millis(since),
         "conversation": place(conversation, conversation.seq),
@@ -207,6 +214,7 @@ pub fn waiting(conversation: &ConversationRow, customer: Option<&Named>, since: 
         "sender": null,
         "waiting_since": conversation.waiting_since.map(Millis),
         "waiting_seconds": seconds,
+        "business_hours": {"open": open},
     })
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::provider::Provider;
 use super::{account, published, rule, text, whole_payload};
+use crate::groups::make;
 use crate::harness::{Client, eventually};
 
 /// The events with this key once there are so many or more, the oldest first.
@@ -89,6 +90,35 @@ on_every_database! {
             (provider.deliveries("/webhook").len() == 31).then_some(())
         })
         .await;
+    }
+
+    /// A rule answers those who write while the desk of their group is closed, and no others.
+    async fn rules_know_whether_the_desk_is_open(app: TestApp) {
+        let desk = app.desk().await;
+        let provider = Provider::start().await;
+        let (to, _) = account(&desk.admin, &provider, "webhook", "/webhook").await;
+        let template = whole_payload(&desk.admin).await;
+        let closed = json!({"conditions": [{"path": "/business_hours/open", "operator": "eq", "value": false}]});
+        rule(&desk.admin, "message.received", &template, &to, closed).await;
+        let group = make(&desk, "Returns").await;
+        let never = json!({"name": "Never", "time_zone": "UTC", "weekly": [], "group_ids": [group]});
+        desk.admin.post("/business-hours", never).await.status(201);
+        let open = desk.open_and_claim("first").await;
+        let ask = json!({"group_id": group, "message": {"client_msg_id": "k1", "kind": "text", "content": {"text": "late"}}});
+        let late = desk.second_visitor.post("/conversations", ask).await.ok();
+        desk.visitor.send(&open, "second").await;
+        let found = events(&desk.admin, "message.received", 3).await;
+        let told: Vec<_> = found
+            .iter()
+            .map(|one| (one["payload"]["conversation"]["id"].clone(), one["payload"]["business_hours"]["open"].clone()))
+            .collect();
+        let (open, late) = (json!(open), late["conversation"]["id"].clone());
+        assert_eq!(told, [(open.clone(), json!(true)), (late.clone(), json!(false)), (open, json!(true))]);
+        let sent = eventually("the rule is applied", || async {
+            Some(provider.deliveries("/webhook")).filter(|sent| !sent.is_empty())
+        })
+        .await;
+        assert_eq!(sent.len(), 1);
     }
 
     /// A rule hears of what comes after it, and of nothing that happened while none was active.

@@ -126,6 +126,27 @@ async fn groups(recorder: &mut Recorder<'_>, admin: &Client, agent: &Client, age
     recorder.call("open_direct_room", agent, &line, None).await;
     let room = Some(json!({"subject": "Early shift", "member_ids": [admin_id]}));
     recorder.call("make_room", agent, "POST /rooms", room).await;
+    let hours = json!({
+        "name": "Office", "time_zone": "Asia/Shanghai", "is_default": true,
+        "weekly": [
+            {"day": "monday", "from": "09:00", "until": "12:00"},
+            {"day": "monday", "from": "13:30", "until": "18:00"},
+            {"day": "saturday", "from": "20:00", "until": "26:00"},
+        ],
+    });
+    let hours = recorder.call("create_business_hours", admin, "POST /business-hours", Some(hours)).await;
+    let hours = format!("/business-hours/{}", string(&hours["id"]));
+    let holidays = json!({"exceptions": [
+        {"from_date": "2027-02-05", "until_date": "2027-02-11", "name": "Spring Festival"},
+        {"from_date": "2027-02-12", "name": "Short day", "intervals": [{"from": "10:00", "until": "14:00"}]},
+    ]});
+    recorder.call("update_business_hours", admin, &format!("PATCH {hours}"), Some(holidays)).await;
+    recorder.call("get_business_hours", agent, &format!("GET {hours}"), None).await;
+    recorder.call("list_business_hours", agent, "GET /business-hours", None).await;
+    let at = "at=2027-02-12T01:00:00Z";
+    recorder.call("get_business_hours_status", agent, &format!("GET {hours}/status?{at}"), None).await;
+    recorder.call("get_desk_status", agent, &format!("GET /business-hours/status?{at}"), None).await;
+    recorder.call("delete_business_hours", admin, &format!("DELETE {hours}"), None).await;
     let reply = json!({"scope": "member", "shortcut": "hi", "title": "Greeting", "text": "Hello {{ customer.nickname }}!"});
     let made = recorder.call("create_canned_reply", agent, "POST /canned-replies", Some(reply)).await;
     let reply = format!("/canned-replies/{}", string(&made["id"]));

@@ -1,0 +1,2 @@
+DROP TABLE business_hours_group;
+DROP TABLE business_hours;
