@@ -59,7 +59,7 @@ fn intervals_pass_midnight_and_grow_together() {
     week.extend(weekly(&[Weekday::Monday], "20:00", "25:00"));
     let touching = Calendar::new("UTC", week, &[]).unwrap();
     assert_eq!(touching.status(at("2026-11-30T09:00:00Z")), open("2026-12-01T02:00:00Z"));
-    let always = Calendar::new("Europe/Berlin", weekly(&Weekday::ALL, "00:00", "24:00"), &[]).unwrap();
+    let always = Calendar::new("Europe/Berlin", weekly(Weekday::ALL, "00:00", "24:00"), &[]).unwrap();
     let status = always.status(at("2026-11-30T09:00:00Z"));
     assert_eq!(status, HoursStatus { open: true, opens_at: None, closes_at: None });
 }
@@ -70,7 +70,7 @@ fn exceptions_say_what_begins_on_their_days() {
         exception("2026-12-24", "2026-12-26", vec![]),
         exception("2026-12-27", "2026-12-27", vec![interval("10:00", "12:00")]),
     ];
-    let hours = Calendar::new("UTC", weekly(&Weekday::ALL, "20:00", "26:00"), &days).unwrap();
+    let hours = Calendar::new("UTC", weekly(Weekday::ALL, "20:00", "26:00"), &days).unwrap();
     // What began on the evening of the 23rd goes on.
     assert_eq!(hours.status(at("2026-12-24T01:00:00Z")), open("2026-12-24T02:00:00Z"));
     assert_eq!(hours.status(at("2026-12-24T20:00:00Z")), closed("2026-12-27T10:00:00Z"));
@@ -79,7 +79,7 @@ fn exceptions_say_what_begins_on_their_days() {
     assert_eq!(only.status(at("2026-12-27T13:00:00Z")), NEVER);
     assert_eq!(Calendar::new("UTC", vec![], &[]).unwrap().status(0), NEVER);
     let endless = exception("2026-01-01", "2027-12-31", vec![]);
-    let hours = Calendar::new("UTC", weekly(&Weekday::ALL, "09:00", "17:00"), &[endless]).unwrap();
+    let hours = Calendar::new("UTC", weekly(Weekday::ALL, "09:00", "17:00"), &[endless]).unwrap();
     assert_eq!(hours.status(at("2026-11-30T09:00:00Z")), NEVER);
 }
 
