@@ -31,8 +31,9 @@ impl Normal {
             let pairs: Vec<String> = query
                 .split('&')
                 .map(|pair| match pair.split_once('=') {
+                    // The instant that is asked for stands in the request: it is the same in every run.
+                    Some(("at", _)) | None => pair.to_owned(),
                     Some((name, value)) => format!("{name}={}", self.text(name, value)),
-                    None => pair.to_owned(),
                 })
                 .collect();
             format!("?{}", pairs.join("&"))
@@ -74,6 +75,10 @@ impl Normal {
         };
         if let Some(fixed) = fixed.filter(|_| !text.is_empty()) {
             return fixed.to_owned();
+        }
+        // What a calendar says of an instant that was asked for.
+        if matches!(name, "opens_at" | "closes_at") {
+            return text.to_owned();
         }
         if matches!(name, "svg_path" | "png_path") {
             return self.path(text);
