@@ -1,5 +1,7 @@
 //! What is done with business hours.
 
+use std::collections::BTreeMap;
+
 use super::check::{Given, checked};
 use super::store::{self, Applies};
 use crate::app::App;
@@ -32,9 +34,9 @@ pub struct Told {
     pub time_zone: String,
 }
 
-fn kept(connection: &mut AnyConnection, row: BusinessHoursRow) -> Result<Kept> {
-    let applies = store::applies(connection, row.tenant_id)?.remove(&row.id).unwrap_or_default();
+fn kept(row: BusinessHoursRow, applies: &mut BTreeMap<BusinessHoursId, Applies>) -> Result<Kept> {
     let (weekly, exceptions) = row.parts()?;
+    let applies = applies.remove(&row.id).unwrap_or_default();
     Ok(Kept { row, weekly, exceptions, applies })
 }
 
@@ -49,12 +51,7 @@ pub async fn list(app: &App, actor: Actor, page: PageQuery) -> Result<Page<Kept>
     let read = move |connection: &mut AnyConnection| {
         let mut applies = store::applies(connection, actor.tenant)?;
         let rows = store::list(connection, actor.tenant, after, limit + 1)?;
-        let kept = rows.into_iter().map(|row| {
-            let (weekly, exceptions) = row.parts()?;
-            let applies = applies.remove(&row.id).unwrap_or_default();
-            Ok(Kept { row, weekly, exceptions, applies })
-        });
-        kept.collect::<Result<Vec<_>>>()
+        rows.into_iter().map(|row| kept(row, &mut applies)).collect::<Result<Vec<_>>>()
     };
     Ok(Page::new(app.db.read(read).await?, limit, |kept| kept.row.id))
 }
@@ -64,7 +61,7 @@ pub async fn get(app: &App, actor: Actor, id: BusinessHoursId) -> Result<Kept> {
     require(&actor, Operation::ReadBusinessHours)?;
     let read = move |connection: &mut AnyConnection| {
         let row = found(connection, actor.tenant, id)?;
-        kept(connection, row)
+        kept(row, &mut store::applies(connection, actor.tenant)?)
     };
     app.db.read(read).await
 }
@@ -126,7 +123,7 @@ async fn write(
             false => store::update(connection, &row)?,
         }
         store::apply(connection, actor.tenant, row.id, given.groups.as_deref(), given.is_default)?;
-        kept(connection, row)
+        kept(row, &mut store::applies(connection, actor.tenant)?)
     };
     app.db.write(write).await
 }
@@ -159,11 +156,7 @@ pub async fn status_of_group(
     at: Option<Millis>,
 ) -> Result<Option<Told>> {
     let at = at.unwrap_or_else(|| app.clock.now());
-    let read = move |connection: &mut AnyConnection| {
-        let group = store::present(connection, actor.tenant, group.into_iter().collect())?.pop();
-        of_group(connection, actor.tenant, group, at)
-    };
-    app.db.read(read).await
+    app.db.read(move |connection| of_group(connection, actor.tenant, group, at)).await
 }
 
 /// The same, within a read of others.
@@ -173,6 +166,10 @@ pub fn of_group(
     group: Option<GroupId>,
     at: Millis,
 ) -> Result<Option<Told>> {
+    let group = match group {
+        Some(group) => store::present(connection, tenant, vec![group])?.pop(),
+        None => None,
+    };
     store::of_group(connection, tenant, group)?.map(|row| told(row, at)).transpose()
 }
 

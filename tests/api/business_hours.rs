@@ -170,10 +170,14 @@ on_every_database! {
         }
         assert_eq!(by.get(PATH).await.ok()["data"], json!([]));
         create(by, office("Office")).await;
+        for index in 2..100 {
+            create(by, office(&format!("Shop {index}"))).await;
+        }
         by.post(PATH, office("Office")).await.refused(409, "name_taken");
         let second = create(by, office("Shop")).await;
         by.patch(&path(&second), json!({"name": "Office", "is_default": true})).await.refused(409, "name_taken");
         assert_eq!(by.get(&path(&second)).await.ok(), second, "nothing of it was done");
+        by.post(PATH, office("One more")).await.refused(409, "limit_reached");
     }
 
     /// Who waits is told with its place; of many changes at once, one has the tenant's.

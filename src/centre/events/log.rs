@@ -78,6 +78,9 @@ pub fn told(
         let Some(key) = key.filter(|key| wanted.contains(key)) else { continue };
         found.push((key, entry, conversation, agent(entry, conversation)));
     }
+    if found.is_empty() {
+        return Ok((Vec::new(), rev));
+    }
     let ids = found.iter().flat_map(|(_, _, conversation, agent)| [conversation.customer_id, *agent]);
     let members = members(connection, tenant, ids.flatten().collect())?;
     let named = |id: Option<MemberId>| members.get(&id?);

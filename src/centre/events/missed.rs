@@ -128,6 +128,9 @@ fn read(
         .into_iter()
         .filter(|(_, member, ..)| !there.contains(member) && !connections.has(tenant, *member))
         .collect();
+    if missed.is_empty() {
+        return Ok((Vec::new(), progress));
+    }
     let ids = missed.iter().flat_map(|(.., conversation)| [conversation.customer_id, conversation.agent_id]);
     let members = members(connection, tenant, ids.flatten().collect())?;
     let named = |id: Option<MemberId>| members.get(&id?);

@@ -136,6 +136,9 @@ fn page(
     }
     let known = store::known(connection, tenant, due.iter().map(|(.., origin)| origin.clone()).collect())?;
     due.retain(|(.., origin)| !known.contains(origin));
+    if due.is_empty() {
+        return Ok((Vec::new(), last));
+    }
     let customers: BTreeSet<_> = due.iter().filter_map(|(row, ..)| row.customer_id).collect();
     let customers = members(connection, tenant, customers)?;
     let hours = business_hours::calendars(connection, tenant)?;

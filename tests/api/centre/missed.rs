@@ -38,6 +38,8 @@ on_every_database! {
     async fn who_is_not_there_misses_each_message(app: TestApp) {
         app.clock.stop();
         let (desk, provider) = hearing(&app).await;
+        let never = json!({"name": "Never", "time_zone": "UTC", "weekly": [], "is_default": true});
+        desk.admin.post("/business-hours", never).await.status(201);
         let room = desk.open("hello").await;
         desk.agent.claim(&room).await;
         let place = |answer: &Value| (room.clone(), answer["seq"].as_i64().unwrap());
@@ -53,6 +55,7 @@ on_every_database! {
         let (event, agent) = (&found[0], json!(desk.agent.id()));
         assert_eq!((&event["agent_id"], &event["customer_id"]), (&agent, &json!(desk.visitor.id())));
         assert_eq!((&event["payload"]["agent"]["id"], &event["payload"]["message_kind"]), (&agent, &json!("text")));
+        assert_eq!(event["payload"]["business_hours"], json!({"open": false}));
         assert!(!event.to_string().contains("4111 1111"), "{event} tells what was said");
         assert_eq!(desk.admin.get(&format!("/message-events?key={BY_CUSTOMER}")).await.ok()["data"], json!([]));
         app.advance(25_000).await;

@@ -22,6 +22,8 @@ on_every_database! {
         let (to, _) = account(&desk.admin, &provider, "webhook", "/webhook").await;
         let template = whole_payload(&desk.admin).await;
         let made = rule(&desk.admin, KEY, &template, &to, json!({"waiting_seconds": 600})).await;
+        let never = json!({"name": "Never", "time_zone": "UTC", "weekly": [], "is_default": true});
+        desk.admin.post("/business-hours", never).await.status(201);
         let waits = desk.visitor.open("my card is 4111 1111 1111 1111").await;
         let taken = desk.second_visitor.open("hello").await;
         desk.agent.claim(&taken).await;
@@ -36,6 +38,7 @@ on_every_database! {
         assert_eq!((&event["customer_id"], &event["agent_id"], &event["created_by"]), (&visitor, &Value::Null, &Value::Null));
         assert_eq!(event["payload"]["customer"]["id"], visitor);
         assert_eq!(event["payload"]["waiting_seconds"], 600);
+        assert_eq!(event["payload"]["business_hours"], json!({"open": false}));
         assert!(event["payload"]["waiting_since"].is_string(), "{event}");
         assert!(!event.to_string().contains("4111 1111"), "{event} tells what was said");
         again.agent.post(&format!("/conversations/{taken}/release"), json!({})).await.ok();
