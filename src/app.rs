@@ -12,6 +12,7 @@ use crate::cleaning::Cleaning;
 use crate::connections::Connections;
 use crate::db::node::{LEASE_MS, Lease};
 use crate::db::{Db, Target};
+use crate::files::Files;
 use crate::journal::Journal;
 use crate::journal::feed::Feed;
 use crate::journal::follower::{Follower, Lags};
@@ -62,6 +63,8 @@ pub struct App {
     pub message_sends: Arc<Notify>,
     /// Turns of searches in this process.
     pub searches: Arc<Semaphore>,
+    /// Contents outside the store.
+    pub files: Files,
     /// How far the followers of the log are behind.
     pub lags: Lags,
     lease: Mutex<Lease>,
@@ -75,6 +78,7 @@ impl App {
         let lease = Mutex::new(Lease::acquire(&target, &clock, &ids)?);
         let epoch = crate::db::instance::epoch(&target, &clock)?;
         let db = Db::open(&target, settings.database.pool_size)?;
+        let files = Files::new(&settings.files, &target)?;
         let auth = Auth::open(&settings, &target, &clock)?;
         auth.catch_up_blocking(&db)?;
         let feed = Feed::default();
@@ -108,6 +112,7 @@ impl App {
             message_events: Arc::default(),
             message_sends: Arc::default(),
             searches: Arc::new(Semaphore::new(SEARCHES)),
+            files,
             lags,
             lease,
         })

@@ -27,6 +27,7 @@
 //! | | [`assigning`] | has waiting conversations given to agents as soon as that may be possible |
 //! | | [`docking`] | has the conversations that a group serves follow who comes into it and who leaves it; docks what waits for a group that serves as a whole |
 //! | | [`lifecycle`] | has customers and agents reminded, and closes what customers left |
+//! | | [`files`] | contents outside the database: their folder, their types, thumbnails, the scanner |
 //! | | [`cleaning`] | the first follower: idle visitors, dead sessions, old receipts |
 //! | | [`metrics`] | numbers for operators |
 //! | what handlers share | [`app`] | the handles of the layers below, built once |
@@ -41,6 +42,7 @@
 //! | | [`rooms`] | what the staff say among themselves, apart from any customer |
 //! | | [`queue`] | the waiting conversations, offers to agents, why routing chose or would choose |
 //! | | [`conversations`], [`messages`] | their routes, views and reads |
+//! | | [`attachments`] | the files that members send: announced, uploaded, read through short links, cleaned up |
 //! | | [`notifications`] | what members are told inside the product, and what they have read of it |
 //! | | [`search`] | messages and notes by their words, conversations by subject, accounts by name and number; the index and the followers that write it |
 //! | | [`sync`] | reading positions, exact unread, inbox, deltas, the tenant's feed |
@@ -98,6 +100,8 @@
 //! | *rev* | the position of a change in its tenant's history: without holes in commit order |
 //! | cursor | an opaque text that names a rev for one member of one store |
 //! | participant | a member's row of a conversation: membership and positions; shown to it as an inbox row |
+//! | attachment | a file that one message carries |
+//! | stored file | bytes in the folder of files; equal ones of a tenant are kept once |
 //! | command | one thing that is asked of the journal; decided with the present state in hand |
 //! | working set | the rows that a batch loaded, and what its commands made of them |
 //! | message event | something that happened, told to the message centre; rules make messages of it |
@@ -154,6 +158,8 @@ pub mod conversations;
 
 pub mod messages;
 
+pub mod attachments;
+
 pub mod journal;
 
 pub mod search;
@@ -165,6 +171,8 @@ pub mod centre;
 pub mod attendance;
 
 pub mod connections;
+
+pub mod files;
 
 pub mod gateway;
 

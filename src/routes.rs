@@ -27,6 +27,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         crate::search::routes(config);
         crate::queue::routes(config);
         crate::messages::routes(config);
+        crate::attachments::routes(config);
         crate::sync::routes(config);
         crate::notifications::routes(config);
         crate::centre::routes(config);

@@ -1,10 +1,14 @@
 //! Settings: every flag and environment variable of the service in one place. `--help` and the README's table are
 //! generated from here. Owns defaults and limits; does not read them anywhere else.
 
+mod files;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{BoolishValueParser, RangedU64ValueParser};
+
+pub use files::FileSettings;
 
 use crate::db::Durability;
 use crate::kernel::outbound::Allowed;
@@ -102,6 +106,10 @@ pub struct Settings {
     /// What is cleaned up.
     #[command(flatten)]
     pub cleaning: CleaningSettings,
+
+    /// Where contents of attachments are kept.
+    #[command(flatten)]
+    pub files: FileSettings,
 
     /// Apply pending migrations at the start. The default is true for SQLite and false for servers, where `serve`
     /// refuses to start until `deskwire migrate` was run.

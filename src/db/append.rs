@@ -62,11 +62,11 @@ pub fn append<'a>(
 }
 
 /// Adds rows of numbers to a table of numbers; those that are there stay as they are.
-pub fn add_missing(
+pub fn add_missing<const COLUMNS: usize>(
     connection: &mut AnyConnection,
     table: &'static str,
-    columns: [&'static str; 4],
-    rows: &[[i64; 4]],
+    columns: [&'static str; COLUMNS],
+    rows: &[[i64; COLUMNS]],
 ) -> Result<()> {
     let (verb, clause) = match connection {
         #[cfg(feature = "sqlite")]
@@ -78,9 +78,9 @@ pub fn add_missing(
     };
     for rows in rows.chunks(ROWS) {
         let mut text = format!("{verb} INTO {table} ({}) VALUES ", columns.join(", "));
-        for (index, [first, second, third, fourth]) in rows.iter().enumerate() {
+        for (index, row) in rows.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
-            let _ = write!(text, "{comma}({first}, {second}, {third}, {fourth})");
+            let _ = write!(text, "{comma}({})", row.map(|number| number.to_string()).join(", "));
         }
         text.push_str(clause);
         on!(connection, inner => diesel::sql_query(text).execute(inner))?;

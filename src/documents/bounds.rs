@@ -12,6 +12,7 @@ use super::schemas::INPUT;
 use crate::centre::accounts::check::{LIMIT_COUNT_MAX, LIMIT_SECONDS_MAX};
 use crate::centre::retries::api::{CURSOR_MAX, LIMIT_MAX as RETRIES_MAX, STATES_MAX};
 use crate::conversations::service::{NOTE_MAX, SUBJECT_MAX, TAG_MAX, TAGS_MAX};
+use crate::domain::attachment::{ATTACHMENT_LIMIT_MAX, DURATION_MAX, FILE_NAME_MAX};
 use crate::domain::business_hours::{EXCEPTIONS_MAX, HOURS_NAME_MAX, INTERVALS_MAX};
 use crate::domain::canned_reply::{CANNED_TEXT_MAX, SHORTCUT_MAX, TITLE_MAX as CANNED_TITLE_MAX};
 use crate::domain::centre::account::{
@@ -97,6 +98,9 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("TextContent", "text") => {
             json!({"minLength": 1, "maxLength": TEXT_MAX, "x-max-bytes": TEXT_MAX})
         }
+        ("CreateAttachment", "name") => text(1, FILE_NAME_MAX),
+        ("CreateAttachment", "size") => range(1, ATTACHMENT_LIMIT_MAX),
+        ("AttachmentReference", "duration_ms") => range(1, DURATION_MAX),
         ("CardContent", "title") => text(1, CARD_TITLE_MAX),
         ("CardContent", "text") => text(0, CARD_TEXT_MAX),
         ("CardContent", "buttons") => list(BUTTONS_MAX, Value::Null),

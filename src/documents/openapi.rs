@@ -36,6 +36,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ("ratings", "What customers say of how they were served."),
     ("search", "Messages and notes by their words."),
     ("messages", "Sending, changing and reading the log of a conversation."),
+    ("attachments", "Files of messages: announcing, uploading and reading them."),
     ("reading", "Read and delivered positions."),
     ("sync", "Inbox, what changed since a cursor, and the tenant's whole feed."),
     ("notifications", "What members are told inside the product, beside their conversations."),

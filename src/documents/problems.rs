@@ -8,14 +8,16 @@ use serde_json::{Map, Value, json};
 
 use crate::kernel::Code;
 use crate::kernel::Code::{
-    AccountDisabled, AccountLocked, AgentAbsent, AgentFull, AlreadyAssigned, Busy, ConversationClosed,
-    CursorReset, Draining, Forbidden, GroupEmpty, IdempotencyConflict, InUse, Internal, InvalidCredentials,
-    InvalidParameter, InvalidTransition, LastAdmin, LastManager, LimitReached, MalformedJson,
-    MessageRecalled, NameTaken, NotAMember, NotAnswered, NotAssignee, NotFound, OfferEnded, OfferPending,
-    OpenConversationExists, OriginRefused, PayloadTooLarge, ProviderFailed, QueueClosed, QueueFull,
-    RateLimited, RatingEnded, ReopenExpired, RequestTimeout, SessionRevoked, StaleEdit, StorageUnavailable,
-    TenantBusy, TenantSuspended, TokenExpired, TokenInvalid, TransferLoop, Unauthenticated, Unready,
-    UnsupportedMediaType, ValidationFailed, VersionMismatch, WindowExpired,
+    AccountDisabled, AccountLocked, AgentAbsent, AgentFull, AlreadyAssigned, AttachmentInfected,
+    AttachmentNotReady, AttachmentsOff, Busy, ConversationClosed, CursorReset, Draining, FileTypeRefused,
+    Forbidden, GroupEmpty, IdempotencyConflict, InUse, Internal, InvalidCredentials, InvalidParameter,
+    InvalidTransition, LastAdmin, LastManager, LimitReached, MalformedJson, MessageRecalled, NameTaken,
+    NotAMember, NotAnswered, NotAssignee, NotFound, OfferEnded, OfferPending, OpenConversationExists,
+    OriginRefused, PayloadTooLarge, ProviderFailed, QueueClosed, QueueFull, QuotaExceeded,
+    RangeNotSatisfiable, RateLimited, RatingEnded, ReopenExpired, RequestTimeout, ScannerUnavailable,
+    SessionRevoked, StaleEdit, StorageUnavailable, TenantBusy, TenantSuspended, TokenExpired, TokenInvalid,
+    TransferLoop, Unauthenticated, Unready, UnsupportedMediaType, UploadMismatch, ValidationFailed,
+    VersionMismatch, WindowExpired,
 };
 
 /// The codes that this operation answers beside the shared ones; `None` for an operation without a line.
@@ -30,10 +32,9 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "logout" | "list_sessions" | "revoke_sessions" => &[],
         "revoke_session" => &[NotFound],
         "change_password" => &[Forbidden, AccountLocked],
-        "get_me" | "update_me" => &[],
+        "get_me" | "update_me" | "get_tenant" => &[],
 
         "create_tenant" => &[Unauthenticated, TokenInvalid, Forbidden, NameTaken],
-        "get_tenant" => &[],
         "update_tenant" | "list_identity_keys" => &[Forbidden],
         "create_identity_key" => &[Forbidden, NameTaken, LimitReached],
         "delete_identity_key" => &[Forbidden, NotFound],
@@ -142,6 +143,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
             NotFound,
             IdempotencyConflict,
             OpenConversationExists,
+            AttachmentNotReady,
             QueueFull,
             QueueClosed,
         ],
@@ -189,17 +191,44 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "explain_routing" => &[Forbidden, NotFound],
         "list_assignments" | "list_transfers" => &[Forbidden, NotFound],
 
-        "send_message" => {
-            &[Forbidden, NotAMember, NotAssignee, NotFound, IdempotencyConflict, ConversationClosed]
-        }
-        "send_note" => &[Forbidden, NotAMember, NotFound, IdempotencyConflict],
+        "send_message" => &[
+            Forbidden,
+            NotAMember,
+            NotAssignee,
+            NotFound,
+            IdempotencyConflict,
+            ConversationClosed,
+            AttachmentNotReady,
+        ],
+        "send_note" => &[Forbidden, NotAMember, NotFound, IdempotencyConflict, AttachmentNotReady],
+        "create_attachment" => &[AttachmentsOff, LimitReached, QuotaExceeded],
+        "get_attachment" => &[NotFound],
+        "delete_attachment" => &[NotFound, InUse],
+        "upload_attachment" => &[
+            NotFound,
+            AttachmentsOff,
+            AttachmentInfected,
+            FileTypeRefused,
+            QuotaExceeded,
+            ScannerUnavailable,
+            UploadMismatch,
+        ],
+        "get_attachment_url" => &[NotFound, AttachmentNotReady],
+        "read_file" => &[
+            NotFound,
+            TokenExpired,
+            SessionRevoked,
+            AccountDisabled,
+            TenantSuspended,
+            AttachmentNotReady,
+            RangeNotSatisfiable,
+        ],
         "list_messages" | "get_message" | "list_entries" => &[NotFound],
         "edit_message" => {
             &[Forbidden, NotAMember, NotFound, ConversationClosed, WindowExpired, MessageRecalled, StaleEdit]
         }
         "recall_message" => &[Forbidden, NotAMember, NotFound, WindowExpired],
-        "list_revisions" => &[Forbidden, NotFound],
-        "list_notes" => &[Forbidden, NotFound],
+        "list_revisions" | "list_notes" => &[Forbidden, NotFound],
 
         "read_conversation" | "mark_conversation_unread" | "report_delivered" => &[NotAMember, NotFound],
         "list_notifications" => &[],
@@ -251,7 +280,8 @@ fn lead(status: u16) -> &'static str {
             "The conversation is at another version: `context` has its `version` (staff only), `status` and `agent_id`"
         }
         413 => "The body is too large",
-        415 => "The body is not plain JSON",
+        415 => "The body is of a type that is not taken",
+        416 => "There is no such part",
         422 => "A field is missing, unknown or wrong; `errors` says which",
         429 => "Too many requests: wait for `Retry-After`",
         502 => "The provider did not do what it was asked",

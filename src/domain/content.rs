@@ -5,9 +5,10 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::attachment::AttachmentReference;
 use super::entry::EntryKind;
 use super::member::Role;
-use crate::kernel::{Error, Result, json, text, url};
+use crate::kernel::{AttachmentId, Error, Result, json, text, url};
 
 /// Longest text of a message, in bytes of UTF-8.
 pub const TEXT_MAX: usize = 16_384;
@@ -106,7 +107,12 @@ impl Body {
             EntryKind::Text => canonical(&check_text(json::from_value(content, pointer)?, pointer)?),
             EntryKind::Card => canonical(&check_card(role, json::from_value(content, pointer)?, pointer)?),
             EntryKind::Custom => canonical(&check_custom(json::from_value(content, pointer)?, pointer)?),
-            _ => return Err(Error::field("/kind", "invalid", "kind must be text, card or custom")),
+            kind if kind.has_attachment() => {
+                let reference: AttachmentReference = json::from_value(content, pointer)?;
+                reference.check(kind, pointer)?;
+                canonical(&reference)
+            }
+            _ => return Err(Error::field("/kind", "invalid", "there is no such kind of message")),
         };
         if kind != EntryKind::Text && content.len() > CUSTOM_MAX {
             return Err(Error::field(
@@ -121,6 +127,16 @@ impl Body {
     /// A text body; for callers of our own.
     pub fn text(text: &str) -> Result<Self> {
         Self::parse(Role::Admin, EntryKind::Text, &serde_json::json!({ "text": text }), "/content")
+    }
+
+    /// The attachment that it names, and what else is said of it; `None` for kinds without one.
+    pub fn attachment(&self) -> Option<AttachmentReference> {
+        self.kind.has_attachment().then(|| serde_json::from_str(&self.content).ok()).flatten()
+    }
+
+    /// The id of the attachment that it names.
+    pub fn attachment_id(&self) -> Option<AttachmentId> {
+        self.attachment().map(|reference| reference.attachment_id)
     }
 
     /// The first 63 bits of SHA-256 over kind, content and reply target: tells a retry from another message under

@@ -19,6 +19,14 @@ text_enum! {
         Card = "card",
         /// Message: the tenant's own JSON.
         Custom = "custom",
+        /// Message: a picture.
+        Image = "image",
+        /// Message: a file of any type that is allowed.
+        File = "file",
+        /// Message: a voice recording.
+        Voice = "voice",
+        /// Message: a video.
+        Video = "video",
         /// The conversation was opened.
         Opened = "opened",
         /// A member joined.
@@ -75,7 +83,12 @@ text_enum! {
 impl EntryKind {
     /// Whether this is a message (counted, readable, editable) and not a notice.
     pub const fn is_message(self) -> bool {
-        matches!(self, Self::Text | Self::Card | Self::Custom)
+        matches!(self, Self::Text | Self::Card | Self::Custom) || self.has_attachment()
+    }
+
+    /// Whether this is a message that carries an attachment.
+    pub const fn has_attachment(self) -> bool {
+        matches!(self, Self::Image | Self::File | Self::Voice | Self::Video)
     }
 
     /// Whether an entry of this kind may change which conversations wait, or their order. Every kind has to decide, so
@@ -93,6 +106,10 @@ impl EntryKind {
             Self::Text
             | Self::Card
             | Self::Custom
+            | Self::Image
+            | Self::File
+            | Self::Voice
+            | Self::Video
             | Self::Joined
             | Self::Left
             | Self::Edited
@@ -211,7 +228,7 @@ pub struct Entry {
     /// The sender's own key for this message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<String>,
-    /// By kind: text, card, custom; notices carry what changed; `{}` after a recall.
+    /// By kind: text, card, custom, attachment; notices carry what changed; `{}` after a recall.
     #[schema(value_type = Object)]
     pub content: Box<RawValue>,
     /// Message: the entry that it answers. Notice: the entry that it is about.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::attachment::AttachmentContent;
 use super::content::{CardContent, CustomContent, TextContent};
 use super::conversation::{AssignmentEnd, CloseReason, Priority};
 use super::entry::EntryKind;
@@ -137,6 +138,7 @@ pub const fn content_schema(kind: EntryKind) -> &'static str {
         EntryKind::Text => "TextContent",
         EntryKind::Card => "CardContent",
         EntryKind::Custom => "CustomContent",
+        EntryKind::Image | EntryKind::File | EntryKind::Voice | EntryKind::Video => "AttachmentContent",
         EntryKind::Joined
         | EntryKind::Left
         | EntryKind::Assigned
@@ -171,6 +173,7 @@ pub fn content_schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<TextContent>(&mut all);
     add::<CardContent>(&mut all);
     add::<CustomContent>(&mut all);
+    add::<AttachmentContent>(&mut all);
     add::<AboutMember>(&mut all);
     add::<ClosedContent>(&mut all);
     add::<CustomerChangedContent>(&mut all);

@@ -60,6 +60,8 @@ rights! {
     ReadConversation "read_conversation":                          Own Visible Tenant Tenant;
     /// Send to a conversation; edit and recall own messages within their windows; move own positions.
     SendMessage "send_message":                                    Inside Inside Inside Inside;
+    /// Upload files for messages. Who reads a message reads its file.
+    UploadAttachment "upload_attachment":                          Own Own Own Own;
     /// Recall anybody's message, at any time.
     RecallAny "recall_any":                                        Never Never Tenant Tenant;
     /// Read the notes behind a conversation.

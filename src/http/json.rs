@@ -111,16 +111,21 @@ fn check_head(request: &HttpRequest, limit: usize) -> Result<()> {
 }
 
 fn check_length(request: &HttpRequest, limit: usize) -> Result<()> {
+    match announced_length(request)? {
+        Some(length) if length > limit as u64 => Err(too_large(limit)),
+        _ => Ok(()),
+    }
+}
+
+/// How many bytes a request says that its body has. Errors: `unsupported_media_type` for an encoded body.
+pub fn announced_length(request: &HttpRequest) -> Result<Option<u64>> {
     if let Some(coding) = request.headers().get(header::CONTENT_ENCODING)
         && !coding.as_bytes().eq_ignore_ascii_case(b"identity")
     {
         return Err(Error::new(Code::UnsupportedMediaType, "bodies are taken without Content-Encoding only"));
     }
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    match announced.and_then(|text| text.parse::<usize>().ok()) {
-        Some(length) if length > limit => Err(too_large(limit)),
-        _ => Ok(()),
-    }
+    Ok(announced.and_then(|text| text.parse().ok()))
 }
 
 fn too_large(limit: usize) -> Error {

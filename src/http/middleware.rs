@@ -136,6 +136,7 @@ fn as_problem(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
         408 => Code::RequestTimeout,
         413 => Code::PayloadTooLarge,
         415 => Code::UnsupportedMediaType,
+        416 => Code::RangeNotSatisfiable,
         422 => Code::ValidationFailed,
         429 => Code::RateLimited,
         503 => Code::Busy,
@@ -147,6 +148,9 @@ fn as_problem(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     response.map_body(|head, _| {
         head.status = StatusCode::from_u16(code.status()).unwrap_or(status);
         head.headers_mut().insert(header::CONTENT_TYPE, PROBLEM);
+        // A problem is neither the content that was asked for nor a file.
+        head.headers_mut().remove(header::ETAG);
+        head.headers_mut().remove(header::CONTENT_DISPOSITION);
         BoxBody::new(serde_json::to_vec(&problem).unwrap_or_default())
     })
 }
@@ -165,7 +169,12 @@ fn secure(headers: &mut HeaderMap, path: &str) {
     if path == "/docs" || path.starts_with("/docs/") {
         set("content-security-policy", PORTAL_POLICY);
     } else {
-        set("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
+        // What strangers uploaded runs nothing and has no origin, also where a browser shows it by itself.
+        let policy = match path.starts_with(FILES) {
+            true => "default-src 'none'; sandbox; frame-ancestors 'none'",
+            false => "default-src 'none'; frame-ancestors 'none'",
+        };
+        set("content-security-policy", policy);
         set("cache-control", "no-store");
     }
 }
@@ -184,7 +193,7 @@ fn log(method: &Method, path: &str, status: StatusCode, started: Instant, cause:
 }
 
 /// What stands behind these in a path is a secret of whoever was given the address.
-const BEFORE_SECRETS: [&str; 3] = ["/hooks/", "/unsubscribe/", "/rating-links/"];
+const BEFORE_SECRETS: [&str; 4] = ["/hooks/", "/unsubscribe/", "/rating-links/", "/files/"];
 
 /// The path as the log may show it.
 fn without_secret(path: &str) -> &str {
@@ -220,8 +229,11 @@ const REFRESH: &str = "/api/v1/auth/refresh";
 const ANONYMOUS: &[&str] = &["/api/v1/auth/login", "/api/v1/tenants", "/api/v1/visitors"];
 
 /// Where providers bring receipts and mail services follow links: who has no right token is counted there
-/// (`centre::receipts`, `centre::unsubscribe`), who has one is not counted with the others of its address.
-const TOKENS: [&str; 2] = ["/api/v1/hooks/", "/api/v1/unsubscribe/"];
+/// (`centre::receipts`, `centre::unsubscribe`), who has one is not counted with the others of its address. Links to files are
+/// counted likewise (`attachments`).
+const TOKENS: [&str; 3] = ["/api/v1/hooks/", "/api/v1/unsubscribe/", FILES];
+/// Where contents of attachments are read.
+const FILES: &str = "/api/v1/files/";
 
 fn verdict(request: &ServiceRequest) -> Option<Verdict> {
     let app = request.app_data::<web::Data<App>>()?;
@@ -306,6 +318,7 @@ mod tests {
     #[actix_web::test]
     async fn the_log_shows_no_secret_of_a_path() {
         assert_eq!(without_secret("/api/v1/rating-links/dwk_1-2"), "/api/v1/rating-links/");
+        assert_eq!(without_secret("/api/v1/files/dwf_1-2"), "/api/v1/files/");
         assert_eq!(without_secret("/hooks/secret/rating-links/x"), "/hooks/");
         assert_eq!(without_secret("/api/v1/conversations/1"), "/api/v1/conversations/1");
     }

@@ -11,6 +11,7 @@ use super::feed::{AccessNotice, AccessState, Changes, ConversationState};
 use super::follows::Follows;
 use super::routing_set::RoutingSet;
 use super::table::Table;
+use crate::domain::attachment::AttachmentRow;
 use crate::domain::centre::notification::NotificationRow;
 use crate::domain::conversation::{
     AssignmentEnd, AssignmentRow, ConversationRow, MemberType, ParticipantRow,
@@ -25,8 +26,8 @@ use crate::domain::tenant::TenantSettings;
 use crate::domain::timers::{ReminderRow, Spoken};
 use crate::domain::transfer::TransferRow;
 use crate::kernel::{
-    AssignmentId, ConversationId, GroupId, IdGenerator, MemberId, MessageSendId, NotificationId, OfferId,
-    RatingId, SessionId, TenantId,
+    AssignmentId, AttachmentId, ConversationId, GroupId, IdGenerator, MemberId, MessageSendId,
+    NotificationId, OfferId, RatingId, SessionId, TenantId,
 };
 
 /// What the journal must know of a tenant.
@@ -181,6 +182,8 @@ pub struct WorkingSet {
     pub spoken: HashMap<ConversationId, Spoken>,
     /// Offers to agents.
     pub offers: Table<OfferId, OfferRow>,
+    /// Attachments that messages carry or may carry.
+    pub attachments: Table<AttachmentId, AttachmentRow>,
     /// What customers said of the conversations that they may rate.
     pub ratings: Table<RatingId, RatingRow>,
     /// Where these conversations began and ended before this batch.
@@ -246,6 +249,7 @@ impl WorkingSet {
             known_reminders: BTreeSet::new(),
             spoken: HashMap::new(),
             offers: Table::default(),
+            attachments: Table::default(),
             ratings: Table::default(),
             stretches: HashMap::new(),
             notifications: Table::default(),

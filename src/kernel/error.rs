@@ -80,6 +80,10 @@ codes! {
     ReopenExpired "reopen_expired" 409 false "The customer may reopen this conversation no longer: open a new one; context.closed_at says when it ended.";
     RatingEnded "rating_ended" 409 false "The time in which this conversation could be rated, or its rating changed, is over, or the link is about an earlier end of it.";
     NotAnswered "not_answered" 409 false "Nobody of the staff wrote in this conversation since it was opened or reopened, so that there is nothing to rate.";
+    AttachmentsOff "attachments_off" 409 false "This service keeps no files: its operator has not said where.";
+    AttachmentNotReady "attachment_not_ready" 409 false "The content of the attachment has not come yet: upload it first.";
+    AttachmentInfected "attachment_infected" 422 false "The scanner found something harmful in the content, which was not kept.";
+    UploadMismatch "upload_mismatch" 422 false "The content is not what was announced: its size or its SHA-256 differs, or it is not the content that came before.";
     WindowExpired "window_expired" 409 false "The time in which this message could be edited or recalled is over.";
     MessageRecalled "message_recalled" 409 false "The message was recalled and cannot be edited.";
     StaleEdit "stale_edit" 409 false "The message was edited after the version that this edit is based on; context.edited_at says when.";
@@ -91,7 +95,10 @@ codes! {
     CursorReset "cursor_reset" 410 false "The cursor belongs to another member or another history, or lies beyond the head: start without a cursor.";
     VersionMismatch "version_mismatch" 412 false "The conversation is not at a version that If-Match names; context says where it stands.";
     PayloadTooLarge "payload_too_large" 413 false "The body or frame is larger than the limit.";
+    QuotaExceeded "quota_exceeded" 413 false "The tenant keeps as many bytes of files as it may; context.bytes and context.quota say how many.";
+    FileTypeRefused "file_type_refused" 415 false "Files of this type are not taken. The content decides, not the name.";
     UnsupportedMediaType "unsupported_media_type" 415 false "Send Content-Type: application/json, without Content-Encoding.";
+    RangeNotSatisfiable "range_not_satisfiable" 416 false "The content has no such part: see Content-Range.";
     ValidationFailed "validation_failed" 422 false "The JSON is well formed but a field is missing, unknown or wrong; errors says which.";
     RateLimited "rate_limited" 429 true "Too many requests from this address or member; wait for Retry-After.";
     TenantBusy "tenant_busy" 429 true "This tenant's share of the write queue is full; wait for Retry-After.";
@@ -101,6 +108,7 @@ codes! {
     Internal "internal" 500 true "The server failed; the request id leads to the log.";
     Busy "busy" 503 true "The write queue or the database is busy; repeat with the same client_msg_id.";
     StorageUnavailable "storage_unavailable" 503 true "The database cannot be reached or cannot write (full disk, read-only).";
+    ScannerUnavailable "scanner_unavailable" 503 true "The content could not be scanned; upload it again later.";
     Draining "draining" 503 true "The server is shutting down: connect again.";
     Unready "unready" 503 true "A part of the server is being restarted: try again.";
 }

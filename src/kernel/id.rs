@@ -225,6 +225,10 @@ id_types! {
     RatingId;
     /// A text that the staff have ready.
     CannedReplyId;
+    /// A file that a member sends.
+    AttachmentId;
+    /// Bytes in the folder of files.
+    StoredFileId;
     /// When a desk is open.
     BusinessHoursId;
 }

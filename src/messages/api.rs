@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::{ConversationId, MemberId, Millis};
 
+use crate::domain::attachment::AttachmentReference;
 use crate::domain::content::{CardContent, CustomContent, MessageKind, TextContent};
 use crate::domain::entry::{Entry, EntryKind, EntryRow, RevisionRow};
 
@@ -18,6 +19,8 @@ pub enum MessageContent {
     Card(CardContent),
     /// Of kind `custom`.
     Custom(CustomContent),
+    /// Of kind `image`, `file`, `voice` or `video`; cannot be edited.
+    Attachment(AttachmentReference),
 }
 
 /// A message that is to be sent.

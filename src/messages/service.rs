@@ -63,7 +63,7 @@ pub fn draft(
 
 fn body(role: Role, kind: EntryKind, content: &serde_json::Value, pointer: &str) -> Result<Body> {
     if !kind.is_message() {
-        return Err(Error::field(format!("{pointer}/kind"), "invalid", "kind must be text, card or custom"));
+        return Err(Error::field(format!("{pointer}/kind"), "invalid", "there is no such kind of message"));
     }
     Body::parse(role, kind, content, &format!("{pointer}/content"))
 }
@@ -92,6 +92,10 @@ pub async fn edit(
     seq: i64,
     input: EditMessage,
 ) -> Result<Reply> {
+    if input.kind.has_attachment() {
+        let detail = "a message with an attachment is recalled, not edited";
+        return Err(Error::field("/kind", "invalid", detail));
+    }
     let body = body(actor.role, input.kind, &input.content, "")?;
     let base_edited_at = input.base_edited_at.map(|base| base.map(|at| at.0));
     app.journal.submit(Command::new(actor, Edit { conversation, seq, body, base_edited_at })).await

@@ -38,16 +38,15 @@ pub fn signal(run: &Run, device: &Device, conversation: Id) {
     }
 }
 
-/// Now and then edits or recalls a message that was just sent.
+/// Now and then edits, where that may be done, or recalls a message that was just sent.
 pub async fn change(
     run: &Run,
     device: &Device,
-    conversation: Id,
-    key: &Key,
-    seq: i64,
+    (conversation, key, seq): (Id, &Key, i64),
+    editable: bool,
 ) -> Result<(), Failure> {
     let message = Message { conversation, key, seq };
-    if run.chance(EDITS) {
+    if editable && run.chance(EDITS) {
         message.edit(run, device).await?;
     }
     if run.chance(RECALLS) {

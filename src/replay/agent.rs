@@ -154,10 +154,11 @@ impl Agent {
         let note: Key = format!("{key}.note").into();
         actions::note(run, device, self.tenant, conversation, note).await?;
         let transport = if run.chance(0.5) { Transport::Socket } else { Transport::Rest };
-        let message = Outgoing { tenant: self.tenant, conversation, key: key.clone(), turn, transport };
+        let message =
+            Outgoing { tenant: self.tenant, conversation, key: key.clone(), turn, transport, attached: None };
         let seq = send_message(run, device, message).await?;
         run.maybe_cut(device);
-        actions::change(run, device, conversation, &key, seq).await
+        actions::change(run, device, (conversation, &key, seq), true).await
     }
 
     /// Reads what is left, and closes.

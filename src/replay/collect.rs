@@ -19,7 +19,7 @@ use super::requests::{AT_ONCE, get, pages};
 use super::routing_figures::{RoutingFigures, figures};
 use super::setup::Tenant;
 use super::visitor::read_for_good;
-use super::{collect_desk, collect_search, judge_events, ratings};
+use super::{collect_desk, collect_search, files, judge_events, ratings};
 
 /// A member of the run, as the judge has to take it.
 #[derive(Debug, Clone)]
@@ -117,6 +117,10 @@ async fn collect(run: &Run, tenants: &[Tenant], players: &[Player]) -> Result<Ev
             evidence.logs.insert(conversation, ServerLog { tenant: place, entries });
         }
         evidence.ratings.extend(ratings::ratings(run, &tenant.admin, place).await?);
+        let (owners, done) = (&evidence.owners, &evidence.done);
+        let uploaded: Vec<_> =
+            done.iter().filter(|done| owners.get(&done.conversation) == Some(&place)).cloned().collect();
+        evidence.files.extend(files::read(run, &tenant.admin, &uploaded).await?);
         if let Some(desk) = &tenant.desk {
             let staff = players.iter().filter(|player| player.tenant == place && !player.customer);
             let told = staff

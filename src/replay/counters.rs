@@ -72,6 +72,8 @@ counters! {
     transfers_withdrawn,
     /// Ratings that were given or changed.
     ratings,
+    /// Turns that visitors said by a file.
+    files,
     /// Conversations that were docked to a group.
     docks,
     /// Docked conversations that an agent took for itself.

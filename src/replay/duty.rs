@@ -300,7 +300,8 @@ impl Agent {
             let key = run.aside(number, self.place.0);
             let device = self.member.any();
             let transport = Transport::Socket;
-            let message = Outgoing { tenant: self.tenant, conversation, key, turn: &turn, transport };
+            let message =
+                Outgoing { tenant: self.tenant, conversation, key, turn: &turn, transport, attached: None };
             send_message(run, device, message).await?;
         }
     }
@@ -315,8 +316,14 @@ impl Agent {
         let Some(room) = room else { return Ok(()) };
         let number = run.below(i64::MAX);
         let key = format!("{}.room.{number}", run.name).into();
-        let message =
-            Outgoing { tenant: self.tenant, conversation: room, key, turn, transport: Transport::Socket };
+        let message = Outgoing {
+            tenant: self.tenant,
+            conversation: room,
+            key,
+            turn,
+            transport: Transport::Socket,
+            attached: None,
+        };
         send_message(run, device, message).await.map(drop)
     }
 

@@ -12,7 +12,7 @@ use super::history::{Asked, Done, Id, Sending};
 pub struct Violation {
     /// P1 durable, P2 once, P3 ordered, P4 complete, P5 exact unread, P6 one owner, P7 isolated; `rows`, `receipts`
     /// and `typing` for what clients show beside the logs; `timers` for reminders and automatic ends; `search` for what is
-    /// found; `ratings`.
+    /// found; `ratings`; `files`.
     pub promise: &'static str,
     /// What was found, and where.
     pub what: String,
@@ -208,6 +208,8 @@ pub struct Evidence {
     pub searches: Vec<Searched>,
     /// Ratings, as administrators see them.
     pub ratings: Vec<Rating>,
+    /// What administrators read of files, by attachment; none of one that is gone.
+    pub files: HashMap<Id, Option<u64>>,
     /// Rooms of the staff.
     pub rooms: HashSet<Id>,
     /// Conversations with the agents who served them at any time, of tenants that route.

@@ -82,6 +82,15 @@ pub enum Action {
         /// What was said.
         score: i64,
     },
+    /// The member was told that the content of its attachment came.
+    Uploaded {
+        /// The attachment.
+        attachment: Id,
+        /// The message that is to carry it.
+        key: Key,
+        /// The digest of the content.
+        words: u64,
+    },
     /// The member was told that its read position is at least here, in this version of it.
     Read {
         /// Up to here.

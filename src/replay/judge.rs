@@ -8,7 +8,7 @@ use super::client::fact::Fact;
 use super::client::view::Row;
 use super::evidence::{DeviceView, Evidence, Violation, broken};
 use super::history::{Action, Done, Id};
-use super::{judge_desk, judge_live, judge_ratings, judge_search, judge_turns, judge_waiting};
+use super::{judge_desk, judge_files, judge_live, judge_ratings, judge_search, judge_turns, judge_waiting};
 
 /// Unread is told exactly up to here; beyond, "at least this" is enough.
 const UNREAD_CAP: i64 = 100;
@@ -22,6 +22,7 @@ pub fn judge(evidence: &Evidence) -> Vec<Violation> {
     strangers(evidence, &mut found);
     judge_search::searches(evidence, &mut found);
     judge_ratings::ratings(evidence, &mut found);
+    judge_files::files(evidence, &mut found);
     for desk in &evidence.desks {
         judge_desk::desk(evidence, desk, &mut found);
         judge_turns::turns(evidence, desk, &mut found);
@@ -190,7 +191,8 @@ fn actions(evidence: &Evidence, found: &mut Vec<Violation>) {
             | Action::Asked { .. }
             | Action::Docked { .. }
             | Action::GivenToGroup { .. }
-            | Action::Rated { .. } => {}
+            | Action::Rated { .. }
+            | Action::Uploaded { .. } => {}
             Action::Closed if kinds("closed") == 0 => {
                 broken(found, "P1", format!("{conversation}: closed for {} and not in the log", done.member));
             }

@@ -98,7 +98,11 @@ fn answers(
             Action::GivenToGroup { group } => {
                 went(group, |event| matches!(event, Event::Freed(_, Some("group_transfer"))))
             }
-            Action::Closed | Action::Read { .. } | Action::MarkedUnread { .. } | Action::Rated { .. } => true,
+            Action::Closed
+            | Action::Read { .. }
+            | Action::MarkedUnread { .. }
+            | Action::Rated { .. }
+            | Action::Uploaded { .. } => true,
         };
         if !was_done {
             let what = format!("{id}: {:?} for {}, and the log does not say so", done.action, done.member);

@@ -4,8 +4,8 @@
 //!
 //! Reading order: `dialogue` (what is played), `setup` (tenants and members), `desk` (how a tenant routes), `member` (its
 //! devices), `visitor`, `agent`, `duty`, `moves`, `supervisor`, `actions` and `identify` (what they do), `play` (how a
-//! turn is sent), `ratings` (what visitors say of it), `client` and `requests` (how a device behaves), `history` and
-//! `counters` (what is recorded), `collect` and `collect_desk` and `collect_search`, `judge`, `judge_live`, `judge_ratings`
+//! turn is sent), `ratings` (what visitors say of it), `files` (what they upload), `client` and `requests` (how a device behaves), `history` and
+//! `counters` (what is recorded), `collect` and `collect_desk` and `collect_search`, `judge`, `judge_live`, `judge_ratings`, `judge_files`
 //! and `judge_search`, for tenants that route `judge_events`, `judge_desk`, `judge_offers`, `judge_kept`, `judge_sight`,
 //! `judge_turns` and `judge_waiting` (the end), `round` (all of that once), `soak` and `usage` (for hours),
 //! `routing_figures` and `report`. Owns no table and calls no service: only HTTP and WebSocket, except that
@@ -24,11 +24,13 @@ mod desk;
 mod dialogue;
 mod duty;
 mod evidence;
+mod files;
 mod history;
 mod identify;
 mod judge;
 mod judge_desk;
 mod judge_events;
+mod judge_files;
 mod judge_kept;
 mod judge_live;
 mod judge_offers;

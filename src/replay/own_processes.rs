@@ -37,26 +37,21 @@ pub struct OwnProcesses {
     environment: Vec<(&'static str, String)>,
     http: reqwest::Client,
     begun: Instant,
-    _folder: Option<Folder>,
+    _folder: Folder,
 }
 
 impl OwnProcesses {
     /// Starts so many. The error is a sentence for the terminal.
     pub async fn start(name: &str, processes: u8) -> Result<Self, String> {
-        let (folder, url) = match std::env::var("DATABASE_URL") {
-            Ok(url) => (None, url),
-            Err(_) => {
-                let folder = Folder::create(name).map_err(|cause| cause.to_string())?;
-                let url = format!("sqlite:{}", folder.file("replay.db"));
-                (Some(folder), url)
-            }
-        };
+        let folder = Folder::create(name).map_err(|cause| cause.to_string())?;
+        let url =
+            std::env::var("DATABASE_URL").unwrap_or_else(|_| format!("sqlite:{}", folder.file("replay.db")));
         if processes > 1 && (url.starts_with("sqlite:") || url.starts_with("file:")) {
             return Err("several processes need a database server in DATABASE_URL".to_owned());
         }
         let mut own = Self {
             processes: Vec::new(),
-            environment: environment(url),
+            environment: environment(url, folder.file("files")),
             http: reqwest::Client::builder()
                 .no_proxy()
                 // Only servers without TLS are asked.
@@ -206,7 +201,7 @@ fn free_port() -> std::io::Result<u16> {
     Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-fn environment(url: String) -> Vec<(&'static str, String)> {
+fn environment(url: String, files: String) -> Vec<(&'static str, String)> {
     let limits = [
         ("DESKWIRE_SIGN_UP", "true"),
         ("DESKWIRE_MIGRATE", "true"),
@@ -229,9 +224,11 @@ fn environment(url: String) -> Vec<(&'static str, String)> {
     // What is set for this program is set for its servers, too.
     environment.retain(|(name, _)| std::env::var_os(name).is_none());
     environment.push(("DATABASE_URL", url));
-    for (name, value) in
-        [("DESKWIRE_JWT_KEYS", format!("replay:{}", random_key(32))), ("DESKWIRE_MASTER_KEY", random_key(32))]
-    {
+    for (name, value) in [
+        ("DESKWIRE_JWT_KEYS", format!("replay:{}", random_key(32))),
+        ("DESKWIRE_MASTER_KEY", random_key(32)),
+        ("DESKWIRE_FILES", files),
+    ] {
         if std::env::var_os(name).is_none() {
             environment.push((name, value));
         }

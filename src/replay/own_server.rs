@@ -46,7 +46,7 @@ impl Drop for Folder {
 /// A server of the run's own.
 pub struct OwnServer {
     running: Running,
-    _folder: Option<Folder>,
+    _folder: Folder,
 }
 
 impl OwnServer {
@@ -55,17 +55,15 @@ impl OwnServer {
     pub async fn start(name: &str) -> Result<Self> {
         let parsed = Defaults::try_parse_from(["replay"]);
         let mut settings = parsed.map_err(|cause| Error::internal(cause.to_string()))?.settings;
-        let folder = match std::env::var_os("DATABASE_URL") {
-            Some(_) => None,
-            None => {
-                let folder = Folder::create(name)
-                    .map_err(|cause| Error::internal("no temporary folder").caused_by(cause))?;
-                settings.database.database_url = format!("sqlite:{}", folder.file("replay.db"));
-                Some(folder)
-            }
-        };
+        let folder =
+            Folder::create(name).map_err(|cause| Error::internal("no temporary folder").caused_by(cause))?;
+        settings.files.files.get_or_insert_with(|| folder.file("files").into());
+        let on_server = std::env::var_os("DATABASE_URL").is_some();
+        if !on_server {
+            settings.database.database_url = format!("sqlite:{}", folder.file("replay.db"));
+        }
         // A run leaves no session behind that would have to outlive its secrets.
-        if folder.is_none() {
+        if on_server {
             let made = || Secret::new(random_key(32));
             settings
                 .secrets

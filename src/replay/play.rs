@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::client::fact::{digest, id};
 use super::client::{Backoff, Device, Failure};
 use super::dialogue::{Dialogue, Turn};
+use super::files::Attached;
 use super::history::{History, Id, Key, count};
 use super::pace::Pace;
 
@@ -143,6 +144,15 @@ pub struct Outgoing<'a> {
     pub turn: &'a Turn,
     /// The transport that is tried first.
     pub transport: Transport,
+    /// The file by which it is said.
+    pub attached: Option<&'a Attached>,
+}
+
+impl Outgoing<'_> {
+    /// The digest of its content as every entry carries it.
+    fn words(&self) -> u64 {
+        self.attached.map_or_else(|| words(self.turn), |attached| digest(&attached.content))
+    }
 }
 
 /// Says something and returns when it was acknowledged: an attempt without an answer is repeated with the same key
@@ -151,13 +161,18 @@ pub async fn send_message(run: &Run, device: &Device, message: Outgoing<'_>) -> 
     run.pace.wait().await;
     let history = &run.history;
     let displayed = device.shared.view().logs.get(&message.conversation).map(super::client::view::Log::have);
-    let body = body(&message.key, message.turn, displayed);
+    let mut body = body(&message.key, message.turn, displayed);
+    if let Some(attached) = message.attached {
+        body["kind"] = "file".into();
+        body["content"] = json!({"attachment_id": attached.content["attachment_id"]});
+    }
+    let words = message.words();
     let sender = device.member();
     let mut cut = run.chance(run.faults / 2.0);
     let mut transport = if cut { Transport::Socket } else { message.transport };
     let mut backoff = Backoff::new(run.patience);
     let seq = loop {
-        history.invoke(message.tenant, sender, &message.key, Some(message.conversation), words(message.turn));
+        history.invoke(message.tenant, sender, &message.key, Some(message.conversation), words);
         match send(device, &message, &body, transport, std::mem::take(&mut cut)).await {
             Ok(seq) => {
                 if history.acknowledge(&message.key, message.conversation, seq)
@@ -181,7 +196,7 @@ pub async fn send_message(run: &Run, device: &Device, message: Outgoing<'_>) -> 
     };
     if run.chance(run.faults) {
         count(&history.counters.repeats);
-        history.invoke(message.tenant, sender, &message.key, Some(message.conversation), words(message.turn));
+        history.invoke(message.tenant, sender, &message.key, Some(message.conversation), words);
         match send(device, &message, &body, transport.other(), false).await {
             Ok(seq) => {
                 history.acknowledge(&message.key, message.conversation, seq);

@@ -219,7 +219,7 @@ impl Report {
         writeln!(
             out,
             "actions          {} edits, {} recalls, {} notes, {} marked unread, {} typing, {} delivered reports, {} \
-             identified, {} merged, {} ratings",
+             identified, {} merged, {} ratings, {} files",
             count("edits"),
             count("recalls"),
             count("notes"),
@@ -228,7 +228,8 @@ impl Report {
             count("delivered_reports"),
             count("identified"),
             count("merged"),
-            count("ratings")
+            count("ratings"),
+            count("files")
         )?;
         if let Some(routing) = &self.routing {
             self.print_routing(routing, out)?;

@@ -16,7 +16,7 @@ use super::history::{Action, Id, Key, count};
 use super::identify::{Identity, become_known};
 use super::member::Member;
 use super::play::{Outgoing, Run, Transport, body, send_message, words};
-use super::ratings;
+use super::{files, ratings};
 
 /// A visitor with its devices.
 #[derive(Debug)]
@@ -150,10 +150,13 @@ impl Visitor {
             // Most of what people write goes over the socket; now and then an application uses REST.
             let transport = if run.chance(0.9) { Transport::Socket } else { Transport::Rest };
             let key = run.key(number, index);
-            let message = Outgoing { tenant: self.tenant, conversation, key: key.clone(), turn, transport };
+            let attached = files::maybe_upload(run, &member, conversation, &key, turn).await?;
+            let attached = attached.as_ref();
+            let message =
+                Outgoing { tenant: self.tenant, conversation, key: key.clone(), turn, transport, attached };
             let seq = send_message(run, device, message).await?;
             run.maybe_cut(device);
-            actions::change(run, device, conversation, &key, seq).await?;
+            actions::change(run, device, (conversation, &key, seq), attached.is_none()).await?;
         }
         let last = run.key(number, dialogue.turns.len() - 1);
         self.see(run, conversation, &last).await?;

@@ -9,7 +9,9 @@
 
 pub mod attempts;
 mod common_passwords;
+pub mod file_links;
 pub mod hs256;
+pub mod marks;
 pub mod password;
 pub mod rating_links;
 pub mod refresh;
@@ -30,6 +32,7 @@ use crate::kernel::secret::{Secret, Vault};
 use crate::kernel::{Clock, Millis, Result, TenantId};
 use crate::settings::Settings;
 use attempts::Attempts;
+use file_links::FileLinkIssuer;
 use password::Passwords;
 use rating_links::RatingLinkIssuer;
 use refresh::RefreshTokenIssuer;
@@ -48,6 +51,7 @@ struct Inner {
     vault: Vault,
     refresh_tokens: RefreshTokenIssuer,
     rating_links: RatingLinkIssuer,
+    file_links: FileLinkIssuer,
     passwords: Passwords,
     attempts: Attempts,
     revocations: Revocations,
@@ -71,6 +75,7 @@ impl Auth {
                 vault: Vault::new(&secrets.master_key),
                 refresh_tokens: RefreshTokenIssuer::new(&secrets.master_key),
                 rating_links: RatingLinkIssuer::new(&secrets.master_key),
+                file_links: FileLinkIssuer::new(&secrets.master_key),
                 passwords: Passwords::new(settings.bcrypt_cost),
                 attempts: Attempts::default(),
                 revocations: Revocations::new(lifetime * 1_000),
@@ -112,6 +117,11 @@ impl Auth {
     /// Makes and reads the tokens of links to rate.
     pub fn rating_links(&self) -> &RatingLinkIssuer {
         &self.inner.rating_links
+    }
+
+    /// Makes and reads the tokens of links to files.
+    pub fn file_links(&self) -> &FileLinkIssuer {
+        &self.inner.file_links
     }
 
     /// Hashes and checks passwords.

@@ -3,17 +3,10 @@
 //! A token names its tenant, its conversation, the end that is rated, and its own end, under a mark that only this service
 //! can make. Nothing is stored: a token admits to one rating only, which is given once and changed for a day.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
-
-use super::hs256;
-use crate::kernel::secret::{Secret, same};
+use super::marks::Marks;
+use crate::kernel::secret::Secret;
 use crate::kernel::{ConversationId, Result, TenantId};
 
-const PREFIX: &str = "dwk_";
-/// Characters of the mark: 132 bits.
-const MARK_LENGTH: usize = 22;
 /// Longest token, in bytes: a prefix, four numbers of at most 19 digits with separators, and a mark.
 pub const RATING_TOKEN_MAX: usize = 128;
 
@@ -32,50 +25,29 @@ pub struct RatingLink {
 
 /// Makes tokens and reads them.
 pub struct RatingLinkIssuer {
-    key: [u8; 32],
+    marks: Marks,
 }
 
 impl RatingLinkIssuer {
     /// An issuer whose mark is derived from the master key.
     pub fn new(master: &Secret) -> Self {
-        let mut digest = Sha256::new();
-        digest.update(b"deskwire rating link v1\0");
-        digest.update(master.expose().as_bytes());
-        Self { key: digest.finalize().into() }
+        Self { marks: Marks::new(master, "deskwire rating link v1", "dwk_") }
     }
 
     /// The token of a link.
     pub fn issue(&self, link: &RatingLink) -> Result<Secret> {
         let RatingLink { tenant, conversation, close_seq, ends } = link;
-        let said = format!("{tenant}-{conversation}-{close_seq}-{ends}");
-        let mark = self.mark(&said)?;
-        Ok(Secret::new(format!("{PREFIX}{said}-{mark}")))
+        self.marks.issue(&format!("{tenant}-{conversation}-{close_seq}-{ends}"))
     }
 
     /// What a token is for; `None` when this service did not make it.
     pub fn read(&self, token: &str) -> Result<Option<RatingLink>> {
-        let Some((said, mark)) = token.strip_prefix(PREFIX).and_then(split_mark) else { return Ok(None) };
-        if !same(mark.as_bytes(), self.mark(said)?.as_bytes()) {
-            return Ok(None);
-        }
+        let Some(said) = self.marks.read(token)? else { return Ok(None) };
         let numbers: Vec<i64> = said.split('-').filter_map(|number| number.parse().ok()).collect();
         let [tenant, conversation, close_seq, ends] = numbers[..] else { return Ok(None) };
         let (tenant, conversation) = (TenantId(tenant), ConversationId(conversation));
         Ok(Some(RatingLink { tenant, conversation, close_seq, ends }))
     }
-
-    fn mark(&self, said: &str) -> Result<String> {
-        let mut mark = URL_SAFE_NO_PAD.encode(hs256::mac(&self.key, said.as_bytes())?);
-        mark.truncate(MARK_LENGTH);
-        Ok(mark)
-    }
-}
-
-/// The mark may hold separators itself, so that it is cut off by its length.
-fn split_mark(text: &str) -> Option<(&str, &str)> {
-    let at = text.len().checked_sub(MARK_LENGTH)?;
-    let (said, mark) = (text.get(..at)?, text.get(at..)?);
-    Some((said.strip_suffix('-')?, mark))
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ mod harness;
 mod absence;
 mod account_changes;
 mod assignee;
+mod attachments;
+mod attachments_uploads;
 mod attendance;
 mod auth;
 mod business_hours;

@@ -182,3 +182,47 @@ diesel::table! {
         business_hours_id -> BigInt,
     }
 }
+
+diesel::table! {
+    attachment (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        uploader_id -> BigInt,
+        name -> Text,
+        size -> BigInt,
+        state -> Text,
+        stored_file_id -> Nullable<BigInt>,
+        media_type -> Nullable<Text>,
+        width -> Nullable<BigInt>,
+        height -> Nullable<BigInt>,
+        has_thumbnail -> Bool,
+        conversation_id -> Nullable<BigInt>,
+        seq -> Nullable<BigInt>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        sweep_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    stored_file (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        state -> Text,
+        sha256 -> Nullable<Text>,
+        size -> BigInt,
+        media_type -> Nullable<Text>,
+        width -> Nullable<BigInt>,
+        height -> Nullable<BigInt>,
+        thumbnail_type -> Nullable<Text>,
+        created_at -> BigInt,
+        sweep_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    tenant_usage (tenant_id) {
+        tenant_id -> BigInt,
+        bytes -> BigInt,
+    }
+}

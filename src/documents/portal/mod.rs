@@ -67,6 +67,7 @@ pages! {
     "timers" "timers" "Reminders and endings" "Guides" None;
     "messages" "messages" "Message centre" "Guides" None;
     "message-rules" "message-rules" "Rules of messages" "Guides" None;
+    "attachments" "attachments" "Attachments" "Guides" None;
     "resuming" "resuming" "Resuming" "Guides" None;
     "proxies" "proxies" "Proxies and TLS" "Guides" None;
     "versioning" "versioning" "Changes and versions" "Guides" None;

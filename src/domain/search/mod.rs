@@ -15,6 +15,7 @@ pub use tokens::{Beginnings, Term, kind_term, sender_term, term, tokens};
 
 use serde::Deserialize;
 
+use super::attachment::AttachmentContent;
 use super::content::{CardContent, TextContent};
 use super::entry::EntryKind;
 use crate::text_enum;
@@ -26,6 +27,14 @@ text_enum! {
         Text = "text",
         /// Cards, by title and text.
         Card = "card",
+        /// Pictures, by the name of the file.
+        Image = "image",
+        /// Files, by their name.
+        File = "file",
+        /// Voice recordings, by the name of the file.
+        Voice = "voice",
+        /// Videos, by the name of the file.
+        Video = "video",
     }
 }
 
@@ -35,6 +44,10 @@ impl SearchedKind {
         match self {
             Self::Text => EntryKind::Text,
             Self::Card => EntryKind::Card,
+            Self::Image => EntryKind::Image,
+            Self::File => EntryKind::File,
+            Self::Voice => EntryKind::Voice,
+            Self::Video => EntryKind::Video,
         }
     }
 }
@@ -56,6 +69,9 @@ pub fn texts(kind: EntryKind, content: &str) -> Vec<(&'static str, String)> {
             texts.extend(content.text.map(|text| ("/text", text)));
             texts
         }),
+        kind if kind.has_attachment() => {
+            parsed(content, |content: AttachmentContent| vec![("/name", content.name)])
+        }
         _ => Vec::new(),
     }
 }

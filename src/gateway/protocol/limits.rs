@@ -87,7 +87,7 @@ pub fn silence_ms(settings: &Settings) -> u64 {
 /// The limits of a socket of this role under these settings.
 pub fn limits(settings: &Settings, role: Role) -> Vec<Limit> {
     let (rate, burst) = frame_rate(settings, role);
-    let rows: [(&str, &str, u64, &str); 20] = [
+    let rows: [(&str, &str, u64, &str); 22] = [
         (
             "frame",
             "bytes",
@@ -111,6 +111,18 @@ pub fn limits(settings: &Settings, role: Role) -> Vec<Limit> {
             "bytes of JSON",
             crate::domain::content::CUSTOM_MAX as u64,
             "The content of a custom message.",
+        ),
+        (
+            "attachment",
+            "bytes",
+            settings.files.attachment_limit as u64,
+            "The content of an attachment, which is uploaded over HTTP.",
+        ),
+        (
+            "picture",
+            "bytes",
+            settings.files.picture_limit as u64,
+            "The content of an attachment that is a picture.",
         ),
         (
             "frames_per_second",

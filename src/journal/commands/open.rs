@@ -55,6 +55,7 @@ impl JournalCommand for Open {
         wants.dockers.extend(self.group);
         wants.last_agents.insert(self.customer);
         wants.queue_length = true;
+        wants.attachments.extend(self.message.as_ref().and_then(|draft| draft.body.attachment_id()));
         if let (Some(draft), Some(sender)) = (&self.message, actor.member()) {
             wants.openings.insert((self.customer, sender, draft.client_msg_id.clone()));
         }
@@ -95,6 +96,9 @@ impl JournalCommand for Open {
         {
             return Err(Error::field("/message/reply_to_seq", "invalid", "there is nothing to reply to yet"));
         }
+        if let (Some(draft), None) = (&self.message, found) {
+            context.attachable(&draft.body).map_err(within_message)?;
+        }
         if let (Some(group), None) = (self.group, found) {
             context.require_group(group, "/group_id")?;
         }
@@ -109,13 +113,21 @@ impl JournalCommand for Open {
             let sent = context.send(LogRef::Log(conversation), draft, None);
             let sent = sent.map_err(|error| match error.code {
                 Code::NotAMember => error.with("conversation_id", conversation),
-                _ => error,
+                _ => within_message(error),
             })?;
             reply.entry = sent.entry;
             reply.duplicate = sent.duplicate;
         }
         Ok(reply)
     }
+}
+
+/// Says where in an opening the wrong fields of its message stand.
+fn within_message(mut error: Error) -> Error {
+    for field in &mut error.fields {
+        field.pointer.insert_str(0, "/message");
+    }
+    error
 }
 
 impl Open {

@@ -25,6 +25,7 @@ impl JournalCommand for Recall {
     fn wants(&self, _: &Principal, wants: &mut Wants) {
         wants.conversations.insert(self.conversation);
         wants.entries.insert((self.conversation, self.seq));
+        wants.recalled.insert((self.conversation, self.seq));
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
@@ -44,6 +45,7 @@ impl JournalCommand for Recall {
             context.require_window(&entry, |settings| settings.recall_window_seconds, "recalled")?;
         }
         let notice = context.append_notice(log, EntryKind::Recalled, &EmptyContent {}, Some(self.seq))?;
+        context.erase_attachment(&entry);
         let entry = context.rewrite(entry, notice.seq, "{}".to_owned(), true)?;
         Ok(Reply { entry: Some(Arc::new(entry)), ..Reply::about(log) })
     }

@@ -21,6 +21,7 @@ pub struct Send {
 impl JournalCommand for Send {
     fn wants(&self, actor: &Principal, wants: &mut Wants) {
         wants.conversations.insert(self.log.id());
+        wants.attachments.extend(self.draft.body.attachment_id());
         if let Some(sender) = actor.member() {
             wants.keys.insert((self.log, sender, self.draft.client_msg_id.clone()));
         }

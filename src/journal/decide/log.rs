@@ -18,6 +18,8 @@ use crate::kernel::{ConversationId, MemberId, Result};
 /// A message on its way into the log.
 pub(crate) struct NewMessage<'a> {
     pub(crate) body: &'a Body,
+    /// What the log holds of it: the body's content, or what is known of the attachment that it names.
+    pub(crate) content: String,
     pub(crate) client_msg_id: &'a str,
     pub(crate) reply_to_seq: Option<i64>,
 }
@@ -32,7 +34,7 @@ impl CommandContext<'_> {
         let entry = self.append(
             log,
             message.body.kind,
-            message.body.content.clone(),
+            message.content.clone(),
             message.reply_to_seq,
             Some(message),
         )?;

@@ -38,13 +38,20 @@ impl CommandContext<'_> {
         if draft.reply_to_seq.is_some_and(|seq| seq < 1 || seq > head) {
             return Err(Error::field("/reply_to_seq", "out_of_range", "there is no such entry in this log"));
         }
+        let carried = self.attachable(&draft.body)?;
         let log = if backstage { self.backstage(front)? } else { front };
         let words = NewMessage {
             body: &draft.body,
+            content: carried
+                .as_ref()
+                .map_or_else(|| draft.body.content.clone(), |(_, content)| content.clone()),
             client_msg_id: &draft.client_msg_id,
             reply_to_seq: draft.reply_to_seq,
         };
         let entry = self.append_message(log, &words)?;
+        if let Some((id, _)) = carried {
+            self.attach(id, log, entry.seq);
+        }
         self.note_own_position(front, backstage, entry.seq, read_seq)?;
         Ok(Reply { entry: Some(entry), ..Reply::about(log) })
     }

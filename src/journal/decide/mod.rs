@@ -7,6 +7,7 @@
 //! Invariant: a command that fails has changed nothing.
 
 mod access;
+mod attachment;
 mod capacity;
 mod docking;
 mod groups;

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::columns::{self, LogRow};
 use crate::db::AnyConnection;
-use crate::db::schema::{assignment, auth_session, group_follow, member, tenant};
+use crate::db::schema::{assignment, attachment, auth_session, group_follow, member, tenant};
 use crate::domain::conversation::ConversationRow;
 use crate::domain::group::GroupRow;
 use crate::domain::tenant::TenantStatus;
@@ -34,6 +34,7 @@ pub fn flush(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
     columns::reminders::insert(connection, &created(&set.reminders))?;
     columns::ratings::update(connection, &changed(&set.ratings))?;
     columns::ratings::insert(connection, &created(&set.ratings))?;
+    flush_attachments(connection, set)?;
     columns::offers::update(connection, &changed(&set.offers))?;
     columns::offers::insert(connection, &created(&set.offers))?;
     columns::notifications::update(connection, &changed(&set.notifications))?;
@@ -86,6 +87,22 @@ fn flush_follows(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()>
                 group_follow::tenant_id.eq(tenant),
                 group_follow::group_id.eq(group),
                 group_follow::member_id.eq(member),
+            ))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+fn flush_attachments(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
+    for Change { after, .. } in set.attachments.changed() {
+        diesel::update(attachment::table.find(after.id))
+            .set((
+                attachment::name.eq(&after.name),
+                attachment::state.eq(after.state),
+                attachment::conversation_id.eq(after.conversation_id),
+                attachment::seq.eq(after.seq),
+                attachment::updated_at.eq(after.updated_at),
+                attachment::sweep_at.eq(after.sweep_at),
             ))
             .execute(connection)?;
     }

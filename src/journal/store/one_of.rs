@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use crate::kernel::{ConversationId, GroupId, MemberId, TenantId};
+use crate::kernel::{AttachmentId, ConversationId, GroupId, MemberId, TenantId};
 
 /// What can stand in a bound list.
 pub(super) trait Listed {
@@ -22,7 +22,7 @@ macro_rules! listed_ids {
         }
     )+};
 }
-listed_ids!(TenantId, MemberId, ConversationId, GroupId);
+listed_ids!(TenantId, MemberId, ConversationId, GroupId, AttachmentId);
 
 impl Listed for String {
     fn write_json(&self, list: &mut String) {

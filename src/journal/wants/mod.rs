@@ -5,6 +5,8 @@
 //! Owns the order of the questions and what follows from what (a backstage log from its conversation, all the
 //! participants from a conversation). Invariant: nothing else is loaded than what follows from the wants.
 
+pub mod attachment_source;
+mod attachments;
 mod entries;
 mod groups;
 pub mod notification_source;
@@ -24,7 +26,9 @@ use super::command::{Command, LogRef};
 use super::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::domain::conversation::{ConversationStatus, MemberType, support_open_key};
 use crate::domain::entry::EntryRow;
-use crate::kernel::{ConversationId, GroupId, MemberId, MessageSendId, NotificationId, Result, TenantId};
+use crate::kernel::{
+    AttachmentId, ConversationId, GroupId, MemberId, MessageSendId, NotificationId, Result, TenantId,
+};
 pub use source::Source;
 
 /// Most conversations that one command moves, frees or closes; what is left is done when it is repeated.
@@ -126,6 +130,10 @@ pub struct Wants {
     pub needs: BTreeSet<ConversationId>,
     /// Customers whose last agent matters, where their tenant prefers it.
     pub last_agents: BTreeSet<MemberId>,
+    /// Attachments that messages may carry.
+    pub attachments: BTreeSet<AttachmentId>,
+    /// Messages whose attachments may be erased, by their place.
+    pub recalled: BTreeSet<(ConversationId, i64)>,
     /// Conversations that may be rated.
     pub rated: BTreeSet<ConversationId>,
     /// Conversations whose turns matter.
@@ -174,7 +182,8 @@ pub fn load(
     ratings::load(source, set, &wants)?;
     groups::load(source, set, &wants, commands)?;
     entries::load_participants(source, set)?;
-    entries::load(source, set, &wants)
+    entries::load(source, set, &wants)?;
+    attachments::load(source, set, &wants)
 }
 
 fn listed<T: Copy>(ids: &BTreeSet<T>) -> Vec<T> {

@@ -16,6 +16,7 @@ pub trait Source:
     + super::timer_source::TimerSource
     + super::notification_source::NotificationSource
     + super::rating_source::RatingSource
+    + super::attachment_source::AttachmentSource
 {
     /// The facts of these tenants; the rev is filled in by the caller, who locked it.
     fn tenants(&mut self, ids: &[TenantId]) -> Result<Vec<(TenantId, TenantFacts)>>;

@@ -24,7 +24,7 @@ use crate::harness::{TestApp, TestDatabase, block_on};
 use recorder::Recorder;
 
 /// Operations whose answer is a document, a text or a socket.
-const WITHOUT: [&str; 9] = [
+const WITHOUT: [&str; 10] = [
     "get_openapi",
     "get_asyncapi",
     "metrics",
@@ -34,6 +34,7 @@ const WITHOUT: [&str; 9] = [
     "get_message_binding_png",
     "show_unsubscribe",
     "unsubscribe",
+    "read_file",
 ];
 
 fn record() -> Value {

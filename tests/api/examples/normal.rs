@@ -56,6 +56,12 @@ impl Normal {
     }
 
     fn text(&mut self, name: &str, text: &str) -> String {
+        if name == "url" && text.starts_with("/api/v1/") {
+            return self.path(text);
+        }
+        if text.starts_with("dwf_") {
+            return "dwf_3765201203527680000-…".to_owned();
+        }
         // The token of a link to rate.
         if text.starts_with("dwk_") {
             return "dwk_3765201203527680000-…".to_owned();

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::normal::Normal;
-use crate::harness::{Client, Socket, TestApp};
+use crate::harness::{Answer, Client, Socket, TestApp};
 
 /// What was recorded so far.
 pub struct Recorder<'a> {
@@ -37,12 +37,34 @@ impl<'a> Recorder<'a> {
     /// Performs an operation, which must succeed, a second after what came before. The first call of an operation
     /// becomes its example. Gives the answer's body.
     pub async fn call(&mut self, operation: &str, by: &Client, line: &str, body: Option<Value>) -> Value {
+        self.perform(operation, by, line, body, None).await
+    }
+
+    /// [`Recorder::call`] with a content as the body, which the example leaves out.
+    pub async fn upload(&mut self, operation: &str, by: &Client, line: &str, content: Vec<u8>) -> Value {
+        self.perform(operation, by, line, None, Some(content)).await
+    }
+
+    async fn perform(
+        &mut self,
+        operation: &str,
+        by: &Client,
+        line: &str,
+        body: Option<Value>,
+        bytes: Option<Vec<u8>>,
+    ) -> Value {
         self.app.clock.advance(1_000);
         if let Some(desk) = &mut self.desk {
             desk.barrier().await;
         }
         let (method, path) = line.split_once(' ').unwrap();
-        let answer = by.call(method.parse::<Method>().unwrap(), path, body.clone()).await;
+        let request = by.request(method.parse::<Method>().unwrap(), path);
+        let request = match (&body, bytes) {
+            (Some(body), _) => request.json(body),
+            (None, Some(bytes)) => request.body(bytes),
+            (None, None) => request,
+        };
+        let answer = Answer::of(request).await;
         assert!((200..300).contains(&answer.status), "{operation}: {} {}", answer.status, answer.body);
         let path = match path.starts_with("http") {
             true => path.replacen(self.app.base(), "", 1),

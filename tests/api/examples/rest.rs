@@ -44,6 +44,7 @@ pub async fn play(recorder: &mut Recorder<'_>) -> People {
     queue(recorder, &nobody, &admin, &agent).await;
     recorder.call("list_tenant_entries", &admin, "GET /entries?limit=3&include=backstage", None).await;
     centre::play(recorder, &admin).await;
+    attachments(recorder, &visitor, &conversation).await;
     sessions(recorder, &nobody).await;
     for name in ["healthz", "readyz"] {
         let line = format!("GET {}/{name}", recorder.app.base());
@@ -276,6 +277,26 @@ async fn serve(
     recorder.call("rate_by_link", nobody, &format!("PUT {link}"), rating).await;
     recorder.call("reopen_conversation", agent, &format!("POST {path}/reopen"), None).await;
     recorder.call("claim_conversation", agent, &format!("POST {path}/claim"), None).await;
+}
+
+/// The visitor sends a picture.
+async fn attachments(recorder: &mut Recorder<'_>, visitor: &Client, id: &str) {
+    let picture = crate::attachments::png(320, 200, 40);
+    let file = json!({"name": "parcel.png", "size": picture.len()});
+    let made = recorder.call("create_attachment", visitor, "POST /attachments", Some(file)).await;
+    let path = format!("/attachments/{}", string(&made["attachment"]["id"]));
+    recorder.upload("upload_attachment", visitor, &format!("PUT {path}/content"), picture).await;
+    let message = json!({
+        "client_msg_id": "m-picture", "kind": "image",
+        "content": {"attachment_id": made["attachment"]["id"]},
+    });
+    visitor.post(&format!("/conversations/{id}/messages"), message).await.status(201);
+    recorder.call("get_attachment", visitor, &format!("GET {path}"), None).await;
+    recorder.call("get_attachment_url", visitor, &format!("GET {path}/url?variant=thumbnail"), None).await;
+    let file = json!({"name": "wrong.png", "size": 1_000});
+    let wrong = visitor.post("/attachments", file).await.status(201);
+    let wrong = string(&wrong["attachment"]["id"]);
+    recorder.call("delete_attachment", visitor, &format!("DELETE /attachments/{wrong}"), None).await;
 }
 
 /// Waiting conversations, offered to the agent by routing.

@@ -54,6 +54,9 @@ impl TestApp {
     /// A server on this database.
     pub async fn on(database: Arc<TestDatabase>, clock: Clock, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = settings(&database.url);
+        if database.kind().is_server() {
+            settings.files.files = Some(database.files());
+        }
         change(&mut settings);
         let app =
             actix_web::rt::task::spawn_blocking(move || App::open(settings, clock)).await.unwrap().unwrap();

@@ -27,6 +27,8 @@ pub struct TestDatabase {
     name: String,
     /// SQLite: where the file is.
     folder: Option<tempfile::TempDir>,
+    /// Servers: where contents of attachments are kept.
+    files: OnceLock<tempfile::TempDir>,
     /// Where the server is that holds it, unless it is the shared one.
     server: Option<Arc<Server>>,
 }
@@ -40,12 +42,26 @@ impl TestDatabase {
                 let file = folder.path().join("test.db");
                 std::fs::write(&file, sqlite_template()).unwrap();
                 let url = format!("sqlite:{}", file.display());
-                Self { kind, url, name: String::new(), folder: Some(folder), server: None }
+                Self {
+                    kind,
+                    url,
+                    name: String::new(),
+                    folder: Some(folder),
+                    files: OnceLock::new(),
+                    server: None,
+                }
             }
             DatabaseKind::Postgresql | DatabaseKind::Mysql => {
                 let server = servers::shared(kind).expect("the server's program is there");
                 let name = clone_template(server);
-                Self { kind, url: server.url(&name), name, folder: None, server: None }
+                Self {
+                    kind,
+                    url: server.url(&name),
+                    name,
+                    folder: None,
+                    files: OnceLock::new(),
+                    server: None,
+                }
             }
         }
     }
@@ -56,13 +72,27 @@ impl TestDatabase {
             DatabaseKind::Sqlite => {
                 let folder = tempfile::Builder::new().prefix("deskwire-test-").tempdir().unwrap();
                 let url = format!("sqlite:{}", folder.path().join("test.db").display());
-                Self { kind, url, name: String::new(), folder: Some(folder), server: None }
+                Self {
+                    kind,
+                    url,
+                    name: String::new(),
+                    folder: Some(folder),
+                    files: OnceLock::new(),
+                    server: None,
+                }
             }
             DatabaseKind::Postgresql | DatabaseKind::Mysql => {
                 let server = servers::shared(kind).expect("the server's program is there");
                 let name = next_name();
                 create(server, &name, None);
-                Self { kind, url: server.url(&name), name, folder: None, server: None }
+                Self {
+                    kind,
+                    url: server.url(&name),
+                    name,
+                    folder: None,
+                    files: OnceLock::new(),
+                    server: None,
+                }
             }
         }
     }
@@ -73,7 +103,14 @@ impl TestDatabase {
         create(server, &name, None);
         let url = server.url(&name);
         migrate::run_pending(&target(&url)).unwrap();
-        Self { kind: server.kind(), url, name, folder: None, server: Some(server.clone()) }
+        Self {
+            kind: server.kind(),
+            url,
+            name,
+            folder: None,
+            files: OnceLock::new(),
+            server: Some(server.clone()),
+        }
     }
 
     /// Which database.
@@ -89,6 +126,17 @@ impl TestDatabase {
     /// SQLite: the folder that holds the file and what stands beside it.
     pub fn folder(&self) -> Option<PathBuf> {
         self.folder.as_ref().map(|folder| folder.path().to_owned())
+    }
+
+    /// Where the processes on this database keep contents of attachments.
+    pub fn files(&self) -> PathBuf {
+        match &self.folder {
+            Some(folder) => folder.path().join("deskwire-files"),
+            None => {
+                let make = || tempfile::Builder::new().prefix("deskwire-files-").tempdir().unwrap();
+                self.files.get_or_init(make).path().to_owned()
+            }
+        }
     }
 
     /// A connection beside those of the service, for looking at what is stored.

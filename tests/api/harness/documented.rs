@@ -14,12 +14,15 @@ use serde_json::{Map, Value, json};
 
 /// Headers that belong to HTTP itself, or stand on every answer for browsers.
 const AMBIENT: &[&str] = &[
+    "accept-ranges",
     "access-control-allow-credentials",
     "access-control-allow-origin",
     "access-control-expose-headers",
     "cache-control",
     "connection",
+    "content-disposition",
     "content-length",
+    "content-range",
     "content-security-policy",
     "content-type",
     "date",
@@ -195,7 +198,9 @@ fn fault(exchange: &Exchange<'_>) -> Option<String> {
         None if body.is_null() => {}
         None => return Some("a body that is not declared".to_owned()),
         Some(contents) => {
-            let Some(content) = contents.get(media) else { return Some(format!("{media} is not declared")) };
+            // A content of any type is documented as such.
+            let content = contents.get(media).or_else(|| contents.get("*/*"));
+            let Some(content) = content else { return Some(format!("{media} is not declared")) };
             if let Some(fault) = OPENAPI.fault(&content["schema"], body) {
                 return Some(fault);
             }

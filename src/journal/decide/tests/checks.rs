@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::SECRET;
 use super::memory::Memory;
+use crate::domain::attachment::AttachmentRow;
 use crate::domain::conversation::{
     ConversationKind, ConversationRow, ConversationStatus, MemberType, ParticipantRow, Priority, queue_key,
 };
@@ -15,7 +16,7 @@ use crate::domain::rating::RatingRow;
 use crate::domain::timers::ReminderRow;
 use crate::journal::table::Table;
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
-use crate::kernel::{ConversationId, GroupId, MemberId, OfferId, RatingId, TenantId};
+use crate::kernel::{AttachmentId, ConversationId, GroupId, MemberId, OfferId, RatingId, TenantId};
 
 /// Everything that a command may change, in an order that can be compared.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +35,8 @@ pub(super) struct Picture {
     pub(super) offers: BTreeMap<OfferId, OfferRow>,
     pub(super) reminders: BTreeMap<ConversationId, ReminderRow>,
     pub(super) ratings: BTreeMap<RatingId, RatingRow>,
-    pub(super) marks: [usize; 28],
+    pub(super) attachments: BTreeMap<AttachmentId, AttachmentRow>,
+    pub(super) marks: [usize; 29],
 }
 
 /// What stands in the store and the batch under way together.
@@ -72,6 +74,7 @@ pub(super) fn picture(store: &Memory, set: &WorkingSet) -> Picture {
         offers: overlay(&store.offers, &set.offers),
         reminders: overlay(&store.reminders, &set.reminders),
         ratings: overlay(&store.ratings, &set.ratings),
+        attachments: overlay(&store.attachments, &set.attachments),
         marks: marks(set),
     }
 }
@@ -86,7 +89,7 @@ fn overlay<K: Ord + Clone, R: Clone + PartialEq>(
 }
 
 /// How much a batch is about to write.
-pub(super) fn marks(set: &WorkingSet) -> [usize; 28] {
+pub(super) fn marks(set: &WorkingSet) -> [usize; 29] {
     [
         set.entries.created().count(),
         set.entries.changed().count(),
@@ -116,6 +119,7 @@ pub(super) fn marks(set: &WorkingSet) -> [usize; 28] {
         set.reminders.changed().count(),
         set.ratings.created().count(),
         set.ratings.changed().count(),
+        set.attachments.changed().count(),
     ]
 }
 

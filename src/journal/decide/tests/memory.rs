@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{notifications, ratings, routing, timers};
+use super::{attachments, notifications, ratings, routing, timers};
+use crate::domain::attachment::AttachmentRow;
 use crate::domain::centre::notification::NotificationRow;
 use crate::domain::conversation::{
     AssignmentRow, ConversationRow, ConversationStatus, MemberType, ParticipantRow,
@@ -20,7 +21,8 @@ use crate::journal::follows::Loaded;
 use crate::journal::wants::{MessageKey, OpeningKey, Source, TRANSFERS_MS};
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::kernel::{
-    ConversationId, GroupId, MemberId, NotificationId, OfferId, RatingId, Result, SessionId, TenantId,
+    AttachmentId, ConversationId, GroupId, MemberId, NotificationId, OfferId, RatingId, Result, SessionId,
+    TenantId,
 };
 
 #[derive(Default)]
@@ -44,6 +46,7 @@ pub(super) struct Memory {
     pub(super) reminders: BTreeMap<ConversationId, ReminderRow>,
     pub(super) notifications: BTreeMap<NotificationId, NotificationRow>,
     pub(super) ratings: BTreeMap<RatingId, RatingRow>,
+    pub(super) attachments: BTreeMap<AttachmentId, AttachmentRow>,
 }
 
 fn key_of(row: &EntryRow) -> Option<MessageKey> {
@@ -61,6 +64,7 @@ impl Memory {
         timers::load_all(self, set);
         notifications::load_all(self, set);
         ratings::load_all(self, set);
+        attachments::load_all(self, set);
         for (id, facts) in &self.tenants {
             set.tenants.load(*id, facts.clone());
         }
@@ -149,6 +153,7 @@ impl Memory {
         self.needs.extend(set.needs.written().map(|row| (row.conversation_id, row.clone())));
         self.notifications.extend(set.notifications.written().map(|row| (row.id, row.clone())));
         self.ratings.extend(set.ratings.written().map(|row| (row.id, row.clone())));
+        self.attachments.extend(set.attachments.written().map(|row| (row.id, row.clone())));
         self.reminders.extend(set.reminders.written().map(|row| (row.conversation_id, row.clone())));
         self.offers.extend(set.offers.written().map(|row| (row.id, row.clone())));
         for ended in &set.ended_assignments {
@@ -167,7 +172,7 @@ impl Memory {
     }
 }
 
-fn pick<K: Ord + Copy, R: Clone>(rows: &BTreeMap<K, R>, keys: &[K]) -> Vec<R> {
+pub(super) fn pick<K: Ord + Copy, R: Clone>(rows: &BTreeMap<K, R>, keys: &[K]) -> Vec<R> {
     keys.iter().filter_map(|key| rows.get(key).cloned()).collect()
 }
 

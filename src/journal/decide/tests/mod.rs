@@ -4,6 +4,7 @@
 //! decided on a set that holds everything, and both must come to the same: so a forgotten want fails here.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod attachments;
 mod checks;
 mod checks_staff;
 mod late_looks;

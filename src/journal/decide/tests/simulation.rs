@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::attachments::{check_attachments, seed_attachments};
 use super::checks::{
     Held, Picture, check_capacity, check_logs, check_merged, check_moves, check_owners, check_presences,
     check_queue, marks, picture, serving, sync,
@@ -83,6 +84,7 @@ impl Simulation {
             store.sessions.insert(id, vec![SessionId(id.0)]);
             people.push(Actor { tenant, member: id, role, session: SessionId(id.0) });
         }
+        seed_attachments(&mut store);
         Self { store, set, people, sent: Vec::new(), holding: HashMap::new(), clients: HashMap::new() }
     }
 
@@ -160,7 +162,7 @@ impl Simulation {
         self.commit();
     }
 
-    fn picture(&self) -> Picture {
+    pub(super) fn picture(&self) -> Picture {
         picture(&self.store, &self.set)
     }
 
@@ -217,6 +219,7 @@ impl Simulation {
         self.check_assignments(&after);
         check_merged(&after);
         check_ratings(&before, &after);
+        check_attachments(&after);
         self.check_changes(&after);
     }
 

@@ -238,6 +238,7 @@ pub(super) enum Step {
         conversation: usize,
     },
     Rate(super::ratings::RateStep),
+    Attach(super::attachments::AttachStep),
     /// The batch ends: what was decided is stored.
     Commit,
     /// Time passes.
@@ -273,11 +274,8 @@ impl Simulation {
                 let conversation = self.conversation(conversation);
                 let backstage = self.row(conversation).is_some_and(|row| row.parent_id.is_some());
                 let words = if backstage { format!("{SECRET} edited") } else { format!("edited {text}") };
-                by(
-                    who,
-                    Edit { conversation, seq, body: Body::text(&words).unwrap(), base_edited_at: None }
-                        .into(),
-                )
+                let body = Body::text(&words).unwrap();
+                by(who, Edit { conversation, seq, body, base_edited_at: None }.into())
             }
             Step::Recall { who, conversation, seq } => {
                 by(who, Recall { conversation: self.conversation(conversation), seq }.into())

@@ -1,4 +1,4 @@
-//! What steps about groups and rooms of the staff mean, and those about ratings.
+//! What steps about groups and rooms of the staff mean, and those about ratings and attachments.
 
 use super::memory::Memory;
 use super::simulation::Simulation;
@@ -61,6 +61,7 @@ impl Simulation {
                 Some(Command::new(Principal::System(PEOPLE[one].0), command))
             }
             Step::Rate(step) => Some(self.rate(&step)),
+            Step::Attach(step) => Some(self.send_attachment(&step)),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::PEOPLE;
+use super::attachments::AttachStep;
 use super::ratings::RateStep;
 use super::step::Step;
 use crate::domain::presence::Sighting;
@@ -27,7 +28,10 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(who, key)| Step::Open { who, customer: who, key }),
         9 => (who.clone(), conversation.clone(), key.clone(), 0..3u8, reply, maybe)
             .prop_map(|(who, conversation, key, text, reply, read)| Step::Send { who, conversation, key, text, reply, read }),
-        2 => (who.clone(), conversation.clone(), key).prop_map(|(who, conversation, key)| Step::Note { who, conversation, key }),
+        2 => (who.clone(), conversation.clone(), key.clone()).prop_map(|(who, conversation, key)| Step::Note { who, conversation, key }),
+        4 => (who.clone(), conversation.clone(), 0..12usize, key).prop_map(|(who, conversation, attachment, key)| {
+            Step::Attach(AttachStep { who, conversation, attachment, key })
+        }),
         3 => (who.clone(), conversation.clone(), seq.clone(), 0..3u8)
             .prop_map(|(who, conversation, seq, text)| Step::Edit { who, conversation, seq, text }),
         3 => (who.clone(), conversation.clone(), seq.clone())

@@ -1,0 +1,3 @@
+DROP TABLE tenant_usage;
+DROP TABLE stored_file;
+DROP TABLE attachment;
