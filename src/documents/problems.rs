@@ -8,14 +8,14 @@ use serde_json::{Map, Value, json};
 
 use crate::kernel::Code;
 use crate::kernel::Code::{
-    AccountDisabled, AccountLocked, AgentAbsent, AgentFull, AlreadyAssigned, Busy, ConversationClosed,
-    CursorReset, Draining, Forbidden, GroupEmpty, IdempotencyConflict, InUse, Internal, InvalidCredentials,
-    InvalidParameter, InvalidTransition, LastAdmin, LastManager, LimitReached, MalformedJson,
-    MessageRecalled, NameTaken, NotAMember, NotAnswered, NotAssignee, NotFound, OfferEnded, OfferPending,
-    OpenConversationExists, OriginRefused, PayloadTooLarge, ProviderFailed, QueueClosed, QueueFull,
-    RateLimited, RatingEnded, ReopenExpired, RequestTimeout, SessionRevoked, StaleEdit, StorageUnavailable,
-    TenantBusy, TenantSuspended, TokenExpired, TokenInvalid, TransferLoop, Unauthenticated, Unready,
-    UnsupportedMediaType, ValidationFailed, VersionMismatch, WindowExpired,
+    AccountDisabled, AccountLocked, AgentAbsent, AgentFull, AlreadyAssigned, Banned, Busy,
+    ConversationClosed, CursorReset, Draining, Forbidden, GroupEmpty, IdempotencyConflict, InUse, Internal,
+    InvalidCredentials, InvalidParameter, InvalidTransition, LastAdmin, LastManager, LimitReached,
+    MalformedJson, MessageRecalled, NameTaken, NotAMember, NotAnswered, NotAssignee, NotFound, OfferEnded,
+    OfferPending, OpenConversationExists, OriginRefused, PayloadTooLarge, ProviderFailed, QueueClosed,
+    QueueFull, RateLimited, RatingEnded, ReopenExpired, RequestTimeout, SessionRevoked, StaleEdit,
+    StorageUnavailable, TenantBusy, TenantSuspended, TokenExpired, TokenInvalid, TransferLoop,
+    Unauthenticated, Unready, UnsupportedMediaType, ValidationFailed, VersionMismatch, WindowExpired,
 };
 
 /// The codes that this operation answers beside the shared ones; `None` for an operation without a line.
@@ -25,8 +25,8 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "readyz" => &[Busy, StorageUnavailable, Draining, Unready],
         "open_socket" => &[OriginRefused, RateLimited, Draining],
 
-        "login" => &[InvalidCredentials, AccountLocked, AccountDisabled, TenantSuspended],
-        "refresh_tokens" => &[TokenInvalid, SessionRevoked, AccountDisabled, TenantSuspended],
+        "login" => &[InvalidCredentials, AccountLocked, AccountDisabled, Banned, TenantSuspended],
+        "refresh_tokens" => &[TokenInvalid, SessionRevoked, AccountDisabled, Banned, TenantSuspended],
         "logout" | "list_sessions" | "revoke_sessions" => &[],
         "revoke_session" => &[NotFound],
         "change_password" => &[Forbidden, AccountLocked],
@@ -37,7 +37,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "update_tenant" | "list_identity_keys" => &[Forbidden],
         "create_identity_key" => &[Forbidden, NameTaken, LimitReached],
         "delete_identity_key" => &[Forbidden, NotFound],
-        "create_visitor" => &[NotFound, TenantSuspended],
+        "create_visitor" => &[NotFound, Banned, TenantSuspended],
         "identify_visitor" => &[Forbidden],
 
         "list_members" => &[Forbidden],
@@ -55,9 +55,9 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "get_conversation_rating" => &[NotFound],
         "rate_conversation" => &[Forbidden, NotFound, InvalidTransition, NotAnswered, RatingEnded],
         "create_rating_link" => &[Forbidden, NotFound, InvalidTransition, NotAnswered, RatingEnded],
-        "get_rating_link" => &[NotFound, RatingEnded, TenantSuspended],
+        "get_rating_link" => &[NotFound, RatingEnded, Banned, TenantSuspended],
         "rate_by_link" => {
-            &[NotFound, InvalidTransition, NotAnswered, RatingEnded, AccountDisabled, TenantSuspended]
+            &[NotFound, InvalidTransition, NotAnswered, RatingEnded, AccountDisabled, Banned, TenantSuspended]
         }
         "get_desk_status" => &[],
         "list_business_hours" => &[Forbidden],
@@ -66,6 +66,9 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         }
         "create_business_hours" => &[Forbidden, NameTaken, LimitReached],
         "update_business_hours" => &[Forbidden, NotFound, NameTaken],
+        "list_bans" => &[Forbidden],
+        "create_ban" => &[Forbidden, NameTaken, LimitReached],
+        "get_ban" | "update_ban" | "delete_ban" => &[Forbidden, NotFound],
         "list_canned_replies" => &[Forbidden],
         "search_messages" => &[NotFound],
         "search_members" => &[Forbidden],
@@ -229,7 +232,7 @@ fn codes(operation: &Value) -> Vec<Code> {
     }
     if is_secured(operation) {
         all.extend([Unauthenticated, TokenInvalid, TokenExpired, SessionRevoked]);
-        all.extend([AccountDisabled, TenantSuspended]);
+        all.extend([AccountDisabled, Banned, TenantSuspended]);
     }
     if operation["requestBody"].is_object() {
         all.extend([MalformedJson, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed]);

@@ -5,6 +5,7 @@
 //! module, and uses only `kernel` and `db` (column types and the schema).
 
 pub mod actor;
+pub mod ban;
 pub mod business_hours;
 pub mod canned_reply;
 pub mod centre;

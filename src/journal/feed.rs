@@ -154,6 +154,11 @@ pub enum Ephemeral {
         /// The places that changed.
         places: Arc<[PlaceInQueue]>,
     },
+    /// A tenant's bans meet others than before: sockets of customers may have to go.
+    Bans {
+        /// Whose.
+        tenant: TenantId,
+    },
     /// A device connected: its older socket must go.
     Replaced {
         /// Whose tenant.

@@ -227,6 +227,8 @@ id_types! {
     CannedReplyId;
     /// When a desk is open.
     BusinessHoursId;
+    /// Whom a tenant does not let in.
+    BanId;
 }
 
 #[cfg(test)]

@@ -19,8 +19,9 @@ pub mod url;
 pub use clock::{Clock, Millis};
 pub use error::{Code, Error, FieldError, Result};
 pub use id::{
-    AssignmentId, BusinessHoursId, CannedReplyId, ChannelAccountId, ConversationId, GroupId, IdGenerator,
-    IdentityKeyId, MemberId, MessageBindingId, MessageDigestId, MessageEventId, MessageIdentityId,
-    MessageReceiptId, MessageRecipientId, MessageRuleId, MessageSendId, MessageTemplateId, NotificationId,
-    OfferId, OptOutId, PersonId, PresenceChangeId, RatingId, SessionId, SuppressionId, TenantId, TransferId,
+    AssignmentId, BanId, BusinessHoursId, CannedReplyId, ChannelAccountId, ConversationId, GroupId,
+    IdGenerator, IdentityKeyId, MemberId, MessageBindingId, MessageDigestId, MessageEventId,
+    MessageIdentityId, MessageReceiptId, MessageRecipientId, MessageRuleId, MessageSendId, MessageTemplateId,
+    NotificationId, OfferId, OptOutId, PersonId, PresenceChangeId, RatingId, SessionId, SuppressionId,
+    TenantId, TransferId,
 };

@@ -9,7 +9,7 @@
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::actor::Actor;
+use crate::domain::actor::{Actor, DeviceMark, Origin};
 use crate::domain::member::Role;
 use crate::kernel::secret::Secret;
 use crate::kernel::{Code, Error, MemberId, Millis, Result, SessionId, TenantId};
@@ -21,6 +21,9 @@ struct Claims {
     tid: TenantId,
     sid: SessionId,
     role: Role,
+    /// The mark of the session's device; customers only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dev: Option<String>,
     iat: i64,
     exp: i64,
     #[serde(default, skip_serializing)]
@@ -79,6 +82,7 @@ impl Keys {
             tid: actor.tenant,
             sid: actor.session,
             role: actor.role,
+            dev: actor.origin.device.filter(|_| !actor.role.is_staff()).map(DeviceMark::text),
             iat: issued,
             exp: expires,
             nbf: None,
@@ -115,7 +119,16 @@ impl Keys {
             return Err(Error::new(Code::TokenExpired, Code::TokenExpired.meaning()));
         }
         Ok(Verified {
-            actor: Actor { tenant: claims.tid, member: claims.sub, role: claims.role, session: claims.sid },
+            actor: Actor {
+                tenant: claims.tid,
+                member: claims.sub,
+                role: claims.role,
+                session: claims.sid,
+                origin: Origin {
+                    device: claims.dev.as_deref().and_then(DeviceMark::parse),
+                    ..Origin::default()
+                },
+            },
             issued_at: Millis(claims.iat.saturating_mul(1_000)),
             expires_at,
         })
@@ -164,7 +177,13 @@ mod tests {
     }
 
     fn actor() -> Actor {
-        Actor { tenant: TenantId(1), member: MemberId(2), role: Role::Agent, session: SessionId(3) }
+        Actor {
+            tenant: TenantId(1),
+            member: MemberId(2),
+            role: Role::Agent,
+            session: SessionId(3),
+            origin: Origin::default(),
+        }
     }
 
     fn code<T>(result: Result<T>) -> Option<Code> {

@@ -16,6 +16,8 @@ mod account_changes;
 mod assignee;
 mod attendance;
 mod auth;
+mod bans;
+mod bans_enforced;
 mod business_hours;
 mod canaries;
 mod canned_replies;
