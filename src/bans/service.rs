@@ -177,7 +177,7 @@ async fn take_in(app: &App, actor: Actor, id: BanId, what: &str) {
     if let Err(error) = app.auth.catch_up_bans(&app.db).await {
         log::warn!(target: "deskwire::auth", "a ban will take a moment longer: {error}");
     }
-    app.feed.ephemeral(Ephemeral::Bans { tenant: actor.tenant });
+    app.feed.ephemeral(Ephemeral::Bans(actor.tenant));
     log::info!(
         target: "deskwire::auth",
         "ban {id} of tenant {}: {what}, by member {}", actor.tenant, actor.member,

@@ -213,7 +213,7 @@ impl Hub {
                 let Some(tenant) = tenants.get(tenant) else { return };
                 places::tell(tenant, changed);
             }
-            Ephemeral::Bans { tenant } => {
+            Ephemeral::Bans(tenant) => {
                 let Some(tenant) = tenants.get(tenant) else { return };
                 tenant.members.values().flatten().for_each(|socket| {
                     access::bar(socket);

@@ -43,12 +43,15 @@ impl BanList {
         known.get(&tenant).is_some_and(|known| known.set.bars(member, origin, now))
     }
 
+    fn known_at(&self, tenant: TenantId, version: i64) -> Option<Arc<BanSet>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&tenant).filter(|known| known.version == version).map(|known| known.set.clone())
+    }
+
     /// The tenant's bans at this version, loaded when the list has another one.
     pub fn at(&self, connection: &mut AnyConnection, tenant: TenantId, version: i64) -> Result<Arc<BanSet>> {
-        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&tenant)
-            && known.version == version
-        {
-            return Ok(known.set.clone());
+        if let Some(set) = self.known_at(tenant, version) {
+            return Ok(set);
         }
         let set = Arc::new(load(connection, tenant)?);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -109,16 +112,23 @@ pub fn moved(connection: &mut AnyConnection, tenant_id: TenantId) -> Result<()> 
     Ok(())
 }
 
-/// Whether an e-mail address (in its stored form) is banned at this time, unix milliseconds.
-pub fn has_email(connection: &mut AnyConnection, tenant_id: TenantId, email: &str, now: i64) -> Result<bool> {
-    let row: Option<BanRow> = ban::table
+/// Whether a customer is banned at this time (unix milliseconds) by its account or its e-mail address (in its stored form),
+/// by the store itself; for who is about to become somebody else.
+pub fn names(
+    connection: &mut AnyConnection,
+    tenant_id: TenantId,
+    customer: MemberId,
+    email: &str,
+    now: i64,
+) -> Result<bool> {
+    let by_account = ban::kind.eq(BanKind::Member).and(ban::value.eq(customer.to_string()));
+    let by_email = ban::kind.eq(BanKind::Email).and(ban::value.eq(email));
+    let rows: Vec<BanRow> = ban::table
         .filter(ban::tenant_id.eq(tenant_id))
-        .filter(ban::kind.eq(BanKind::Email))
-        .filter(ban::value.eq(email))
+        .filter(by_account.or(by_email))
         .select(BanRow::as_select())
-        .first(connection)
-        .optional()?;
-    Ok(row.is_some_and(|row| row.holds(now)))
+        .load(connection)?;
+    Ok(rows.iter().any(|row| row.holds(now)))
 }
 
 /// A member's e-mail address is about to change from one of these to the other, or to be there at all: when a ban names

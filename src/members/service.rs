@@ -120,9 +120,9 @@ pub async fn update_own(app: &App, actor: Actor, patch: Patch) -> Result<MemberR
                 store::find(connection, actor.tenant, actor.member)?.ok_or_else(Error::not_found)?;
             let change = claimed(change.clone(), &present)?;
             if let Some(email) = change.email.as_ref().filter(|_| !actor.role.is_staff())
-                && bans::has_email(connection, actor.tenant, email, now)?
+                && bans::names(connection, actor.tenant, actor.member, email, now)?
             {
-                return Err(Error::new(Code::Banned, "this e-mail address is banned"));
+                return Err(Error::new(Code::Banned, Code::Banned.meaning()));
             }
             match store::change(connection, actor.tenant, actor.member, &change)? {
                 true => store::find(connection, actor.tenant, actor.member)?.ok_or_else(Error::not_found),

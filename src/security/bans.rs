@@ -32,7 +32,7 @@ pub async fn follow(auth: Auth, db: Db, feed: Feed, shutdown: CancellationToken)
             Ok(versions) => {
                 for (tenant, version) in &versions {
                     if told.get(tenant) != Some(version) {
-                        feed.ephemeral(Ephemeral::Bans { tenant: *tenant });
+                        feed.ephemeral(Ephemeral::Bans(*tenant));
                     }
                 }
                 told = versions;

@@ -93,9 +93,8 @@ pub async fn identify(app: &App, actor: Actor, token: Secret, client: &ClientInf
     }
     let now = app.clock.now();
     let decide_once = || {
-        let (identity, fresh, auth) = (identity.clone(), fresh.clone(), app.auth.clone());
-        let bars = move |known: &MemberRow| auth.admit(actor.tenant, Some(known.id), &actor.origin).is_err();
-        app.db.write(move |connection| decide(connection, actor, &identity, &fresh, &bars, now))
+        let (identity, fresh) = (identity.clone(), fresh.clone());
+        app.db.write(move |connection| decide(connection, actor, &identity, &fresh, now))
     };
     let outcome = match decide_once().await {
         // Another device identified as the same customer in this very moment: now it is known.
@@ -142,14 +141,12 @@ fn decide(
     actor: Actor,
     identity: &Identity,
     fresh: &MemberRow,
-    bars: impl Fn(&MemberRow) -> bool,
     now: Millis,
 ) -> Result<Outcome> {
     let me = members::find(connection, actor.tenant, actor.member)?.ok_or_else(Error::not_found)?;
     store::use_token(connection, &me, identity, now)?;
-    if let Some(email) = &identity.email
-        && bans::has_email(connection, actor.tenant, email, now.0)?
-    {
+    let email = identity.email.as_deref().unwrap_or_default();
+    if bans::names(connection, actor.tenant, me.id, email, now.0)? {
         return Err(banned());
     }
     let anonymous = me.external_id.is_none() && me.login_name.is_none();
@@ -160,7 +157,7 @@ fn decide(
                 return Err(Error::new(Code::Forbidden, "this identity belongs to the staff"));
             }
             sessions::admit(&known, TenantStatus::Active, now)?;
-            if bars(&known) {
+            if bans::names(connection, actor.tenant, known.id, &known.email, now.0)? {
                 return Err(banned());
             }
             members::change(connection, actor.tenant, known.id, &profile(identity, now))?;
