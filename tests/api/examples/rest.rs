@@ -108,7 +108,9 @@ async fn accounts(recorder: &mut Recorder<'_>, admin: &Client, agent: &str) {
 
 /// Groups, and who is in them.
 async fn bans(recorder: &mut Recorder<'_>, admin: &Client) {
-    let ban = json!({"kind": "cidr", "value": "198.51.100.0/24", "reason": "Spam from there", "expires_at": "2100-01-01T00:00:00Z"});
+    let week = recorder.app.clock.now().plus(7 * 86_400_000);
+    let ban =
+        json!({"kind": "cidr", "value": "198.51.100.0/24", "reason": "Spam from there", "expires_at": week});
     let ban = recorder.call("create_ban", admin, "POST /bans", Some(ban)).await;
     let ban = format!("/bans/{}", string(&ban["id"]));
     recorder.call("get_ban", admin, &format!("GET {ban}"), None).await;
