@@ -201,6 +201,18 @@ mod tests {
     }
 
     #[test]
+    fn a_token_names_the_device_of_a_customer_only() -> Result<()> {
+        let keys = Keys::new(&[key("one", "a")], 900);
+        let device = DeviceMark::of("phone");
+        for (role, named) in [(Role::Customer, device), (Role::Agent, None)] {
+            let actor = Actor { role, origin: Origin { device, ..Origin::default() }, ..actor() };
+            let (token, _) = keys.sign(&actor, NOW, None)?;
+            assert_eq!(keys.verify(token.expose(), NOW)?.actor.origin.device, named);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_token_ends_with_the_account() -> Result<()> {
         let keys = Keys::new(&[key("one", "a")], 900);
         let (_, expires_at) = keys.sign(&actor(), NOW, Some(NOW.plus(5_000)))?;
@@ -234,6 +246,7 @@ mod tests {
             tid: TenantId(1),
             sid: SessionId(3),
             role: Role::Admin,
+            dev: None,
             iat: NOW.0 / 1_000,
             exp: NOW.0 / 1_000 + 60,
             nbf: None,
