@@ -87,6 +87,7 @@ impl App {
             ids.clone(),
             clock.clone(),
             feed.clone(),
+            auth.bans().clone(),
             usize::from(settings.database.lanes),
         )?;
         let metrics = Metrics::new()?;
@@ -119,7 +120,7 @@ impl App {
     }
 
     /// Starts what runs beside the requests: the tail of other processes' commits, the repair of what readers missed,
-    /// the revocations, who of the staff is connected, routing, what follows groups and silence, the renewal of the node
+    /// the revocations and bans, who of the staff is connected, routing, what follows groups and silence, the renewal of the node
     /// number and cleaning. Ends by `shutdown`. Must be called on a tokio runtime.
     pub fn spawn_tasks(self: &Arc<Self>) {
         let (db, feed, shutdown) = (self.db.clone(), self.feed.clone(), self.tasks.shutdown().clone());
@@ -129,6 +130,11 @@ impl App {
         let shutdown = self.tasks.shutdown().clone();
         self.tasks.spawn("revocations", move || {
             crate::security::revocation::follow(auth.clone(), db.clone(), feed.clone(), shutdown.clone())
+        });
+        let (auth, db, feed) = (self.auth.clone(), self.db.clone(), self.feed.clone());
+        let shutdown = self.tasks.shutdown().clone();
+        self.tasks.spawn("bans", move || {
+            crate::security::bans::follow(auth.clone(), db.clone(), feed.clone(), shutdown.clone())
         });
         let (db, feed, shutdown) = (self.db.clone(), self.feed.clone(), self.tasks.shutdown().clone());
         let repairs = self.metrics.repairs.clone();

@@ -91,7 +91,7 @@ impl Connections {
         };
         let permit = |key| {
             shared.open.fetch_add(1, Ordering::SeqCst);
-            ConnectionPermit { connections: self.clone(), key }
+            ConnectionPermit { connections: self.clone(), key, client: address }
         };
         if counted {
             return Admission::Place(permit(Some(key)));
@@ -164,6 +164,7 @@ pub struct ConnectionPermit {
     connections: Connections,
     /// Whose it is; none for a place to be refused in.
     key: Option<AddressBlock>,
+    client: IpAddr,
 }
 
 impl Drop for ConnectionPermit {
@@ -192,6 +193,11 @@ impl ConnectionPermit {
     /// The network that the socket comes from; none for one that is being refused.
     pub fn address(&self) -> Option<AddressBlock> {
         self.key
+    }
+
+    /// The address that the socket comes from.
+    pub fn client(&self) -> IpAddr {
+        self.client
     }
 }
 

@@ -37,6 +37,7 @@
 //! | | [`presence`] | what the staff say that they are, whether they are connected, how many conversations they serve, and the history of it |
 //! | | [`groups`] | standing groups of the staff and who is in them; whose conversations a member sees |
 //! | | [`business_hours`] | when the desk and its groups are open |
+//! | | [`bans`] | which customers are not let in any more; who is banned stands in memory ([`journal::bans`], [`security::bans`]) |
 //! | | [`canned_replies`] | texts that the staff have ready |
 //! | | [`ratings`] | what customers say of how they were served |
 //! | | [`rooms`] | what the staff say among themselves, apart from any customer |
@@ -147,6 +148,7 @@ pub mod presence;
 
 pub mod groups;
 
+pub mod bans;
 pub mod business_hours;
 pub mod canned_replies;
 

@@ -252,11 +252,18 @@ fn make_room(counters: &mut HashMap<Key, i64>, now: i64) {
 mod tests {
     use super::*;
 
+    use crate::domain::actor::Origin;
     use crate::domain::member::Role;
     use crate::kernel::SessionId;
 
     fn actor(member: i64, role: Role) -> Actor {
-        Actor { tenant: TenantId(1), member: MemberId(member), session: SessionId(1), role }
+        Actor {
+            tenant: TenantId(1),
+            member: MemberId(member),
+            session: SessionId(1),
+            role,
+            origin: Origin::default(),
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         crate::rooms::routes(config);
         crate::conversations::routes(config);
         crate::business_hours::routes(config);
+        crate::bans::routes(config);
         crate::canned_replies::routes(config);
         crate::ratings::routes(config);
         crate::search::routes(config);

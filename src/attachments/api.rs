@@ -274,10 +274,11 @@ pub async fn read_file(
     request: HttpRequest,
     token: web::Path<String>,
 ) -> Result<HttpResponse> {
-    let followed = service::follow(&app, &token).await;
+    let address = client_ip(&request, &app.settings);
+    let followed = service::follow(&app, &token, address).await;
     if followed.is_err() {
         // Who guesses is counted as everybody without a token; whoever has a link is not.
-        app.limiter.check(Key::address(client_ip(&request, &app.settings)))?;
+        app.limiter.check(Key::address(address))?;
     }
     let (attachment, file, thumbnail) = followed?;
     let folder = app.files.folder()?;

@@ -1,5 +1,7 @@
 //! What can be done with attachments. The content comes in through [`super::upload`].
 
+use std::net::IpAddr;
+
 use super::upload::quota;
 use super::{store, upload};
 use crate::app::App;
@@ -99,9 +101,10 @@ pub async fn link(app: &App, actor: Actor, id: AttachmentId, thumbnail: bool) ->
 
 /// What a link leads to: the attachment and its file, or with `true` the thumbnail of the file. Errors: `not_found` for a link
 /// that this service did not make or that leads to nothing any more, `token_expired`, `session_revoked`, `account_disabled`,
-/// `tenant_suspended`.
-pub async fn follow(app: &App, token: &str) -> Result<(AttachmentRow, StoredFileRow, bool)> {
-    let link = app.auth.file_links().read(token)?.ok_or_else(Error::not_found)?;
+/// `tenant_suspended`, `banned`.
+pub async fn follow(app: &App, token: &str, address: IpAddr) -> Result<(AttachmentRow, StoredFileRow, bool)> {
+    let mut link = app.auth.file_links().read(token)?.ok_or_else(Error::not_found)?;
+    link.actor.origin.address = Some(address);
     if link.ends <= app.clock.now().0 {
         return Err(Error::new(Code::TokenExpired, "the link has expired: ask for another one"));
     }

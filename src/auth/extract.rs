@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::domain::actor::Actor;
 use crate::domain::member::Role;
 use crate::http::authorization::bearer;
+use crate::http::client_ip;
 use crate::kernel::secret::{Secret, same};
 use crate::kernel::{Code, Error, Result};
 use crate::security::tokens::Verified;
@@ -50,7 +51,7 @@ fn verify(request: &HttpRequest) -> Result<Verified> {
     let app = request
         .app_data::<web::Data<App>>()
         .ok_or_else(|| Error::internal("the server was built without its App"))?;
-    app.auth.verify(bearer(request)?)
+    app.auth.verify(bearer(request)?, Some(client_ip(request, &app.settings)))
 }
 
 /// Whether the request carries this bearer key; compared in constant time.

@@ -30,7 +30,7 @@ pub struct Credentials {
 }
 
 /// Signs in. Errors: `invalid_credentials` for whatever does not fit; only who knows the password is told
-/// `account_disabled` or `tenant_suspended`, and `account_locked` only on a device or from an address that the
+/// `account_disabled`, `tenant_suspended` or `banned`, and `account_locked` only on a device or from an address that the
 /// account knows.
 pub async fn login(app: &App, given: Credentials, client: &ClientInfo) -> Result<Tokens> {
     check_device(given.device.as_deref())?;
@@ -60,7 +60,10 @@ pub async fn login(app: &App, given: Credentials, client: &ClientInfo) -> Result
     judge(app, attempt, &Guess { who, hash: hash.as_deref(), fits, locked, door }, wrong)?;
 
     let Account { mut member, tenant_status, .. } = account.ok_or_else(wrong)?;
-    if let Err(error) = sessions::admit(&member, tenant_status, now) {
+    let device = given.device.as_deref().unwrap_or_default();
+    let admitted = sessions::admit(&member, tenant_status, now)
+        .and_then(|()| sessions::admit_customer(&app.auth, &member, client, device));
+    if let Err(error) = admitted {
         log::info!(
             target: "deskwire::auth",
             "sign-in refused: member {} of tenant {}, address {address}, {}", member.id, member.tenant_id, error.code.name(),

@@ -7,8 +7,7 @@ use std::net::IpAddr;
 
 use super::store::{self, SessionRow, Use};
 use crate::app::App;
-use crate::domain::actor::Actor;
-use crate::domain::actor::Principal;
+use crate::domain::actor::{Actor, DeviceMark, Origin, Principal};
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::tenant::TenantStatus;
 use crate::http::page::{Page, PageQuery};
@@ -17,6 +16,7 @@ use crate::journal::{Action, Command, Reply};
 use crate::kernel::secret::Secret;
 use crate::kernel::{Code, Error, Millis, Result, SessionId, TenantId};
 use crate::members::store::MemberRow;
+use crate::security::Auth;
 use crate::security::refresh::Presented;
 
 /// Live sessions that one member may have.
@@ -31,6 +31,13 @@ pub struct ClientInfo {
     pub address: IpAddr,
     /// Its `User-Agent`, cut to 300 characters.
     pub user_agent: String,
+}
+
+impl ClientInfo {
+    /// Where the client comes from, with a device of this name; it may be empty.
+    pub fn origin(&self, device: &str) -> Origin {
+        Origin { address: Some(self.address), device: DeviceMark::of(device), socket_device: None }
+    }
 }
 
 impl FromRequest for ClientInfo {
@@ -144,17 +151,18 @@ pub async fn keep(app: &App, session: NewSession, member: MemberRow, beginning: 
 /// The tokens of a session that was kept.
 pub fn tokens(app: &App, session: NewSession, member: MemberRow) -> Result<Tokens> {
     let ends = Millis(session.row.expires_at);
-    hand_out(app, session.row.id, session.refresh_token, ends, member)
+    hand_out(app, (session.row.id, &session.row.device), session.refresh_token, ends, member)
 }
 
 fn hand_out(
     app: &App,
-    session: SessionId,
+    (session, device): (SessionId, &str),
     refresh_token: Secret,
     refresh_expires_at: Millis,
     member: MemberRow,
 ) -> Result<Tokens> {
-    let actor = member.actor(session);
+    let mut actor = member.actor(session);
+    actor.origin.device = DeviceMark::of(device);
     let (access_token, access_expires_at) = app.auth.sign(&actor, member.expires_at.map(Millis))?;
     Ok(Tokens { access_token, access_expires_at, refresh_token, refresh_expires_at, member })
 }
@@ -179,25 +187,41 @@ pub fn admit(member: &MemberRow, tenant: TenantStatus, now: Millis) -> Result<()
     Ok(())
 }
 
+/// Fails with `banned` for a customer who is, by what it is or by where it comes from. In memory.
+pub fn admit_customer(auth: &Auth, member: &MemberRow, client: &ClientInfo, device: &str) -> Result<()> {
+    match member.role.is_staff() {
+        true => Ok(()),
+        false => auth.admit(member.tenant_id, Some(member.id), &client.origin(device)),
+    }
+}
+
 enum Renewal {
     Renewed(Box<SessionRow>, Box<MemberRow>),
     Stolen(Actor),
 }
 
 /// Renews a session for its refresh token. Errors: `token_invalid` for what was never issued, `session_revoked`,
-/// `account_disabled`, `tenant_suspended`.
+/// `account_disabled`, `tenant_suspended`, `banned`.
 pub async fn refresh(app: &App, token: &Secret, client: &ClientInfo) -> Result<Tokens> {
     let invalid = || Error::new(Code::TokenInvalid, Code::TokenInvalid.meaning());
     let presented = app.auth.refresh_tokens().read(token.expose())?.ok_or_else(invalid)?;
     let session = presented.session;
     let (successor, hash) = app.auth.refresh_tokens().issue(session)?;
     let now = app.clock.now();
-    let ip = client.address.to_string();
     let days = (app.settings.staff_session_days, app.settings.visitor_session_days);
-    let renewal =
-        app.db.write(move |connection| renew(connection, &presented, &hash, &ip, now, days)).await?;
+    let (auth, from) = (app.auth.clone(), client.clone());
+    let renewal = app
+        .db
+        .write(move |connection| {
+            let admit =
+                |row: &SessionRow, member: &MemberRow| admit_customer(&auth, member, &from, &row.device);
+            renew(connection, &presented, &hash, (&from, &admit), now, days)
+        })
+        .await?;
     match renewal {
-        Renewal::Renewed(row, member) => hand_out(app, session, successor, Millis(row.expires_at), *member),
+        Renewal::Renewed(row, member) => {
+            hand_out(app, (session, &row.device), successor, Millis(row.expires_at), *member)
+        }
         Renewal::Stolen(actor) => {
             log::warn!(
                 target: "deskwire::auth",
@@ -211,11 +235,14 @@ pub async fn refresh(app: &App, token: &Secret, client: &ClientInfo) -> Result<T
     }
 }
 
+/// Whether the customer with this session may come in.
+type Admit<'a> = &'a dyn Fn(&SessionRow, &MemberRow) -> Result<()>;
+
 fn renew(
     connection: &mut crate::db::AnyConnection,
     presented: &Presented,
     successor: &str,
-    ip: &str,
+    (client, admit_from): (&ClientInfo, Admit<'_>),
     now: Millis,
     (staff_days, visitor_days): (i64, i64),
 ) -> Result<Renewal> {
@@ -235,8 +262,9 @@ fn renew(
     if row.revoked_at.is_some() || row.expires_at <= now.0 {
         return Err(revoked());
     }
+    admit_from(&row, &member)?;
     let days = if member.role.is_staff() { staff_days } else { visitor_days };
-    let used = Use { ip: ip.to_owned(), at: now, expires_at: now.plus(days * DAY_MS) };
+    let used = Use { ip: client.address.to_string(), at: now, expires_at: now.plus(days * DAY_MS) };
     if !store::renew(connection, &row, &family, &used)? {
         return Err(revoked());
     }
@@ -250,19 +278,19 @@ pub async fn extend(app: &App, actor: Actor, client: &ClientInfo) -> Result<Toke
     let now = app.clock.now();
     let expires_at = lives_until(app, actor.role, now);
     let used = Use { ip: client.address.to_string(), at: now, expires_at };
-    let member = app
+    let (member, device) = app
         .db
         .write(move |connection| {
             store::hold(connection, actor.session)?;
             let found = store::find(connection, actor.session)?;
             let (row, member, _) = found.filter(|(row, ..)| row.revoked_at.is_none()).ok_or_else(revoked)?;
             match store::renew(connection, &row, &row.family().sibling(hash.clone()), &used)? {
-                true => Ok(member),
+                true => Ok((member, row.device)),
                 false => Err(revoked()),
             }
         })
         .await?;
-    hand_out(app, actor.session, token, expires_at, member)
+    hand_out(app, (actor.session, &device), token, expires_at, member)
 }
 
 fn revoked() -> Error {

@@ -60,6 +60,7 @@ diesel::table! {
         rev -> BigInt,
         created_at -> BigInt,
         updated_at -> BigInt,
+        bans_version -> BigInt,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::centre::accounts::check::{LIMIT_COUNT_MAX, LIMIT_SECONDS_MAX};
 use crate::centre::retries::api::{CURSOR_MAX, LIMIT_MAX as RETRIES_MAX, STATES_MAX};
 use crate::conversations::service::{NOTE_MAX, SUBJECT_MAX, TAG_MAX, TAGS_MAX};
 use crate::domain::attachment::{ATTACHMENT_LIMIT_MAX, DURATION_MAX, FILE_NAME_MAX};
+use crate::domain::ban::{BAN_REASON_MAX, BAN_VALUE_MAX};
 use crate::domain::business_hours::{EXCEPTIONS_MAX, HOURS_NAME_MAX, INTERVALS_MAX};
 use crate::domain::canned_reply::{CANNED_TEXT_MAX, SHORTCUT_MAX, TITLE_MAX as CANNED_TITLE_MAX};
 use crate::domain::centre::account::{
@@ -220,6 +221,8 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         }
         ("ExceptionalHours", "name") => text(0, HOURS_NAME_MAX),
         ("ExceptionalHours", "intervals") => list(INTERVALS_MAX, Value::Null),
+        ("CreateBan", "value") => text(1, BAN_VALUE_MAX),
+        ("CreateBan" | "UpdateBan", "reason") => text(0, BAN_REASON_MAX),
         ("CreateCannedReply" | "UpdateCannedReply", "shortcut") => text(1, SHORTCUT_MAX),
         ("CreateCannedReply" | "UpdateCannedReply", "title") => text(1, CANNED_TITLE_MAX),
         ("CreateCannedReply" | "UpdateCannedReply", "text") => text(1, CANNED_TEXT_MAX),

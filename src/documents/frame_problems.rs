@@ -7,9 +7,9 @@ use super::problems;
 use crate::gateway::protocol::table::{Allowed, ClientFrame, Effect};
 use crate::kernel::Code;
 use crate::kernel::Code::{
-    AccountDisabled, Busy, CursorReset, Draining, Forbidden, Internal, InvalidParameter, LimitReached,
-    NotAMember, NotFound, NotReady, RateLimited, SessionRevoked, StorageUnavailable, TenantBusy,
-    TenantSuspended, TokenExpired, TokenInvalid, Unsupported, ValidationFailed,
+    AccountDisabled, Banned, Busy, CursorReset, Draining, Forbidden, Internal, InvalidParameter,
+    LimitReached, NotAMember, NotFound, NotReady, RateLimited, SessionRevoked, StorageUnavailable,
+    TenantBusy, TenantSuspended, TokenExpired, TokenInvalid, Unsupported, ValidationFailed,
 };
 
 /// The codes that this frame is refused with beside the shared ones; `None` for a frame without a line.
@@ -21,15 +21,22 @@ pub fn own(frame: &str) -> Option<&'static [Code]> {
             TokenExpired,
             SessionRevoked,
             AccountDisabled,
+            Banned,
             TenantSuspended,
             LimitReached,
             Unsupported,
             Busy,
             StorageUnavailable,
         ]),
-        "auth" => {
-            Some(&[Forbidden, TokenInvalid, TokenExpired, SessionRevoked, AccountDisabled, TenantSuspended])
-        }
+        "auth" => Some(&[
+            Forbidden,
+            TokenInvalid,
+            TokenExpired,
+            SessionRevoked,
+            AccountDisabled,
+            Banned,
+            TenantSuspended,
+        ]),
         "message.send" => problems::own("send_message"),
         "message.edit" => problems::own("edit_message"),
         "message.recall" => problems::own("recall_message"),
@@ -59,7 +66,7 @@ pub fn codes(frame: &ClientFrame) -> Vec<Code> {
         Effect::Read => all.extend([Busy, StorageUnavailable, Draining]),
         Effect::Write | Effect::Collected => {
             all.extend([Busy, StorageUnavailable, Draining, TenantBusy]);
-            all.extend([AccountDisabled, TenantSuspended, SessionRevoked]);
+            all.extend([AccountDisabled, Banned, TenantSuspended, SessionRevoked]);
         }
     }
     Code::ALL.iter().copied().filter(|code| all.contains(code)).collect()

@@ -9,15 +9,15 @@ use serde_json::{Map, Value, json};
 use crate::kernel::Code;
 use crate::kernel::Code::{
     AccountDisabled, AccountLocked, AgentAbsent, AgentFull, AlreadyAssigned, AttachmentInfected,
-    AttachmentNotReady, AttachmentsOff, Busy, ConversationClosed, CursorReset, Draining, FileTypeRefused,
-    Forbidden, GroupEmpty, IdempotencyConflict, InUse, Internal, InvalidCredentials, InvalidParameter,
-    InvalidTransition, LastAdmin, LastManager, LimitReached, MalformedJson, MessageRecalled, NameTaken,
-    NotAMember, NotAnswered, NotAssignee, NotFound, OfferEnded, OfferPending, OpenConversationExists,
-    OriginRefused, PayloadTooLarge, ProviderFailed, QueueClosed, QueueFull, QuotaExceeded,
-    RangeNotSatisfiable, RateLimited, RatingEnded, ReopenExpired, RequestTimeout, ScannerUnavailable,
-    SessionRevoked, StaleEdit, StorageUnavailable, TenantBusy, TenantSuspended, TokenExpired, TokenInvalid,
-    TransferLoop, Unauthenticated, Unready, UnsupportedMediaType, UploadMismatch, ValidationFailed,
-    VersionMismatch, WindowExpired,
+    AttachmentNotReady, AttachmentsOff, Banned, Busy, ConversationClosed, CursorReset, Draining,
+    FileTypeRefused, Forbidden, GroupEmpty, IdempotencyConflict, InUse, Internal, InvalidCredentials,
+    InvalidParameter, InvalidTransition, LastAdmin, LastManager, LimitReached, MalformedJson,
+    MessageRecalled, NameTaken, NotAMember, NotAnswered, NotAssignee, NotFound, OfferEnded, OfferPending,
+    OpenConversationExists, OriginRefused, PayloadTooLarge, ProviderFailed, QueueClosed, QueueFull,
+    QuotaExceeded, RangeNotSatisfiable, RateLimited, RatingEnded, ReopenExpired, RequestTimeout,
+    ScannerUnavailable, SessionRevoked, StaleEdit, StorageUnavailable, TenantBusy, TenantSuspended,
+    TokenExpired, TokenInvalid, TransferLoop, Unauthenticated, Unready, UnsupportedMediaType, UploadMismatch,
+    ValidationFailed, VersionMismatch, WindowExpired,
 };
 
 /// The codes that this operation answers beside the shared ones; `None` for an operation without a line.
@@ -27,8 +27,8 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "readyz" => &[Busy, StorageUnavailable, Draining, Unready],
         "open_socket" => &[OriginRefused, RateLimited, Draining],
 
-        "login" => &[InvalidCredentials, AccountLocked, AccountDisabled, TenantSuspended],
-        "refresh_tokens" => &[TokenInvalid, SessionRevoked, AccountDisabled, TenantSuspended],
+        "login" => &[InvalidCredentials, AccountLocked, AccountDisabled, Banned, TenantSuspended],
+        "refresh_tokens" => &[TokenInvalid, SessionRevoked, AccountDisabled, Banned, TenantSuspended],
         "logout" | "list_sessions" | "revoke_sessions" => &[],
         "revoke_session" => &[NotFound],
         "change_password" => &[Forbidden, AccountLocked],
@@ -38,7 +38,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "update_tenant" | "list_identity_keys" => &[Forbidden],
         "create_identity_key" => &[Forbidden, NameTaken, LimitReached],
         "delete_identity_key" => &[Forbidden, NotFound],
-        "create_visitor" => &[NotFound, TenantSuspended],
+        "create_visitor" => &[NotFound, Banned, TenantSuspended],
         "identify_visitor" => &[Forbidden],
 
         "list_members" => &[Forbidden],
@@ -56,25 +56,25 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "get_conversation_rating" => &[NotFound],
         "rate_conversation" => &[Forbidden, NotFound, InvalidTransition, NotAnswered, RatingEnded],
         "create_rating_link" => &[Forbidden, NotFound, InvalidTransition, NotAnswered, RatingEnded],
-        "get_rating_link" => &[NotFound, RatingEnded, TenantSuspended],
+        "get_rating_link" => &[NotFound, RatingEnded, Banned, TenantSuspended],
         "rate_by_link" => {
-            &[NotFound, InvalidTransition, NotAnswered, RatingEnded, AccountDisabled, TenantSuspended]
+            &[NotFound, InvalidTransition, NotAnswered, RatingEnded, AccountDisabled, Banned, TenantSuspended]
         }
-        "get_desk_status" => &[],
-        "list_business_hours" => &[Forbidden],
+        "list_business_hours" | "list_bans" | "list_canned_replies" | "list_groups" | "search_members" => {
+            &[Forbidden]
+        }
         "get_business_hours" | "get_business_hours_status" | "delete_business_hours" => {
             &[Forbidden, NotFound]
         }
         "create_business_hours" => &[Forbidden, NameTaken, LimitReached],
         "update_business_hours" => &[Forbidden, NotFound, NameTaken],
-        "list_canned_replies" => &[Forbidden],
+        "create_ban" => &[Forbidden, NameTaken, LimitReached],
+        "get_ban" | "update_ban" | "delete_ban" => &[Forbidden, NotFound],
         "search_messages" => &[NotFound],
-        "search_members" => &[Forbidden],
-        "search_conversations" => &[],
+        "search_conversations" | "get_desk_status" => &[],
         "get_canned_reply" | "delete_canned_reply" | "render_canned_reply" => &[Forbidden, NotFound],
         "create_canned_reply" => &[Forbidden, NameTaken, LimitReached],
         "update_canned_reply" => &[Forbidden, NotFound, NameTaken],
-        "list_groups" => &[Forbidden],
         "get_group" | "list_group_members" | "get_group_member" => &[Forbidden, NotFound],
         "create_group" => &[Forbidden, NameTaken, LimitReached],
         "update_group" => &[Forbidden, NotFound, NameTaken],
@@ -220,6 +220,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
             SessionRevoked,
             AccountDisabled,
             TenantSuspended,
+            Banned,
             AttachmentNotReady,
             RangeNotSatisfiable,
         ],
@@ -258,7 +259,7 @@ fn codes(operation: &Value) -> Vec<Code> {
     }
     if is_secured(operation) {
         all.extend([Unauthenticated, TokenInvalid, TokenExpired, SessionRevoked]);
-        all.extend([AccountDisabled, TenantSuspended]);
+        all.extend([AccountDisabled, Banned, TenantSuspended]);
     }
     if operation["requestBody"].is_object() {
         all.extend([MalformedJson, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed]);

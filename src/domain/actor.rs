@@ -4,6 +4,10 @@
 //! the journal can be done: a member, or the service itself, or its operator, who are no members and have no id.
 //! An integrator's API key will be a further kind of principal, with the scopes of the key in the place of a role.
 
+use std::net::IpAddr;
+
+use sha2::{Digest, Sha256};
+
 use super::member::Role;
 use crate::kernel::{MemberId, SessionId, TenantId};
 
@@ -18,6 +22,42 @@ pub struct Actor {
     pub role: Role,
     /// The signed-in device.
     pub session: SessionId,
+    /// Where it comes from, as far as that is known.
+    pub origin: Origin,
+}
+
+/// Where somebody comes from: what else than an account can be banned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// The address of the request or of the socket; IPv4 is never written as IPv6.
+    pub address: Option<IpAddr>,
+    /// The device that was named when the session began.
+    pub device: Option<DeviceMark>,
+    /// The device that the socket named in its `hello`.
+    pub socket_device: Option<DeviceMark>,
+}
+
+/// What a device is recognised by: the first 64 bits of a hash of the name that its client gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DeviceMark(u64);
+
+impl DeviceMark {
+    /// The mark of a device with this name; `None` for one without a name.
+    pub fn of(name: &str) -> Option<Self> {
+        let digest = Sha256::digest(name.as_bytes());
+        let first: [u8; 8] = digest.first_chunk().copied().unwrap_or_default();
+        (!name.is_empty()).then_some(Self(u64::from_be_bytes(first)))
+    }
+
+    /// As it stands in access tokens: 16 hexadecimal digits.
+    pub fn text(self) -> String {
+        format!("{:016x}", self.0)
+    }
+
+    /// Reads that text. `None` for any other.
+    pub fn parse(text: &str) -> Option<Self> {
+        u64::from_str_radix(text, 16).ok().map(Self).filter(|mark| mark.text() == text)
+    }
 }
 
 /// On whose behalf a command is done.
@@ -60,5 +100,20 @@ impl Principal {
 impl From<Actor> for Principal {
     fn from(actor: Actor) -> Self {
         Self::Member(actor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DeviceMark;
+
+    #[test]
+    fn a_mark_comes_back_from_its_text() {
+        let mark = DeviceMark::of("phone");
+        assert!(mark.is_some() && mark != DeviceMark::of("laptop") && DeviceMark::of("").is_none());
+        assert_eq!(mark.and_then(|mark| DeviceMark::parse(&mark.text())), mark);
+        for wrong in ["", "1", "+00000000000000f", "zz00000000000000"] {
+            assert_eq!(DeviceMark::parse(wrong), None, "{wrong}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod actor;
 pub mod attachment;
+pub mod ban;
 pub mod business_hours;
 pub mod canned_reply;
 pub mod centre;

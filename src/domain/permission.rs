@@ -126,6 +126,10 @@ rights! {
     ReadBusinessHours "read_business_hours":                       Never Tenant Tenant Tenant;
     /// Make, change and delete business hours.
     ManageBusinessHours "manage_business_hours":                   Never Never Never Tenant;
+    /// Read whom the tenant lets in no more.
+    ReadBans "read_bans":                                          Never Never Tenant Tenant;
+    /// Ban customers, and let them in again.
+    ManageBans "manage_bans":                                      Never Never Tenant Tenant;
     /// Read and use canned replies: those of the tenant, of the own groups (supervisors and administrators: of every group),
     /// and the own ones.
     UseCannedReplies "use_canned_replies":                         Never Own Own Own;

@@ -56,6 +56,7 @@ pub fn bar(socket: &Socket) -> bool {
         DenyReason::IdentityChanged => (close::KICKED, "identity_changed"),
         DenyReason::RoleChanged => (close::TOKEN_EXPIRED, "role_changed"),
         DenyReason::SessionRevoked => (close::KICKED, "session_revoked"),
+        DenyReason::Banned => (close::FORBIDDEN, "banned"),
     };
     socket.close(code, reason);
     true

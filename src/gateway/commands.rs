@@ -78,7 +78,8 @@ pub fn run<T: Serialize + 'static>(
 
 /// Renews the token in place.
 pub fn auth(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Auth) -> Result<()> {
-    let verified = socket.hub.app.auth.verify(&input.token)?;
+    let mut verified = socket.hub.app.auth.verify(&input.token, Some(socket.permit.client()))?;
+    verified.actor.origin.socket_device = actor.origin.socket_device;
     let same = |actor: &Actor| (actor.tenant, actor.member) == (verified.actor.tenant, verified.actor.member);
     let Some(present) = Some(actor).filter(same) else {
         return Err(Error::new(Code::Forbidden, "the token belongs to another member: open another socket"));

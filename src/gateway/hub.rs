@@ -30,7 +30,7 @@ use super::protocol::table;
 use super::rebuild::{self, Suspect};
 use super::socket::{Phase, Socket};
 use super::tenant::Tenant;
-use super::{deliver, sweep, wire};
+use super::{access, deliver, sweep, wire};
 use crate::app::App;
 use crate::connections::DeviceSlot;
 use crate::domain::actor::Actor;
@@ -212,6 +212,12 @@ impl Hub {
             Ephemeral::Places { tenant, places: changed } => {
                 let Some(tenant) = tenants.get(tenant) else { return };
                 places::tell(tenant, changed);
+            }
+            Ephemeral::Bans(tenant) => {
+                let Some(tenant) = tenants.get(tenant) else { return };
+                tenant.members.values().flatten().for_each(|socket| {
+                    access::bar(socket);
+                });
             }
             Ephemeral::Replaced { tenant, member, device, socket } => {
                 let Some(sockets) = tenants.get(tenant).and_then(|tenant| tenant.members.get(member)) else {

@@ -22,6 +22,7 @@ use super::socket::{Phase, Socket};
 use super::sweep::next_ping;
 use super::wire;
 use crate::db::AnyConnection;
+use crate::domain::actor::DeviceMark;
 use crate::journal::fail_point::FailPoint;
 use crate::journal::feed::Ephemeral;
 use crate::kernel::{Code, Error, Result, text};
@@ -56,7 +57,7 @@ fn refusal(error: Error) -> (Error, CloseCode) {
     let code = match error.code {
         Code::TokenExpired => close::TOKEN_EXPIRED,
         Code::TokenInvalid | Code::Unauthenticated | Code::SessionRevoked => close::AUTH_FAILED,
-        Code::AccountDisabled | Code::TenantSuspended | Code::Forbidden => close::FORBIDDEN,
+        Code::AccountDisabled | Code::TenantSuspended | Code::Banned | Code::Forbidden => close::FORBIDDEN,
         Code::ValidationFailed | Code::InvalidParameter => close::PROTOCOL_ERROR,
         _ => close::INTERNAL,
     };
@@ -67,8 +68,13 @@ async fn greet(socket: &Rc<Socket>, hello: Hello) -> std::result::Result<(), (Er
     check(&hello).map_err(refusal)?;
     let hub = socket.hub.clone();
     let app = &hub.app;
-    let verified = app.auth.verify(&hello.token).map_err(refusal)?;
+    let mut verified = app.auth.verify(&hello.token, Some(socket.permit.client())).map_err(refusal)?;
+    verified.actor.origin.socket_device = DeviceMark::of(&hello.device);
     let actor = verified.actor;
+    // Only now is the device of the socket known.
+    if let Some(barred) = app.auth.barred(&actor) {
+        return Err(refusal(barred.into()));
+    }
     let device: Arc<str> = hello.device.as_str().into();
     let cap = app.settings.sockets_per_member;
     let Some(slot) = app.connections.slot(actor.tenant, actor.member, &device, socket.id, cap) else {

@@ -253,7 +253,7 @@ fn verdict(request: &ServiceRequest) -> Option<Verdict> {
     if ANONYMOUS.contains(&path) {
         return app.limiter.take(Key::address(address));
     }
-    match bearer(request.request()).ok().and_then(|token| app.auth.verify(token).ok()) {
+    match bearer(request.request()).ok().and_then(|token| app.auth.verify(token, Some(address)).ok()) {
         Some(verified) => {
             // The extractors need not verify the token a second time.
             request.extensions_mut().insert(verified);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use diesel::Connection;
 
+use super::bans::BanList;
 use super::command::Reply;
 use super::decide::decide;
 use super::fail_point::{FailPoint, FailPoints};
@@ -69,6 +70,8 @@ pub struct Context<'a> {
     pub ids: &'a Arc<IdGenerator>,
     /// Tells the time.
     pub clock: &'a Clock,
+    /// Who is banned.
+    pub bans: &'a BanList,
     /// Failures that tests ask for.
     pub fail_points: &'a FailPoints,
     /// Whether old receipts are due to be removed.
@@ -146,6 +149,7 @@ fn work(
             .map(|pending| &pending.command)
             .collect();
         wants::load(connection, &mut set, &revs, &runnable)?;
+        load_bans(connection, context.bans, &mut set)?;
         for pending in commands {
             let known = revs.contains_key(&pending.tenant());
             answers.push(match known {
@@ -170,6 +174,16 @@ fn work(
         }
     }
     Ok((Worked { done: Done { answers, changes, ephemeral }, writes }, locked))
+}
+
+/// The bans of the tenants that ever had some, as they are while the tenants are locked.
+fn load_bans(connection: &mut AnyConnection, bans: &BanList, set: &mut WorkingSet) -> Result<()> {
+    let versions = set.tenants.iter().map(|(id, facts)| (*id, facts.bans_version));
+    let versions: Vec<(TenantId, i64)> = versions.filter(|(_, version)| *version > 0).collect();
+    for (tenant, version) in versions {
+        set.bans.insert(tenant, bans.at(connection, tenant, version)?);
+    }
+    Ok(())
 }
 
 /// Runs one write closure under a savepoint.

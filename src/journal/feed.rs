@@ -2,8 +2,7 @@
 //! tenant, and the bounded channels to the readers of this process.
 //!
 //! Invariants: publishing never blocks and never fails a command; a reader that missed something sees it from the
-//! rev ranges or from [`Feed::committed`] and reads the store ([`super::history`]). One repair path for one process
-//! and for many.
+//! rev ranges or from [`Feed::committed`] and reads the store ([`super::history`]), on one path for all processes.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -154,6 +153,8 @@ pub enum Ephemeral {
         /// The places that changed.
         places: Arc<[PlaceInQueue]>,
     },
+    /// This tenant's bans meet others than before: sockets of customers may have to go.
+    Bans(TenantId),
     /// A device connected: its older socket must go.
     Replaced {
         /// Whose tenant.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::bans::BanList;
 use super::batch::{Context, Done, Failure, attempt};
 use super::fail_point::{FailPoint, FailPoints};
 use super::feed::Feed;
@@ -56,6 +57,8 @@ pub struct Lane {
     pub clock: Clock,
     /// To the readers.
     pub feed: Feed,
+    /// Who is banned.
+    pub bans: BanList,
     /// Counts.
     pub statistics: Arc<Statistics>,
     /// Where it is noted that the store refused a write.
@@ -183,6 +186,7 @@ impl Lane {
         let context = Context {
             ids: &self.ids,
             clock: &self.clock,
+            bans: &self.bans,
             fail_points: &self.fail_points,
             forget_receipts: batches % RECEIPTS_EVERY == RECEIPTS_EVERY - 1,
         };
@@ -336,7 +340,7 @@ mod tests {
     use std::time::Instant;
 
     use super::{DEADLINE, Pending, answer_overdue};
-    use crate::domain::actor::Actor;
+    use crate::domain::actor::{Actor, Origin};
     use crate::domain::member::Role;
     use crate::journal::Command;
     use crate::journal::commands::Claim;
@@ -345,7 +349,7 @@ mod tests {
     #[test]
     fn a_batch_that_is_tried_again_leaves_out_whom_nobody_waits_for() {
         let (tenant, member, session) = (TenantId(1), MemberId(1), SessionId(1));
-        let actor = Actor { tenant, member, role: Role::Agent, session };
+        let actor = Actor { tenant, member, role: Role::Agent, session, origin: Origin::default() };
         let pending = || Pending::new(Command::new(actor, Claim { conversation: ConversationId(1) }));
         let ((mut late, mut told), (early, mut waits)) = (pending(), pending());
         late.since = Instant::now().checked_sub(DEADLINE).unwrap_or(late.since);

@@ -12,6 +12,7 @@
 //! Invariants: an acknowledged command is committed (P1); one entry per (conversation, sender, client_msg_id) (P2);
 //! `seq` is dense (P3); revs are given out without holes in commit order; one bad command spoils no other.
 
+pub mod bans;
 mod batch;
 pub mod command;
 pub mod commands;
@@ -41,6 +42,7 @@ pub use feed::{Changes, Feed};
 
 use crate::db::Db;
 use crate::kernel::{Clock, Code, Error, IdGenerator, Result, TenantId};
+use bans::BanList;
 use fail_point::FailPoints;
 use lane::{Lane, Role};
 pub use queue::DEADLINE;
@@ -60,7 +62,14 @@ pub struct Journal {
 
 impl Journal {
     /// Starts the lanes: one on SQLite, `lanes` on servers.
-    pub fn start(db: &Db, ids: Arc<IdGenerator>, clock: Clock, feed: Feed, lanes: usize) -> Result<Self> {
+    pub fn start(
+        db: &Db,
+        ids: Arc<IdGenerator>,
+        clock: Clock,
+        feed: Feed,
+        bans: BanList,
+        lanes: usize,
+    ) -> Result<Self> {
         let server = db.kind().is_server();
         let count = if server { lanes.max(1) } else { 1 };
         let statistics = Arc::new(Statistics::default());
@@ -86,6 +95,7 @@ impl Journal {
                 ids: ids.clone(),
                 clock: clock.clone(),
                 feed: feed.clone(),
+                bans: bans.clone(),
                 statistics: statistics.clone(),
                 refusals: db.refusals().clone(),
                 fail_points: fail_points.clone(),

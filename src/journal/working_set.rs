@@ -41,6 +41,8 @@ pub struct TenantFacts {
     pub state_rev: i64,
     /// What the tenant decides for itself.
     pub settings: TenantSettings,
+    /// The version of its bans; 0: it never had any.
+    pub bans_version: i64,
 }
 
 /// What the journal must know of a member.
@@ -116,6 +118,8 @@ pub struct WorkingSet {
     pub ids: Arc<IdGenerator>,
     /// The locked tenants.
     pub tenants: Table<TenantId, TenantFacts>,
+    /// Their bans.
+    pub bans: HashMap<TenantId, Arc<crate::domain::ban::BanSet>>,
     /// Actors, targets and customers.
     pub members: Table<MemberId, MemberFacts>,
     /// Which members were recognised as this one.
@@ -217,6 +221,7 @@ impl WorkingSet {
             now,
             ids,
             tenants: Table::default(),
+            bans: HashMap::new(),
             members: Table::default(),
             merged: HashMap::new(),
             sessions: HashMap::new(),

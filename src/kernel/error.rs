@@ -59,6 +59,7 @@ codes! {
     NotAssignee "not_assignee" 403 false "Only the agent who serves the conversation may write in it; context.agent_id says who. Notes are open to all who are in it.";
     AccountLocked "account_locked" 403 false "Too many failed sign-ins; the lock ends by itself.";
     AccountDisabled "account_disabled" 403 false "The account is disabled, expired or deleted.";
+    Banned "banned" 403 false "The tenant lets this customer in no more: it is banned by its account, its e-mail address, its device, or the address or network that it comes from.";
     TenantSuspended "tenant_suspended" 403 false "The tenant is suspended.";
     OriginRefused "origin_refused" 403 false "This Origin is not on the allow-list.";
     NotFound "not_found" 404 false "There is nothing here that you may see.";

@@ -231,6 +231,8 @@ id_types! {
     StoredFileId;
     /// When a desk is open.
     BusinessHoursId;
+    /// Whom a tenant does not let in.
+    BanId;
 }
 
 #[cfg(test)]

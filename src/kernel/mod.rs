@@ -19,8 +19,8 @@ pub mod url;
 pub use clock::{Clock, Millis};
 pub use error::{Code, Error, FieldError, Result};
 pub use id::{
-    AssignmentId, AttachmentId, BusinessHoursId, CannedReplyId, ChannelAccountId, ConversationId, GroupId,
-    IdGenerator, IdentityKeyId, MemberId, MessageBindingId, MessageDigestId, MessageEventId,
+    AssignmentId, AttachmentId, BanId, BusinessHoursId, CannedReplyId, ChannelAccountId, ConversationId,
+    GroupId, IdGenerator, IdentityKeyId, MemberId, MessageBindingId, MessageDigestId, MessageEventId,
     MessageIdentityId, MessageReceiptId, MessageRecipientId, MessageRuleId, MessageSendId, MessageTemplateId,
     NotificationId, OfferId, OptOutId, PersonId, PresenceChangeId, RatingId, SessionId, StoredFileId,
     SuppressionId, TenantId, TransferId,

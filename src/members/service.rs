@@ -9,6 +9,7 @@ use crate::domain::actor::Principal;
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::permission::{Operation, Scope, require};
 use crate::http::page::{Page, PageQuery};
+use crate::journal::bans;
 use crate::journal::commands::{ChangeMember, RevokeSessions};
 use crate::journal::store::transaction::{Wait, lock_tenants};
 use crate::kernel::{Code, Error, MemberId, Millis, Result, TenantId};
@@ -108,14 +109,21 @@ pub async fn update(app: &App, actor: Actor, id: MemberId, patch: Patch) -> Resu
     get(app, actor, id).await
 }
 
-/// Changes what everybody may change about the own account. What the tenant vouches for stays as it is.
+/// Changes what everybody may change about the own account. What the tenant vouches for stays as it is. A customer does
+/// not take an e-mail address that is banned (`banned`).
 pub async fn update_own(app: &App, actor: Actor, patch: Patch) -> Result<MemberRow> {
     let change = change_of(app, patch)?;
+    let now = app.clock.now().0;
     app.db
         .write(move |connection| {
             let present =
                 store::find(connection, actor.tenant, actor.member)?.ok_or_else(Error::not_found)?;
             let change = claimed(change.clone(), &present)?;
+            if let Some(email) = change.email.as_ref().filter(|_| !actor.role.is_staff())
+                && bans::names(connection, actor.tenant, actor.member, email, now)?
+            {
+                return Err(Error::new(Code::Banned, Code::Banned.meaning()));
+            }
             match store::change(connection, actor.tenant, actor.member, &change)? {
                 true => store::find(connection, actor.tenant, actor.member)?.ok_or_else(Error::not_found),
                 false => Err(Error::not_found()),

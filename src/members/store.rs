@@ -8,9 +8,10 @@ use diesel::prelude::*;
 use crate::db::schema::{auth_session, member};
 use crate::db::types::{Json, json_text};
 use crate::db::{AnyConnection, DbErrorKind};
-use crate::domain::actor::Actor;
+use crate::domain::actor::{Actor, Origin};
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::search::{ObjectType, number_terms, object_terms};
+use crate::journal::bans;
 use crate::kernel::{Code, Error, MemberId, Millis, Result, SessionId, TenantId};
 use crate::on;
 use crate::search::terms;
@@ -52,9 +53,10 @@ pub struct MemberRow {
 }
 
 impl MemberRow {
-    /// The member as the one on whose behalf something is done.
+    /// The member as the one on whose behalf something is done, from nowhere in particular.
     pub fn actor(&self, session: SessionId) -> Actor {
-        Actor { tenant: self.tenant_id, member: self.id, role: self.role, session }
+        let origin = Origin::default();
+        Actor { tenant: self.tenant_id, member: self.id, role: self.role, session, origin }
     }
 }
 
@@ -131,6 +133,9 @@ pub fn insert(connection: &mut AnyConnection, row: &MemberRow) -> Result<()> {
         member::mobile_verified.eq(row.mobile_verified),
         member::locale.eq(&row.locale),
     );
+    if !row.email.is_empty() {
+        bans::email_changes(connection, row.tenant_id, "", &row.email)?;
+    }
     diesel::insert_into(member::table).values(columns).execute(connection).map_err(taken)?;
     index(connection, std::slice::from_ref(row))
 }
@@ -275,11 +280,19 @@ pub fn change(
     id: MemberId,
     change: &MemberChange,
 ) -> Result<bool> {
-    let one = member::table
-        .filter(member::tenant_id.eq(tenant))
-        .filter(member::id.eq(id))
-        .filter(member::deleted_at.is_null());
-    let is_there = diesel::update(one).set(change.clone()).execute(connection).map_err(taken)? == 1;
+    let one = || {
+        member::table
+            .filter(member::tenant_id.eq(tenant))
+            .filter(member::id.eq(id))
+            .filter(member::deleted_at.is_null())
+    };
+    if let Some(email) = &change.email {
+        let before: Option<String> = one().select(member::email).first(connection).optional()?;
+        if let Some(before) = before.filter(|before| before != email) {
+            bans::email_changes(connection, tenant, &before, email)?;
+        }
+    }
+    let is_there = diesel::update(one()).set(change.clone()).execute(connection).map_err(taken)? == 1;
     if is_there && change.is_found_otherwise() {
         let now = find_many(connection, tenant, &[id])?;
         index(connection, &now)?;

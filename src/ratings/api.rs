@@ -8,6 +8,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::service::{self, Given, Linked, Rated};
 use super::store::Filter;
 use crate::app::App;
+use crate::auth::sessions::ClientInfo;
 use crate::auth::{Admin, Authenticated, Staff};
 use crate::domain::rating::{RatingRow, RatingState};
 use crate::http::json::Body;
@@ -283,8 +284,12 @@ pub async fn create_rating_link(
     responses((status = 200, description = "What it is about.", body = RatingLink)),
 )]
 #[get("/rating-links/{token}")]
-pub async fn get_rating_link(app: web::Data<App>, token: web::Path<String>) -> Result<web::Json<RatingLink>> {
-    service::linked(&app, &token).await.map(|linked| web::Json(linked.into()))
+pub async fn get_rating_link(
+    app: web::Data<App>,
+    client: ClientInfo,
+    token: web::Path<String>,
+) -> Result<web::Json<RatingLink>> {
+    service::linked(&app, &token, &client).await.map(|linked| web::Json(linked.into()))
 }
 
 /// Rate by a link
@@ -298,9 +303,10 @@ pub async fn get_rating_link(app: web::Data<App>, token: web::Path<String>) -> R
 #[put("/rating-links/{token}")]
 pub async fn rate_by_link(
     app: web::Data<App>,
+    client: ClientInfo,
     token: web::Path<String>,
     input: Body<RateConversation>,
 ) -> Result<web::Json<RatingLink>> {
-    let linked = service::rate_linked(&app, &token, input.into_inner().into()).await?;
+    let linked = service::rate_linked(&app, &token, input.into_inner().into(), &client).await?;
     Ok(web::Json(linked.into()))
 }

@@ -2,6 +2,7 @@
 
 use super::store::{self, Filter, Reach};
 use crate::app::App;
+use crate::auth::sessions::ClientInfo;
 use crate::conversations::{self, access};
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
@@ -162,9 +163,10 @@ pub struct Linked {
     pub agent: Option<(String, String)>,
 }
 
-/// What a link is about. Errors: `not_found` for text that is no link, `rating_ended`, `tenant_suspended`.
-pub async fn linked(app: &App, token: &str) -> Result<Linked> {
+/// What a link is about. Errors: `not_found` for text that is no link, `rating_ended`, `tenant_suspended`, `banned`.
+pub async fn linked(app: &App, token: &str, client: &ClientInfo) -> Result<Linked> {
     let (link, now) = (read_link(app, token)?, app.clock.now().0);
+    let (auth, origin) = (app.auth.clone(), client.origin(""));
     let read = move |connection: &mut AnyConnection| {
         let tenant = tenants::store::find(connection, link.tenant)?;
         if tenant.status == TenantStatus::Suspended {
@@ -172,6 +174,7 @@ pub async fn linked(app: &App, token: &str) -> Result<Linked> {
         }
         let found = conversations::store::find(connection, link.tenant, link.conversation)?;
         let rated = rated(connection, found.ok_or_else(Error::not_found)?, now)?;
+        auth.admit(link.tenant, rated.conversation.customer_id, &origin)?;
         if rated.close_seq.is_some_and(|seq| seq > link.close_seq) {
             return Err(Error::new(Code::RatingEnded, "the conversation was closed once more since"));
         }
@@ -186,14 +189,15 @@ pub async fn linked(app: &App, token: &str) -> Result<Linked> {
 }
 
 /// Rates what a link is about, on behalf of the conversation's customer. Errors: those of [`rate`] and of [`linked`].
-pub async fn rate_linked(app: &App, token: &str, given: Given) -> Result<Linked> {
+pub async fn rate_linked(app: &App, token: &str, given: Given, client: &ClientInfo) -> Result<Linked> {
     let link = read_link(app, token)?;
-    let found = linked(app, token).await?;
+    let found = linked(app, token, client).await?;
     let customer = found.rated.conversation.customer_id.ok_or_else(Error::not_found)?;
     // It acts for the customer without a session: the journal asks whether the account may be used.
-    let actor = Actor { tenant: link.tenant, member: customer, role: Role::Customer, session: SessionId(0) };
+    let (role, session, origin) = (Role::Customer, SessionId(0), client.origin(""));
+    let actor = Actor { tenant: link.tenant, member: customer, role, session, origin };
     submit(app, actor, link.conversation, Some(link.close_seq), given).await?;
-    linked(app, token).await
+    linked(app, token, client).await
 }
 
 fn read_link(app: &App, token: &str) -> Result<RatingLink> {

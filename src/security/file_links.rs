@@ -5,7 +5,7 @@
 //! is stored: whoever uses the link must check that the session lives and that the member may still read the attachment.
 
 use super::marks::Marks;
-use crate::domain::actor::Actor;
+use crate::domain::actor::{Actor, DeviceMark, Origin};
 use crate::domain::member::Role;
 use crate::kernel::secret::Secret;
 use crate::kernel::{AttachmentId, MemberId, Result, SessionId, TenantId};
@@ -16,7 +16,7 @@ pub const FILE_LINK_MS: i64 = 300_000;
 /// What a token is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileLink {
-    /// Who asked for it.
+    /// Who asked for it, with the device that its session named.
     pub actor: Actor,
     /// What is read.
     pub attachment: AttachmentId,
@@ -39,16 +39,22 @@ impl FileLinkIssuer {
 
     /// The token of a link.
     pub fn issue(&self, link: &FileLink) -> Result<Secret> {
-        let FileLink { actor: Actor { tenant, member, role, session }, attachment, thumbnail, ends } = link;
+        let FileLink { actor, attachment, thumbnail, ends } = link;
+        let Actor { tenant, member, role, session, origin } = actor;
         let thumbnail = i64::from(*thumbnail);
-        self.marks.issue(&format!("{tenant}-{member}-{session}-{attachment}-{thumbnail}-{ends}-{role}"))
+        let device = origin.device.map(DeviceMark::text).unwrap_or_default();
+        let numbers = format!("{tenant}-{member}-{session}-{attachment}-{thumbnail}-{ends}");
+        self.marks.issue(&format!("{numbers}-{device}-{role}"))
     }
 
     /// What a token is for; `None` when this service did not make it.
     pub fn read(&self, token: &str) -> Result<Option<FileLink>> {
-        let Some((numbers, role)) = self.marks.read(token)?.and_then(|said| said.rsplit_once('-')) else {
-            return Ok(None);
-        };
+        let parts = self.marks.read(token)?.and_then(|said| {
+            let (rest, role) = said.rsplit_once('-')?;
+            let (numbers, device) = rest.rsplit_once('-')?;
+            Some((numbers, device, role))
+        });
+        let Some((numbers, device, role)) = parts else { return Ok(None) };
         let numbers: Vec<i64> = numbers.split('-').filter_map(|number| number.parse().ok()).collect();
         let ([tenant, member, session, attachment, thumbnail, ends], Ok(role)) =
             (&numbers[..], role.parse::<Role>())
@@ -60,6 +66,7 @@ impl FileLinkIssuer {
             member: MemberId(*member),
             role,
             session: SessionId(*session),
+            origin: Origin { device: DeviceMark::parse(device), ..Origin::default() },
         };
         let (attachment, thumbnail) = (AttachmentId(*attachment), *thumbnail == 1);
         Ok(Some(FileLink { actor, attachment, thumbnail, ends: *ends }))
@@ -75,8 +82,9 @@ mod tests {
     #[test]
     fn only_what_was_issued_is_read() {
         let master = Secret::new("master");
-        let actor =
-            Actor { tenant: TenantId(1), member: MemberId(2), role: Role::Agent, session: SessionId(3) };
+        let origin = Origin { device: DeviceMark::of("phone-1"), ..Origin::default() };
+        let (tenant, member, session) = (TenantId(1), MemberId(2), SessionId(3));
+        let actor = Actor { tenant, member, role: Role::Customer, session, origin };
         let link = FileLink { actor, attachment: AttachmentId(i64::MAX), thumbnail: true, ends: 99 };
         let issuer = FileLinkIssuer::new(&master);
         let token = issuer.issue(&link).unwrap();

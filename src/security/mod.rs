@@ -8,6 +8,7 @@
 //! revocation holds in every process within about a second, because each one follows the store ([`revocation`]).
 
 pub mod attempts;
+pub mod bans;
 mod common_passwords;
 pub mod file_links;
 pub mod hs256;
@@ -19,17 +20,20 @@ pub mod revocation;
 pub mod secrets;
 pub mod tokens;
 
+use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use revocation::DenyReason;
 pub use tokens::Verified;
 
 use crate::db::{Db, Target};
-use crate::domain::actor::Actor;
+use crate::domain::actor::{Actor, Origin};
+use crate::journal::bans::BanList;
 use crate::journal::feed::AccessNotice;
 use crate::kernel::secret::{Secret, Vault};
-use crate::kernel::{Clock, Millis, Result, TenantId};
+use crate::kernel::{Clock, MemberId, Millis, Result, TenantId};
 use crate::settings::Settings;
 use attempts::Attempts;
 use file_links::FileLinkIssuer;
@@ -55,6 +59,7 @@ struct Inner {
     passwords: Passwords,
     attempts: Attempts,
     revocations: Revocations,
+    bans: BanList,
 }
 
 impl fmt::Debug for Auth {
@@ -79,6 +84,7 @@ impl Auth {
                 passwords: Passwords::new(settings.bcrypt_cost),
                 attempts: Attempts::default(),
                 revocations: Revocations::new(lifetime * 1_000),
+                bans: BanList::default(),
             }),
         })
     }
@@ -88,11 +94,12 @@ impl Auth {
         self.inner.keys.sign(actor, self.inner.clock.now(), account_ends)
     }
 
-    /// Verifies an access token: signature, expiry, and whether its session, member and tenant still have access.
-    /// In memory. Errors: `token_invalid`, `token_expired`, `session_revoked`, `account_disabled`,
-    /// `tenant_suspended`.
-    pub fn verify(&self, access_token: &str) -> Result<Verified> {
-        let verified = self.inner.keys.verify(access_token, self.inner.clock.now())?;
+    /// Verifies an access token that came from this address: signature, expiry, and whether its session, member and
+    /// tenant still have access and the customer is not banned. In memory. Errors: `token_invalid`, `token_expired`,
+    /// `session_revoked`, `account_disabled`, `tenant_suspended`, `banned`.
+    pub fn verify(&self, access_token: &str, address: Option<IpAddr>) -> Result<Verified> {
+        let mut verified = self.inner.keys.verify(access_token, self.inner.clock.now())?;
+        verified.actor.origin.address = address;
         match self.barred(&verified.actor) {
             Some(barred) => Err(barred.into()),
             None => Ok(verified),
@@ -101,7 +108,25 @@ impl Auth {
 
     /// Why somebody who had access no longer has it; `None` when it may. In memory.
     pub fn barred(&self, actor: &Actor) -> Option<DenyReason> {
-        self.inner.revocations.barred(actor, self.inner.clock.now())
+        let now = self.inner.clock.now();
+        self.inner.revocations.barred(actor, now).or_else(|| {
+            let member = Some(actor.member).filter(|_| !actor.role.is_staff());
+            let banned = member.is_some() && self.inner.bans.bars(actor.tenant, member, &actor.origin, now.0);
+            banned.then_some(DenyReason::Banned)
+        })
+    }
+
+    /// Fails with `banned` for a customer who is; without a member, for somebody new from there. In memory.
+    pub fn admit(&self, tenant: TenantId, member: Option<MemberId>, origin: &Origin) -> Result<()> {
+        match self.inner.bans.bars(tenant, member, origin, self.inner.clock.now().0) {
+            true => Err(DenyReason::Banned.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Who is banned.
+    pub fn bans(&self) -> &BanList {
+        &self.inner.bans
     }
 
     /// Seals what is kept at rest and read again.
@@ -148,11 +173,19 @@ impl Auth {
         Ok(())
     }
 
-    /// [`Auth::catch_up`] for threads that may block.
+    /// Reads from the store which bans were changed since the last look, by whatever process; gives the version of the
+    /// bans of each tenant that ever had some.
+    pub async fn catch_up_bans(&self, db: &Db) -> Result<HashMap<TenantId, i64>> {
+        let bans = self.inner.bans.clone();
+        db.read(move |connection| bans.catch_up(connection)).await
+    }
+
+    /// [`Auth::catch_up`] and [`Auth::catch_up_bans`] for threads that may block.
     pub fn catch_up_blocking(&self, db: &Db) -> Result<()> {
         let look = self.inner.revocations.look(self.inner.clock.now());
         let found = db.read_blocking(|connection| revocation::read(connection, &look))?;
         self.inner.revocations.apply(&look, found);
+        db.read_blocking(|connection| self.inner.bans.catch_up(connection))?;
         Ok(())
     }
 }

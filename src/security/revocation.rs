@@ -59,6 +59,8 @@ pub enum DenyReason {
     RoleChanged,
     /// The session was signed out or revoked.
     SessionRevoked,
+    /// The customer is banned.
+    Banned,
 }
 
 impl From<DenyReason> for Error {
@@ -73,6 +75,7 @@ impl From<DenyReason> for Error {
                 Error::new(Code::TokenExpired, "the member's role changed: refresh the token")
             }
             DenyReason::SessionRevoked => Error::new(Code::SessionRevoked, Code::SessionRevoked.meaning()),
+            DenyReason::Banned => Error::new(Code::Banned, Code::Banned.meaning()),
         }
     }
 }

@@ -9,7 +9,7 @@
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::actor::Actor;
+use crate::domain::actor::{Actor, DeviceMark, Origin};
 use crate::domain::member::Role;
 use crate::kernel::secret::Secret;
 use crate::kernel::{Code, Error, MemberId, Millis, Result, SessionId, TenantId};
@@ -21,6 +21,9 @@ struct Claims {
     tid: TenantId,
     sid: SessionId,
     role: Role,
+    /// The mark of the session's device; customers only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dev: Option<String>,
     iat: i64,
     exp: i64,
     #[serde(default, skip_serializing)]
@@ -79,6 +82,7 @@ impl Keys {
             tid: actor.tenant,
             sid: actor.session,
             role: actor.role,
+            dev: actor.origin.device.filter(|_| !actor.role.is_staff()).map(DeviceMark::text),
             iat: issued,
             exp: expires,
             nbf: None,
@@ -115,7 +119,16 @@ impl Keys {
             return Err(Error::new(Code::TokenExpired, Code::TokenExpired.meaning()));
         }
         Ok(Verified {
-            actor: Actor { tenant: claims.tid, member: claims.sub, role: claims.role, session: claims.sid },
+            actor: Actor {
+                tenant: claims.tid,
+                member: claims.sub,
+                role: claims.role,
+                session: claims.sid,
+                origin: Origin {
+                    device: claims.dev.as_deref().and_then(DeviceMark::parse),
+                    ..Origin::default()
+                },
+            },
             issued_at: Millis(claims.iat.saturating_mul(1_000)),
             expires_at,
         })
@@ -164,7 +177,13 @@ mod tests {
     }
 
     fn actor() -> Actor {
-        Actor { tenant: TenantId(1), member: MemberId(2), role: Role::Agent, session: SessionId(3) }
+        Actor {
+            tenant: TenantId(1),
+            member: MemberId(2),
+            role: Role::Agent,
+            session: SessionId(3),
+            origin: Origin::default(),
+        }
     }
 
     fn code<T>(result: Result<T>) -> Option<Code> {
@@ -178,6 +197,18 @@ mod tests {
         assert_eq!(expires_at, Millis(1_795_342_500_000));
         assert_eq!(keys.verify(token.expose(), Millis(expires_at.0 - 1))?.actor, actor());
         assert_eq!(code(keys.verify(token.expose(), expires_at)), Some(Code::TokenExpired));
+        Ok(())
+    }
+
+    #[test]
+    fn a_token_names_the_device_of_a_customer_only() -> Result<()> {
+        let keys = Keys::new(&[key("one", "a")], 900);
+        let device = DeviceMark::of("phone");
+        for (role, named) in [(Role::Customer, device), (Role::Agent, None)] {
+            let actor = Actor { role, origin: Origin { device, ..Origin::default() }, ..actor() };
+            let (token, _) = keys.sign(&actor, NOW, None)?;
+            assert_eq!(keys.verify(token.expose(), NOW)?.actor.origin.device, named);
+        }
         Ok(())
     }
 
@@ -215,6 +246,7 @@ mod tests {
             tid: TenantId(1),
             sid: SessionId(3),
             role: Role::Admin,
+            dev: None,
             iat: NOW.0 / 1_000,
             exp: NOW.0 / 1_000 + 60,
             nbf: None,

@@ -10,6 +10,7 @@ use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
 use crate::domain::member::Role;
 use crate::domain::tenant::TenantStatus;
+use crate::journal::bans;
 use crate::journal::commands::Merge;
 use crate::kernel::secret::Secret;
 use crate::kernel::{Code, Error, Millis, Result};
@@ -33,7 +34,8 @@ pub struct NewVisitor {
     pub device: Option<String>,
 }
 
-/// Makes a visitor with a session. Errors: `not_found` for an unknown tenant, `tenant_suspended`, `validation_failed`.
+/// Makes a visitor with a session. Errors: `not_found` for an unknown tenant, `tenant_suspended`, `banned`,
+/// `validation_failed`.
 pub async fn create(app: &App, new: NewVisitor, client: &ClientInfo) -> Result<Tokens> {
     check_device(new.device.as_deref())?;
     let slug = new.tenant;
@@ -42,6 +44,7 @@ pub async fn create(app: &App, new: NewVisitor, client: &ClientInfo) -> Result<T
     if tenant.status == TenantStatus::Suspended {
         return Err(Error::new(Code::TenantSuspended, Code::TenantSuspended.meaning()));
     }
+    app.auth.admit(tenant.id, None, &client.origin(new.device.as_deref().unwrap_or_default()))?;
     app.limiter.check(Key::new_visitor(client.address))?;
     let mut member = NewMember::new(Role::Customer);
     (member.nickname, member.locale) = (new.nickname, new.locale);
@@ -73,7 +76,8 @@ enum Outcome {
 }
 
 /// Identifies the caller by an identity token, and gives it the tokens of that customer. Errors: `forbidden` for
-/// staff, `validation_failed` for whatever is wrong with the token, `account_disabled`.
+/// staff, `validation_failed` for whatever is wrong with the token, `account_disabled`, `banned` for a customer or an
+/// e-mail address that is.
 pub async fn identify(app: &App, actor: Actor, token: Secret, client: &ClientInfo) -> Result<Tokens> {
     if actor.role != Role::Customer {
         return Err(Error::new(Code::Forbidden, "only visitors identify"));
@@ -101,12 +105,12 @@ pub async fn identify(app: &App, actor: Actor, token: Secret, client: &ClientInf
         Outcome::Same => sessions::extend(app, actor, client).await,
         Outcome::Merge(into) => {
             // The new session comes first: the merge ends the old one, and a failure in between locks nobody out.
-            let tokens = begin_session(app, &into, client).await?;
+            let tokens = begin_session(app, actor, &into, client).await?;
             let change = Merge { from: actor.member, into: into.id };
             while change_access(app, actor, change.clone()).await?.more {}
             Ok(tokens)
         }
-        Outcome::Switch(into) => begin_session(app, &into, client).await,
+        Outcome::Switch(into) => begin_session(app, actor, &into, client).await,
     }
 }
 
@@ -123,8 +127,12 @@ async fn read_token(app: &App, actor: Actor, token: &Secret) -> Result<Identity>
     identity::verify(token.expose(), &secret, &tenant.slug, app.clock.now())
 }
 
-async fn begin_session(app: &App, member: &MemberRow, client: &ClientInfo) -> Result<Tokens> {
-    let session = sessions::begin(app, member.tenant_id, member.id, member.role, None, client)?;
+/// Begins a session of the customer that the actor is, on the actor's device.
+async fn begin_session(app: &App, actor: Actor, member: &MemberRow, client: &ClientInfo) -> Result<Tokens> {
+    let before = app.db.read(move |connection| session_store::find(connection, actor.session)).await?;
+    let device = before.map(|(row, ..)| row.device).filter(|device| !device.is_empty());
+    let (tenant, role) = (member.tenant_id, member.role);
+    let session = sessions::begin(app, tenant, member.id, role, device.as_deref(), client)?;
     sessions::keep(app, session, member.clone(), Beginning::Identified).await
 }
 
@@ -137,6 +145,10 @@ fn decide(
 ) -> Result<Outcome> {
     let me = members::find(connection, actor.tenant, actor.member)?.ok_or_else(Error::not_found)?;
     store::use_token(connection, &me, identity, now)?;
+    let email = identity.email.as_deref().unwrap_or_default();
+    if bans::names(connection, actor.tenant, me.id, email, now.0)? {
+        return Err(banned());
+    }
     let anonymous = me.external_id.is_none() && me.login_name.is_none();
     let known = members::find_by_external_id(connection, actor.tenant, &identity.external_id)?;
     match known {
@@ -145,6 +157,9 @@ fn decide(
                 return Err(Error::new(Code::Forbidden, "this identity belongs to the staff"));
             }
             sessions::admit(&known, TenantStatus::Active, now)?;
+            if bans::names(connection, actor.tenant, known.id, &known.email, now.0)? {
+                return Err(banned());
+            }
             members::change(connection, actor.tenant, known.id, &profile(identity, now))?;
             let same = known.id == me.id;
             let known = members::find(connection, actor.tenant, known.id)?.ok_or_else(Error::not_found)?;
@@ -167,6 +182,10 @@ fn decide(
             Ok(Outcome::Switch(Box::new(fresh)))
         }
     }
+}
+
+fn banned() -> Error {
+    Error::new(Code::Banned, Code::Banned.meaning())
 }
 
 fn profile(identity: &Identity, now: Millis) -> MemberChange {

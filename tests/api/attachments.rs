@@ -260,6 +260,12 @@ on_every_database! {
         for forged in [mine.replace("dwf_", "dwf_1"), format!("{mine}x"), "/api/v1/files/dwf_".to_owned()] {
             assert_eq!(follow(&app, &forged, &[]).await.status(), 404, "{forged}");
         }
+        // Whoever is banned reads nothing, also not by a link.
+        let ban = json!({"kind": "member", "value": desk.visitor.id()});
+        let ban = desk.admin.post("/bans", ban).await.status(201)["id"].as_str().unwrap().to_owned();
+        assert_eq!(follow(&app, &mine, &[]).await.status(), 403);
+        desk.admin.delete(&format!("/bans/{ban}")).await.status(204);
+        assert_eq!(follow(&app, &mine, &[]).await.status(), 200);
         app.advance(300_000).await;
         let late = follow(&app, &mine, &[]).await;
         assert_eq!(late.status(), 401);

@@ -18,6 +18,8 @@ mod attachments;
 mod attachments_uploads;
 mod attendance;
 mod auth;
+mod bans;
+mod bans_enforced;
 mod business_hours;
 mod canaries;
 mod canned_replies;

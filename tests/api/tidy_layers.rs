@@ -42,6 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "rooms",
             "conversations",
             "business_hours",
+            "bans",
             "canned_replies",
             "ratings",
             "queue",

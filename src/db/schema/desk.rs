@@ -226,3 +226,17 @@ diesel::table! {
         bytes -> BigInt,
     }
 }
+
+diesel::table! {
+    ban (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        kind -> Text,
+        value -> Text,
+        reason -> Text,
+        expires_at -> Nullable<BigInt>,
+        created_by -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}

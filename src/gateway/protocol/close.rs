@@ -46,7 +46,7 @@ close_codes! {
     ADDRESS_LIMIT 4007 "address_limit" true "Wait after_ms + random(spread_ms), connect again." "The client's address has too many sockets.";
     PROTOCOL_ERROR 4500 "protocol_error" false "Repair the client." "The frames break the protocol: binary messages, bad framing, or, before hello was accepted, anything that is no frame or a hello of the wrong form. After hello a frame of the wrong form gets an error and the socket lives on.";
     AUTH_FAILED 4501 "auth_failed" false "Sign in again." "The token is malformed, forged, or its session is over.";
-    FORBIDDEN 4502 "forbidden" false "Tell the user." "The account is disabled or deleted, or the tenant is suspended.";
+    FORBIDDEN 4502 "forbidden" false "Tell the user." "The account is disabled or deleted, the customer is banned, or the tenant is suspended.";
     CONNECTION_LIMIT 4504 "connection_limit" false "Close another device first." "The member has too many sockets.";
     KICKED 4505 "kicked" false "Sign in again." "The session was revoked, or the visitor was recognised as another member.";
     REPLACED 4506 "replaced" false "Do nothing: the newer socket goes on." "The same device of the same member connected again.";

@@ -26,9 +26,12 @@ mod timers;
 mod transfer;
 mod version;
 
+use std::sync::Arc;
+
 use super::command::{Command, Reply};
 use super::working_set::{MemberFacts, WorkingSet};
 use crate::domain::actor::Principal;
+use crate::domain::ban::BanSet;
 use crate::domain::conversation::{ConversationRow, IfVersion, ParticipantRow};
 use crate::domain::permission::{self, Operation, Relation, Scope};
 use crate::kernel::{Code, ConversationId, Error, MemberId, Result, TenantId};
@@ -75,6 +78,10 @@ impl<'w> CommandContext<'w> {
             let facts = facts.filter(|facts| !needs_access || facts.is_usable(set.now));
             let disabled = || Error::new(Code::AccountDisabled, Code::AccountDisabled.meaning());
             member.role = facts.ok_or_else(disabled)?.role;
+            let bars = |bans: &Arc<BanSet>| bans.bars(Some(member.member), &member.origin, set.now);
+            if needs_access && !member.role.is_staff() && set.bans.get(&member.tenant).is_some_and(bars) {
+                return Err(Error::new(Code::Banned, Code::Banned.meaning()));
+            }
         }
         let if_version = command.if_version.clone();
         Ok(Self { tenant: actor.tenant(), set, actor, if_version, rev: None })

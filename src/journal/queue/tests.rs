@@ -2,14 +2,19 @@
 
 use super::state::SKIPS_BEFORE_ALONE;
 use super::*;
-use crate::domain::actor::Actor;
+use crate::domain::actor::{Actor, Origin};
 use crate::domain::member::Role;
 use crate::journal::commands::{Action, Claim};
 use crate::kernel::{ConversationId, MemberId, SessionId};
 
 fn command(tenant: i64) -> Command {
-    let actor =
-        Actor { tenant: TenantId(tenant), member: MemberId(1), role: Role::Agent, session: SessionId(1) };
+    let actor = Actor {
+        tenant: TenantId(tenant),
+        member: MemberId(1),
+        role: Role::Agent,
+        session: SessionId(1),
+        origin: Origin::default(),
+    };
     Command::new(actor, Claim { conversation: ConversationId(1) })
 }
 

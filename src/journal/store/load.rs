@@ -106,12 +106,12 @@ fn facts(columns: MemberColumns) -> MemberFacts {
 
 impl Source for AnyConnection {
     fn tenants(&mut self, ids: &[TenantId]) -> Result<Vec<(TenantId, TenantFacts)>> {
-        let rows: Vec<(TenantId, String, String, i64)> =
+        let rows: Vec<(TenantId, String, String, i64, i64)> =
             on_list!(self, tenant::id, ids, |inner, among| tenant::table
                 .filter(among)
-                .select((tenant::id, tenant::status, tenant::settings, tenant::rev))
+                .select((tenant::id, tenant::status, tenant::settings, tenant::rev, tenant::bans_version))
                 .load(inner))?;
-        let facts = rows.into_iter().map(|(id, status, settings, state_rev)| {
+        let facts = rows.into_iter().map(|(id, status, settings, state_rev, bans_version)| {
             // Settings that cannot be read are those of a new tenant: they were checked when they were stored.
             let settings: TenantSettings = serde_json::from_str(&settings).unwrap_or_default();
             let facts = TenantFacts {
@@ -119,6 +119,7 @@ impl Source for AnyConnection {
                 suspended: status == TenantStatus::Suspended.as_str(),
                 state_rev,
                 settings,
+                bans_version,
             };
             (id, facts)
         });

@@ -1,9 +1,10 @@
 //! What a process has learned of ended access, against what comes late, twice or out of order.
 
 use super::*;
+use crate::domain::actor::Origin;
 
 fn actor(role: Role) -> Actor {
-    Actor { tenant: TenantId(1), member: MemberId(2), role, session: SessionId(3) }
+    Actor { tenant: TenantId(1), member: MemberId(2), role, session: SessionId(3), origin: Origin::default() }
 }
 
 fn member(role: Role, status: MemberStatus) -> AccessNotice {

@@ -108,6 +108,19 @@ async fn accounts(recorder: &mut Recorder<'_>, admin: &Client, agent: &str) {
 }
 
 /// Groups, and who is in them.
+async fn bans(recorder: &mut Recorder<'_>, admin: &Client) {
+    let week = recorder.app.clock.now().plus(7 * 86_400_000);
+    let ban =
+        json!({"kind": "cidr", "value": "198.51.100.0/24", "reason": "Spam from there", "expires_at": week});
+    let ban = recorder.call("create_ban", admin, "POST /bans", Some(ban)).await;
+    let ban = format!("/bans/{}", string(&ban["id"]));
+    recorder.call("get_ban", admin, &format!("GET {ban}"), None).await;
+    let for_good = json!({"expires_at": null});
+    recorder.call("update_ban", admin, &format!("PATCH {ban}"), Some(for_good)).await;
+    recorder.call("list_bans", admin, "GET /bans?active=true", None).await;
+    recorder.call("delete_ban", admin, &format!("DELETE {ban}"), None).await;
+}
+
 async fn groups(recorder: &mut Recorder<'_>, admin: &Client, agent: &Client, agent_id: &str) {
     let group = json!({"name": "Returns", "description": "Parcels that come back"});
     let made = recorder.call("create_group", admin, "POST /groups", Some(group)).await;
@@ -148,6 +161,7 @@ async fn groups(recorder: &mut Recorder<'_>, admin: &Client, agent: &Client, age
     recorder.call("get_business_hours_status", agent, &format!("GET {hours}/status?{at}"), None).await;
     recorder.call("get_desk_status", agent, &format!("GET /business-hours/status?{at}"), None).await;
     recorder.call("delete_business_hours", admin, &format!("DELETE {hours}"), None).await;
+    bans(recorder, admin).await;
     let reply = json!({"scope": "member", "shortcut": "hi", "title": "Greeting", "text": "Hello {{ customer.nickname }}!"});
     let made = recorder.call("create_canned_reply", agent, "POST /canned-replies", Some(reply)).await;
     let reply = format!("/canned-replies/{}", string(&made["id"]));
@@ -213,7 +227,7 @@ async fn serve(
     recorder.call("list_revisions", admin, &format!("GET {message}/revisions"), None).await;
     recorder.call("get_message", visitor, &format!("GET {message}"), None).await;
     recorder.call("search_messages", agent, "GET /search/messages?q=arrives", None).await;
-    let tenant = recorder.app.app().auth.verify(agent.token.as_deref().unwrap()).unwrap().actor.tenant;
+    let tenant = recorder.app.app().auth.verify(agent.token.as_deref().unwrap(), None).unwrap().actor.tenant;
     crate::search::indexed(recorder.app, tenant).await;
     recorder.call("search_conversations", agent, "GET /search/conversations?q=order", None).await;
     recorder.call("search_members", admin, "GET /search/members?q=jo", None).await;

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use deskwire::db::AnyConnection;
 use deskwire::db::schema::{auth_session, member, tenant, tenant_log};
-use deskwire::domain::actor::Actor;
+use deskwire::domain::actor::{Actor, Origin};
 use deskwire::domain::member::Role;
 use deskwire::kernel::id::first_id_at;
 use deskwire::kernel::{Clock, MemberId, SessionId, TenantId};
@@ -146,7 +146,7 @@ fn add_member(
         ))
         .execute(connection)
         .unwrap();
-    Actor { tenant, member: MemberId(id), role, session: SessionId(id) }
+    Actor { tenant, member: MemberId(id), role, session: SessionId(id), origin: Origin::default() }
 }
 
 fn password_hash() -> &'static str {

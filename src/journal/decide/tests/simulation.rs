@@ -18,7 +18,7 @@ use super::step::Step;
 use super::step_staff::seed_group;
 use super::timers::{REOPEN_SECONDS, TIMERS, check_reopening, check_timers};
 use super::{LIMITED, PEOPLE, RIVAL, SHOP};
-use crate::domain::actor::{Actor, Principal};
+use crate::domain::actor::{Actor, Origin, Principal};
 use crate::domain::conversation::{ConversationKind, ConversationRow, MemberType, ParticipantRow};
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::offer::OfferRow;
@@ -59,7 +59,7 @@ impl Simulation {
                 reopen_window_seconds: Some(REOPEN_SECONDS),
                 ..TenantSettings::default()
             };
-            let facts = TenantFacts { rev: 0, suspended: false, state_rev: 0, settings };
+            let facts = TenantFacts { rev: 0, suspended: false, state_rev: 0, settings, bans_version: 0 };
             store.tenants.insert(tenant, facts);
         }
         seed_group(&mut store);
@@ -82,7 +82,8 @@ impl Simulation {
             };
             store.members.insert(id, facts);
             store.sessions.insert(id, vec![SessionId(id.0)]);
-            people.push(Actor { tenant, member: id, role, session: SessionId(id.0) });
+            let (session, origin) = (SessionId(id.0), Origin::default());
+            people.push(Actor { tenant, member: id, role, session, origin });
         }
         seed_attachments(&mut store);
         Self { store, set, people, sent: Vec::new(), holding: HashMap::new(), clients: HashMap::new() }

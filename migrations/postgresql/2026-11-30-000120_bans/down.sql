@@ -1,0 +1,3 @@
+DROP INDEX tenant_bans_version;
+ALTER TABLE tenant DROP COLUMN bans_version;
+DROP TABLE ban;
