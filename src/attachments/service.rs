@@ -71,7 +71,7 @@ pub async fn get(app: &App, actor: Actor, id: AttachmentId) -> Result<Attachment
 pub async fn delete(app: &App, actor: Actor, id: AttachmentId) -> Result<()> {
     let now = app.clock.now().0;
     let write = move |connection: &mut AnyConnection| {
-        own(connection, actor, id)?;
+        store::own(connection, actor, id)?;
         match store::erase_unused(connection, actor.tenant, id, now)? {
             true => Ok(()),
             false => {
@@ -116,13 +116,6 @@ pub async fn follow(app: &App, token: &str, address: IpAddr) -> Result<(Attachme
     };
     let (attachment, file) = app.db.read(read).await?;
     Ok((attachment, file, link.thumbnail))
-}
-
-/// An attachment of the actor that is not erased. Errors: `not_found`.
-pub fn own(connection: &mut AnyConnection, actor: Actor, id: AttachmentId) -> Result<AttachmentRow> {
-    store::find(connection, actor.tenant, id)?
-        .filter(|row| row.uploader_id == actor.member && row.state != AttachmentState::Erased)
-        .ok_or_else(Error::not_found)
 }
 
 /// An attachment whose message the actor may read, or that is its own. Errors: `not_found`.

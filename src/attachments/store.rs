@@ -7,8 +7,9 @@ use diesel::prelude::*;
 
 use crate::db::AnyConnection;
 use crate::db::schema::{attachment, stored_file, tenant_usage};
+use crate::domain::actor::Actor;
 use crate::domain::attachment::{AttachmentRow, AttachmentState, StoredFileRow, StoredFileState};
-use crate::kernel::{AttachmentId, MemberId, Result, StoredFileId, TenantId};
+use crate::kernel::{AttachmentId, Error, MemberId, Result, StoredFileId, TenantId};
 
 /// An attachment by its id.
 pub fn find(
@@ -22,6 +23,13 @@ pub fn find(
         .select(AttachmentRow::as_select())
         .first(connection)
         .optional()?)
+}
+
+/// An attachment of the actor that is not erased. Errors: `not_found`.
+pub fn own(connection: &mut AnyConnection, actor: Actor, id: AttachmentId) -> Result<AttachmentRow> {
+    find(connection, actor.tenant, id)?
+        .filter(|row| row.uploader_id == actor.member && row.state != AttachmentState::Erased)
+        .ok_or_else(Error::not_found)
 }
 
 /// How many attachments of a member no message carries.

@@ -14,7 +14,6 @@ use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout_at};
 
-use super::service::own;
 use super::store;
 use crate::app::App;
 use crate::db::{AnyConnection, blocking};
@@ -85,7 +84,7 @@ fn expect(
     now: i64,
     patience: Duration,
 ) -> Result<AttachmentRow> {
-    let row = own(connection, actor, id)?;
+    let row = store::own(connection, actor, id)?;
     let seconds = row.size / i64::try_from(LEAST_RATE).unwrap_or(1);
     let patience = i64::try_from(patience.as_millis()).unwrap_or_default();
     let latest = now.saturating_add(seconds.saturating_mul(1_000)).saturating_add(patience);

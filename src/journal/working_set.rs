@@ -315,19 +315,13 @@ impl WorkingSet {
         }
         self.add_access_notices(&mut by_tenant);
         for row in self.agents.written() {
-            if let Some(changes) = by_tenant.get_mut(&row.tenant_id) {
-                changes.agents.push(row.clone());
-            }
+            by_tenant.entry(row.tenant_id).and_modify(|changes| changes.agents.push(row.clone()));
         }
         for row in self.offers.written() {
-            if let Some(changes) = by_tenant.get_mut(&row.tenant_id) {
-                changes.offers.push(row.clone());
-            }
+            by_tenant.entry(row.tenant_id).and_modify(|changes| changes.offers.push(row.clone()));
         }
         for row in self.notifications.written() {
-            if let Some(changes) = by_tenant.get_mut(&row.tenant_id) {
-                changes.notifications.push(row.clone());
-            }
+            by_tenant.entry(row.tenant_id).and_modify(|changes| changes.notifications.push(row.clone()));
         }
         let mut all: Vec<_> = by_tenant.into_values().collect();
         all.sort_by_key(|changes| changes.tenant);

@@ -2,25 +2,18 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::client::fact::{digest, id};
 use super::client::{Failure, Rest};
 use super::dialogue::Turn;
 use super::history::{Action, Done, Id, Key, count};
 use super::member::Member;
-use super::play::Run;
+use super::play::{Attached, Run};
 use super::requests::{AT_ONCE, insist_unless};
 
 /// How likely it is that a turn is said by a file.
 const ATTACHES: f64 = 0.05;
-
-/// A file that was uploaded.
-#[derive(Debug)]
-pub struct Attached {
-    /// What a message that carries it must say.
-    pub content: Value,
-}
 
 /// Now and then uploads what a turn says; the content is JSON, which is text.
 pub async fn maybe_upload(

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use super::client::fact::{digest, id};
 use super::client::{Backoff, Device, Failure};
 use super::dialogue::{Dialogue, Turn};
-use super::files::Attached;
 use super::history::{History, Id, Key, count};
 use super::pace::Pace;
 
@@ -130,6 +129,13 @@ pub fn body(key: &str, turn: &Turn, read_seq: Option<i64>) -> Value {
 /// The digest of a turn's content as every entry carries it.
 pub fn words(turn: &Turn) -> u64 {
     digest(&json!({ "text": &*turn.text }))
+}
+
+/// A file that was uploaded.
+#[derive(Debug)]
+pub struct Attached {
+    /// What a message that carries it must say.
+    pub content: Value,
 }
 
 /// A turn that is to be spoken.
