@@ -69,7 +69,7 @@ async fn measure(app: &Arc<App>, arguments: &Arguments) -> Outcome<(Vec<f64>, Ve
         let visitors = cast::visitors(running.address, &slug, 100).await?;
         let rooms = cast::conversations(running.address, &visitors).await?;
         for (visitor, room) in visitors.iter().zip(rooms) {
-            places.push((app.auth.verify(&visitor.token)?.actor, room.parse()?));
+            places.push((app.auth.verify(&visitor.token, None)?.actor, room.parse()?));
         }
     }
     let places = Arc::new(places);

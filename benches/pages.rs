@@ -127,7 +127,7 @@ async fn fill(entries: u64) -> Outcome<Store> {
     let running = deskwire::server::start(own::app(own::settings(&url)?)?).await?;
     let agent = cast::tenant(running.address, "pages").await?;
     let visitors = cast::visitors(running.address, "pages", 1).await?;
-    let tenant = running.app().auth.verify(&agent.token)?.actor.tenant.0;
+    let tenant = running.app().auth.verify(&agent.token, None)?.actor.tenant.0;
     running.stop().await?;
 
     let rev = {
@@ -136,7 +136,7 @@ async fn fill(entries: u64) -> Outcome<Store> {
     };
     let app = own::app(own::settings(&url)?)?;
     // Behind the last twenty entries of the store: what a device misses after a short absence.
-    let reader = Reader::of(&app.epoch, &app.auth.verify(&agent.token)?.actor);
+    let reader = Reader::of(&app.epoch, &app.auth.verify(&agent.token, None)?.actor);
     let cursor = reader.at(i64::try_from(rev)? - 20);
     let running = deskwire::server::start(app).await?;
     Ok(Store {

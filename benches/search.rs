@@ -158,7 +158,7 @@ impl Bench {
     }
 
     fn tenant(&self) -> Outcome<TenantId> {
-        Ok(self.app.auth.verify(&self.admin.token)?.actor.tenant)
+        Ok(self.app.auth.verify(&self.admin.token, None)?.actor.tenant)
     }
 
     /// Keeps the index from being written until it is resumed.
@@ -175,7 +175,7 @@ impl Bench {
 
     /// Sends messages one after the other; p50 and p99 in milliseconds.
     async fn one_by_one(&self, from: usize, count: usize) -> Outcome<(f64, f64)> {
-        let actor = self.app.auth.verify(&self.visitors[0].token)?.actor;
+        let actor = self.app.auth.verify(&self.visitors[0].token, None)?.actor;
         let room = ConversationId(self.rooms[0].parse()?);
         let mut times = Vec::with_capacity(count);
         for number in from..from + count {
@@ -188,7 +188,7 @@ impl Bench {
 
     /// Sends messages; how many a second.
     async fn fill(&self, from: usize, count: usize) -> Outcome<f64> {
-        let actors = self.visitors.iter().map(|one| Ok(self.app.auth.verify(&one.token)?.actor));
+        let actors = self.visitors.iter().map(|one| Ok(self.app.auth.verify(&one.token, None)?.actor));
         let actors = actors.collect::<Outcome<Vec<Actor>>>()?;
         let rooms =
             self.rooms.iter().map(|id| Ok(ConversationId(id.parse()?))).collect::<Outcome<Vec<_>>>()?;
