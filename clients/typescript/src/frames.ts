@@ -13,6 +13,34 @@ export type AboutMember = {
 
 export type AssignmentEnd = ("release" | "reassign" | "close" | "agent_gone" | "docked" | "group_empty" | "agent_absent" | "group_transfer" | "timed_out" | (string & {}));
 
+export type AttachmentContent = {
+  /** The attachment: its content is read through `/attachments/{id}/url`. */
+  attachment_id: AttachmentId;
+  /** Of voice and video: how long it plays, in milliseconds, as the sender says. */
+  duration_ms?: number;
+  /** Whether there is a small picture of it. */
+  has_thumbnail: boolean;
+  /** Of a picture: as it is shown, in pixels. */
+  height?: number;
+  /** The type, as the content says. */
+  media_type: string;
+  /** The name of the file, without a path. */
+  name: string;
+  /** Bytes. */
+  size: number;
+  /** Of a picture: as it is shown, in pixels. */
+  width?: number;
+};
+
+export type AttachmentId = string;
+
+export type AttachmentReference = {
+  /** The attachment. */
+  attachment_id: AttachmentId;
+  /** Of voice and video: how long it plays, in milliseconds, as the sender says. */
+  duration_ms?: (number | null);
+};
+
 export type Auth = {
   /** A fresh access token, from `POST /api/v1/auth/refresh`. */
   token: string;
@@ -187,7 +215,7 @@ export type Entries = {
 export type Entry = {
   /** The sender's own key for this message. */
   client_msg_id?: string;
-  /** By kind: text, card, custom; notices carry what changed; `{}` after a recall. */
+  /** By kind: text, card, custom, attachment; notices carry what changed; `{}` after a recall. */
   content: Record<string, unknown>;
   /** The conversation. */
   conversation_id: ConversationId;
@@ -213,13 +241,13 @@ export type Entry = {
   seq: number;
 };
 
-export type EntryKind = ("text" | "card" | "custom" | "opened" | "joined" | "left" | "assigned" | "docked" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "customer_idle" | "priority_changed" | "tags_changed" | "group_changed" | "skills_changed" | "offered" | "declined" | "offer_missed" | "offer_withdrawn" | "agent_idle" | "rated" | "remark" | (string & {}));
+export type EntryKind = ("text" | "card" | "custom" | "image" | "file" | "voice" | "video" | "opened" | "joined" | "left" | "assigned" | "docked" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "customer_idle" | "priority_changed" | "tags_changed" | "group_changed" | "skills_changed" | "offered" | "declined" | "offer_missed" | "offer_withdrawn" | "agent_idle" | "rated" | "remark" | (string & {}));
 
 export type ErrorReply = {
   /** The key of the message that was not sent. */
   client_msg_id?: string;
   /** What went wrong, for programs; the table of codes says what it means. */
-  code: ("malformed_json" | "invalid_parameter" | "unauthenticated" | "token_invalid" | "token_expired" | "session_revoked" | "invalid_credentials" | "forbidden" | "not_a_member" | "not_assignee" | "account_locked" | "account_disabled" | "banned" | "tenant_suspended" | "origin_refused" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_conflict" | "invalid_transition" | "already_assigned" | "agent_full" | "offer_ended" | "queue_full" | "queue_closed" | "agent_absent" | "transfer_loop" | "offer_pending" | "group_empty" | "open_conversation_exists" | "conversation_closed" | "reopen_expired" | "rating_ended" | "not_answered" | "window_expired" | "message_recalled" | "stale_edit" | "name_taken" | "in_use" | "limit_reached" | "last_admin" | "last_manager" | "cursor_reset" | "version_mismatch" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "tenant_busy" | "unsupported" | "not_ready" | "provider_failed" | "internal" | "busy" | "storage_unavailable" | "draining" | "unready" | (string & {}));
+  code: ("malformed_json" | "invalid_parameter" | "unauthenticated" | "token_invalid" | "token_expired" | "session_revoked" | "invalid_credentials" | "forbidden" | "not_a_member" | "not_assignee" | "account_locked" | "account_disabled" | "banned" | "tenant_suspended" | "origin_refused" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_conflict" | "invalid_transition" | "already_assigned" | "agent_full" | "offer_ended" | "queue_full" | "queue_closed" | "agent_absent" | "transfer_loop" | "offer_pending" | "group_empty" | "open_conversation_exists" | "conversation_closed" | "reopen_expired" | "rating_ended" | "not_answered" | "attachments_off" | "attachment_not_ready" | "attachment_infected" | "upload_mismatch" | "window_expired" | "message_recalled" | "stale_edit" | "name_taken" | "in_use" | "limit_reached" | "last_admin" | "last_manager" | "cursor_reset" | "version_mismatch" | "payload_too_large" | "quota_exceeded" | "file_type_refused" | "unsupported_media_type" | "range_not_satisfiable" | "validation_failed" | "rate_limited" | "tenant_busy" | "unsupported" | "not_ready" | "provider_failed" | "internal" | "busy" | "storage_unavailable" | "scanner_unavailable" | "draining" | "unready" | (string & {}));
   /** The present state that the client needs to go on. */
   context?: Record<string, unknown>;
   /** For people. */
@@ -347,7 +375,7 @@ export type MergedContent = {
   conversation_id: ConversationId;
 };
 
-export type MessageContent = (TextContentInput | CardContentInput | CustomContentInput);
+export type MessageContent = (TextContentInput | CardContentInput | CustomContentInput | AttachmentReference);
 
 export type MessageEdit = {
   /** `edited_at` of the message that these words are to replace; null: it was never edited. When the message was edited since, the answer is `stale_edit`. Absent: the last edit wins. */
@@ -362,7 +390,7 @@ export type MessageEdit = {
   seq: number;
 };
 
-export type MessageKind = ("text" | "card" | "custom");
+export type MessageKind = ("text" | "card" | "custom" | "image" | "file" | "voice" | "video");
 
 export type MessageRecall = {
   /** The conversation. */
