@@ -3,8 +3,8 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use deskwire::db::schema::{stored_file, tenant_usage};
-use diesel::{QueryDsl, RunQueryDsl};
+use deskwire::db::schema::{attachment, stored_file, tenant_usage};
+use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -289,6 +289,19 @@ on_every_database! {
         desk.visitor.delete(&recall(&sent[0])).await.ok();
         assert_eq!(follow(&app, &links[0].0, &[]).await.status(), 404);
         desk.visitor.get(&links[0].1).await.refused(404, "not_found");
+        eventually("the recalled one has no file any more", || async {
+            let parted = |connection: &mut deskwire::db::AnyConnection| {
+                let erased = attachment::table.filter(attachment::state.eq("erased"));
+                Ok(erased.filter(attachment::stored_file_id.is_null()).count().get_result::<i64>(connection)?)
+            };
+            (app.db.read(parted).await.ok()? == 1).then_some(())
+        })
+        .await;
+        let whole = |connection: &mut deskwire::db::AnyConnection| {
+            let whole = stored_file::table.filter(stored_file::state.eq("ready"));
+            Ok(whole.count().get_result::<i64>(connection)?)
+        };
+        assert_eq!(app.db.read(whole).await.unwrap(), 1, "the other one has it still");
         assert_eq!(follow(&app, &links[1].0, &[]).await.status(), 200);
         desk.visitor.delete(&recall(&sent[0])).await.ok();
         desk.supervisor.delete(&recall(&sent[1])).await.ok();
