@@ -155,7 +155,9 @@ on_every_database! {
         assert_eq!(header(&whole, "content-disposition"), "attachment; filename*=UTF-8''terms.txt");
         desk.visitor.get(&format!("{path}/url?variant=thumbnail")).await.refused(404, "not_found");
         let found = desk.agent.get("/search/messages?q=terms&kind=file").await.ok();
-        assert!(found["data"].as_array().is_some(), "files are searched by name");
+        assert_eq!(found["data"][0]["message"]["content"]["name"], "terms.txt", "{found}");
+        let found = desk.agent.get("/search/messages?q=kind&kind=file").await.ok();
+        assert_eq!(found["data"], json!([]), "by their names, not by what is in them");
     }
 
     /// A message carries an attachment of its sender that is ready, of the right type, and that no other message carries.
