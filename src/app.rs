@@ -120,7 +120,7 @@ impl App {
     }
 
     /// Starts what runs beside the requests: the tail of other processes' commits, the repair of what readers missed,
-    /// the revocations and bans, who of the staff is connected, routing, what follows groups and silence, the renewal of the node
+    /// the revocations and bans, the uses of API keys, who of the staff is connected, routing, what follows groups and silence, the renewal of the node
     /// number and cleaning. Ends by `shutdown`. Must be called on a tokio runtime.
     pub fn spawn_tasks(self: &Arc<Self>) {
         let (db, feed, shutdown) = (self.db.clone(), self.feed.clone(), self.tasks.shutdown().clone());
@@ -135,6 +135,10 @@ impl App {
         let shutdown = self.tasks.shutdown().clone();
         self.tasks.spawn("bans", move || {
             crate::security::bans::follow(auth.clone(), db.clone(), feed.clone(), shutdown.clone())
+        });
+        let (auth, db, shutdown) = (self.auth.clone(), self.db.clone(), self.tasks.shutdown().clone());
+        self.tasks.spawn("api_keys", move || {
+            crate::security::api_keys::keep_uses(auth.clone(), db.clone(), shutdown.clone())
         });
         let (db, feed, shutdown) = (self.db.clone(), self.feed.clone(), self.tasks.shutdown().clone());
         let repairs = self.metrics.repairs.clone();

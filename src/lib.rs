@@ -17,7 +17,7 @@
 //! |---|---|---|
 //! | kernel | [`kernel`] | ids, time, errors and their codes, secrets, text and JSON rules, supervised tasks, tasks that look at tenants now and then |
 //! | database | [`db`] | connections to three databases, migrations, the second door for writing ([`db::Db::write`]) |
-//! | domain | [`domain`] | actors, members, tenants, conversations, entries, content: types and rules without I/O; the one table of rights ([`domain::permission`]) |
+//! | domain | [`domain`] | actors, members, tenants, conversations, entries, content: types and rules without I/O; the one table of rights ([`domain::operation`]) |
 //! | | [`settings`] | every flag and variable |
 //! | journal | [`journal`] | the first door for writing: commands with their rules, lanes, the feed to readers, followers |
 //! | ground of the features | [`security`] | tokens, passwords, the locks against guessing, revocations, secrets |
@@ -34,6 +34,7 @@
 //! | http | [`http`] | what every request passes through: bounds, rates, bodies, problems |
 //! | features | [`auth`] | sign-in, sessions, the caller of a request |
 //! | | [`tenants`], [`members`], [`visitors`] | merchants, accounts, visitors and how they are recognised |
+//! | | [`api_keys`] | keys with which programs act as service accounts |
 //! | | [`presence`] | what the staff say that they are, whether they are connected, how many conversations they serve, and the history of it |
 //! | | [`groups`] | standing groups of the staff and who is in them; whose conversations a member sees |
 //! | | [`business_hours`] | when the desk and its groups are open |
@@ -92,6 +93,7 @@
 //! | tenant | a merchant; nothing crosses from one to another |
 //! | group | staff who serve together; a support conversation can be a group's matter |
 //! | member | an account: customer (a visitor), agent, supervisor or administrator |
+//! | service account | an account of the staff that a program uses, by its API keys |
 //! | conversation | a log with members; a support conversation belongs to one customer |
 //! | room | a conversation of the staff without a customer, seen by who is in it only |
 //! | docked | served by a whole group instead of one agent |
@@ -141,6 +143,8 @@ pub mod auth;
 pub mod tenants;
 
 pub mod members;
+
+pub mod api_keys;
 
 pub mod visitors;
 

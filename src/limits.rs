@@ -254,10 +254,12 @@ mod tests {
 
     use crate::domain::actor::Origin;
     use crate::domain::member::Role;
+    use crate::domain::operation::OperationSet;
     use crate::kernel::SessionId;
 
     fn actor(member: i64, role: Role) -> Actor {
         Actor {
+            operations: OperationSet::ALL,
             tenant: TenantId(1),
             member: MemberId(member),
             session: SessionId(1),

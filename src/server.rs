@@ -1,7 +1,7 @@
 //! The HTTP server: what every request passes through, and how it starts and stops. Knows no feature (`routes`).
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_http::HttpService;
@@ -99,6 +99,17 @@ pub async fn start(app: Arc<App>) -> Result<Running> {
     start_on(app, listener)
 }
 
+/// The documents of this program. Its routes never change, so they are written once, however many servers it starts.
+fn documents() -> Result<web::Data<Documents>> {
+    static WRITTEN: Mutex<Option<web::Data<Documents>>> = Mutex::new(None);
+    let mut written = WRITTEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let documents = match &*written {
+        Some(documents) => documents.clone(),
+        None => web::Data::new(Documents::new(crate::routes::configure)?),
+    };
+    Ok(written.insert(documents).clone())
+}
+
 /// Serves on a bound address. Must be called inside a tokio runtime.
 pub fn start_on(app: Arc<App>, listener: TcpListener) -> Result<Running> {
     let settings = &app.settings;
@@ -114,7 +125,7 @@ pub fn start_on(app: Arc<App>, listener: TcpListener) -> Result<Running> {
     crate::queue::announce::spawn(&app);
     crate::search::spawn_tasks(&app);
     crate::attachments::spawn(&app);
-    let documents = web::Data::new(Documents::new(crate::routes::configure)?);
+    let documents = documents()?;
     let portal = documents.portal();
     let table = web::Data::new(RouteTable::new(&documents.openapi));
     let admission = Admission::new(settings, workers, descriptors::raise());

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
 use crate::domain::group::Sight;
-use crate::domain::permission::{self, Operation, Relation};
+use crate::domain::permission::{self, Operation, Relation, Scope};
 use crate::groups;
 use crate::kernel::{ConversationId, Error, Result};
 
@@ -40,12 +40,16 @@ impl Access {
     }
 }
 
+fn reads_notes(actor: &Actor) -> bool {
+    permission::reach(actor, Operation::ReadNotes) != Scope::Never
+}
+
 /// Loads a conversation for an actor. Answers `not_found` for strangers.
 pub fn load(connection: &mut AnyConnection, actor: &Actor, id: ConversationId) -> Result<Access> {
     let tenant = actor.tenant;
     let conversation = store::find(connection, tenant, id)?.ok_or_else(Error::not_found)?;
     let backstage = conversation.kind == ConversationKind::Backstage;
-    if backstage && !actor.role.is_staff() {
+    if backstage && !reads_notes(actor) {
         return Err(Error::not_found());
     }
     let parent = match (backstage, conversation.parent_id) {
@@ -109,7 +113,7 @@ pub fn load_many(
     ids: &[ConversationId],
 ) -> Result<HashMap<ConversationId, Access>> {
     let tenant = actor.tenant;
-    let visible = |row: &ConversationRow| row.kind != ConversationKind::Backstage || actor.role.is_staff();
+    let visible = |row: &ConversationRow| row.kind != ConversationKind::Backstage || reads_notes(actor);
     let mut rows = store::find_many(connection, tenant, ids)?;
     rows.retain(visible);
     let parents: Vec<ConversationId> = rows.iter().filter_map(|row| row.parent_id).collect();

@@ -102,6 +102,7 @@ diesel::table! {
         email_verified -> Bool,
         mobile_verified -> Bool,
         locale -> Text,
+        service_account -> Bool,
     }
 }
 
@@ -282,6 +283,7 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query!(
     agent_connection,
     agent_status,
+    api_key,
     assignment,
     auth_session,
     chat_group,

@@ -12,6 +12,7 @@ use super::schemas::INPUT;
 use crate::centre::accounts::check::{LIMIT_COUNT_MAX, LIMIT_SECONDS_MAX};
 use crate::centre::retries::api::{CURSOR_MAX, LIMIT_MAX as RETRIES_MAX, STATES_MAX};
 use crate::conversations::service::{NOTE_MAX, SUBJECT_MAX, TAG_MAX, TAGS_MAX};
+use crate::domain::api_key::{API_KEY_NAME_MAX, API_KEY_NETWORKS_MAX};
 use crate::domain::attachment::{ATTACHMENT_LIMIT_MAX, DURATION_MAX, FILE_NAME_MAX};
 use crate::domain::ban::{BAN_REASON_MAX, BAN_VALUE_MAX};
 use crate::domain::business_hours::{EXCEPTIONS_MAX, HOURS_NAME_MAX, INTERVALS_MAX};
@@ -44,6 +45,7 @@ use crate::domain::content::{
     URL_MAX, URL_MIN,
 };
 use crate::domain::group::{DESCRIPTION_MAX, GROUP_NAME_MAX, GROUPS_MAX};
+use crate::domain::operation::Operation;
 use crate::domain::presence::REASON_MAX;
 use crate::domain::rating::{COMMENT_MAX, SCORE_MAX, SCORE_MIN};
 use crate::gateway::protocol::limits::{COLLECTED, HELLO_CONVERSATIONS, PULL_ENTRIES, SYNC_ROWS, WATCHES};
@@ -99,6 +101,11 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("TextContent", "text") => {
             json!({"minLength": 1, "maxLength": TEXT_MAX, "x-max-bytes": TEXT_MAX})
         }
+        ("CreateApiKey" | "UpdateApiKey", "name") => text(1, API_KEY_NAME_MAX),
+        ("CreateApiKey" | "UpdateApiKey", "operations") => {
+            json!({"minItems": 1, "maxItems": Operation::ALL.len()})
+        }
+        ("CreateApiKey" | "UpdateApiKey", "networks") => list(API_KEY_NETWORKS_MAX, text(1, 64)),
         ("CreateAttachment", "name") => text(1, FILE_NAME_MAX),
         ("CreateAttachment", "size") => range(1, ATTACHMENT_LIMIT_MAX),
         ("AttachmentReference", "duration_ms") => range(1, DURATION_MAX),

@@ -10,6 +10,7 @@ use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{bounds, examples, problems, schemas, tables};
+use crate::http::api_keys::{self, Needs};
 use crate::http::problem::Problem;
 use crate::kernel::FieldError;
 use crate::sync::api::Include;
@@ -20,6 +21,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ("tenants", "Merchants, and the keys with which they sign their visitors' identities."),
     ("visitors", "Visitors, anonymous or identified by their tenant."),
     ("members", "Accounts of a tenant."),
+    ("api-keys", "Keys with which programs act as service accounts."),
     (
         "presence",
         "What the staff say that they are, whether they are connected, how many conversations they serve, and what they were.",
@@ -56,6 +58,7 @@ pub fn document(configure: impl FnOnce(&mut ServiceConfig<'_>)) -> Value {
     let mut document = json!(document);
     introduce(&mut document);
     operations(&mut document).for_each(complete);
+    admit_keys(&mut document);
     arrange(&mut document);
     share_answers(&mut document);
     examples::add_to_openapi(&mut document);
@@ -94,6 +97,12 @@ fn introduce(document: &mut Value) {
             "bearerFormat": "JWT",
             "description": "The access token of `/auth/login`, `/auth/refresh` or `/visitors`.",
         },
+        "api_key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The secret of an API key (`/api-keys`), for programs. `x-rights` of an operation says what the key \
+                must allow.",
+        },
         "platform_key": {
             "type": "http",
             "scheme": "bearer",
@@ -124,6 +133,25 @@ fn complete(operation: &mut Value) {
         Some(_) => {}
     }
     problems::complete(operation);
+}
+
+/// Says of each operation whether an API key may be used for it, and what the key must allow.
+fn admit_keys(document: &mut Value) {
+    for (method, path, needs) in api_keys::ROUTES {
+        let Some(operation) =
+            document["paths"][format!("/api/v1{path}")].get_mut(method.to_ascii_lowercase())
+        else {
+            continue;
+        };
+        if let Some(security) = operation["security"].as_array_mut() {
+            security.push(json!({"api_key": []}));
+        }
+        let (all, one) = match needs {
+            Needs::Either(..) => (Vec::new(), needs.operations()),
+            _ => (needs.operations(), Vec::new()),
+        };
+        operation["x-rights"] = json!({"all_of": all, "one_of": one});
+    }
 }
 
 /// Brings the schemas into form: those of pages refer to their rows by name, since a generic page holds its row in

@@ -6,19 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::kernel::Code;
-use crate::kernel::Code::{
-    AccountDisabled, AccountLocked, AgentAbsent, AgentFull, AlreadyAssigned, AttachmentInfected,
-    AttachmentNotReady, AttachmentsOff, Banned, Busy, ConversationClosed, CursorReset, Draining,
-    FileTypeRefused, Forbidden, GroupEmpty, IdempotencyConflict, InUse, Internal, InvalidCredentials,
-    InvalidParameter, InvalidTransition, LastAdmin, LastManager, LimitReached, MalformedJson,
-    MessageRecalled, NameTaken, NotAMember, NotAnswered, NotAssignee, NotFound, OfferEnded, OfferPending,
-    OpenConversationExists, OriginRefused, PayloadTooLarge, ProviderFailed, QueueClosed, QueueFull,
-    QuotaExceeded, RangeNotSatisfiable, RateLimited, RatingEnded, ReopenExpired, RequestTimeout,
-    ScannerUnavailable, SessionRevoked, StaleEdit, StorageUnavailable, TenantBusy, TenantSuspended,
-    TokenExpired, TokenInvalid, TransferLoop, Unauthenticated, Unready, UnsupportedMediaType, UploadMismatch,
-    ValidationFailed, VersionMismatch, WindowExpired,
-};
+use crate::kernel::Code::{self, *};
 
 /// The codes that this operation answers beside the shared ones; `None` for an operation without a line.
 pub fn own(operation: &str) -> Option<&'static [Code]> {
@@ -32,27 +20,35 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "logout" | "list_sessions" | "revoke_sessions" => &[],
         "revoke_session" => &[NotFound],
         "change_password" => &[Forbidden, AccountLocked],
-        "get_me" | "update_me" | "get_tenant" => &[],
+        "get_me" | "update_me" | "get_tenant" | "list_inbox" | "list_notifications" => &[],
 
         "create_tenant" => &[Unauthenticated, TokenInvalid, Forbidden, NameTaken],
-        "update_tenant" | "list_identity_keys" => &[Forbidden],
         "create_identity_key" => &[Forbidden, NameTaken, LimitReached],
-        "delete_identity_key" => &[Forbidden, NotFound],
         "create_visitor" => &[NotFound, Banned, TenantSuspended],
         "identify_visitor" => &[Forbidden],
 
-        "list_members" => &[Forbidden],
         "create_member" => &[Forbidden, NameTaken],
-        "get_member" | "unlock_member" | "set_member_password" => &[Forbidden, NotFound],
+        "get_member"
+        | "unlock_member"
+        | "set_member_password"
+        | "get_api_key"
+        | "revoke_api_key"
+        | "delete_identity_key" => &[Forbidden, NotFound],
         "update_member" => &[Forbidden, NotFound, NameTaken, LastAdmin],
         "delete_member" => &[Forbidden, NotFound, LastAdmin],
 
-        "list_presence" | "set_presence" => &[Forbidden],
+        "create_api_key" => &[Forbidden, LimitReached],
+        "update_api_key" => &[Forbidden, NotFound, InvalidTransition],
+        "list_presence"
+        | "set_presence"
+        | "list_api_keys"
+        | "get_current_api_key"
+        | "list_members"
+        | "list_ratings" => &[Forbidden],
         "list_presence_history" => &[Forbidden, NotFound],
 
         "make_room" => &[Forbidden, LimitReached],
         "open_direct_room" => &[Forbidden, ValidationFailed],
-        "list_ratings" => &[Forbidden],
         "get_conversation_rating" => &[NotFound],
         "rate_conversation" => &[Forbidden, NotFound, InvalidTransition, NotAnswered, RatingEnded],
         "create_rating_link" => &[Forbidden, NotFound, InvalidTransition, NotAnswered, RatingEnded],
@@ -66,24 +62,20 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "get_business_hours" | "get_business_hours_status" | "delete_business_hours" => {
             &[Forbidden, NotFound]
         }
-        "create_business_hours" => &[Forbidden, NameTaken, LimitReached],
+        "create_business_hours" | "create_ban" => &[Forbidden, NameTaken, LimitReached],
         "update_business_hours" => &[Forbidden, NotFound, NameTaken],
-        "create_ban" => &[Forbidden, NameTaken, LimitReached],
         "get_ban" | "update_ban" | "delete_ban" => &[Forbidden, NotFound],
         "search_messages" => &[NotFound],
         "search_conversations" | "get_desk_status" => &[],
         "get_canned_reply" | "delete_canned_reply" | "render_canned_reply" => &[Forbidden, NotFound],
-        "create_canned_reply" => &[Forbidden, NameTaken, LimitReached],
-        "update_canned_reply" => &[Forbidden, NotFound, NameTaken],
+        "create_canned_reply" | "create_group" => &[Forbidden, NameTaken, LimitReached],
+        "update_canned_reply" | "update_group" => &[Forbidden, NotFound, NameTaken],
         "get_group" | "list_group_members" | "get_group_member" => &[Forbidden, NotFound],
-        "create_group" => &[Forbidden, NameTaken, LimitReached],
-        "update_group" => &[Forbidden, NotFound, NameTaken],
         "delete_group" | "dock_conversations" => &[Forbidden, NotFound],
         "set_group_member" => &[Forbidden, NotFound, LimitReached],
         "remove_group_member" => &[Forbidden, NotFound, LastManager],
 
         "verify_receipt_address" => &[NotFound, Forbidden],
-        "show_unsubscribe" => &[NotFound],
         "unsubscribe" => &[NotFound, MalformedJson, PayloadTooLarge],
         "receive_message_receipts" => &[NotFound, Forbidden, MalformedJson, PayloadTooLarge],
         "list_channel_accounts"
@@ -95,7 +87,13 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         | "list_message_rules"
         | "simulate_message_rules"
         | "list_message_events"
-        | "list_message_sends" => &[Forbidden],
+        | "list_message_sends"
+        | "list_message_bindings"
+        | "retry_message_sends"
+        | "update_tenant"
+        | "list_identity_keys"
+        | "create_message_identity"
+        | "create_message_suppression" => &[Forbidden],
         "create_channel_account"
         | "create_message_recipient"
         | "create_message_opt_out"
@@ -119,10 +117,8 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         | "get_message_event"
         | "get_message_send" => &[Forbidden, NotFound],
         "test_send_message_template" => &[Forbidden, NotFound, InvalidTransition],
-        "create_message_identity" | "create_message_suppression" => &[Forbidden],
         "create_message_binding" => &[Forbidden, InvalidTransition, ProviderFailed],
-        "list_message_bindings" => &[Forbidden],
-        "get_message_binding" => &[NotFound],
+        "get_message_binding" | "show_unsubscribe" => &[NotFound],
         "cancel_message_binding" | "get_message_binding_svg" | "get_message_binding_png" => {
             &[NotFound, InvalidTransition]
         }
@@ -130,7 +126,6 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "delete_channel_account" | "delete_message_template" => &[Forbidden, NotFound, InUse],
         "update_message_rule" => &[Forbidden, NotFound, LimitReached],
         "create_message_event" | "create_message_events" => &[Forbidden, IdempotencyConflict],
-        "retry_message_sends" => &[Forbidden],
         "replay_message_rule" => &[Forbidden, NotFound, InvalidTransition, IdempotencyConflict, CursorReset],
         "cancel_message_send" | "retry_message_send" | "resolve_message_send" => {
             &[Forbidden, NotFound, InvalidTransition]
@@ -232,9 +227,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "list_revisions" | "list_notes" => &[Forbidden, NotFound],
 
         "read_conversation" | "mark_conversation_unread" | "report_delivered" => &[NotAMember, NotFound],
-        "list_notifications" => &[],
         "read_notifications" => &[NotFound],
-        "list_inbox" => &[],
         "sync_inbox" => &[CursorReset],
         "list_tenant_entries" => &[Forbidden, CursorReset],
         _ => return None,
@@ -260,6 +253,7 @@ fn codes(operation: &Value) -> Vec<Code> {
     if is_secured(operation) {
         all.extend([Unauthenticated, TokenInvalid, TokenExpired, SessionRevoked]);
         all.extend([AccountDisabled, Banned, TenantSuspended]);
+        all.extend([ApiKeyInvalid, ApiKeyExpired, AddressNotAllowed, Forbidden]);
     }
     if operation["requestBody"].is_object() {
         all.extend([MalformedJson, RequestTimeout, PayloadTooLarge, UnsupportedMediaType, ValidationFailed]);

@@ -1,17 +1,18 @@
 //! Actors: on whose behalf something is done.
 //!
-//! [`Actor`] is a signed-in member: what a verified token says. [`Principal`] is anybody on whose behalf a command of
+//! [`Actor`] is a member on whose behalf a request is made. [`Principal`] is anybody on whose behalf a command of
 //! the journal can be done: a member, or the service itself, or its operator, who are no members and have no id.
-//! An integrator's API key will be a further kind of principal, with the scopes of the key in the place of a role.
+//! An API key acts as its service account, limited to the operations of the key.
 
 use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
 use super::member::Role;
+use super::operation::OperationSet;
 use crate::kernel::{MemberId, SessionId, TenantId};
 
-/// A signed-in member: a verified token's content.
+/// A signed-in member, or a service account: what a verified token or API key says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Actor {
     /// The tenant; every query is scoped by it.
@@ -20,10 +21,12 @@ pub struct Actor {
     pub member: MemberId,
     /// The member's role when the token was made; journal commands check the present one.
     pub role: Role,
-    /// The signed-in device.
+    /// The signed-in device; of an API key its id.
     pub session: SessionId,
     /// Where it comes from, as far as that is known.
     pub origin: Origin,
+    /// What it is limited to by its API key; a signed-in member is not.
+    pub operations: OperationSet,
 }
 
 /// Where somebody comes from: what else than an account can be banned.

@@ -1,10 +1,11 @@
 //! The domain: what conversations, entries, members and tenants are, and who may do what with them.
 //!
 //! Owns the rows that the journal keeps, their states, the content of messages and the one table of rights
-//! ([`permission`]). Types and rules only: no I/O, no HTTP, no sockets. It stands below the journal and every feature
+//! ([`operation`]). Types and rules only: no I/O, no HTTP, no sockets. It stands below the journal and every feature
 //! module, and uses only `kernel` and `db` (column types and the schema).
 
 pub mod actor;
+pub mod api_key;
 pub mod attachment;
 pub mod ban;
 pub mod business_hours;
@@ -17,6 +18,7 @@ pub mod group;
 pub mod member;
 pub mod notice;
 pub mod offer;
+pub mod operation;
 pub mod permission;
 pub mod presence;
 pub mod rating;

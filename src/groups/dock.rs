@@ -15,7 +15,7 @@ use super::service;
 use crate::app::App;
 use crate::auth::Staff;
 use crate::domain::actor::Actor;
-use crate::domain::permission::{Operation, Scope, scope};
+use crate::domain::permission::{Operation, Scope, reach};
 use crate::http::json::Body;
 use crate::journal::Command;
 use crate::journal::commands::Dock;
@@ -91,7 +91,7 @@ async fn dock(
     mut conversations: Vec<ConversationId>,
     note: String,
 ) -> Result<Vec<DockedConversation>> {
-    if scope(actor.role, Operation::Dock) != Scope::Tenant {
+    if reach(&actor, Operation::Dock) != Scope::Tenant {
         return Err(Error::new(Code::Forbidden, "only supervisors and administrators dock many at once"));
     }
     let mut check = Checker::default();

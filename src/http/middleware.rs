@@ -18,8 +18,9 @@ use futures_util::FutureExt;
 use super::authorization::bearer;
 use super::connection::ConnectionState;
 use super::problem::{ForPeople, Problem};
-use super::{client_ip, parameters};
+use super::{api_keys, client_ip, parameters};
 use crate::app::App;
+use crate::domain::api_key::is_meant;
 use crate::kernel::network::AddressBlock;
 use crate::kernel::text::is_key;
 use crate::kernel::{Code, Error, secret, trace};
@@ -204,10 +205,10 @@ fn without_secret(path: &str) -> &str {
 
 /// The innermost middleware: counts the request for its member or address.
 pub async fn limit(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Answer {
-    let verdict = verdict(&request);
-    let mut response = match verdict.map(|verdict| verdict.check()) {
-        Some(Err(error)) => request.error_response(error),
-        _ => next.call(request).await?.map_into_boxed_body(),
+    let (verdict, admitted) = admit(&request).await;
+    let mut response = match admitted {
+        Err(error) => request.error_response(error),
+        Ok(()) => next.call(request).await?.map_into_boxed_body(),
     };
     if let Some(verdict) = verdict {
         tell(&verdict, response.headers_mut());
@@ -235,12 +236,37 @@ const TOKENS: [&str; 3] = ["/api/v1/hooks/", "/api/v1/unsubscribe/", FILES];
 /// Where contents of attachments are read.
 const FILES: &str = "/api/v1/files/";
 
+/// What the counter says of a request, and the refusal if there is one.
+async fn admit(request: &ServiceRequest) -> (Option<Verdict>, Result<(), Error>) {
+    let app = request.app_data::<web::Data<App>>();
+    if let (Some(app), Ok(text)) = (app, bearer(request.request()))
+        && is_meant(text)
+        && is_for_members(request.match_info().as_str())
+    {
+        return api_keys::admit(request, app, text, client_ip(request.request(), &app.settings)).await;
+    }
+    let verdict = verdict(request);
+    (verdict, verdict.map_or(Ok(()), |verdict| verdict.check()))
+}
+
+/// Whether it is a route that asks for an access token or an API key.
+fn is_for_members(path: &str) -> bool {
+    is_counted(path)
+        && path != REFRESH
+        && !ANONYMOUS.contains(&path)
+        && !TOKENS.iter().any(|prefix| path.starts_with(prefix))
+}
+
+/// Sockets have limits of their own (`gateway`); documents and probes are prepared or tiny.
+fn is_counted(path: &str) -> bool {
+    path.starts_with("/api/v1/") && path != "/api/v1/ws" && !path.ends_with("api.json")
+}
+
 fn verdict(request: &ServiceRequest) -> Option<Verdict> {
     let app = request.app_data::<web::Data<App>>()?;
     // The path as the routes see it: the raw one may hide what it is behind %-escapes.
     let path = request.match_info().as_str();
-    // Sockets have limits of their own (`gateway`); documents and probes are prepared or tiny.
-    if !path.starts_with("/api/v1/") || path == "/api/v1/ws" || path.ends_with("api.json") {
+    if !is_counted(path) {
         return None;
     }
     let address = client_ip(request.request(), &app.settings);

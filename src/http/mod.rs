@@ -2,6 +2,7 @@
 //! knows no feature and no table.
 
 pub mod admission;
+pub mod api_keys;
 pub mod authorization;
 pub mod client_ip;
 pub mod connection;

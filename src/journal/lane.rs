@@ -342,6 +342,7 @@ mod tests {
     use super::{DEADLINE, Pending, answer_overdue};
     use crate::domain::actor::{Actor, Origin};
     use crate::domain::member::Role;
+    use crate::domain::operation::OperationSet;
     use crate::journal::Command;
     use crate::journal::commands::Claim;
     use crate::kernel::{Code, ConversationId, MemberId, Result, SessionId, TenantId};
@@ -349,7 +350,14 @@ mod tests {
     #[test]
     fn a_batch_that_is_tried_again_leaves_out_whom_nobody_waits_for() {
         let (tenant, member, session) = (TenantId(1), MemberId(1), SessionId(1));
-        let actor = Actor { tenant, member, role: Role::Agent, session, origin: Origin::default() };
+        let actor = Actor {
+            tenant,
+            member,
+            role: Role::Agent,
+            session,
+            origin: Origin::default(),
+            operations: OperationSet::ALL,
+        };
         let pending = || Pending::new(Command::new(actor, Claim { conversation: ConversationId(1) }));
         let ((mut late, mut told), (early, mut waits)) = (pending(), pending());
         late.since = Instant::now().checked_sub(DEADLINE).unwrap_or(late.since);

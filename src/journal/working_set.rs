@@ -66,6 +66,8 @@ pub struct MemberFacts {
     pub avatar: String,
     /// Recognised as this member.
     pub merged_into: Option<MemberId>,
+    /// The account of a program, which nobody signs in to.
+    pub service_account: bool,
     /// The account that this one stands below.
     pub parent_id: Option<MemberId>,
     /// How many conversations it accepts at once.

@@ -53,6 +53,8 @@ codes! {
     TokenInvalid "token_invalid" 401 false "The token is malformed, forged, or signed with an unknown key.";
     TokenExpired "token_expired" 401 false "The token has expired: refresh it.";
     SessionRevoked "session_revoked" 401 false "The session was signed out, revoked, or its refresh token was used twice.";
+    ApiKeyInvalid "api_key_invalid" 401 false "There is no such API key, or it was revoked.";
+    ApiKeyExpired "api_key_expired" 401 false "The API key has ended: make another one.";
     InvalidCredentials "invalid_credentials" 401 false "Tenant, name and password do not fit together.";
     Forbidden "forbidden" 403 false "You may see this but may not do that.";
     NotAMember "not_a_member" 403 false "Only members of the conversation may do this: claim it while it waits, or have a member or a supervisor add you.";
@@ -61,6 +63,7 @@ codes! {
     AccountDisabled "account_disabled" 403 false "The account is disabled, expired or deleted.";
     Banned "banned" 403 false "The tenant lets this customer in no more: it is banned by its account, its e-mail address, its device, or the address or network that it comes from.";
     TenantSuspended "tenant_suspended" 403 false "The tenant is suspended.";
+    AddressNotAllowed "address_not_allowed" 403 false "The API key may not be used from this address.";
     OriginRefused "origin_refused" 403 false "This Origin is not on the allow-list.";
     NotFound "not_found" 404 false "There is nothing here that you may see.";
     MethodNotAllowed "method_not_allowed" 405 false "The path exists, with other methods: see Allow.";

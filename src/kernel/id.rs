@@ -233,6 +233,8 @@ id_types! {
     BusinessHoursId;
     /// Whom a tenant does not let in.
     BanId;
+    /// A key of a service account.
+    ApiKeyId;
 }
 
 #[cfg(test)]

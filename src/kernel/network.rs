@@ -37,6 +37,18 @@ impl Network {
         Self::around(address, if address.is_ipv4() { 32 } else { 64 })
     }
 
+    /// One address, and no other.
+    pub fn exactly(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        Self::around(address, if address.is_ipv4() { 32 } else { 128 })
+    }
+
+    /// Whether the address lies in it.
+    pub fn holds(&self, address: IpAddr) -> bool {
+        address.to_canonical().is_ipv4() == self.first.is_ipv4()
+            && Self::around(address, self.length) == *self
+    }
+
     /// The network of this length that an address lies in.
     pub fn around(address: IpAddr, length: u8) -> Self {
         let first = match address.to_canonical() {

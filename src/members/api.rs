@@ -69,7 +69,7 @@ pub struct UpdateMe {
 pub struct CreateMember {
     /// What it may do.
     role: Role,
-    /// The name it signs in with; staff need one. Trimmed, lower case, at most 125 characters.
+    /// The name it signs in with; staff need one, service accounts have none. Trimmed, lower case, at most 125 characters.
     login_name: Option<String>,
     /// The password; needed with a login name.
     password: Option<Password>,
@@ -102,6 +102,9 @@ pub struct CreateMember {
     max_accept: Option<i32>,
     /// When the account ends.
     expires_at: Option<Millis>,
+    /// Makes it the account of a program: one of the staff with a `nickname`, without a login name; it gets API keys.
+    #[serde(default)]
+    service_account: bool,
 }
 
 /// What to change about an account; absent fields stay, null clears where it is allowed.
@@ -191,6 +194,8 @@ pub struct ListMembers {
     parent_id: Option<MemberId>,
     /// Only this login name.
     name: Option<String>,
+    /// Only service accounts (true), or only people (false).
+    service_account: Option<bool>,
     /// Most rows to return, 1 to 200; 50 when absent.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u32>,
@@ -236,17 +241,19 @@ pub async fn list_members(
     caller: Staff,
     query: web::Query<ListMembers>,
 ) -> Result<web::Json<Page<Member>>> {
-    let ListMembers { role, status, email, mobile, parent_id, name, limit, cursor } = query.into_inner();
+    let ListMembers { role, status, email, mobile, parent_id, name, service_account, limit, cursor } =
+        query.into_inner();
     let email = email.map(|email| text::login_name(&email));
     let login_name = name.map(|name| text::login_name(&name));
-    let filter = Filter { role, status, email, mobile, parent_id, login_name };
+    let filter = Filter { role, status, email, mobile, parent_id, login_name, service_account };
     let page = service::list(&app, caller.actor, filter, PageQuery { limit, cursor }).await?;
     Ok(web::Json(page.map(Member::from)))
 }
 
 /// Create an account
 ///
-/// A login name or external id that is in use answers `name_taken`.
+/// A login name or external id that is in use answers `name_taken`. For a program make a service account and give it an API
+/// key (`/api-keys`).
 #[utoipa::path(tag = "members", request_body = CreateMember, responses(
     (status = 201, description = "The new account.", body = Member),
 ))]
@@ -272,6 +279,7 @@ pub async fn create_member(
         skills: input.skills,
         max_accept: input.max_accept.unwrap_or(MAX_ACCEPT_DEFAULT),
         expires_at: input.expires_at,
+        service_account: input.service_account,
     };
     let row = service::create(&app, caller.actor, new).await?;
     Ok(HttpResponse::Created().json(Member::from(row)))

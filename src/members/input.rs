@@ -10,6 +10,8 @@ use crate::domain::member::{MemberStatus, Role};
 use crate::kernel::{MemberId, Millis, Result, TenantId};
 use crate::security::password::{Password, Queue};
 
+/// Why a service account has no login name.
+pub const NO_SIGN_IN: &str = "a service account never signs in: give it an API key";
 /// How many conversations a new account accepts at once.
 pub const MAX_ACCEPT_DEFAULT: i32 = 10;
 
@@ -31,6 +33,7 @@ pub struct NewMember {
     pub skills: Vec<String>,
     pub max_accept: i32,
     pub expires_at: Option<Millis>,
+    pub service_account: bool,
 }
 
 impl NewMember {
@@ -51,6 +54,7 @@ impl NewMember {
             skills: Vec::new(),
             max_accept: MAX_ACCEPT_DEFAULT,
             expires_at: None,
+            service_account: false,
         }
     }
 }
@@ -89,7 +93,17 @@ pub async fn prepare(app: &App, tenant: TenantId, new: NewMember, queue: Queue) 
     let tags = check.labels("/tags", &new.tags);
     let skills = check.labels("/skills", &new.skills);
     let max_accept = check.max_accept("/max_accept", new.max_accept);
-    if new.role.is_staff() && login_name.is_none() {
+    if new.service_account {
+        if !new.role.is_staff() {
+            check.wrong("/role", "invalid", "a service account is one of the staff");
+        }
+        if login_name.is_some() {
+            check.wrong("/login_name", "read_only", NO_SIGN_IN);
+        }
+        if nickname.is_empty() {
+            check.wrong("/nickname", "required", "a service account has a name that people recognise it by");
+        }
+    } else if new.role.is_staff() && login_name.is_none() {
         check.wrong("/login_name", "required", "staff sign in with a name");
     }
     match (&login_name, &new.password) {
@@ -141,6 +155,7 @@ pub async fn prepare(app: &App, tenant: TenantId, new: NewMember, queue: Queue) 
         email_verified,
         mobile_verified,
         locale,
+        service_account: new.service_account,
     })
 }
 

@@ -1,6 +1,6 @@
 //! What is done with accounts. Usable without HTTP: the command line calls it too.
 
-use super::input::{NewMember, Patch, change_of, claimed, prepare, vouched};
+use super::input::{NO_SIGN_IN, NewMember, Patch, change_of, claimed, prepare, vouched};
 use super::store::{self, Filter, MemberRow};
 use crate::app::App;
 use crate::auth::{service as sign_in, sessions};
@@ -80,6 +80,9 @@ pub async fn update(app: &App, actor: Actor, id: MemberId, patch: Patch) -> Resu
             Code::Forbidden,
             "nobody changes the own role, state or end: another one must",
         ));
+    }
+    if present.service_account && patch.login_name.is_some() {
+        return Err(Error::field("/login_name", "read_only", NO_SIGN_IN));
     }
     // What must hold of the tenant's accounts together is judged first, in the journal.
     let new_parent = patch.parent_id.filter(|parent| *parent != present.parent_id);

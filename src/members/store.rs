@@ -10,6 +10,7 @@ use crate::db::types::{Json, json_text};
 use crate::db::{AnyConnection, DbErrorKind};
 use crate::domain::actor::{Actor, Origin};
 use crate::domain::member::{MemberStatus, Role};
+use crate::domain::operation::OperationSet;
 use crate::domain::search::{ObjectType, number_terms, object_terms};
 use crate::journal::bans;
 use crate::kernel::{Code, Error, MemberId, Millis, Result, SessionId, TenantId};
@@ -50,13 +51,21 @@ pub struct MemberRow {
     pub email_verified: bool,
     pub mobile_verified: bool,
     pub locale: String,
+    pub service_account: bool,
 }
 
 impl MemberRow {
     /// The member as the one on whose behalf something is done, from nowhere in particular.
     pub fn actor(&self, session: SessionId) -> Actor {
         let origin = Origin::default();
-        Actor { tenant: self.tenant_id, member: self.id, role: self.role, session, origin }
+        Actor {
+            tenant: self.tenant_id,
+            member: self.id,
+            role: self.role,
+            session,
+            origin,
+            operations: OperationSet::ALL,
+        }
     }
 }
 
@@ -98,6 +107,7 @@ pub struct Filter {
     pub mobile: Option<String>,
     pub parent_id: Option<MemberId>,
     pub login_name: Option<String>,
+    pub service_account: Option<bool>,
 }
 
 /// Keeps a new account. Fails with `name_taken` when the login name or external id is in use.
@@ -132,6 +142,7 @@ pub fn insert(connection: &mut AnyConnection, row: &MemberRow) -> Result<()> {
         member::email_verified.eq(row.email_verified),
         member::mobile_verified.eq(row.mobile_verified),
         member::locale.eq(&row.locale),
+        member::service_account.eq(row.service_account),
     );
     if !row.email.is_empty() {
         bans::email_changes(connection, row.tenant_id, "", &row.email)?;
@@ -266,6 +277,9 @@ pub fn list(
     }
     if let Some(login_name) = &filter.login_name {
         query = query.filter(member::login_name.eq(login_name.clone()));
+    }
+    if let Some(service_account) = filter.service_account {
+        query = query.filter(member::service_account.eq(service_account));
     }
     if let Some(before) = before {
         query = query.filter(member::id.lt(before));

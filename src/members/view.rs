@@ -66,6 +66,8 @@ pub struct Member {
     pub email_verified: bool,
     /// Whether the tenant vouches for the mobile number.
     pub mobile_verified: bool,
+    /// Whether it is the account of a program: it has API keys and never signs in.
+    pub service_account: bool,
 }
 
 impl From<MemberRow> for Member {
@@ -94,6 +96,7 @@ impl From<MemberRow> for Member {
             updated_at: Millis(row.updated_at),
             email_verified: row.email_verified,
             mobile_verified: row.mobile_verified,
+            service_account: row.service_account,
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
 use crate::domain::conversation::{ConversationKind, ConversationRow};
 use crate::domain::member::Role;
+use crate::domain::operation::OperationSet;
 use crate::domain::permission::{Operation, Scope, require};
 use crate::domain::rating::{
     COMMENT_MAX, RatingRow, RatingState, SCORE_MAX, SCORE_MIN, Standing, Stretch, standing,
@@ -195,7 +196,8 @@ pub async fn rate_linked(app: &App, token: &str, given: Given, client: &ClientIn
     let customer = found.rated.conversation.customer_id.ok_or_else(Error::not_found)?;
     // It acts for the customer without a session: the journal asks whether the account may be used.
     let (role, session, origin) = (Role::Customer, SessionId(0), client.origin(""));
-    let actor = Actor { tenant: link.tenant, member: customer, role, session, origin };
+    let actor =
+        Actor { tenant: link.tenant, member: customer, role, session, origin, operations: OperationSet::ALL };
     submit(app, actor, link.conversation, Some(link.close_seq), given).await?;
     linked(app, token, client).await
 }

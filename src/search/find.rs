@@ -9,6 +9,7 @@ use crate::conversations::access;
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
 use crate::domain::entry::EntryRow;
+use crate::domain::permission::{Operation, Scope, reach};
 use crate::domain::search::{Term, kind_term, sender_term};
 use crate::journal::{follower, history};
 use crate::kernel::{ConversationId, Result, TenantId};
@@ -71,7 +72,8 @@ fn logs(connection: &mut AnyConnection, actor: Actor, asked: &Asked) -> Result<O
     };
     if let Some(id) = asked.conversation {
         let access = access::load(connection, &actor, id)?;
-        let behind = access.conversation.backstage_id.filter(|_| actor.role.is_staff());
+        let notes = reach(&actor, Operation::ReadNotes) != Scope::Never;
+        let behind = access.conversation.backstage_id.filter(|_| notes);
         narrow([Some(id), behind].into_iter().flatten().collect());
     }
     if let Some(customer) = asked.customer {

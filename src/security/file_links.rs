@@ -7,6 +7,7 @@
 use super::marks::Marks;
 use crate::domain::actor::{Actor, DeviceMark, Origin};
 use crate::domain::member::Role;
+use crate::domain::operation::OperationSet;
 use crate::kernel::secret::Secret;
 use crate::kernel::{AttachmentId, MemberId, Result, SessionId, TenantId};
 
@@ -40,7 +41,7 @@ impl FileLinkIssuer {
     /// The token of a link.
     pub fn issue(&self, link: &FileLink) -> Result<Secret> {
         let FileLink { actor, attachment, thumbnail, ends } = link;
-        let Actor { tenant, member, role, session, origin } = actor;
+        let Actor { tenant, member, role, session, origin, .. } = actor;
         let thumbnail = i64::from(*thumbnail);
         let device = origin.device.map(DeviceMark::text).unwrap_or_default();
         let numbers = format!("{tenant}-{member}-{session}-{attachment}-{thumbnail}-{ends}");
@@ -67,6 +68,7 @@ impl FileLinkIssuer {
             role,
             session: SessionId(*session),
             origin: Origin { device: DeviceMark::parse(device), ..Origin::default() },
+            operations: OperationSet::ALL,
         };
         let (attachment, thumbnail) = (AttachmentId(*attachment), *thumbnail == 1);
         Ok(Some(FileLink { actor, attachment, thumbnail, ends: *ends }))
@@ -84,7 +86,8 @@ mod tests {
         let master = Secret::new("master");
         let origin = Origin { device: DeviceMark::of("phone-1"), ..Origin::default() };
         let (tenant, member, session) = (TenantId(1), MemberId(2), SessionId(3));
-        let actor = Actor { tenant, member, role: Role::Customer, session, origin };
+        let actor =
+            Actor { tenant, member, role: Role::Customer, session, origin, operations: OperationSet::ALL };
         let link = FileLink { actor, attachment: AttachmentId(i64::MAX), thumbnail: true, ends: 99 };
         let issuer = FileLinkIssuer::new(&master);
         let token = issuer.issue(&link).unwrap();

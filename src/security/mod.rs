@@ -1,4 +1,4 @@
-//! What admits a caller: access tokens, refresh tokens, passwords, the locks against guessing, revocations, secrets.
+//! What admits a caller: access tokens, API keys, refresh tokens, passwords, the locks against guessing, revocations, secrets.
 //!
 //! Owns their rules and what they keep in memory. Does not own the routes of sign-in (`auth`) or accounts (`members`),
 //! nor the writing of revocations: they take a rev, so they go through the journal like everything that live sockets
@@ -7,6 +7,7 @@
 //! Invariants: an access token is verified in memory, without the store; refresh tokens are kept as hashes only; a
 //! revocation holds in every process within about a second, because each one follows the store ([`revocation`]).
 
+pub mod api_keys;
 pub mod attempts;
 pub mod bans;
 mod common_passwords;
@@ -33,8 +34,9 @@ use crate::domain::actor::{Actor, Origin};
 use crate::journal::bans::BanList;
 use crate::journal::feed::AccessNotice;
 use crate::kernel::secret::{Secret, Vault};
-use crate::kernel::{Clock, MemberId, Millis, Result, TenantId};
+use crate::kernel::{Clock, Code, Error, MemberId, Millis, Result, TenantId};
 use crate::settings::Settings;
+use api_keys::ApiKeys;
 use attempts::Attempts;
 use file_links::FileLinkIssuer;
 use password::Passwords;
@@ -60,6 +62,7 @@ struct Inner {
     attempts: Attempts,
     revocations: Revocations,
     bans: BanList,
+    api_keys: ApiKeys,
 }
 
 impl fmt::Debug for Auth {
@@ -85,6 +88,7 @@ impl Auth {
                 attempts: Attempts::default(),
                 revocations: Revocations::new(lifetime * 1_000),
                 bans: BanList::default(),
+                api_keys: ApiKeys::default(),
             }),
         })
     }
@@ -98,6 +102,10 @@ impl Auth {
     /// tenant still have access and the customer is not banned. In memory. Errors: `token_invalid`, `token_expired`,
     /// `session_revoked`, `account_disabled`, `tenant_suspended`, `banned`.
     pub fn verify(&self, access_token: &str, address: Option<IpAddr>) -> Result<Verified> {
+        if crate::domain::api_key::is_meant(access_token) {
+            let detail = "an API key opens no socket: sign in, and say hello with an access token";
+            return Err(Error::new(Code::TokenInvalid, detail));
+        }
         let mut verified = self.inner.keys.verify(access_token, self.inner.clock.now())?;
         verified.actor.origin.address = address;
         match self.barred(&verified.actor) {
@@ -122,6 +130,16 @@ impl Auth {
             true => Err(DenyReason::Banned.into()),
             false => Ok(()),
         }
+    }
+
+    /// What is known of API keys.
+    pub fn api_keys(&self) -> &ApiKeys {
+        &self.inner.api_keys
+    }
+
+    /// The time by which tokens and keys end.
+    pub fn now(&self) -> Millis {
+        self.inner.clock.now()
     }
 
     /// Who is banned.

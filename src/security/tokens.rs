@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::actor::{Actor, DeviceMark, Origin};
 use crate::domain::member::Role;
+use crate::domain::operation::OperationSet;
 use crate::kernel::secret::Secret;
 use crate::kernel::{Code, Error, MemberId, Millis, Result, SessionId, TenantId};
 
@@ -120,6 +121,7 @@ impl Keys {
         }
         Ok(Verified {
             actor: Actor {
+                operations: OperationSet::ALL,
                 tenant: claims.tid,
                 member: claims.sub,
                 role: claims.role,
@@ -178,6 +180,7 @@ mod tests {
 
     fn actor() -> Actor {
         Actor {
+            operations: OperationSet::ALL,
             tenant: TenantId(1),
             member: MemberId(2),
             role: Role::Agent,

@@ -35,6 +35,9 @@ const WINDOW_COUNTS: usize = 250;
 /// One page of the feed. Administrators only.
 pub async fn feed(app: &App, actor: Actor, query: FeedQuery) -> Result<FeedPage> {
     permission::require(&actor, Operation::ReadFeed)?;
+    if query.include == Some(Include::Backstage) {
+        permission::require(&actor, Operation::ReadNotes)?;
+    }
     let limit = usize::try_from(page::limit(query.limit)?).unwrap_or_default();
     let after = query.after.as_deref().map(str::parse::<Cursor>).transpose()?;
     let reader = Reader::tenant(&app.epoch, actor.tenant);

@@ -13,6 +13,8 @@ mod harness;
 
 mod absence;
 mod account_changes;
+mod api_keys;
+mod api_keys_forged;
 mod assignee;
 mod attachments;
 mod attachments_uploads;

@@ -42,6 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "rooms",
             "conversations",
             "business_hours",
+            "api_keys",
             "bans",
             "canned_replies",
             "ratings",

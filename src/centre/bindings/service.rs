@@ -21,7 +21,7 @@ use crate::domain::centre::binding::{
 };
 use crate::domain::centre::send::Outcome;
 use crate::domain::member::Role;
-use crate::domain::permission::{Operation, Scope, require, scope};
+use crate::domain::permission::{Operation, Scope, reach, require};
 use crate::groups;
 use crate::http::page::{Page, PageQuery};
 use crate::kernel::secret::{random_key, token_hash};
@@ -148,7 +148,7 @@ fn person(connection: &mut AnyConnection, actor: &Actor, given: &Given) -> Resul
     };
     let nobody = || Error::field(pointer, "invalid", "there is nobody of that name whom you may bind");
     let person = asked.ok_or_else(nobody)?;
-    let may = match scope(actor.role, Operation::BindIdentity) {
+    let may = match reach(actor, Operation::BindIdentity) {
         _ if person == own => true,
         Scope::Tenant => opt_outs::store::is_there(connection, actor.tenant, person)?,
         Scope::Inside => is_served(connection, actor, MemberId(person.0))?,
@@ -245,7 +245,7 @@ pub async fn get(app: &App, actor: Actor, id: MessageBindingId) -> Result<Bindin
 fn seen(connection: &mut AnyConnection, actor: &Actor, id: MessageBindingId) -> Result<BindingRow> {
     let row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
     let is_own = |person: i64| person == actor.member.0;
-    let is_seen = scope(actor.role, Operation::BindIdentity) == Scope::Tenant
+    let is_seen = reach(actor, Operation::BindIdentity) == Scope::Tenant
         || is_own(row.created_by.0)
         || is_own(resolve::present(connection, actor.tenant, MemberId(row.person_id.0))?.0);
     match is_seen {

@@ -240,3 +240,24 @@ diesel::table! {
         updated_at -> BigInt,
     }
 }
+
+diesel::table! {
+    api_key (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        member_id -> BigInt,
+        name -> Text,
+        prefix -> Text,
+        secret_hash -> Text,
+        operations -> Text,
+        networks -> Text,
+        expires_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+        last_used_ip -> Text,
+        created_by -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        revoked_at -> Nullable<BigInt>,
+        revoked_by -> Nullable<BigInt>,
+    }
+}

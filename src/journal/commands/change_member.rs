@@ -200,7 +200,8 @@ fn check_administrators(
     after: &MemberFacts,
 ) -> Result<()> {
     let now = context.set.now;
-    let runs = |one: &MemberFacts| one.role == Role::Admin && one.is_usable(now);
+    // A program does not sign in, so it runs no tenant.
+    let runs = |one: &MemberFacts| one.role == Role::Admin && !one.service_account && one.is_usable(now);
     let lasts = |one: &MemberFacts| runs(one) && one.expires_at.is_none();
     let others = || {
         let members = context.set.members.values();

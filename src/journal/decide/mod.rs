@@ -157,7 +157,10 @@ impl<'w> CommandContext<'w> {
 
     /// How far the actor may do this. The system and the operator reach the whole tenant.
     pub(crate) fn scope(&self, operation: Operation) -> Scope {
-        self.actor.role().map_or(Scope::Tenant, |role| permission::scope(role, operation))
+        match &self.actor {
+            Principal::Member(actor) => permission::reach(actor, operation),
+            Principal::System(_) | Principal::Operator(_) => Scope::Tenant,
+        }
     }
 
     /// Fails with `forbidden` when the actor never has this right.

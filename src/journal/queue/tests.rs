@@ -4,11 +4,13 @@ use super::state::SKIPS_BEFORE_ALONE;
 use super::*;
 use crate::domain::actor::{Actor, Origin};
 use crate::domain::member::Role;
+use crate::domain::operation::OperationSet;
 use crate::journal::commands::{Action, Claim};
 use crate::kernel::{ConversationId, MemberId, SessionId};
 
 fn command(tenant: i64) -> Command {
     let actor = Actor {
+        operations: OperationSet::ALL,
         tenant: TenantId(tenant),
         member: MemberId(1),
         role: Role::Agent,

@@ -39,6 +39,7 @@ type MemberColumns = (
     Option<MemberId>,
     i32,
     i64,
+    bool,
 );
 
 #[diesel::dsl::auto_type(no_type_alias)]
@@ -56,6 +57,7 @@ fn member_columns() -> _ {
         member::parent_id,
         member::max_accept,
         member::rev,
+        member::service_account,
     ) = (
         member::id,
         member::tenant_id,
@@ -69,6 +71,7 @@ fn member_columns() -> _ {
         member::parent_id,
         member::max_accept,
         member::rev,
+        member::service_account,
     );
     member::table.select(columns)
 }
@@ -87,6 +90,7 @@ fn facts(columns: MemberColumns) -> MemberFacts {
         parent_id,
         max_accept,
         rev,
+        service_account,
     ) = columns;
     MemberFacts {
         id,
@@ -101,6 +105,7 @@ fn facts(columns: MemberColumns) -> MemberFacts {
         parent_id,
         max_accept: i64::from(max_accept),
         rev,
+        service_account,
     }
 }
 
@@ -182,6 +187,7 @@ impl Source for AnyConnection {
             member_columns()
                 .filter(member::tenant_id.eq(tenant))
                 .filter(member::role.eq(Role::Admin))
+                .filter(member::service_account.eq(false))
                 .filter(member::status.eq(MemberStatus::Enabled))
                 .filter(member::deleted_at.is_null())
                 .limit(limit)

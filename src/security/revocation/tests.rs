@@ -2,9 +2,17 @@
 
 use super::*;
 use crate::domain::actor::Origin;
+use crate::domain::operation::OperationSet;
 
 fn actor(role: Role) -> Actor {
-    Actor { tenant: TenantId(1), member: MemberId(2), role, session: SessionId(3), origin: Origin::default() }
+    Actor {
+        tenant: TenantId(1),
+        member: MemberId(2),
+        role,
+        session: SessionId(3),
+        origin: Origin::default(),
+        operations: OperationSet::ALL,
+    }
 }
 
 fn member(role: Role, status: MemberStatus) -> AccessNotice {

@@ -121,6 +121,24 @@ async fn bans(recorder: &mut Recorder<'_>, admin: &Client) {
     recorder.call("delete_ban", admin, &format!("DELETE {ban}"), None).await;
 }
 
+async fn api_keys(recorder: &mut Recorder<'_>, admin: &Client) {
+    let account = json!({"role": "supervisor", "nickname": "Shop system", "service_account": true});
+    let account = admin.post("/members", account).await.status(201);
+    let key = json!({
+        "member_id": account["id"], "name": "Orders", "operations": ["read_conversation", "read_bans"],
+        "networks": ["127.0.0.1", "198.51.100.0/24"],
+    });
+    let made = recorder.call("create_api_key", admin, "POST /api-keys", Some(key)).await;
+    let program = admin.with_token(string(&made["secret"]));
+    recorder.call("get_current_api_key", &program, "GET /api-keys/current", None).await;
+    let key = format!("/api-keys/{}", string(&made["api_key"]["id"]));
+    recorder.call("get_api_key", admin, &format!("GET {key}"), None).await;
+    let change = json!({"operations": ["read_conversation"]});
+    recorder.call("update_api_key", admin, &format!("PATCH {key}"), Some(change)).await;
+    recorder.call("list_api_keys", admin, "GET /api-keys?active=true", None).await;
+    recorder.call("revoke_api_key", admin, &format!("DELETE {key}"), None).await;
+}
+
 async fn groups(recorder: &mut Recorder<'_>, admin: &Client, agent: &Client, agent_id: &str) {
     let group = json!({"name": "Returns", "description": "Parcels that come back"});
     let made = recorder.call("create_group", admin, "POST /groups", Some(group)).await;
@@ -162,6 +180,7 @@ async fn groups(recorder: &mut Recorder<'_>, admin: &Client, agent: &Client, age
     recorder.call("get_desk_status", agent, &format!("GET /business-hours/status?{at}"), None).await;
     recorder.call("delete_business_hours", admin, &format!("DELETE {hours}"), None).await;
     bans(recorder, admin).await;
+    api_keys(recorder, admin).await;
     let reply = json!({"scope": "member", "shortcut": "hi", "title": "Greeting", "text": "Hello {{ customer.nickname }}!"});
     let made = recorder.call("create_canned_reply", agent, "POST /canned-replies", Some(reply)).await;
     let reply = format!("/canned-replies/{}", string(&made["id"]));

@@ -6,6 +6,7 @@ use deskwire::db::AnyConnection;
 use deskwire::db::schema::{auth_session, member, tenant, tenant_log};
 use deskwire::domain::actor::{Actor, Origin};
 use deskwire::domain::member::Role;
+use deskwire::domain::operation::OperationSet;
 use deskwire::kernel::id::first_id_at;
 use deskwire::kernel::{Clock, MemberId, SessionId, TenantId};
 use diesel::prelude::*;
@@ -146,7 +147,14 @@ fn add_member(
         ))
         .execute(connection)
         .unwrap();
-    Actor { tenant, member: MemberId(id), role, session: SessionId(id), origin: Origin::default() }
+    Actor {
+        tenant,
+        member: MemberId(id),
+        role,
+        session: SessionId(id),
+        origin: Origin::default(),
+        operations: OperationSet::ALL,
+    }
 }
 
 fn password_hash() -> &'static str {

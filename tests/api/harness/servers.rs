@@ -56,7 +56,13 @@ impl Server {
     #[expect(clippy::zombie_processes, reason = "the watchdog is waited for when the server is dropped")]
     pub fn start(kind: DatabaseKind) -> Option<Self> {
         let (install, serve) = programs(kind)?;
-        let folder = tempfile::Builder::new().prefix("deskwire-test-").tempdir().unwrap().keep();
+        let mut temporary = tempfile::Builder::new();
+        let temporary = temporary.prefix("deskwire-test-");
+        let folder = match memory() {
+            Some(memory) => temporary.tempdir_in(memory),
+            None => temporary.tempdir(),
+        };
+        let folder = folder.unwrap().keep();
         let user = unprivileged_user(kind);
         if let Some((uid, gid)) = user {
             std::os::unix::fs::chown(&folder, Some(uid), Some(gid)).unwrap();
@@ -212,6 +218,16 @@ fn children(parent: u32) -> Vec<u32> {
 /// A port that nobody listens on at this moment.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A folder in memory with room for the data of the servers: each test makes a database, which is hundreds of files, and
+/// on a disk that took most of the servers' time.
+fn memory() -> Option<&'static str> {
+    const FOLDER: &str = "/dev/shm";
+    const ROOM_KIB: u64 = 8 << 20;
+    let told = Command::new("df").args(["--output=avail", "-k", FOLDER]).output().ok()?;
+    let free = String::from_utf8_lossy(&told.stdout).lines().nth(1)?.trim().parse::<u64>().ok()?;
+    (free >= ROOM_KIB).then_some(FOLDER)
 }
 
 fn launch(kind: DatabaseKind, serve: &Path, user: Option<(u32, u32)>, folder: &Path, port: u16) -> Child {

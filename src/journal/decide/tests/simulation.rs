@@ -22,6 +22,7 @@ use crate::domain::actor::{Actor, Origin, Principal};
 use crate::domain::conversation::{ConversationKind, ConversationRow, MemberType, ParticipantRow};
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::offer::OfferRow;
+use crate::domain::operation::OperationSet;
 use crate::domain::tenant::TenantSettings;
 use crate::journal::command::{Command, Reply};
 use crate::journal::commands::{Action, Open};
@@ -67,6 +68,7 @@ impl Simulation {
         for (index, (tenant, role)) in PEOPLE.into_iter().enumerate() {
             let id = MemberId(index as i64 + 1);
             let facts = MemberFacts {
+                service_account: false,
                 id,
                 tenant,
                 role,
@@ -83,7 +85,7 @@ impl Simulation {
             store.members.insert(id, facts);
             store.sessions.insert(id, vec![SessionId(id.0)]);
             let (session, origin) = (SessionId(id.0), Origin::default());
-            people.push(Actor { tenant, member: id, role, session, origin });
+            people.push(Actor { tenant, member: id, role, session, origin, operations: OperationSet::ALL });
         }
         seed_attachments(&mut store);
         Self { store, set, people, sent: Vec::new(), holding: HashMap::new(), clients: HashMap::new() }

@@ -1,0 +1,2 @@
+DROP TABLE api_key;
+ALTER TABLE member DROP COLUMN service_account;

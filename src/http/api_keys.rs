@@ -1,0 +1,264 @@
+//! Requests with an API key: what a key must allow for each route, and the check of it before any handler runs.
+//!
+//! Owns the table of routes that keys may use. Invariant: a route that is not in the table refuses every key, so that a
+//! new one is closed to keys until somebody says what it needs; the handlers check the same rights of the actor again, as
+//! they do for members.
+
+use std::net::IpAddr;
+
+use actix_web::HttpMessage;
+use actix_web::dev::ServiceRequest;
+
+use crate::app::App;
+use crate::domain::operation::Operation::{self, *};
+use crate::domain::operation::OperationSet;
+use crate::kernel::network::AddressBlock;
+use crate::kernel::{Code, Error, Result};
+use crate::limits::{Key, Verdict};
+
+/// What a key must allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: every key may.
+    Nothing,
+    /// This.
+    One(Operation),
+    /// Both.
+    Both(Operation, Operation),
+    /// One of both; which one, the handler decides.
+    Either(Operation, Operation),
+}
+
+impl Needs {
+    /// Whether these operations are enough.
+    pub fn are_met(self, operations: OperationSet) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::One(one) => operations.has(one),
+            Self::Both(one, other) => operations.has(one) && operations.has(other),
+            Self::Either(one, other) => operations.has(one) || operations.has(other),
+        }
+    }
+
+    /// The operations that it speaks of.
+    pub fn operations(self) -> Vec<Operation> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::One(one) => vec![one],
+            Self::Both(one, other) | Self::Either(one, other) => vec![one, other],
+        }
+    }
+}
+
+impl std::fmt::Display for Needs {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Nothing => out.write_str("nothing"),
+            Self::One(one) => write!(out, "{one}"),
+            Self::Both(one, other) => write!(out, "{one} and {other}"),
+            Self::Either(one, other) => write!(out, "{one} or {other}"),
+        }
+    }
+}
+
+const fn one(operation: Operation) -> Needs {
+    Needs::One(operation)
+}
+
+/// The routes that API keys may use, below `/api/v1`, and what a key must allow for each.
+pub const ROUTES: &[(&str, &str, Needs)] = &[
+    ("GET", "/me", Needs::Nothing),
+    ("GET", "/tenant", Needs::Nothing),
+    ("PATCH", "/tenant", one(ManageTenant)),
+    ("GET", "/identity-keys", one(ManageTenant)),
+    ("POST", "/identity-keys", one(ManageTenant)),
+    ("DELETE", "/identity-keys/{id}", one(ManageTenant)),
+    ("GET", "/api-keys/current", Needs::Nothing),
+    ("GET", "/members", one(ReadMembers)),
+    ("POST", "/members", one(ManageMembers)),
+    ("GET", "/members/{id}", one(ReadMembers)),
+    ("PATCH", "/members/{id}", one(ManageMembers)),
+    ("DELETE", "/members/{id}", one(ManageMembers)),
+    ("POST", "/members/{id}/unlock", one(ManageMembers)),
+    ("PUT", "/members/{id}/password", one(ManageMembers)),
+    ("GET", "/presence", one(ReadPresence)),
+    ("PUT", "/presence", one(SetPresence)),
+    ("GET", "/presence/{member_id}/history", one(ReadPresenceHistory)),
+    ("GET", "/groups", one(ReadGroups)),
+    ("POST", "/groups", one(ManageGroups)),
+    ("GET", "/groups/{id}", one(ReadGroups)),
+    ("PATCH", "/groups/{id}", one(ManageGroups)),
+    ("DELETE", "/groups/{id}", one(ManageGroups)),
+    ("GET", "/groups/{id}/members", one(ReadGroups)),
+    ("GET", "/groups/{id}/members/{member_id}", one(ReadGroups)),
+    ("PUT", "/groups/{id}/members/{member_id}", one(ManageGroupMembers)),
+    ("DELETE", "/groups/{id}/members/{member_id}", one(ManageGroupMembers)),
+    ("POST", "/groups/{id}/dock", one(Dock)),
+    ("POST", "/rooms", one(OpenRoom)),
+    ("PUT", "/rooms/direct/{member_id}", one(OpenRoom)),
+    ("GET", "/business-hours/status", one(ReadBusinessHours)),
+    ("GET", "/business-hours", one(ReadBusinessHours)),
+    ("POST", "/business-hours", one(ManageBusinessHours)),
+    ("GET", "/business-hours/{id}", one(ReadBusinessHours)),
+    ("PATCH", "/business-hours/{id}", one(ManageBusinessHours)),
+    ("DELETE", "/business-hours/{id}", one(ManageBusinessHours)),
+    ("GET", "/business-hours/{id}/status", one(ReadBusinessHours)),
+    ("GET", "/bans", one(ReadBans)),
+    ("POST", "/bans", one(ManageBans)),
+    ("GET", "/bans/{id}", one(ReadBans)),
+    ("PATCH", "/bans/{id}", one(ManageBans)),
+    ("DELETE", "/bans/{id}", one(ManageBans)),
+    ("GET", "/canned-replies", one(UseCannedReplies)),
+    ("POST", "/canned-replies", one(ManageCannedReplies)),
+    ("GET", "/canned-replies/{id}", one(UseCannedReplies)),
+    ("PATCH", "/canned-replies/{id}", one(ManageCannedReplies)),
+    ("DELETE", "/canned-replies/{id}", one(ManageCannedReplies)),
+    ("POST", "/canned-replies/{id}/render", one(UseCannedReplies)),
+    ("GET", "/ratings", one(ReadRatings)),
+    ("GET", "/conversations/{id}/rating", one(ReadConversation)),
+    ("POST", "/conversations/{id}/rating-links", one(MakeRatingLink)),
+    ("GET", "/search/messages", Needs::Both(ReadConversation, ReadNotes)),
+    ("GET", "/search/members", one(ReadMembers)),
+    ("GET", "/search/conversations", one(ReadConversation)),
+    ("GET", "/queue", one(ReadQueue)),
+    ("GET", "/conversations/{id}/queue", one(ReadConversation)),
+    ("GET", "/offers", one(AnswerOffer)),
+    ("POST", "/conversations/{id}/accept", one(AnswerOffer)),
+    ("POST", "/conversations/{id}/decline", one(AnswerOffer)),
+    ("GET", "/conversations/{id}/routing/explain", one(ExplainRouting)),
+    ("POST", "/conversations", one(OpenConversation)),
+    ("GET", "/conversations", one(ReadConversation)),
+    ("GET", "/conversations/{id}", one(ReadConversation)),
+    ("PATCH", "/conversations/{id}", one(UpdateConversation)),
+    ("POST", "/conversations/{id}/claim", one(Claim)),
+    ("POST", "/conversations/{id}/assign", one(Assign)),
+    ("POST", "/conversations/{id}/transfer", one(Transfer)),
+    ("DELETE", "/conversations/{id}/transfer", one(Transfer)),
+    ("GET", "/conversations/{id}/transfers", one(ReadRevisions)),
+    ("POST", "/conversations/{id}/dock", one(Dock)),
+    ("POST", "/conversations/{id}/take_over", one(TakeOver)),
+    ("POST", "/conversations/{id}/release", one(Release)),
+    ("POST", "/conversations/{id}/close", one(Close)),
+    ("POST", "/conversations/{id}/reopen", one(Reopen)),
+    ("GET", "/conversations/{id}/members", one(ReadConversation)),
+    ("POST", "/conversations/{id}/members", one(AddMember)),
+    ("DELETE", "/conversations/{id}/members/{member_id}", one(RemoveMember)),
+    ("GET", "/conversations/{id}/assignments", one(ReadRevisions)),
+    ("POST", "/conversations/{id}/messages", one(SendMessage)),
+    ("GET", "/conversations/{id}/messages", one(ReadConversation)),
+    ("GET", "/conversations/{id}/entries", one(ReadConversation)),
+    ("GET", "/conversations/{id}/messages/{seq}", one(ReadConversation)),
+    ("PATCH", "/conversations/{id}/messages/{seq}", one(SendMessage)),
+    ("DELETE", "/conversations/{id}/messages/{seq}", Needs::Either(SendMessage, RecallAny)),
+    ("GET", "/conversations/{id}/messages/{seq}/revisions", one(ReadRevisions)),
+    ("POST", "/conversations/{id}/notes", one(WriteNote)),
+    ("GET", "/conversations/{id}/notes", one(ReadNotes)),
+    ("POST", "/conversations/{id}/read", one(SendMessage)),
+    ("POST", "/conversations/{id}/mark_unread", one(SendMessage)),
+    ("POST", "/conversations/{id}/delivered", one(SendMessage)),
+    ("POST", "/attachments", one(UploadAttachment)),
+    ("GET", "/attachments/{id}", Needs::Either(ReadConversation, UploadAttachment)),
+    ("DELETE", "/attachments/{id}", one(UploadAttachment)),
+    ("PUT", "/attachments/{id}/content", one(UploadAttachment)),
+    ("GET", "/attachments/{id}/url", Needs::Either(ReadConversation, UploadAttachment)),
+    ("GET", "/inbox", Needs::Both(ReadConversation, ReadNotes)),
+    ("GET", "/sync", Needs::Both(ReadConversation, ReadNotes)),
+    ("GET", "/entries", one(ReadFeed)),
+    ("GET", "/notifications", one(ReadNotifications)),
+    ("POST", "/notifications/read", one(ReadNotifications)),
+    ("GET", "/channel-accounts", one(ReadMessageCentre)),
+    ("POST", "/channel-accounts", one(ManageMessageCentre)),
+    ("GET", "/channel-accounts/{id}", one(ReadMessageCentre)),
+    ("PATCH", "/channel-accounts/{id}", one(ManageMessageCentre)),
+    ("DELETE", "/channel-accounts/{id}", one(ManageMessageCentre)),
+    ("POST", "/channel-accounts/{id}/rotate_secret", one(ManageMessageCentre)),
+    ("GET", "/message-templates", one(ReadMessageCentre)),
+    ("POST", "/message-templates", one(ManageMessageCentre)),
+    ("GET", "/message-templates/{id}", one(ReadMessageCentre)),
+    ("PATCH", "/message-templates/{id}", one(ManageMessageCentre)),
+    ("DELETE", "/message-templates/{id}", one(ManageMessageCentre)),
+    ("POST", "/message-templates/{id}/publish", one(ManageMessageCentre)),
+    ("POST", "/message-templates/{id}/preview", one(ReadMessageCentre)),
+    ("POST", "/message-templates/{id}/test_send", one(SendMessages)),
+    ("GET", "/message-templates/{id}/versions", one(ReadMessageCentre)),
+    ("GET", "/message-recipients", one(ReadMessageCentre)),
+    ("POST", "/message-recipients", one(ManageMessageCentre)),
+    ("GET", "/message-recipients/{id}", one(ReadMessageCentre)),
+    ("PATCH", "/message-recipients/{id}", one(ManageMessageCentre)),
+    ("DELETE", "/message-recipients/{id}", one(ManageMessageCentre)),
+    ("GET", "/message-opt-outs", one(ReadMessageCentre)),
+    ("POST", "/message-opt-outs", one(ManageMessageCentre)),
+    ("DELETE", "/message-opt-outs/{id}", one(ManageMessageCentre)),
+    ("GET", "/message-suppressions", one(ReadMessageCentre)),
+    ("POST", "/message-suppressions", one(ManageMessageCentre)),
+    ("DELETE", "/message-suppressions/{id}", one(ManageMessageCentre)),
+    ("GET", "/message-identities", one(ReadMessageCentre)),
+    ("POST", "/message-identities", one(ManageMessageCentre)),
+    ("DELETE", "/message-identities/{id}", one(ManageMessageCentre)),
+    ("GET", "/message-bindings", one(ReadMessageCentre)),
+    ("POST", "/message-bindings", one(BindIdentity)),
+    ("GET", "/message-bindings/{id}", one(BindIdentity)),
+    ("POST", "/message-bindings/{id}/cancel", one(BindIdentity)),
+    ("GET", "/message-bindings/{id}/qr.svg", one(BindIdentity)),
+    ("GET", "/message-bindings/{id}/qr.png", one(BindIdentity)),
+    ("GET", "/message-rules", one(ReadMessageCentre)),
+    ("POST", "/message-rules", one(ManageMessageCentre)),
+    ("POST", "/message-rules/simulate", one(ReadMessageCentre)),
+    ("GET", "/message-rules/{id}", one(ReadMessageCentre)),
+    ("PATCH", "/message-rules/{id}", one(ManageMessageCentre)),
+    ("DELETE", "/message-rules/{id}", one(ManageMessageCentre)),
+    ("POST", "/message-rules/{id}/replay", one(SendMessages)),
+    ("GET", "/message-events", one(ReadMessageCentre)),
+    ("POST", "/message-events", one(SendMessages)),
+    ("POST", "/message-events/batch", one(SendMessages)),
+    ("GET", "/message-events/{id}", one(ReadMessageCentre)),
+    ("GET", "/message-sends", one(ReadMessageCentre)),
+    ("GET", "/message-sends/{id}", one(ReadMessageCentre)),
+    ("POST", "/message-sends/retry", one(SendMessages)),
+    ("POST", "/message-sends/{id}/cancel", one(SendMessages)),
+    ("POST", "/message-sends/{id}/retry", one(SendMessages)),
+    ("POST", "/message-sends/{id}/resolve", one(SendMessages)),
+];
+
+/// What a key must allow for this route, below `/api/v1`; `None` when keys may not use it.
+pub fn needs(method: &str, path: &str) -> Option<Needs> {
+    ROUTES.iter().find(|(verb, pattern, _)| *verb == method && *pattern == path).map(|(.., needs)| *needs)
+}
+
+/// Admits a request with an API key: counts it, verifies the key, and checks that the key may use the route. Gives what
+/// the counter said, and the refusal if there is one. An address that brings too many wrong keys is refused before the
+/// store is asked.
+pub async fn admit(
+    request: &ServiceRequest,
+    app: &App,
+    text: &str,
+    address: IpAddr,
+) -> (Option<Verdict>, Result<()>) {
+    let wrong = app.limiter.look(Key::address(address));
+    if let Some(Err(error)) = wrong.map(|verdict| verdict.check()) {
+        return (wrong, Err(error));
+    }
+    let verified = match app.auth.verify_api_key(&app.db, text, address).await {
+        Ok(verified) => verified,
+        Err(error) => return (app.limiter.take(Key::address(address)), Err(error)),
+    };
+    let verdict = app.limiter.member(&verified.actor, AddressBlock::of(address));
+    request.extensions_mut().insert(verified);
+    let admitted = match verdict.map(|verdict| verdict.check()) {
+        Some(Err(error)) => Err(error),
+        _ => check(request, verified.actor.operations),
+    };
+    (verdict, admitted)
+}
+
+fn check(request: &ServiceRequest, operations: OperationSet) -> Result<()> {
+    // Where no route is, whoever answers that asks for no rights.
+    let Some(pattern) = request.match_pattern() else { return Ok(()) };
+    let path = pattern.trim_start_matches("/api/v1");
+    match needs(request.method().as_str(), path) {
+        None => Err(Error::new(Code::Forbidden, "API keys may not do this: sign in")),
+        Some(needs) if needs.are_met(operations) => Ok(()),
+        Some(needs) => Err(Error::new(Code::Forbidden, format!("the API key does not allow {needs}"))
+            .with("operations", needs.operations())),
+    }
+}
