@@ -12,8 +12,10 @@ use crate::cleaning::Cleaning;
 use crate::connections::Connections;
 use crate::db::node::{LEASE_MS, Lease};
 use crate::db::{Db, Target};
+use crate::domain::actor::Actor;
 use crate::files::Files;
 use crate::journal::Journal;
+use crate::journal::audit::Auditor;
 use crate::journal::feed::Feed;
 use crate::journal::follower::{Follower, Lags};
 use crate::kernel::tasks::Tasks;
@@ -173,6 +175,11 @@ impl App {
                 settings: self.settings.cleaning.clone(),
             }));
         }
+    }
+
+    /// What stores one act of this actor in the audit log, within the transaction that does it. Errors: `busy`.
+    pub fn auditor(&self, actor: &Actor) -> Result<Auditor> {
+        Auditor::new(actor, &self.ids, &self.clock)
     }
 
     fn keeper(&self) -> Keeper {

@@ -4,29 +4,30 @@
 //! learn of it. Invariants: no log is ever touched; who could still come back is not cleaned (a live session, an open
 //! conversation, any sign of life in time); every piece is bounded; processes share the work.
 
+mod find;
+
 use std::time::Duration;
 
-use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 
 use crate::db::schema::{
-    auth_session, conversation, conversation_member, idempotency_key, lane_batch, member, message_attempt,
-    message_binding, message_dedupe, message_digest, message_digest_event, message_event, message_fallback,
-    message_receipt, message_send, message_throttle, notification, presence_change,
+    auth_session, idempotency_key, lane_batch, message_attempt, message_binding, message_dedupe,
+    message_digest, message_digest_event, message_event, message_fallback, message_receipt, message_send,
+    message_throttle, notification, presence_change,
 };
 use crate::db::{AnyConnection, Db};
 use crate::domain::actor::Principal;
 use crate::domain::centre::send::SendStatus;
-use crate::domain::member::{MemberStatus, Role};
+use crate::journal::audit;
 use crate::journal::commands::ChangeMember;
 use crate::journal::follower::{Follower, Progress, Schedule, Slice, Start, WHOLE_STORE};
 use crate::journal::{Command, Journal};
 use crate::kernel::id::first_id_at;
 use crate::kernel::{
-    Clock, MemberId, MessageBindingId, MessageEventId, MessageReceiptId, MessageSendId, NotificationId,
-    PresenceChangeId, Result, SessionId, TenantId,
+    AuditEventId, Clock, MemberId, MessageBindingId, MessageEventId, MessageReceiptId, MessageSendId,
+    NotificationId, PresenceChangeId, Result, SessionId, TenantId,
 };
 use crate::on;
 use crate::settings::CleaningSettings;
@@ -87,7 +88,8 @@ impl Follower for Cleaning {
                     let gone = self.gone_staff(tenant).await?;
                     let history = self.presence_history(tenant).await?;
                     let messages = self.messages(tenant).await?;
-                    sessions || visitors || gone || history || messages
+                    let audit = self.audit(tenant).await?;
+                    sessions || visitors || gone || history || messages || audit
                 }
             };
             Ok(Progress { rev: slice.head, more })
@@ -132,6 +134,15 @@ impl Cleaning {
         Ok(full(removed, ROWS))
     }
 
+    /// Removes what the audit log told long ago. Tells whether there may be more.
+    async fn audit(&self, tenant: TenantId) -> Result<bool> {
+        let before = self.clock.now().0 - self.settings.audit_days * DAY_MS;
+        let before = AuditEventId(first_id_at(before));
+        let remove =
+            move |connection: &mut AnyConnection| audit::remove_before(connection, tenant, before, ROWS);
+        Ok(full(self.db.write(remove).await?, ROWS))
+    }
+
     /// Removes what members of the staff were long ago. Tells whether there may be more.
     async fn presence_history(&self, tenant: TenantId) -> Result<bool> {
         let before = self.clock.now().0 - self.settings.presence_history_days * DAY_MS;
@@ -147,7 +158,8 @@ impl Cleaning {
         }
         let now = self.clock.now().0;
         let before = now - self.settings.idle_visitor_days * DAY_MS;
-        let idle = self.db.read(move |connection| idle_visitors(connection, tenant, now, before)).await?;
+        let idle =
+            self.db.read(move |connection| find::idle_visitors(connection, tenant, now, before)).await?;
         let commands = idle.iter().map(|visitor| {
             // That this may be done was decided by the operator's settings.
             let change = ChangeMember { delete: true, ..ChangeMember::of(*visitor) };
@@ -165,7 +177,7 @@ impl Cleaning {
     /// Tells whether there may be more.
     async fn gone_staff(&self, tenant: TenantId) -> Result<bool> {
         let now = self.clock.now().0;
-        let gone = self.db.read(move |connection| gone_staff(connection, tenant, now)).await?;
+        let gone = self.db.read(move |connection| find::gone_staff(connection, tenant, now)).await?;
         let mut more = full(gone.len(), STAFF);
         for member in gone {
             let leave = Command::new(Principal::System(tenant), ChangeMember::of(member));
@@ -341,58 +353,4 @@ fn remove_history(
         .load(connection)?;
     let Some(last) = ids.last() else { return Ok(0) };
     Ok(diesel::delete(old().filter(presence_change::id.le(last))).execute(connection)?)
-}
-
-/// Staff that may not use its account and is still in conversations that are not closed.
-fn gone_staff(connection: &mut AnyConnection, tenant: TenantId, now: i64) -> Result<Vec<MemberId>> {
-    let gone = member::status
-        .eq(MemberStatus::Disabled.as_str())
-        .or(member::deleted_at.is_not_null())
-        .or(member::expires_at.le(now).assume_not_null());
-    let found = on!(connection, inner => member::table
-        .filter(member::tenant_id.eq(tenant))
-        .filter(member::role.ne(Role::Customer.as_str()))
-        .filter(gone)
-        .filter(exists(conversation_member::table
-            .filter(conversation_member::tenant_id.eq(tenant))
-            .filter(conversation_member::member_id.eq(member::id))
-            .filter(conversation_member::active.eq(true))))
-        .select(member::id)
-        .order(member::id.asc())
-        .limit(STAFF)
-        .load::<MemberId>(inner))?;
-    Ok(found)
-}
-
-/// Visitors without a name, made and last seen before this time, with no session that could be used again and no
-/// conversation that is open or was written in since.
-fn idle_visitors(
-    connection: &mut AnyConnection,
-    tenant: TenantId,
-    now: i64,
-    before: i64,
-) -> Result<Vec<MemberId>> {
-    let found = on!(connection, inner => member::table
-        .filter(member::tenant_id.eq(tenant))
-        .filter(member::role.eq(Role::Customer.as_str()))
-        .filter(member::deleted_at.is_null())
-        .filter(member::login_name.is_null())
-        .filter(member::external_id.is_null())
-        .filter(member::merged_into.is_null())
-        .filter(member::created_at.lt(before))
-        .filter(member::last_seen.is_null().or(member::last_seen.lt(before).assume_not_null()))
-        .filter(not(exists(auth_session::table
-            .filter(auth_session::tenant_id.eq(tenant))
-            .filter(auth_session::member_id.eq(member::id))
-            .filter(auth_session::last_used_at.ge(before)
-                .or(auth_session::revoked_at.is_null().and(auth_session::expires_at.gt(now)))))))
-        .filter(not(exists(conversation::table
-            .filter(conversation::tenant_id.eq(tenant))
-            .filter(conversation::customer_id.eq(member::id.nullable()))
-            .filter(conversation::open_key.is_not_null().or(conversation::last_at.ge(before))))))
-        .select(member::id)
-        .order(member::id.asc())
-        .limit(VISITORS)
-        .load::<MemberId>(inner))?;
-    Ok(found)
 }

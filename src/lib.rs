@@ -35,6 +35,7 @@
 //! | features | [`auth`] | sign-in, sessions, the caller of a request |
 //! | | [`tenants`], [`members`], [`visitors`] | merchants, accounts, visitors and how they are recognised |
 //! | | [`api_keys`] | keys with which programs act as service accounts |
+//! | | [`audit`] | who did what to accounts, keys, groups, settings and rules |
 //! | | [`presence`] | what the staff say that they are, whether they are connected, how many conversations they serve, and the history of it |
 //! | | [`groups`] | standing groups of the staff and who is in them; whose conversations a member sees |
 //! | | [`business_hours`] | when the desk and its groups are open |
@@ -145,6 +146,7 @@ pub mod tenants;
 pub mod members;
 
 pub mod api_keys;
+pub mod audit;
 
 pub mod visitors;
 

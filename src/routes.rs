@@ -18,6 +18,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         crate::visitors::routes(config);
         crate::members::routes(config);
         crate::api_keys::routes(config);
+        crate::audit::routes(config);
         crate::presence::routes(config);
         crate::groups::routes(config);
         crate::rooms::routes(config);

@@ -83,6 +83,10 @@ pub struct CleaningSettings {
     #[arg(long, env = "DESKWIRE_PRESENCE_HISTORY_DAYS", default_value_t = 400, value_parser = clap::value_parser!(i64).range(1..=3_650))]
     pub presence_history_days: i64,
 
+    /// After how many days an event of the audit log is removed.
+    #[arg(long, env = "DESKWIRE_AUDIT_DAYS", default_value_t = 400, value_parser = clap::value_parser!(i64).range(1..=36_500))]
+    pub audit_days: i64,
+
     /// After how many days events of the message centre are removed, with their messages, when none of these waits.
     #[arg(long, env = "DESKWIRE_MESSAGE_HISTORY_DAYS", default_value_t = 90, value_parser = clap::value_parser!(i64).range(1..=3_650))]
     pub message_history_days: i64,

@@ -7,6 +7,7 @@ use crate::db::AnyConnection;
 use crate::db::types::Json;
 use crate::domain::actor::Actor;
 use crate::domain::api_key::{self, ApiKeyRow};
+use crate::domain::audit::{Act, AuditAction};
 use crate::domain::operation::Operation;
 use crate::domain::permission::require;
 use crate::http::page::{Page, PageQuery};
@@ -83,7 +84,7 @@ pub async fn create(app: &App, actor: Actor, new: NewApiKey) -> Result<(ApiKeyRo
     let now = app.clock.now();
     let id = ApiKeyId(app.ids.next()?);
     let (prefix, text) = api_key::issue();
-    let secret_hash = token_hash(text.expose());
+    let (secret_hash, audit) = (token_hash(text.expose()), app.auditor(&actor)?);
     let write = move |connection: &mut AnyConnection| {
         hold(connection, actor.tenant)?;
         let account = service_account(connection, actor.tenant, new.member)?;
@@ -112,6 +113,7 @@ pub async fn create(app: &App, actor: Actor, new: NewApiKey) -> Result<(ApiKeyRo
             revoked_by: None,
         };
         store::insert(connection, &row)?;
+        audit.note(connection, Act::created(&row))?;
         Ok(row)
     };
     let row = app.db.write(write).await?;
@@ -127,10 +129,11 @@ fn service_account(connection: &mut AnyConnection, tenant: TenantId, id: MemberI
 /// Changes a key that was not revoked. Errors: `forbidden`, `invalid_transition`, `not_found`, `validation_failed`.
 pub async fn update(app: &App, actor: Actor, id: ApiKeyId, patch: Patch) -> Result<ApiKeyRow> {
     require(&actor, Operation::ManageApiKeys)?;
-    let now = app.clock.now();
+    let (now, audit) = (app.clock.now(), app.auditor(&actor)?);
     let write = move |connection: &mut AnyConnection| {
         hold(connection, actor.tenant)?;
         let row = found(connection, actor.tenant, id)?;
+        let before = row.clone();
         if row.revoked_at.is_some() {
             return Err(Error::new(Code::InvalidTransition, "the key was revoked: make another one"));
         }
@@ -156,6 +159,7 @@ pub async fn update(app: &App, actor: Actor, id: ApiKeyId, patch: Patch) -> Resu
             ..row
         };
         store::update(connection, &row)?;
+        audit.note(connection, Act::updated(&before, &row))?;
         Ok(row)
     };
     let row = app.db.write(write).await?;
@@ -167,7 +171,7 @@ pub async fn update(app: &App, actor: Actor, id: ApiKeyId, patch: Patch) -> Resu
 /// Revokes a key, for ever; one that was revoked stays as it is. Errors: `forbidden`, `not_found`.
 pub async fn revoke(app: &App, actor: Actor, id: ApiKeyId) -> Result<()> {
     require(&actor, Operation::ManageApiKeys)?;
-    let now = app.clock.now().0;
+    let (now, audit) = (app.clock.now().0, app.auditor(&actor)?);
     let write = move |connection: &mut AnyConnection| {
         hold(connection, actor.tenant)?;
         let row = found(connection, actor.tenant, id)?;
@@ -177,6 +181,7 @@ pub async fn revoke(app: &App, actor: Actor, id: ApiKeyId) -> Result<()> {
         let (revoked_at, revoked_by) = (Some(now), Some(actor.member));
         let row = ApiKeyRow { revoked_at, revoked_by, updated_at: now, ..row };
         store::update(connection, &row)?;
+        audit.note(connection, Act::done(AuditAction::Revoke, &row))?;
         Ok(row)
     };
     let row = app.db.write(write).await?;

@@ -5,6 +5,7 @@ use super::store::{self, Filter};
 use crate::app::App;
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
+use crate::domain::audit::Act;
 use crate::domain::ban::{BanKind, BanRow};
 use crate::domain::permission::{Operation, require};
 use crate::http::page::{Page, PageQuery};
@@ -102,13 +103,14 @@ pub async fn create(app: &App, actor: Actor, new: NewBan) -> Result<BanRow> {
         created_at: now.0,
         updated_at: now.0,
     };
-    let kept = row.clone();
+    let (kept, audit) = (row.clone(), app.auditor(&actor)?);
     let write = move |connection: &mut AnyConnection| {
         bans::hold(connection, actor.tenant)?;
         if kept.kind == BanKind::Member {
             check_customer(connection, &kept)?;
         }
         store::insert(connection, &kept)?;
+        audit.note(connection, Act::created(&kept))?;
         bans::moved(connection, actor.tenant)
     };
     app.db.write(write).await?;
@@ -139,16 +141,18 @@ pub async fn update(app: &App, actor: Actor, id: BanId, patch: Patch) -> Result<
     let reason = patch.reason.map(|reason| check::reason(&mut check, &reason));
     let expires_at = patch.expires_at.map(|end| check::end(&mut check, end, now));
     check.finish()?;
+    let audit = app.auditor(&actor)?;
     let write = move |connection: &mut AnyConnection| {
         bans::hold(connection, actor.tenant)?;
-        let row = found(connection, actor.tenant, id)?;
+        let before = found(connection, actor.tenant, id)?;
         let row = BanRow {
-            reason: reason.clone().unwrap_or(row.reason),
-            expires_at: expires_at.unwrap_or(row.expires_at),
+            reason: reason.clone().unwrap_or_else(|| before.reason.clone()),
+            expires_at: expires_at.unwrap_or(before.expires_at),
             updated_at: now.0,
-            ..row
+            ..before.clone()
         };
         store::update(connection, &row)?;
+        audit.note(connection, Act::updated(&before, &row))?;
         bans::moved(connection, actor.tenant)?;
         Ok(row)
     };
@@ -160,10 +164,12 @@ pub async fn update(app: &App, actor: Actor, id: BanId, patch: Patch) -> Result<
 /// Lets in again whom a ban met. Errors: `forbidden`, `not_found`.
 pub async fn delete(app: &App, actor: Actor, id: BanId) -> Result<()> {
     require(&actor, Operation::ManageBans)?;
+    let audit = app.auditor(&actor)?;
     let write = move |connection: &mut AnyConnection| {
         bans::hold(connection, actor.tenant)?;
-        found(connection, actor.tenant, id)?;
+        let row = found(connection, actor.tenant, id)?;
         store::delete(connection, actor.tenant, id)?;
+        audit.note(connection, Act::deleted(&row))?;
         bans::moved(connection, actor.tenant)
     };
     app.db.write(write).await?;

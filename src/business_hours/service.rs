@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 use super::check::{Given, checked};
 use super::store::{self, Applies};
 use crate::app::App;
 use crate::db::{AnyConnection, blocking};
 use crate::domain::actor::Actor;
+use crate::domain::audit::{Act, AuditTarget, Audited};
 use crate::domain::business_hours::{BusinessHoursRow, HoursException, HoursStatus, WeeklyInterval};
 use crate::domain::permission::{Operation, require};
 use crate::http::page::{Page, PageQuery};
@@ -23,6 +26,21 @@ pub struct Kept {
     pub exceptions: Vec<HoursException>,
     /// For whom.
     pub applies: Applies,
+}
+
+impl Audited for Kept {
+    const TARGET: AuditTarget = AuditTarget::BusinessHours;
+
+    fn audit_id(&self) -> i64 {
+        self.row.id.0
+    }
+
+    fn audit_facts(&self) -> Value {
+        json!({
+            "name": self.row.name, "time_zone": self.row.time_zone, "weekly": self.weekly, "exceptions": self.exceptions,
+            "group_ids": self.applies.groups, "is_default": self.applies.is_default,
+        })
+    }
 }
 
 /// What business hours say of an instant.
@@ -101,9 +119,11 @@ async fn write(
     let json = |cause: serde_json::Error| Error::internal(format!("business hours: {cause}"));
     let weekly = given.weekly.as_ref().map(serde_json::to_string).transpose().map_err(json)?;
     let exceptions = given.exceptions.as_ref().map(serde_json::to_string).transpose().map_err(json)?;
+    let audit = app.auditor(&actor)?;
     let write = move |connection: &mut AnyConnection| {
         store::hold(connection, actor.tenant)?;
         let (row, is_new) = before(connection)?;
+        let was = kept(row.clone(), &mut store::applies(connection, actor.tenant)?)?;
         let row = BusinessHoursRow {
             name: given.name.clone().unwrap_or(row.name),
             time_zone: given.time_zone.clone().unwrap_or(row.time_zone),
@@ -123,7 +143,13 @@ async fn write(
             false => store::update(connection, &row)?,
         }
         store::apply(connection, actor.tenant, row.id, given.groups.as_deref(), given.is_default)?;
-        kept(row, &mut store::applies(connection, actor.tenant)?)
+        let is = kept(row, &mut store::applies(connection, actor.tenant)?)?;
+        let act = match is_new {
+            true => Some(Act::created(&is)),
+            false => Act::updated(&was, &is),
+        };
+        audit.note(connection, act)?;
+        Ok(is)
     };
     app.db.write(write).await
 }
@@ -131,10 +157,13 @@ async fn write(
 /// Deletes business hours. Errors: `forbidden`, `not_found`.
 pub async fn delete(app: &App, actor: Actor, id: BusinessHoursId) -> Result<()> {
     require(&actor, Operation::ManageBusinessHours)?;
+    let audit = app.auditor(&actor)?;
     let write = move |connection: &mut AnyConnection| {
         store::hold(connection, actor.tenant)?;
-        found(connection, actor.tenant, id)?;
-        store::delete(connection, actor.tenant, id)
+        let row = found(connection, actor.tenant, id)?;
+        let was = kept(row, &mut store::applies(connection, actor.tenant)?)?;
+        store::delete(connection, actor.tenant, id)?;
+        audit.note(connection, Act::deleted(&was))
     };
     app.db.write(write).await
 }

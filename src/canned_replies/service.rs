@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::conversations::access;
 use crate::db::{AnyConnection, blocking};
 use crate::domain::actor::Actor;
+use crate::domain::audit::Act;
 use crate::domain::canned_reply::{
     CANNED_TEXT_MAX, CannedReplyRow, CannedReplyScope, Names, SHORTCUT_MAX, TITLE_MAX, fault, rendered,
     shortcut,
@@ -72,6 +73,7 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
+    let audit = app.auditor(&actor)?;
     let write = move |connection: &mut AnyConnection| {
         match (scope, group) {
             (CannedReplyScope::Group, Some(group)) if !store::groups(connection, actor)?.contains(&group) => {
@@ -86,6 +88,7 @@ pub async fn create(
             _ => {}
         }
         store::insert(connection, &row)?;
+        audit.note(connection, shared(&row).then(|| Act::created(&row)))?;
         Ok(row.clone())
     };
     app.db.write(write).await
@@ -96,10 +99,11 @@ pub async fn update(app: &App, actor: Actor, id: CannedReplyId, given: Given) ->
     require(&actor, Operation::ManageCannedReplies)?;
     let given = blocking(move || checked(given)).await?;
     let now = app.clock.now().0;
+    let audit = app.auditor(&actor)?;
     let write = move |connection: &mut AnyConnection| {
         let row = found(connection, actor, id)?;
         may_manage(actor, row.scope)?;
-        let given = given.clone();
+        let (before, given) = (row.clone(), given.clone());
         let row = CannedReplyRow {
             shortcut: given.shortcut.unwrap_or(row.shortcut),
             title: given.title.unwrap_or(row.title),
@@ -108,6 +112,7 @@ pub async fn update(app: &App, actor: Actor, id: CannedReplyId, given: Given) ->
             ..row
         };
         store::update(connection, &row)?;
+        audit.note(connection, Act::updated(&before, &row).filter(|_| shared(&row)))?;
         Ok(row)
     };
     app.db.write(write).await
@@ -116,9 +121,12 @@ pub async fn update(app: &App, actor: Actor, id: CannedReplyId, given: Given) ->
 /// Deletes a canned reply. Errors: `forbidden`, `not_found`.
 pub async fn delete(app: &App, actor: Actor, id: CannedReplyId) -> Result<()> {
     require(&actor, Operation::ManageCannedReplies)?;
+    let audit = app.auditor(&actor)?;
     let write = move |connection: &mut AnyConnection| {
-        may_manage(actor, found(connection, actor, id)?.scope)?;
-        store::delete(connection, actor.tenant, id)
+        let row = found(connection, actor, id)?;
+        may_manage(actor, row.scope)?;
+        store::delete(connection, actor.tenant, id)?;
+        audit.note(connection, shared(&row).then(|| Act::deleted(&row)))
     };
     app.db.write(write).await
 }
@@ -156,6 +164,11 @@ pub async fn render(
     let text = app.db.read(read).await?;
     app.db.write(move |connection| store::used(connection, actor.tenant, id)).await?;
     Ok(text)
+}
+
+/// Whether others use it too, so that the audit log tells of it.
+fn shared(row: &CannedReplyRow) -> bool {
+    row.scope != CannedReplyScope::Member
 }
 
 /// Fails with `forbidden` when the actor may not change canned replies of this scope.

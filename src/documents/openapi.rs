@@ -22,6 +22,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ("visitors", "Visitors, anonymous or identified by their tenant."),
     ("members", "Accounts of a tenant."),
     ("api-keys", "Keys with which programs act as service accounts."),
+    ("audit", "Who did what to accounts, keys, groups, settings and rules."),
     (
         "presence",
         "What the staff say that they are, whether they are connected, how many conversations they serve, and what they were.",

@@ -42,6 +42,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "list_presence"
         | "set_presence"
         | "list_api_keys"
+        | "list_audit_events"
         | "get_current_api_key"
         | "list_members"
         | "list_ratings" => &[Forbidden],

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::member::Role;
 use super::operation::OperationSet;
-use crate::kernel::{MemberId, SessionId, TenantId};
+use crate::kernel::{ApiKeyId, MemberId, SessionId, TenantId};
 
 /// A signed-in member, or a service account: what a verified token or API key says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,13 @@ pub struct Actor {
     pub origin: Origin,
     /// What it is limited to by its API key; a signed-in member is not.
     pub operations: OperationSet,
+}
+
+impl Actor {
+    /// The API key with which this is done; `None` for who signed in.
+    pub fn api_key(&self) -> Option<ApiKeyId> {
+        (self.operations != OperationSet::ALL).then_some(ApiKeyId(self.session.0))
+    }
 }
 
 /// Where somebody comes from: what else than an account can be banned.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 
 use crate::db::schema::{chat_group, group_member};
+use crate::domain::audit::{AuditTarget, Audited};
 use crate::domain::member::Role;
 use crate::domain::routing::RoutingStrategy;
 use crate::kernel::{ConversationId, GroupId, MemberId, TenantId};
@@ -69,6 +70,29 @@ pub struct GroupRow {
     pub routing_strategy: Option<RoutingStrategy>,
     /// Who serves what comes to it.
     pub serving: Serving,
+}
+
+/// That a member is in a group, as the audit log tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupPlace {
+    /// Where.
+    pub group: GroupId,
+    /// Who.
+    pub member: MemberId,
+    /// As what.
+    pub member_type: GroupMemberType,
+}
+
+impl Audited for GroupPlace {
+    const TARGET: AuditTarget = AuditTarget::GroupMember;
+
+    fn audit_id(&self) -> i64 {
+        self.member.0
+    }
+
+    fn audit_facts(&self) -> serde_json::Value {
+        serde_json::json!({"group_id": self.group, "member_type": self.member_type})
+    }
 }
 
 impl GroupRow {

@@ -144,6 +144,8 @@ rights! {
     ManageTenant "manage_tenant":                                  Never Never Never Tenant;
     /// Make, change and revoke the keys of service accounts.
     ManageApiKeys "manage_api_keys":                               Never Never Never Tenant;
+    /// Read who did what to accounts, keys, groups, settings and rules.
+    ReadAudit "read_audit":                                        Never Never Never Tenant;
     /// Read the whole tenant's entries as a feed.
     ReadFeed "read_feed":                                          Never Never Never Tenant;
 }

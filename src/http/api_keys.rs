@@ -74,6 +74,7 @@ pub const ROUTES: &[(&str, &str, Needs)] = &[
     ("POST", "/identity-keys", one(ManageTenant)),
     ("DELETE", "/identity-keys/{id}", one(ManageTenant)),
     ("GET", "/api-keys/current", Needs::Nothing),
+    ("GET", "/audit-events", one(ReadAudit)),
     ("GET", "/members", one(ReadMembers)),
     ("POST", "/members", one(ManageMembers)),
     ("GET", "/members/{id}", one(ReadMembers)),

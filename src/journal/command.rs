@@ -8,7 +8,7 @@ use crate::domain::actor::Principal;
 use crate::domain::content::Body;
 use crate::domain::conversation::IfVersion;
 use crate::domain::entry::EntryRow;
-use crate::kernel::{ConversationId, GroupId, NotificationId, TenantId};
+use crate::kernel::{ConversationId, GroupId, NotificationId, TenantId, trace};
 
 /// One thing that somebody wants done to a tenant's log.
 #[derive(Debug, Clone)]
@@ -20,12 +20,15 @@ pub struct Command {
     /// The versions of the conversation that it may be based on; absent means any. Heeded by claim, assign, transfer,
     /// take over, dock, release, close, reopen, update, the answer to an offer and its withdrawal.
     pub if_version: Option<IfVersion>,
+    /// The request that it comes from, for the audit log.
+    pub request_id: Option<Arc<str>>,
 }
 
 impl Command {
     /// A command of one of the kinds under `commands`.
     pub fn new(actor: impl Into<Principal>, action: impl Into<Action>) -> Self {
-        Self { actor: actor.into(), action: action.into(), if_version: None }
+        let (actor, action) = (actor.into(), action.into());
+        Self { actor, action, if_version: None, request_id: trace::request_id() }
     }
 
     /// The same command, done only at one of these versions.

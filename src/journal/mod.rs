@@ -12,11 +12,13 @@
 //! Invariants: an acknowledged command is committed (P1); one entry per (conversation, sender, client_msg_id) (P2);
 //! `seq` is dense (P3); revs are given out without holes in commit order; one bad command spoils no other.
 
+pub mod audit;
 pub mod bans;
 mod batch;
 pub mod command;
 pub mod commands;
 pub mod decide;
+pub mod endings;
 pub mod fail_point;
 pub mod feed;
 pub mod follower;

@@ -7,15 +7,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::endings::{EndedAssignment, RevokedSession};
 use super::feed::{AccessNotice, AccessState, Changes, ConversationState};
 use super::follows::Follows;
 use super::routing_set::RoutingSet;
 use super::table::Table;
 use crate::domain::attachment::AttachmentRow;
+use crate::domain::audit::{AuditEventRow, AuditTarget, Audited};
 use crate::domain::centre::notification::NotificationRow;
-use crate::domain::conversation::{
-    AssignmentEnd, AssignmentRow, ConversationRow, MemberType, ParticipantRow,
-};
+use crate::domain::conversation::{AssignmentRow, ConversationRow, MemberType, ParticipantRow};
 use crate::domain::entry::{EntryRow, RevisionRow};
 use crate::domain::group::{GroupMemberRow, GroupRow};
 use crate::domain::member::{MemberStatus, Role};
@@ -76,6 +76,21 @@ pub struct MemberFacts {
     pub rev: i64,
 }
 
+impl Audited for MemberFacts {
+    const TARGET: AuditTarget = AuditTarget::Member;
+
+    fn audit_id(&self) -> i64 {
+        self.id.0
+    }
+
+    fn audit_facts(&self) -> serde_json::Value {
+        let Self { role, status, expires_at, parent_id, nickname, .. } = self;
+        serde_json::json!({
+            "role": role, "status": status, "expires_at": expires_at, "parent_id": parent_id, "nickname": nickname,
+        })
+    }
+}
+
 impl MemberFacts {
     /// Whether the account may be used at this time. One that was recognised as another may not: what it did would
     /// belong to nobody.
@@ -83,32 +98,6 @@ impl MemberFacts {
         let ended = self.expires_at.is_some_and(|end| now >= end);
         self.status == MemberStatus::Enabled && !self.deleted && !ended && self.merged_into.is_none()
     }
-}
-
-/// A session that the batch ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RevokedSession {
-    /// Which.
-    pub session: SessionId,
-    /// Whose.
-    pub member: MemberId,
-    /// The tenant.
-    pub tenant: TenantId,
-    /// Why.
-    pub reason: &'static str,
-    /// Under which rev.
-    pub rev: i64,
-}
-
-/// An assignment, open before the batch, that the batch ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndedAssignment {
-    /// The conversation whose open assignment ends.
-    pub conversation: ConversationId,
-    /// When.
-    pub at: i64,
-    /// How.
-    pub reason: AssignmentEnd,
 }
 
 /// The working set.
@@ -212,6 +201,8 @@ pub struct WorkingSet {
     pub ended_assignments: Vec<EndedAssignment>,
     /// Sessions that end.
     pub revoked_sessions: Vec<RevokedSession>,
+    /// What the audit log is to tell; their ids are made when they are stored.
+    pub audit: Vec<AuditEventRow>,
     /// Delivered positions that moved: (conversation, member, position).
     pub delivered: Vec<(ConversationId, MemberId, i64)>,
 }
@@ -268,6 +259,7 @@ impl WorkingSet {
             revisions: Vec::new(),
             ended_assignments: Vec::new(),
             revoked_sessions: Vec::new(),
+            audit: Vec::new(),
             delivered: Vec::new(),
         }
     }

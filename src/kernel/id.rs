@@ -235,6 +235,8 @@ id_types! {
     BanId;
     /// A key of a service account.
     ApiKeyId;
+    /// Something that was done, as the audit log keeps it.
+    AuditEventId;
 }
 
 #[cfg(test)]

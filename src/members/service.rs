@@ -4,11 +4,14 @@ use super::input::{NO_SIGN_IN, NewMember, Patch, change_of, claimed, prepare, vo
 use super::store::{self, Filter, MemberRow};
 use crate::app::App;
 use crate::auth::{service as sign_in, sessions};
+use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
 use crate::domain::actor::Principal;
+use crate::domain::audit::{Act, AuditAction};
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::permission::{Operation, Scope, require};
 use crate::http::page::{Page, PageQuery};
+use crate::journal::audit::Auditor;
 use crate::journal::bans;
 use crate::journal::commands::{ChangeMember, RevokeSessions};
 use crate::journal::store::transaction::{Wait, lock_tenants};
@@ -19,7 +22,7 @@ use crate::security::password::{Password, Queue};
 pub async fn create(app: &App, actor: Actor, new: NewMember) -> Result<MemberRow> {
     administrate(&actor)?;
     let row = prepare(app, actor.tenant, new, Queue::Known).await?;
-    let kept = row.clone();
+    let (kept, audit) = (row.clone(), app.auditor(&actor)?);
     app.db
         .write(move |connection| {
             if let Some(parent) = kept.parent_id {
@@ -27,7 +30,8 @@ pub async fn create(app: &App, actor: Actor, new: NewMember) -> Result<MemberRow
                 lock_tenants(connection, &[kept.tenant_id], Wait::Short)?;
                 check_parent(connection, kept.tenant_id, parent, kept.role)?;
             }
-            store::insert(connection, &kept)
+            store::insert(connection, &kept)?;
+            audit.note(connection, Act::created(&kept))
         })
         .await?;
     Ok(row)
@@ -101,10 +105,13 @@ pub async fn update(app: &App, actor: Actor, id: MemberId, patch: Patch) -> Resu
     if let Some(end) = new_end {
         audit(&actor, &present, &end.map_or("has no end".to_owned(), |end| format!("ends {}", Millis(end))));
     }
+    let audit = app.auditor(&actor)?;
     app.db
-        .write(move |connection| match store::change(connection, actor.tenant, id, &change)? {
-            true => Ok(()),
-            false => Err(Error::not_found()),
+        .write(move |connection| {
+            let before = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
+            store::change(connection, actor.tenant, id, &change)?;
+            let after = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
+            audit.note(connection, Act::updated(&before, &after))
         })
         .await?;
     // It may accept more than before, or have another skill.
@@ -157,10 +164,12 @@ pub async fn delete(app: &App, actor: Actor, id: MemberId) -> Result<()> {
 pub async fn unlock(app: &App, actor: Actor, id: MemberId) -> Result<()> {
     administrate(&actor)?;
     let row = get(app, actor, id).await?;
+    let (audit, act) = (app.auditor(&actor)?, Act::done(AuditAction::Unlock, &row));
     let slug = app
         .db
         .write(move |connection| {
             crate::auth::store::clear_attempts(connection, actor.tenant, id)?;
+            audit.note(connection, act.clone())?;
             crate::tenants::store::find(connection, actor.tenant)
         })
         .await?
@@ -192,16 +201,21 @@ pub async fn set_password(app: &App, actor: Actor, id: MemberId, password: Passw
     if row.login_name.is_none() {
         return Err(Error::new(Code::Forbidden, "this account has no login name"));
     }
-    write_password(app, &row, password).await?;
+    write_password(app, &row, password, app.auditor(&actor)?).await?;
     audit(&actor, &row, "password set");
     revoke_all(app, actor, id, "password_changed").await
 }
 
-async fn write_password(app: &App, row: &MemberRow, password: Password) -> Result<()> {
+async fn write_password(app: &App, row: &MemberRow, password: Password, audit: Auditor) -> Result<()> {
     password.check("/password", &[row.login_name.as_deref().unwrap_or_default(), &row.email])?;
     let hash = app.auth.passwords().hash(&password, Queue::Known).await?;
     let (tenant, id, now) = (row.tenant_id, row.id, app.clock.now());
-    app.db.write(move |connection| store::set_password(connection, tenant, id, &hash, None, now)).await
+    let act = Act::done(AuditAction::SetPassword, row);
+    let write = move |connection: &mut AnyConnection| {
+        store::set_password(connection, tenant, id, &hash, None, now)?;
+        audit.note(connection, act.clone())
+    };
+    app.db.write(write).await
 }
 
 async fn revoke_all(
@@ -229,8 +243,12 @@ pub async fn create_admin(
     new.login_name = Some(login_name.to_owned());
     new.password = Some(password);
     let row = prepare(app, tenant.id, new, Queue::Known).await?;
-    let kept = row.clone();
-    app.db.write(move |connection| store::insert(connection, &kept)).await?;
+    let (kept, audit) = (row.clone(), Auditor::operator(tenant.id, &app.ids, &app.clock)?);
+    let write = move |connection: &mut AnyConnection| {
+        store::insert(connection, &kept)?;
+        audit.note(connection, Act::created(&kept))
+    };
+    app.db.write(write).await?;
     Ok(row)
 }
 
@@ -251,7 +269,7 @@ pub async fn reset_password(
         })
         .await?;
     let row = found.ok_or_else(|| Error::new(Code::NotFound, "there is no such tenant or login name"))?;
-    write_password(app, &row, password).await?;
+    write_password(app, &row, password, Auditor::operator(row.tenant_id, &app.ids, &app.clock)?).await?;
     log::info!(target: "deskwire::auth", "password of member {} of tenant {} set by the operator", row.id, row.tenant_id);
     revoke_all(app, Principal::Operator(row.tenant_id), row.id, "password_changed").await?;
     Ok(row)
@@ -275,7 +293,7 @@ async fn change_member(app: &App, actor: Actor, mut change: ChangeMember) -> Res
 
 /// A new sub-account's parent is staff of the same tenant with at least its role, and is no sub-account itself.
 fn check_parent(
-    connection: &mut crate::db::AnyConnection,
+    connection: &mut AnyConnection,
     tenant: TenantId,
     parent: MemberId,
     role: Role,

@@ -4,11 +4,13 @@
 //! sockets must learn of them; everything else of `member` is written here. Accounts that were deleted are not found.
 
 use diesel::prelude::*;
+use serde_json::{Value, json};
 
 use crate::db::schema::{auth_session, member};
 use crate::db::types::{Json, json_text};
 use crate::db::{AnyConnection, DbErrorKind};
 use crate::domain::actor::{Actor, Origin};
+use crate::domain::audit::{AuditTarget, Audited};
 use crate::domain::member::{MemberStatus, Role};
 use crate::domain::operation::OperationSet;
 use crate::domain::search::{ObjectType, number_terms, object_terms};
@@ -66,6 +68,23 @@ impl MemberRow {
             origin,
             operations: OperationSet::ALL,
         }
+    }
+}
+
+impl Audited for MemberRow {
+    const TARGET: AuditTarget = AuditTarget::Member;
+
+    fn audit_id(&self) -> i64 {
+        self.id.0
+    }
+
+    fn audit_facts(&self) -> Value {
+        json!({
+            "role": self.role, "login_name": self.login_name, "nickname": self.nickname, "avatar": self.avatar,
+            "email": self.email, "mobile": self.mobile, "locale": self.locale, "external_id": self.external_id,
+            "parent_id": self.parent_id, "tags": self.tags.0, "skills": self.skills.0, "max_accept": self.max_accept,
+            "status": self.status, "expires_at": self.expires_at, "service_account": self.service_account,
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use crate::db::AnyConnection;
 use crate::db::error_kind::{DbErrorKind, error_kind};
 use crate::db::schema::identity_key;
 use crate::domain::actor::Actor;
+use crate::domain::audit::{Act, AuditAction, AuditTarget, Audited};
 use crate::domain::permission::{Operation, require};
 use crate::kernel::secret::{Secret, random_key};
 use crate::kernel::text::is_key;
@@ -26,6 +27,18 @@ pub struct IdentityKeyRow {
     pub sealed_secret: String,
     pub created_at: i64,
     pub revoked_at: Option<i64>,
+}
+
+impl Audited for IdentityKeyRow {
+    const TARGET: AuditTarget = AuditTarget::IdentityKey;
+
+    fn audit_id(&self) -> i64 {
+        self.id.0
+    }
+
+    fn audit_facts(&self) -> serde_json::Value {
+        serde_json::json!({"kid": self.kid})
+    }
 }
 
 impl IdentityKeyRow {
@@ -51,8 +64,12 @@ pub async fn create(app: &App, actor: Actor, kid: Option<String>) -> Result<(Ide
         created_at: app.clock.now().0,
         revoked_at: None,
     };
-    let kept = row.clone();
-    app.db.write(move |connection| insert(connection, &kept)).await?;
+    let (kept, audit) = (row.clone(), app.auditor(&actor)?);
+    let write = move |connection: &mut AnyConnection| {
+        insert(connection, &kept)?;
+        audit.note(connection, Act::created(&kept))
+    };
+    app.db.write(write).await?;
     Ok((row, secret))
 }
 
@@ -95,9 +112,15 @@ pub async fn list(app: &App, actor: Actor) -> Result<Vec<IdentityKeyRow>> {
 /// Ends a key: tokens signed with it are refused from now on. Its row stays, so that its name is not used again.
 pub async fn revoke(app: &App, actor: Actor, id: IdentityKeyId) -> Result<()> {
     require(&actor, Operation::ManageTenant)?;
-    let now = app.clock.now();
+    let (now, audit) = (app.clock.now(), app.auditor(&actor)?);
     app.db
         .write(move |connection| {
+            let row: Option<IdentityKeyRow> = identity_key::table
+                .filter(identity_key::tenant_id.eq(actor.tenant))
+                .filter(identity_key::id.eq(id))
+                .select(IdentityKeyRow::as_select())
+                .first(connection)
+                .optional()?;
             let changed = diesel::update(
                 identity_key::table
                     .filter(identity_key::tenant_id.eq(actor.tenant))
@@ -106,7 +129,10 @@ pub async fn revoke(app: &App, actor: Actor, id: IdentityKeyId) -> Result<()> {
             )
             .set(identity_key::revoked_at.eq(now.0))
             .execute(connection)?;
-            if changed == 1 { Ok(()) } else { Err(Error::not_found()) }
+            match row.filter(|_| changed == 1) {
+                Some(row) => audit.note(connection, Act::done(AuditAction::Revoke, &row)),
+                None => Err(Error::not_found()),
+            }
         })
         .await
 }

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::auth::sessions::change_access;
 use crate::db::types::Json;
 use crate::domain::actor::{Actor, Principal};
+use crate::domain::audit::Act;
 use crate::domain::member::Role;
 use crate::domain::permission::{Operation, require};
 use crate::domain::tenant::{TenantSettings, TenantStatus};
@@ -153,7 +154,7 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
     patch.routing.check(&mut check);
     patch.queue.check(&mut check);
     check.finish()?;
-    let now = app.clock.now();
+    let (now, audit) = (app.clock.now(), app.auditor(&actor)?);
     let row = app
         .db
         .write(move |connection| {
@@ -200,7 +201,9 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
             settings.queue = patch.queue.apply(settings.queue);
             let name = name.as_deref().unwrap_or(&present.name);
             store::change(connection, actor.tenant, name, &settings, now)?;
-            store::find(connection, actor.tenant)
+            let row = store::find(connection, actor.tenant)?;
+            audit.note(connection, Act::updated(&present, &row))?;
+            Ok(row)
         })
         .await?;
     app.nudges.nudge(actor.tenant);

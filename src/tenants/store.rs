@@ -1,11 +1,13 @@
 //! Tenants in the store.
 
 use diesel::prelude::*;
+use serde_json::{Value, json};
 
 use crate::db::AnyConnection;
 use crate::db::error_kind::{DbErrorKind, error_kind};
 use crate::db::schema::{tenant, tenant_log};
 use crate::db::types::{Json, json_text};
+use crate::domain::audit::{AuditTarget, Audited};
 use crate::domain::tenant::{TenantSettings, TenantStatus};
 use crate::kernel::{Code, Error, Millis, Result, TenantId};
 
@@ -22,6 +24,20 @@ pub struct TenantRow {
     pub rev: i64,
     pub created_at: i64,
     pub updated_at: i64,
+}
+
+impl Audited for TenantRow {
+    const TARGET: AuditTarget = AuditTarget::Tenant;
+
+    fn audit_id(&self) -> i64 {
+        self.id.0
+    }
+
+    fn audit_facts(&self) -> Value {
+        let mut facts = json!(self.settings.0);
+        facts["name"] = json!(self.name);
+        facts
+    }
 }
 
 /// Keeps a new tenant with an empty log. The one place outside the journal that writes `tenant_log`: nobody can

@@ -19,6 +19,8 @@ mod assignee;
 mod attachments;
 mod attachments_uploads;
 mod attendance;
+mod audit;
+mod audit_acts;
 mod auth;
 mod bans;
 mod bans_enforced;

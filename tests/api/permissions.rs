@@ -148,6 +148,7 @@ const ELSEWHERE: &[&str] = &[
     "POST /conversations/{id}/rating-links",
     "GET /rating-links/{token}",
     "PUT /rating-links/{token}",
+    "GET /audit-events",
     "GET /api-keys",
     "POST /api-keys",
     "GET /api-keys/current",

@@ -43,6 +43,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "conversations",
             "business_hours",
             "api_keys",
+            "audit",
             "bans",
             "canned_replies",
             "ratings",

@@ -4,7 +4,9 @@ use super::check::{change_settings, moved, own_limit, own_settings, reached, sec
 use super::store;
 use crate::app::App;
 use crate::centre::channels::webhook::new_secret;
+use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
+use crate::domain::audit::{Act, AuditAction};
 use crate::domain::centre::account::{AccountRow, AccountStatus, Config, NAME_MAX, Provider, Settings};
 use crate::domain::permission::{Operation, require};
 use crate::http::page::{Page, PageQuery};
@@ -105,8 +107,12 @@ pub async fn create(app: &App, actor: Actor, new: New) -> Result<(AccountRow, Op
         updated_at: now,
         deleted_at: None,
     };
-    let kept = row.clone();
-    app.db.write(move |connection| store::insert(connection, &kept)).await?;
+    let (kept, audit) = (row.clone(), app.auditor(&actor)?);
+    let write = move |connection: &mut AnyConnection| {
+        store::insert(connection, &kept)?;
+        audit.note(connection, Act::created(&kept))
+    };
+    app.db.write(write).await?;
     Ok((row, made))
 }
 
@@ -124,9 +130,11 @@ pub async fn update(app: &App, actor: Actor, id: ChannelAccountId, change: Chang
     let own = own_settings(&mut check, row.provider, change.settings);
     check.finish()?;
     let (status, url) = (change.status, change.url);
-    let write = move |connection: &mut _| {
+    let audit = app.auditor(&actor)?;
+    let write = move |connection: &mut AnyConnection| {
         let mut row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
         let mut config = open(&vault, &row)?;
+        let before = (row.clone(), config.clone());
         if let Some(url) = &url {
             config.url.clone_from(url);
         }
@@ -149,6 +157,7 @@ pub async fn update(app: &App, actor: Actor, id: ChannelAccountId, change: Chang
         row.updated_at = now;
         (row.fail_streak, row.paused_until, row.pause_reason) = (0, 0, None);
         store::update(connection, &row)?;
+        audit.note(connection, changed(&before, (&row, &config)))?;
         Ok(row)
     };
     app.db.write(write).await
@@ -159,8 +168,8 @@ pub async fn update(app: &App, actor: Actor, id: ChannelAccountId, change: Chang
 pub async fn rotate(app: &App, actor: Actor, id: ChannelAccountId) -> Result<(AccountRow, String)> {
     require(&actor, Operation::ManageMessageCentre)?;
     let (vault, now, made) = (app.auth.vault().clone(), app.clock.now().0, new_secret());
-    let secret = made.clone();
-    let write = move |connection: &mut _| {
+    let (secret, audit) = (made.clone(), app.auditor(&actor)?);
+    let write = move |connection: &mut AnyConnection| {
         let mut row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
         if row.provider != Provider::Webhook {
             let detail = "only webhooks sign with a secret that is made here";
@@ -172,6 +181,7 @@ pub async fn rotate(app: &App, actor: Actor, id: ChannelAccountId) -> Result<(Ac
         row.sealed_config = seal(&vault, &config)?;
         row.updated_at = now;
         store::update(connection, &row)?;
+        audit.note(connection, Act::done(AuditAction::RotateSecret, &row))?;
         Ok(row)
     };
     app.db.write(write).await.map(|row| (row, made))
@@ -181,7 +191,26 @@ pub async fn rotate(app: &App, actor: Actor, id: ChannelAccountId) -> Result<(Ac
 pub async fn delete(app: &App, actor: Actor, id: ChannelAccountId) -> Result<()> {
     require(&actor, Operation::ManageMessageCentre)?;
     let now = app.clock.now().0;
-    app.db.write(move |connection| store::delete(connection, actor.tenant, id, now)).await
+    let audit = app.auditor(&actor)?;
+    let write = move |connection: &mut AnyConnection| {
+        let row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
+        store::delete(connection, actor.tenant, id, now)?;
+        audit.note(connection, Act::deleted(&row))
+    };
+    app.db.write(write).await
+}
+
+/// What the audit log tells of a change: of the address, secrets and settings only that they were replaced, since addresses
+/// of robots hold secrets too.
+fn changed(before: &(AccountRow, Config), (row, config): (&AccountRow, &Config)) -> Option<Act> {
+    let act = Act::updated(&before.0, row);
+    if before.1 == *config {
+        return act;
+    }
+    let mut act = act.unwrap_or_else(|| Act::done(AuditAction::Update, row));
+    act.before.insert("settings".to_owned(), "as they were".into());
+    act.after.insert("settings".to_owned(), "replaced".into());
+    Some(act)
 }
 
 /// Where an account's provider brings receipts, for who may change the account: whoever knows it may report what it likes.

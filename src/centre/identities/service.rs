@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::centre::{accounts, events};
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
+use crate::domain::audit::Act;
 use crate::domain::centre::account::Channel;
 use crate::domain::centre::recipient::{IdentityRow, openid};
 use crate::domain::permission::{Operation, require};
@@ -47,6 +48,7 @@ pub async fn create(app: &App, actor: Actor, given: Given) -> Result<IdentityRow
         return Err(Error::field("/person_id", "invalid", "one of person_id and customer_external_id"));
     }
     let (id, now) = (MessageIdentityId(app.ids.next()?), app.clock.now().0);
+    let audit = app.auditor(&actor)?;
     let write = move |connection: &mut AnyConnection| {
         let account = accounts::store::find(connection, actor.tenant, given.account_id)?;
         if account.is_none_or(|account| account.provider.channel() != Channel::Wechat) {
@@ -70,7 +72,9 @@ pub async fn create(app: &App, actor: Actor, given: Given) -> Result<IdentityRow
             created_at: now,
             updated_at: now,
         };
-        store::put(connection, row)
+        let kept = store::put(connection, row)?;
+        audit.note(connection, Act::created(&kept))?;
+        Ok(kept)
     };
     app.db.write(write).await
 }
@@ -78,5 +82,10 @@ pub async fn create(app: &App, actor: Actor, given: Given) -> Result<IdentityRow
 /// Deletes an identity. Errors: `forbidden`, `not_found`.
 pub async fn delete(app: &App, actor: Actor, id: MessageIdentityId) -> Result<()> {
     require(&actor, Operation::ManageMessageCentre)?;
-    app.db.write(move |connection| store::delete(connection, actor.tenant, id)).await
+    let audit = app.auditor(&actor)?;
+    let write = move |connection: &mut AnyConnection| {
+        let row = store::delete(connection, actor.tenant, id)?;
+        audit.note(connection, Act::deleted(&row))
+    };
+    app.db.write(write).await
 }

@@ -134,8 +134,12 @@ fn taken() -> Error {
     Error::field("/openid", "invalid", "this openid is another person's")
 }
 
-/// Deletes an identity; what bound it binds no more. Errors: `not_found`.
-pub fn delete(connection: &mut AnyConnection, tenant: TenantId, id: MessageIdentityId) -> Result<()> {
+/// Deletes an identity, and gives what it was; what bound it binds no more. Errors: `not_found`.
+pub fn delete(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    id: MessageIdentityId,
+) -> Result<IdentityRow> {
     let of_tenant = || {
         message_identity::table
             .filter(message_identity::id.eq(id))
@@ -146,7 +150,7 @@ pub fn delete(connection: &mut AnyConnection, tenant: TenantId, id: MessageIdent
     let row = found.ok_or_else(Error::not_found)?;
     bindings::store::unbind(connection, tenant, row.account_id, row.person_id)?;
     match diesel::delete(of_tenant()).execute(connection)? {
-        1 => Ok(()),
+        1 => Ok(row),
         _ => Err(Error::not_found()),
     }
 }

@@ -2,7 +2,9 @@
 
 use super::store;
 use crate::app::App;
+use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
+use crate::domain::audit::Act;
 use crate::domain::centre::account::Channel;
 use crate::domain::centre::recipient::{OptOutRow, OptOutSource};
 use crate::domain::centre::send::MessagePriority;
@@ -45,11 +47,23 @@ pub async fn create(
         source: OptOutSource::Staff,
         created_at: app.clock.now().0,
     };
-    app.db.write(move |connection| store::insert(connection, &row)).await
+    let audit = app.auditor(&actor)?;
+    let write = move |connection: &mut AnyConnection| {
+        let kept = store::insert(connection, &row)?;
+        // What was written before is given as it is.
+        audit.note(connection, (kept.id == row.id).then(|| Act::created(&kept)))?;
+        Ok(kept)
+    };
+    app.db.write(write).await
 }
 
 /// Deletes an opt-out. Errors: `forbidden`, `not_found`.
 pub async fn delete(app: &App, actor: Actor, id: OptOutId) -> Result<()> {
     require(&actor, Operation::ManageMessageCentre)?;
-    app.db.write(move |connection| store::delete(connection, actor.tenant, id)).await
+    let audit = app.auditor(&actor)?;
+    let write = move |connection: &mut AnyConnection| {
+        let row = store::delete(connection, actor.tenant, id)?;
+        audit.note(connection, Act::deleted(&row))
+    };
+    app.db.write(write).await
 }

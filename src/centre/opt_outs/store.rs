@@ -152,13 +152,16 @@ pub fn insert(connection: &mut AnyConnection, row: &OptOutRow) -> Result<OptOutR
     }
 }
 
-/// Deletes an opt-out. Errors: `not_found`.
-pub fn delete(connection: &mut AnyConnection, tenant: TenantId, id: OptOutId) -> Result<()> {
-    let of_tenant = message_opt_out::table
-        .filter(message_opt_out::id.eq(id))
-        .filter(message_opt_out::tenant_id.eq(tenant));
-    match diesel::delete(of_tenant).execute(connection)? {
-        1 => Ok(()),
+/// Deletes an opt-out, and gives what it was. Errors: `not_found`.
+pub fn delete(connection: &mut AnyConnection, tenant: TenantId, id: OptOutId) -> Result<OptOutRow> {
+    let of_tenant = || {
+        message_opt_out::table
+            .filter(message_opt_out::id.eq(id))
+            .filter(message_opt_out::tenant_id.eq(tenant))
+    };
+    let row = of_tenant().select(OptOutRow::as_select()).first(connection).optional()?;
+    match diesel::delete(of_tenant()).execute(connection)? {
+        1 => row.ok_or_else(Error::not_found),
         _ => Err(Error::not_found()),
     }
 }

@@ -4,7 +4,9 @@ use jiff::tz::TimeZone;
 
 use super::store;
 use crate::app::App;
+use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
+use crate::domain::audit::Act;
 use crate::domain::centre::account::NAME_MAX;
 use crate::domain::centre::recipient::{RecipientRow, RecipientStatus, TIME_ZONE_MAX, e164};
 use crate::domain::permission::{Operation, require};
@@ -75,8 +77,12 @@ pub async fn create(app: &App, actor: Actor, given: Given) -> Result<RecipientRo
         locale: String::new(),
     };
     let row = filled(empty, &checked(given)?, now);
-    let kept = row.clone();
-    app.db.write(move |connection| store::insert(connection, &kept)).await?;
+    let (kept, audit) = (row.clone(), app.auditor(&actor)?);
+    let write = move |connection: &mut AnyConnection| {
+        store::insert(connection, &kept)?;
+        audit.note(connection, Act::created(&kept))
+    };
+    app.db.write(write).await?;
     Ok(row)
 }
 
@@ -84,10 +90,12 @@ pub async fn create(app: &App, actor: Actor, given: Given) -> Result<RecipientRo
 pub async fn update(app: &App, actor: Actor, id: MessageRecipientId, given: Given) -> Result<RecipientRow> {
     require(&actor, Operation::ManageMessageCentre)?;
     let (given, now) = (checked(given)?, app.clock.now().0);
-    let write = move |connection: &mut _| {
-        let row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
-        let row = filled(row, &given, now);
+    let audit = app.auditor(&actor)?;
+    let write = move |connection: &mut AnyConnection| {
+        let before = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
+        let row = filled(before.clone(), &given, now);
         store::update(connection, &row)?;
+        audit.note(connection, Act::updated(&before, &row))?;
         Ok(row)
     };
     app.db.write(write).await
@@ -97,7 +105,13 @@ pub async fn update(app: &App, actor: Actor, id: MessageRecipientId, given: Give
 pub async fn delete(app: &App, actor: Actor, id: MessageRecipientId) -> Result<()> {
     require(&actor, Operation::ManageMessageCentre)?;
     let now = app.clock.now().0;
-    app.db.write(move |connection| store::delete(connection, actor.tenant, id, now)).await
+    let audit = app.auditor(&actor)?;
+    let write = move |connection: &mut AnyConnection| {
+        let row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
+        store::delete(connection, actor.tenant, id, now)?;
+        audit.note(connection, Act::deleted(&row))
+    };
+    app.db.write(write).await
 }
 
 /// What was given, checked: the times in minutes of the day.

@@ -12,6 +12,7 @@ use crate::centre::recipients::resolve::{Receiver, persons};
 use crate::centre::{events, templates};
 use crate::db::{AnyConnection, blocking};
 use crate::domain::actor::Actor;
+use crate::domain::audit::Act;
 use crate::domain::centre::apply::{About, Applied, apply};
 use crate::domain::centre::digest;
 use crate::domain::centre::event::DecisionKind;
@@ -78,8 +79,12 @@ pub async fn create(app: &App, actor: Actor, given: Given) -> Result<RuleRow> {
     };
     let given = blocking(move || checked(given, now)).await?;
     let row = filled(empty, &given, now);
-    let kept = row.clone();
-    app.db.write(move |connection| store::insert(connection, &kept)).await?;
+    let (kept, audit) = (row.clone(), app.auditor(&actor)?);
+    let write = move |connection: &mut AnyConnection| {
+        store::insert(connection, &kept)?;
+        audit.note(connection, Act::created(&kept))
+    };
+    app.db.write(write).await?;
     Ok(row)
 }
 
@@ -88,10 +93,12 @@ pub async fn update(app: &App, actor: Actor, id: MessageRuleId, given: Given) ->
     require(&actor, Operation::ManageMessageCentre)?;
     let now = app.clock.now().0;
     let given = blocking(move || checked(given, now)).await?;
-    let write = move |connection: &mut _| {
-        let row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
-        let row = filled(row, &given, now);
+    let audit = app.auditor(&actor)?;
+    let write = move |connection: &mut AnyConnection| {
+        let before = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
+        let row = filled(before.clone(), &given, now);
         store::update(connection, &row)?;
+        audit.note(connection, Act::updated(&before, &row))?;
         Ok(row)
     };
     app.db.write(write).await
@@ -101,7 +108,13 @@ pub async fn update(app: &App, actor: Actor, id: MessageRuleId, given: Given) ->
 pub async fn delete(app: &App, actor: Actor, id: MessageRuleId) -> Result<()> {
     require(&actor, Operation::ManageMessageCentre)?;
     let now = app.clock.now().0;
-    app.db.write(move |connection| store::delete(connection, actor.tenant, id, now)).await
+    let audit = app.auditor(&actor)?;
+    let write = move |connection: &mut AnyConnection| {
+        let row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
+        store::delete(connection, actor.tenant, id, now)?;
+        audit.note(connection, Act::deleted(&row))
+    };
+    app.db.write(write).await
 }
 
 /// What one rule would make of an event.

@@ -6,6 +6,7 @@ use crate::centre::recipients::address::usable;
 use crate::centre::{accounts, receipts};
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
+use crate::domain::audit::Act;
 use crate::domain::centre::account::{AccountRow, Channel};
 use crate::domain::centre::recipient::e164;
 use crate::domain::centre::suppression::{Answered, SuppressionReason, SuppressionRow, Word, comparable};
@@ -52,13 +53,25 @@ pub async fn create(app: &App, actor: Actor, channel: Channel, address: &str) ->
         code: None,
         created_at: app.clock.now().0,
     };
-    app.db.write(move |connection| store::insert(connection, &row)).await
+    let audit = app.auditor(&actor)?;
+    let write = move |connection: &mut AnyConnection| {
+        let kept = store::insert(connection, &row)?;
+        // What was written before is given as it is.
+        audit.note(connection, (kept.id == row.id).then(|| Act::created(&kept)))?;
+        Ok(kept)
+    };
+    app.db.write(write).await
 }
 
 /// Deletes a suppression. Errors: `forbidden`, `not_found`.
 pub async fn delete(app: &App, actor: Actor, id: SuppressionId) -> Result<()> {
     require(&actor, Operation::ManageMessageCentre)?;
-    app.db.write(move |connection| store::delete(connection, actor.tenant, id)).await
+    let audit = app.auditor(&actor)?;
+    let write = move |connection: &mut AnyConnection| {
+        let row = store::delete(connection, actor.tenant, id)?;
+        audit.note(connection, Act::deleted(&row))
+    };
+    app.db.write(write).await
 }
 
 /// Takes note of what a phone answered to the messages of an account, once.

@@ -117,13 +117,16 @@ pub fn end(connection: &mut AnyConnection, tenant: TenantId, channel: Channel, a
     Ok(())
 }
 
-/// Deletes a suppression. Errors: `not_found`.
-pub fn delete(connection: &mut AnyConnection, tenant: TenantId, id: SuppressionId) -> Result<()> {
-    let of_tenant = message_suppression::table
-        .filter(message_suppression::id.eq(id))
-        .filter(message_suppression::tenant_id.eq(tenant));
-    match diesel::delete(of_tenant).execute(connection)? {
-        1 => Ok(()),
+/// Deletes a suppression, and gives what it was. Errors: `not_found`.
+pub fn delete(connection: &mut AnyConnection, tenant: TenantId, id: SuppressionId) -> Result<SuppressionRow> {
+    let of_tenant = || {
+        message_suppression::table
+            .filter(message_suppression::id.eq(id))
+            .filter(message_suppression::tenant_id.eq(tenant))
+    };
+    let row = of_tenant().select(SuppressionRow::as_select()).first(connection).optional()?;
+    match diesel::delete(of_tenant()).execute(connection)? {
+        1 => row.ok_or_else(Error::not_found),
         _ => Err(Error::not_found()),
     }
 }

@@ -5,8 +5,10 @@ use serde_json::Value;
 use super::bounds::bounds;
 use super::store;
 use crate::app::App;
+use crate::db::AnyConnection;
 use crate::db::types::json_text;
 use crate::domain::actor::Actor;
+use crate::domain::audit::{Act, AuditAction};
 use crate::domain::centre::account::NAME_MAX;
 use crate::domain::centre::template::{
     Content, Contents, Fault, Rendered, TRANSLATIONS_MAX, TemplateRow, Translation, VARIABLES_MAX, Variable,
@@ -88,8 +90,12 @@ pub async fn create(
         locale: contents.locale.clone(),
         translations: contents.stored_translations(),
     };
-    let kept = row.clone();
-    app.db.write(move |connection| store::insert(connection, &kept)).await?;
+    let (kept, audit) = (row.clone(), app.auditor(&actor)?);
+    let write = move |connection: &mut AnyConnection| {
+        store::insert(connection, &kept)?;
+        audit.note(connection, Act::created(&kept))
+    };
+    app.db.write(write).await?;
     Ok(row)
 }
 
@@ -112,8 +118,10 @@ pub async fn update(app: &App, actor: Actor, id: MessageTemplateId, change: Chan
     checked(check, &contents, &variables)?;
     let (content, variables, now) = (json_text(&contents.content), json_text(&variables), app.clock.now().0);
     let (locale, translations) = (contents.locale.clone(), contents.stored_translations());
-    let write = move |connection: &mut _| {
+    let audit = app.auditor(&actor)?;
+    let write = move |connection: &mut AnyConnection| {
         let row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
+        let before = row.clone();
         let row = TemplateRow {
             name: name.clone().unwrap_or_else(|| row.name.clone()),
             content: content.clone(),
@@ -127,6 +135,7 @@ pub async fn update(app: &App, actor: Actor, id: MessageTemplateId, change: Chan
             ..row
         };
         store::update(connection, &row)?;
+        audit.note(connection, Act::updated(&before, &row))?;
         Ok(row)
     };
     app.db.write(write).await
@@ -149,8 +158,8 @@ fn checked(mut check: Checker, contents: &Contents, variables: &[Variable]) -> R
 /// Publishes the draft as the next version; does nothing when it is published already. Errors: `forbidden`, `not_found`.
 pub async fn publish(app: &App, actor: Actor, id: MessageTemplateId) -> Result<TemplateRow> {
     require(&actor, Operation::ManageMessageCentre)?;
-    let now = app.clock.now().0;
-    let write = move |connection: &mut _| {
+    let (now, audit) = (app.clock.now().0, app.auditor(&actor)?);
+    let write = move |connection: &mut AnyConnection| {
         let mut row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
         if !row.changed {
             return Ok(row);
@@ -168,6 +177,8 @@ pub async fn publish(app: &App, actor: Actor, id: MessageTemplateId) -> Result<T
         };
         store::insert_version(connection, &version)?;
         store::update(connection, &row)?;
+        let after = serde_json::Map::from_iter([("version".to_owned(), row.version.into())]);
+        audit.note(connection, Act { after, ..Act::done(AuditAction::Publish, &row) })?;
         Ok(row)
     };
     app.db.write(write).await
@@ -193,7 +204,13 @@ pub async fn preview(
 pub async fn delete(app: &App, actor: Actor, id: MessageTemplateId) -> Result<()> {
     require(&actor, Operation::ManageMessageCentre)?;
     let now = app.clock.now().0;
-    app.db.write(move |connection| store::delete(connection, actor.tenant, id, now)).await
+    let audit = app.auditor(&actor)?;
+    let write = move |connection: &mut AnyConnection| {
+        let row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
+        store::delete(connection, actor.tenant, id, now)?;
+        audit.note(connection, Act::deleted(&row))
+    };
+    app.db.write(write).await
 }
 
 /// The tag of a language in its usual form. Errors: `validation_failed`.

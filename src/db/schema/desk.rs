@@ -261,3 +261,21 @@ diesel::table! {
         revoked_by -> Nullable<BigInt>,
     }
 }
+
+diesel::table! {
+    audit_event (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        actor_id -> Nullable<BigInt>,
+        actor_name -> Text,
+        api_key_id -> Nullable<BigInt>,
+        action -> Text,
+        target_type -> Text,
+        target_id -> BigInt,
+        facts_before -> Text,
+        facts_after -> Text,
+        ip -> Text,
+        request_id -> Text,
+        created_at -> BigInt,
+    }
+}

@@ -5,6 +5,7 @@
 
 use super::JournalCommand;
 use crate::domain::actor::Principal;
+use crate::domain::audit::Act;
 use crate::domain::conversation::{
     AssignmentEnd, CloseReason, ConversationStatus, MemberType, support_open_key,
 };
@@ -88,6 +89,10 @@ impl JournalCommand for ChangeMember {
         }
         check_family(context, &before, &after)?;
         if after != before {
+            context.note(match after.deleted && !before.deleted {
+                true => Some(Act::deleted(&before)),
+                false => Act::updated(&before, &after),
+            });
             let rev = context.rev();
             if let Some(facts) = context.set.members.get_mut(&self.member) {
                 *facts = MemberFacts { rev, ..after.clone() };

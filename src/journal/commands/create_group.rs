@@ -2,6 +2,7 @@
 
 use super::JournalCommand;
 use crate::domain::actor::Principal;
+use crate::domain::audit::Act;
 use crate::domain::group::{GROUPS_MAX, GroupRow, Serving};
 use crate::domain::permission::Operation;
 use crate::domain::routing::RoutingStrategy;
@@ -61,6 +62,7 @@ impl JournalCommand for CreateGroup {
             routing_strategy: self.routing_strategy,
             serving: self.serving,
         };
+        context.note(Act::created(&row));
         context.set.groups.create(id, row);
         Ok(Reply { group: Some(id), created: true, ..Reply::default() })
     }

@@ -2,6 +2,7 @@
 
 use super::JournalCommand;
 use crate::domain::actor::Principal;
+use crate::domain::audit::Act;
 use crate::domain::conversation::{AssignmentEnd, ConversationRow, ConversationStatus};
 use crate::domain::permission::Operation;
 use crate::journal::command::Reply;
@@ -50,10 +51,12 @@ impl JournalCommand for DeleteGroup {
             members.into_iter().for_each(|member| context.displace(group, member));
             let (rev, now) = (context.rev(), context.set.now);
             let row = context.group_mut(group)?;
+            let act = Act::deleted(row);
             row.name_key = None;
             row.deleted_at = Some(now);
             row.updated_at = now;
             row.rev = rev;
+            context.note(act);
         }
         Ok(Reply { group: Some(group), more, ..Reply::default() })
     }

@@ -2,7 +2,8 @@
 
 use super::JournalCommand;
 use crate::domain::actor::Principal;
-use crate::domain::group::GroupMemberType;
+use crate::domain::audit::Act;
+use crate::domain::group::{GroupMemberType, GroupPlace};
 use crate::domain::permission::Scope;
 use crate::journal::command::Reply;
 use crate::journal::decide::CommandContext;
@@ -51,6 +52,8 @@ impl JournalCommand for RemoveGroupMember {
                 return Err(Error::new(Code::LastManager, Code::LastManager.meaning()));
             }
         }
+        let member_type = place.member_type;
+        context.note(Act::deleted(&GroupPlace { group, member, member_type }));
         context.displace(group, member);
         context.follow_out_of_room(group, member)?;
         Ok(reply)

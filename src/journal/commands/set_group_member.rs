@@ -2,7 +2,8 @@
 
 use super::JournalCommand;
 use crate::domain::actor::Principal;
-use crate::domain::group::{GROUP_MEMBERS_MAX, GroupMemberType, MEMBER_GROUPS_MAX};
+use crate::domain::audit::Act;
+use crate::domain::group::{GROUP_MEMBERS_MAX, GroupMemberType, GroupPlace, MEMBER_GROUPS_MAX};
 use crate::domain::permission::Scope;
 use crate::journal::command::Reply;
 use crate::journal::decide::CommandContext;
@@ -52,6 +53,11 @@ impl JournalCommand for SetGroupMember {
             let detail = format!("at most {MEMBER_GROUPS_MAX} groups of a member");
             return Err(Error::new(Code::LimitReached, detail));
         }
+        let stands = |member_type| GroupPlace { group, member, member_type };
+        context.note(match before {
+            Some(before) => Act::updated(&stands(before), &stands(after)),
+            None => Some(Act::created(&stands(after))),
+        });
         context.place(group, member, after);
         context.follow_into_room(group, member)?;
         Ok(reply)

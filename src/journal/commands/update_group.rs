@@ -2,6 +2,7 @@
 
 use super::JournalCommand;
 use crate::domain::actor::Principal;
+use crate::domain::audit::Act;
 use crate::domain::group::Serving;
 use crate::domain::permission::Operation;
 use crate::domain::routing::RoutingStrategy;
@@ -59,6 +60,7 @@ impl JournalCommand for UpdateGroup {
         let settings = strategy.is_some() || serving.is_some();
         if name.is_some() || description.is_some() || settings {
             let (rev, now) = (context.rev(), context.set.now);
+            let before = context.group(self.group)?.clone();
             let row = context.group_mut(self.group)?;
             if let Some(name) = name {
                 row.name_key = Some(text::login_name(name));
@@ -73,7 +75,8 @@ impl JournalCommand for UpdateGroup {
             row.serving = serving.unwrap_or(row.serving);
             row.rev = rev;
             row.updated_at = now;
-            let room = row.room_id;
+            let (room, act) = (row.room_id, Act::updated(&before, row));
+            context.note(act);
             if let (Some(name), Some(room)) = (name, room) {
                 context.rename_room(room, name)?;
             }

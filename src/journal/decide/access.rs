@@ -3,7 +3,7 @@
 use super::CommandContext;
 use crate::domain::actor::Principal;
 use crate::domain::permission::{Operation, Scope};
-use crate::journal::working_set::RevokedSession;
+use crate::journal::endings::RevokedSession;
 use crate::kernel::{Code, Error, MemberId, Result, SessionId};
 
 impl CommandContext<'_> {

@@ -31,10 +31,11 @@ use std::sync::Arc;
 use super::command::{Command, Reply};
 use super::working_set::{MemberFacts, WorkingSet};
 use crate::domain::actor::Principal;
+use crate::domain::audit::{Act, Doer};
 use crate::domain::ban::BanSet;
 use crate::domain::conversation::{ConversationRow, IfVersion, ParticipantRow};
 use crate::domain::permission::{self, Operation, Relation, Scope};
-use crate::kernel::{Code, ConversationId, Error, MemberId, Result, TenantId};
+use crate::kernel::{AuditEventId, Code, ConversationId, Error, MemberId, Result, TenantId};
 
 /// Most staff that a conversation can have.
 pub const MEMBERS_MAX: usize = 200;
@@ -59,6 +60,7 @@ pub(crate) struct CommandContext<'w> {
     if_version: Option<IfVersion>,
     /// The command's rev, once it needs one.
     rev: Option<i64>,
+    request_id: Option<Arc<str>>,
 }
 
 impl<'w> CommandContext<'w> {
@@ -83,8 +85,8 @@ impl<'w> CommandContext<'w> {
                 return Err(Error::new(Code::Banned, Code::Banned.meaning()));
             }
         }
-        let if_version = command.if_version.clone();
-        Ok(Self { tenant: actor.tenant(), set, actor, if_version, rev: None })
+        let (if_version, request_id) = (command.if_version.clone(), command.request_id.clone());
+        Ok(Self { tenant: actor.tenant(), set, actor, if_version, rev: None, request_id })
     }
 
     /// The command's rev: the tenant's next one, taken once.
@@ -101,6 +103,17 @@ impl<'w> CommandContext<'w> {
         };
         self.rev = Some(next);
         next
+    }
+
+    /// Has the audit log tell of an act, if there is one.
+    pub(crate) fn note(&mut self, act: impl Into<Option<Act>>) {
+        let Some(act) = act.into() else { return };
+        let request_id = self.request_id.as_deref().unwrap_or_default().to_owned();
+        let doer = Doer::in_request(&self.actor, request_id);
+        let facts = self.actor.member().and_then(|member| self.facts(member));
+        let name = facts.map(|facts| facts.nickname.clone()).unwrap_or_default();
+        let event = doer.event(AuditEventId(0), &name, self.set.now, act);
+        self.set.audit.push(event);
     }
 
     /// The member on whose behalf the command is done, for what only a member can do.

@@ -21,7 +21,7 @@ use crate::domain::conversation::{
 };
 use crate::domain::entry::EntryKind;
 use crate::domain::notice::{ClosedContent, RemarkContent};
-use crate::journal::working_set::EndedAssignment;
+use crate::journal::endings::EndedAssignment;
 use crate::kernel::{AssignmentId, ConversationId, MemberId, Result};
 
 impl CommandContext<'_> {

@@ -7,12 +7,14 @@ use diesel::prelude::*;
 use super::columns::{self, LogRow};
 use crate::db::AnyConnection;
 use crate::db::schema::{assignment, attachment, auth_session, group_follow, member, tenant};
+use crate::domain::audit::AuditEventRow;
 use crate::domain::conversation::ConversationRow;
 use crate::domain::group::GroupRow;
 use crate::domain::tenant::TenantStatus;
+use crate::journal::audit;
 use crate::journal::table::{Change, Table};
 use crate::journal::working_set::WorkingSet;
-use crate::kernel::{Error, Result};
+use crate::kernel::{AuditEventId, Error, Result};
 
 /// Writes everything that was created or changed in the set.
 pub fn flush(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
@@ -40,6 +42,10 @@ pub fn flush(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
     columns::notifications::update(connection, &changed(&set.notifications))?;
     columns::notifications::insert(connection, &created(&set.notifications))?;
     flush_access(connection, set)?;
+    for event in &set.audit {
+        let id = AuditEventId(set.ids.next()?);
+        audit::insert(connection, &AuditEventRow { id, ..event.clone() })?;
+    }
     flush_revs(connection, set)
 }
 

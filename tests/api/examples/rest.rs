@@ -137,6 +137,7 @@ async fn api_keys(recorder: &mut Recorder<'_>, admin: &Client) {
     recorder.call("update_api_key", admin, &format!("PATCH {key}"), Some(change)).await;
     recorder.call("list_api_keys", admin, "GET /api-keys?active=true", None).await;
     recorder.call("revoke_api_key", admin, &format!("DELETE {key}"), None).await;
+    recorder.call("list_audit_events", admin, "GET /audit-events?target_type=api_key", None).await;
 }
 
 async fn groups(recorder: &mut Recorder<'_>, admin: &Client, agent: &Client, agent_id: &str) {
