@@ -221,9 +221,26 @@ pub const ROUTES: &[(&str, &str, Needs)] = &[
     ("POST", "/message-sends/{id}/resolve", one(SendMessages)),
 ];
 
-/// What a key must allow for this route, below `/api/v1`; `None` when keys may not use it.
+/// What a key must allow for this path, below `/api/v1`; `None` when keys may not use it. Of two routes that a path could
+/// be meant for, the one with more words of its own is, as `/message-sends/retry` is no message.
 pub fn needs(method: &str, path: &str) -> Option<Needs> {
-    ROUTES.iter().find(|(verb, pattern, _)| *verb == method && *pattern == path).map(|(.., needs)| *needs)
+    let fits = ROUTES.iter().filter(|(verb, ..)| *verb == method);
+    let fits = fits.filter_map(|(_, pattern, needs)| Some((words(pattern, path)?, *needs)));
+    fits.max_by_key(|(words, _)| *words).map(|(_, needs)| needs)
+}
+
+/// How many words of its own the pattern of a route has; `None` when the path is not meant for it.
+fn words(pattern: &str, path: &str) -> Option<usize> {
+    let (mut words, mut parts) = (0, path.split('/'));
+    for own in pattern.split('/') {
+        let part = parts.next()?;
+        if own == part {
+            words += 1;
+        } else if !own.starts_with('{') {
+            return None;
+        }
+    }
+    parts.next().is_none().then_some(words)
 }
 
 /// Admits a request with an API key: counts it, verifies the key, and checks that the key may use the route. Gives what
@@ -241,7 +258,12 @@ pub async fn admit(
     }
     let verified = match app.auth.verify_api_key(&app.db, text, address).await {
         Ok(verified) => verified,
-        Err(error) => return (app.limiter.take(Key::address(address)), Err(error)),
+        Err(error) => {
+            let verdict = app.limiter.take(Key::address(address));
+            // Of many at once, all may have been let through before the first was found to be wrong.
+            let limited = verdict.and_then(|verdict| verdict.check().err());
+            return (verdict, Err(limited.unwrap_or(error)));
+        }
     };
     let verdict = app.limiter.member(&verified.actor, AddressBlock::of(address));
     request.extensions_mut().insert(verified);
@@ -254,12 +276,39 @@ pub async fn admit(
 
 fn check(request: &ServiceRequest, operations: OperationSet) -> Result<()> {
     // Where no route is, whoever answers that asks for no rights.
-    let Some(pattern) = request.match_pattern() else { return Ok(()) };
-    let path = pattern.trim_start_matches("/api/v1");
+    if request.match_pattern().is_none() {
+        return Ok(());
+    }
+    // The path as the routes see it: the raw one may hide what it is behind %-escapes.
+    let path = request.match_info().as_str().trim_start_matches("/api/v1");
     match needs(request.method().as_str(), path) {
         None => Err(Error::new(Code::Forbidden, "API keys may not do this: sign in")),
         Some(needs) if needs.are_met(operations) => Ok(()),
         Some(needs) => Err(Error::new(Code::Forbidden, format!("the API key does not allow {needs}"))
             .with("operations", needs.operations())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_meant_for_one_route() {
+        assert_eq!(needs("POST", "/message-sends/retry"), Some(Needs::One(SendMessages)));
+        assert_eq!(needs("GET", "/api-keys/current"), Some(Needs::Nothing));
+        assert_eq!(needs("GET", "/bans/7"), Some(Needs::One(ReadBans)));
+        assert_eq!(needs("GET", "/conversations/7/messages/3"), Some(Needs::One(ReadConversation)));
+        for (method, path) in [
+            ("GET", "/api-keys/7"),
+            ("GET", "/bans/7/"),
+            ("GET", "/bans/7/more"),
+            ("GET", "bans"),
+            ("GET", "/"),
+            ("POST", "/bans/7"),
+            ("get", "/bans"),
+        ] {
+            assert_eq!(needs(method, path), None, "{method} {path}");
+        }
     }
 }

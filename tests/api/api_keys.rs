@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use deskwire::db::schema::api_key;
 use deskwire::documents::openapi;
 use deskwire::domain::api_key::is_grantable;
-use deskwire::domain::operation::Operation;
+use deskwire::domain::member::Role;
+use deskwire::domain::operation::{Operation, Scope, scope};
 use deskwire::http::api_keys::{Needs, ROUTES, needs};
 use diesel::prelude::*;
 use futures_util::future::join_all;
@@ -13,7 +14,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::personas::message;
-use crate::harness::{Answer, Client, Desk, TestApp, eventually};
+use crate::harness::{Answer, Client, Desk, eventually};
 
 const PATH: &str = "/api-keys";
 
@@ -111,7 +112,7 @@ on_every_database! {
         let desk = app.desk().await;
         let account = account(&desk, "admin").await;
         let all: Vec<&str> =
-            Operation::ALL.iter().filter(|one| is_grantable(**one)).map(|one| one.as_str()).collect();
+            Operation::ALL.iter().filter(|one| is_for_programs(**one)).map(|one| one.as_str()).collect();
         let (_, poor) = key(&desk, &account, &["explain_routing"]).await;
         let (_, rich) = key(&desk, &account, &all).await;
         for (method, path) in secured() {
@@ -156,7 +157,7 @@ on_every_database! {
         bot.send(&room, "on its way").await;
         let log = desk.visitor.log(&room).await;
         let said = log.iter().find(|entry| entry["content"]["text"] == "on its way").unwrap();
-        assert_eq!((&said["sender_id"], &said["sender_name"]), (&json!(account), &json!("Shop system")));
+        assert_eq!((&said["sender"]["id"], &said["sender"]["nickname"]), (&json!(account), &json!("Shop system")));
         // Of the notes behind it the key is shown nothing, although an agent who serves it would be.
         let front = desk.supervisor.post(&format!("/conversations/{room}/notes"), message("careful")).await.ok();
         let backstage = front["conversation_id"].as_str().unwrap();
@@ -266,7 +267,7 @@ on_every_database! {
         desk.admin.patch(&member, json!({"status": "enabled"})).await.ok();
         eventually("it is enabled everywhere", || async { (far.get("/bans").await.status == 200).then_some(()) }).await;
         here.get("/bans").await.ok();
-        desk.admin.patch(&path(&made), json!({"operations": ["read_feed"]})).await.ok();
+        desk.admin.patch(&path(&made), json!({"operations": ["read_ratings"]})).await.ok();
         here.get("/bans").await.refused(403, "forbidden");
         eventually("the far process knows of the change", told("forbidden")).await;
         desk.admin.delete(&path(&made)).await.status(204);
@@ -337,6 +338,11 @@ on_every_database! {
             .unwrap();
         assert!(stored.iter().all(|(hash, _)| !hash.contains(&secret) && hash.len() == 43), "{stored:?}");
     }
+}
+
+/// Whether a key of an administrator's account may be given this.
+fn is_for_programs(operation: Operation) -> bool {
+    is_grantable(operation) && scope(Role::Admin, operation) != Scope::Never
 }
 
 /// A program that reads the feed and may not read notes.

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::api_keys::{account, key};
+use crate::harness::Socket;
 use crate::harness::seed::PASSWORD;
-use crate::harness::{Socket, TestApp};
 
 on_every_database! {
     /// Whatever looks like a key and is none opens nothing, and too many of them are refused before the store is asked.
@@ -35,7 +35,7 @@ on_every_database! {
         bot.get("/openapi.json").await.ok();
         let wrong = desk.anonymous.with_token(strange);
         let told = join_all((0..40).map(|_| wrong.get("/bans"))).await;
-        assert!(told.iter().any(|answer| answer.code() == "rate_limited"), "nobody was told to wait");
+        assert!(told.iter().any(|answer| answer.code() == "rate_limited"), "nobody was told to wait: {}", told[39]);
     }
 
     /// A service account is nobody who signs in: not with a password, and not as the tenant's last administrator.
