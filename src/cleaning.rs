@@ -8,6 +8,7 @@ mod find;
 
 use std::time::Duration;
 
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
@@ -26,8 +27,8 @@ use crate::journal::follower::{Follower, Progress, Schedule, Slice, Start, WHOLE
 use crate::journal::{Command, Journal};
 use crate::kernel::id::first_id_at;
 use crate::kernel::{
-    AuditEventId, Clock, MemberId, MessageBindingId, MessageEventId, MessageReceiptId, MessageSendId,
-    NotificationId, PresenceChangeId, Result, SessionId, TenantId,
+    AuditEventId, Clock, MessageBindingId, MessageEventId, MessageReceiptId, MessageSendId, NotificationId,
+    PresenceChangeId, Result, SessionId, TenantId,
 };
 use crate::on;
 use crate::settings::CleaningSettings;

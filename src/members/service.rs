@@ -96,14 +96,18 @@ pub async fn update(app: &App, actor: Actor, id: MemberId, patch: Patch) -> Resu
         (change.expires_at, change.parent_id) = (new_end, new_parent);
         change_member(app, actor, change).await?;
         if let Some(role) = role.filter(|role| *role != present.role) {
-            audit(&actor, &present, &format!("role {} becomes {role}", present.role));
+            log_act(&actor, &present, &format!("role {} becomes {role}", present.role));
         }
         if let Some(status) = status.filter(|status| *status != present.status) {
-            audit(&actor, &present, status.as_str());
+            log_act(&actor, &present, status.as_str());
         }
     }
     if let Some(end) = new_end {
-        audit(&actor, &present, &end.map_or("has no end".to_owned(), |end| format!("ends {}", Millis(end))));
+        log_act(
+            &actor,
+            &present,
+            &end.map_or("has no end".to_owned(), |end| format!("ends {}", Millis(end))),
+        );
     }
     let audit = app.auditor(&actor)?;
     app.db
@@ -156,7 +160,7 @@ pub async fn delete(app: &App, actor: Actor, id: MemberId) -> Result<()> {
         return Err(Error::new(Code::Forbidden, "nobody deletes the own account: another one must"));
     }
     change_member(app, actor, ChangeMember { delete: true, ..ChangeMember::of(id) }).await?;
-    audit(&actor, &row, "deleted");
+    log_act(&actor, &row, "deleted");
     Ok(())
 }
 
@@ -177,12 +181,12 @@ pub async fn unlock(app: &App, actor: Actor, id: MemberId) -> Result<()> {
     if let Some(name) = &row.login_name {
         app.auth.attempts().forget(&sign_in::account_key(&slug, name));
     }
-    audit(&actor, &row, "unlocked");
+    log_act(&actor, &row, "unlocked");
     Ok(())
 }
 
-/// Leaves a line about an administrative act. Ids and words of our own only, so that nobody can forge a line.
-fn audit(actor: &Actor, row: &MemberRow, what: &str) {
+/// Leaves a line about an administrative act in the log of the process. Ids and words of our own only, so that nobody can forge a line.
+fn log_act(actor: &Actor, row: &MemberRow, what: &str) {
     log::info!(
         target: "deskwire::auth",
         "member {} of tenant {}: {what}, by member {}", row.id, row.tenant_id, actor.member,
@@ -202,7 +206,7 @@ pub async fn set_password(app: &App, actor: Actor, id: MemberId, password: Passw
         return Err(Error::new(Code::Forbidden, "this account has no login name"));
     }
     write_password(app, &row, password, app.auditor(&actor)?).await?;
-    audit(&actor, &row, "password set");
+    log_act(&actor, &row, "password set");
     revoke_all(app, actor, id, "password_changed").await
 }
 

@@ -90,6 +90,6 @@ fn left(
     let last = store::last_scan(connection, tenant, account, holder.person_id)?;
     match last.is_some_and(|last| last > follow.at) {
         true => Ok(()),
-        false => identities::store::delete(connection, tenant, holder.id),
+        false => identities::store::delete(connection, tenant, holder.id).map(drop),
     }
 }
