@@ -160,7 +160,7 @@ on_every_database! {
         assert_eq!((&said["sender"]["id"], &said["sender"]["nickname"]), (&json!(account), &json!("Shop system")));
         // Of the notes behind it the key is shown nothing, although an agent who serves it would be.
         let front = desk.supervisor.post(&format!("/conversations/{room}/notes"), message("careful")).await.ok();
-        let backstage = front["conversation_id"].as_str().unwrap();
+        let backstage = front["entry"]["conversation_id"].as_str().unwrap();
         bot.get(&format!("/conversations/{backstage}/entries")).await.refused(404, "not_found");
         bot.post(&format!("/conversations/{backstage}/messages"), message("note")).await.refused(403, "forbidden");
         desk.agent.get("/entries").await.refused(403, "forbidden");

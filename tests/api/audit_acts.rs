@@ -15,6 +15,7 @@ pub const PATH: &str = "/audit-events";
 struct Acts<'a> {
     desk: &'a Desk,
     done: BTreeSet<String>,
+    count: usize,
 }
 
 impl Acts<'_> {
@@ -27,7 +28,8 @@ impl Acts<'_> {
         told: (&str, &str, Value, Value),
     ) -> Value {
         let method: Method = operation.split_once(' ').unwrap().0.parse().unwrap();
-        let request_id = format!("act-{}", self.done.len());
+        let request_id = format!("act-{}", self.count);
+        self.count += 1;
         let request = self.desk.admin.request(method, path).header("x-request-id", &request_id);
         let answer = Answer::of(if body.is_null() { request } else { request.json(&body) }).await.ok();
         let events = self.desk.admin.get(&format!("{PATH}?limit=200")).await.ok();
@@ -62,7 +64,7 @@ pub fn id(value: &Value) -> String {
 
 /// Does everything once; gives the operations.
 pub async fn all(desk: &Desk) -> BTreeSet<String> {
-    let mut acts = Acts { desk, done: BTreeSet::new() };
+    let mut acts = Acts { desk, done: BTreeSet::new(), count: 0 };
     accounts(&mut acts).await;
     desk_settings(&mut acts).await;
     message_centre(&mut acts).await;
