@@ -162,7 +162,7 @@ on_every_database! {
         let front = desk.supervisor.post(&format!("/conversations/{room}/notes"), message("careful")).await.ok();
         let backstage = front["entry"]["conversation_id"].as_str().unwrap();
         bot.get(&format!("/conversations/{backstage}/entries")).await.refused(404, "not_found");
-        bot.post(&format!("/conversations/{backstage}/messages"), message("note")).await.refused(403, "forbidden");
+        bot.post(&format!("/conversations/{backstage}/messages"), message("note")).await.refused(404, "not_found");
         desk.agent.get("/entries").await.refused(403, "forbidden");
         let feed = account_feed(&desk).await;
         feed.get("/entries?include=backstage").await.refused(403, "forbidden");

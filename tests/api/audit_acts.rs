@@ -139,7 +139,7 @@ async fn desk_settings(acts: &mut Acts<'_>) {
 
     let hours = json!({
         "name": "Days", "time_zone": "UTC", "group_ids": [group],
-        "weekly": [{"day": "monday", "from": "09:00", "to": "17:00"}],
+        "weekly": [{"day": "monday", "from": "09:00", "until": "17:00"}],
     });
     let told = ("create", "business_hours", Value::Null, json!({"name": "Days", "group_ids": [group]}));
     let hours = id(&acts.act("POST /business-hours", "/business-hours", hours, told).await);
@@ -179,7 +179,7 @@ async fn message_centre(acts: &mut Acts<'_>) {
 
     let template = json!({
         "name": "Shipped", "channel": "webhook",
-        "webhook": {"type": "shipped", "data": {"order": "{{ order }}"}}, "variables": [{"name": "order", "sample": "1"}],
+        "webhook": {"type": "shipped", "data": {"order": "{{ order }}"}}, "variables": [{"name": "order", "type": "string", "required": true, "sample": "1"}],
     });
     let told = ("create", "message_template", Value::Null, json!({"name": "Shipped", "version": 0}));
     let template = id(&acts.act("POST /message-templates", "/message-templates", template, told).await);
@@ -216,13 +216,18 @@ async fn message_centre(acts: &mut Acts<'_>) {
     acts.act("PATCH /message-recipients/{id}", &path, json!({"name": "Ewa"}), told).await;
 
     let official = json!({
-        "name": "Official", "provider": "wechat", "wechat": {"app_id": "wx0123456789abcdef", "app_secret": "s3cret"},
+        "name": "Official", "provider": "wechat", "wechat": {"app_id": "wxb11529c136998cb6", "app_secret": "s3cret"},
     });
     let official = acts.desk.admin.post("/channel-accounts", official).await.status(201);
-    let identity = json!({"account_id": official["account"]["id"], "person_id": recipient, "openid": "o123"});
-    let told = ("create", "message_identity", Value::Null, json!({"person_id": recipient, "openid": "o123"}));
+    let identity = json!({"account_id": official["account"]["id"], "person_id": recipient, "openid": "oABCD1234efgh5678ijkl9012mno"});
+    let told = (
+        "create",
+        "message_identity",
+        Value::Null,
+        json!({"person_id": recipient, "openid": "oABCD1234efgh5678ijkl9012mno"}),
+    );
     let identity = id(&acts.act("POST /message-identities", "/message-identities", identity, told).await);
-    let told = ("delete", "message_identity", json!({"openid": "o123"}), Value::Null);
+    let told = ("delete", "message_identity", json!({"openid": "oABCD1234efgh5678ijkl9012mno"}), Value::Null);
     acts.act(
         "DELETE /message-identities/{id}",
         &format!("/message-identities/{identity}"),
