@@ -55,6 +55,8 @@ pub(crate) struct CommandContext<'w> {
     pub(crate) tenant: TenantId,
     /// On whose behalf; a member with its present role.
     pub(crate) actor: Principal,
+    /// Whether it is history that the command brings, which is news to nobody.
+    pub(crate) imports: bool,
     /// The versions that the command may be based on.
     if_version: Option<IfVersion>,
     /// The command's rev, once it needs one.
@@ -84,7 +86,7 @@ impl<'w> CommandContext<'w> {
             }
         }
         let if_version = command.if_version.clone();
-        Ok(Self { tenant: actor.tenant(), set, actor, if_version, rev: None })
+        Ok(Self { tenant: actor.tenant(), set, actor, imports: false, if_version, rev: None })
     }
 
     /// The command's rev: the tenant's next one, taken once.
