@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
@@ -97,8 +98,14 @@ impl Foreign {
         let target = Target::parse(url, Durability::default())?;
         debug_assert_eq!(target.kind, DatabaseKind::Mysql);
         let mut connection = target.connect(Purpose::Read)?;
-        let moments = "SET SESSION time_zone = '+00:00'";
-        on!(&mut connection, inner => diesel::sql_query(moments).execute(inner))?;
+        // A whole table may take its time, whichever server it is.
+        for setting in [
+            "SET SESSION time_zone = '+00:00'",
+            "/*M!100101 SET SESSION max_statement_time = 0 */",
+            "/*!50708 SET SESSION max_execution_time = 0 */",
+        ] {
+            connection.batch_execute(setting)?;
+        }
         let name = "SELECT COALESCE(DATABASE(), '') AS value";
         let name: Value = on!(&mut connection, inner => diesel::sql_query(name).get_result(inner))?;
         match name.value.is_empty() {

@@ -19,6 +19,11 @@ pub async fn send(import: &mut Import, row: &Row) -> Result<Outcome> {
         Ok(rule) => rule,
         Err(why) => return Ok(Outcome::Refused(why)),
     };
+    if let Err(why) =
+        status(row).and_then(|_| row.moment("ctm", &import.zone)?.ok_or("ctm is empty".to_owned()))
+    {
+        return Ok(Outcome::Refused(why));
+    }
     let Some(rule) = rule else {
         // Of a dry run the rule is not there.
         return stored(import, MESSAGE_SEND.name, row, id.0, Vec::new(), |_| Ok(())).await;
@@ -100,13 +105,7 @@ fn read(
     rule: &RuleRow,
     person: Option<(RecipientType, PersonId)>,
 ) -> std::result::Result<SendRow, Refusal> {
-    let (status, reason) = match row.text("status") {
-        "0" => (SendStatus::Cancelled, None),
-        "1" => (SendStatus::Success, None),
-        "2" => (SendStatus::Uncertain, None),
-        "3" => (SendStatus::Failed, Some(SendReason::Attempts)),
-        other => return Err(format!("status is neither 0, 1, 2 nor 3: {other:?}")),
-    };
+    let (status, reason) = status(row)?;
     let created_at = row.moment("ctm", &import.zone)?.ok_or("ctm is empty")?;
     let sent_at = row.moment("stm", &import.zone)?;
     let name = row.some("msgid").filter(|name| name.chars().count() <= PROVIDER_MESSAGE_ID_MAX);
@@ -145,4 +144,15 @@ fn read(
         fallback_of: None,
         locale: None,
     })
+}
+
+/// Where it stands, and why. What was on its way is known by nobody.
+fn status(row: &Row) -> std::result::Result<(SendStatus, Option<SendReason>), Refusal> {
+    match row.text("status") {
+        "0" => Ok((SendStatus::Cancelled, None)),
+        "1" => Ok((SendStatus::Success, None)),
+        "2" => Ok((SendStatus::Uncertain, None)),
+        "3" => Ok((SendStatus::Failed, Some(SendReason::Attempts))),
+        other => Err(format!("status is neither 0, 1, 2 nor 3: {other:?}")),
+    }
 }

@@ -1,5 +1,6 @@
 -- The tables of the four designs, with their own statements, and rows as they are found: good ones and broken ones.
 SET SESSION sql_mode = '', FOREIGN_KEY_CHECKS = 0;
+ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci;
 
 CREATE TABLE `member` (
     `id` int(11) NOT NULL AUTO_INCREMENT,
