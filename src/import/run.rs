@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::db::blocking;
 use crate::db::foreign::{Foreign, ForeignRow, ForeignTable};
 use crate::domain::centre::account::Channel;
-use crate::kernel::text::is_key;
+use crate::kernel::text::{has_nul, is_key};
 use crate::kernel::{Code, Error, Result, TenantId};
 use crate::tenants::store as tenants;
 
@@ -194,11 +194,13 @@ impl Import {
         let mut readable = Vec::new();
         for ForeignRow { id, fields } in rows {
             match fields {
-                Some(fields) => readable.push(Row { id, fields }),
-                None if again => {}
-                None => {
-                    let why =
-                        "it cannot be read: it is too large, or its text has no character set".to_owned();
+                // No database of ours keeps U+0000 in a text.
+                Some(fields) if !fields.values().flatten().any(|text| has_nul(text)) => {
+                    readable.push(Row { id, fields });
+                }
+                _ if again => {}
+                _ => {
+                    let why = "it cannot be read: it is too large, or holds what is no text".to_owned();
                     self.report.row(table.name, id, Outcome::Refused(why));
                 }
             }

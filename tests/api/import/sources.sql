@@ -210,7 +210,8 @@ INSERT INTO messages (id, conversation_id, sender_id, content, is_read, created_
     (7, 5, 1, 'of a conversation that is not there', 0, '2021-02-04 08:01:00'),
     (8, 1, 77, 'of nobody', 0, '2021-02-04 08:01:00'),
     (9, 1, 1, '   ', 0, '2021-02-04 08:01:00'),
-    (10, 3, 1, 'A third time', 0, '2021-02-03 08:00:00');
+    (10, 3, 1, 'A third time', 0, '2021-02-03 08:00:00'),
+    (11, 1, 1, CONCAT('nul', CHAR(0), 'nul'), 0, '2021-02-03 08:00:00');
 INSERT INTO agent_status (agent_id, status, last_seen) VALUES
     (2, 'online', '2021-03-01 00:00:00'), (98, 'busy', '2021-03-01 00:00:00');
 
