@@ -155,7 +155,7 @@ impl ImportLog {
             return Err(Error::not_found());
         }
         let head = found.map_or(0, |row| row.seq);
-        match std::env::var("BREAK").is_ok_and(|b| b == "seq") || head == self.seq || self.entries.is_empty() {
+        match head == self.seq || self.entries.is_empty() {
             true => Ok(()),
             false => Err(Error::new(Code::Busy, "the log moved meanwhile").with("seq", head)),
         }
