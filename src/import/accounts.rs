@@ -4,7 +4,7 @@ use super::ledger::KEY_MAX;
 use super::person::{Person, store};
 use super::report::Outcome;
 use super::row::{Refusal, Row};
-use super::run::Import;
+use super::state::Import;
 use super::store::seen;
 use super::tables::{AGENT_STATUS, CUSTOMER_SERVICE, MEMBER, USERS};
 use crate::domain::member::{MemberStatus, Role};

@@ -2,7 +2,7 @@
 
 use super::report::Outcome;
 use super::row::{Refusal, Row};
-use super::run::Import;
+use super::state::Import;
 use super::store as ledger;
 use super::tables::{MESSAGE_INFO, MESSAGE_RULE, MESSAGE_WORK_USER};
 use super::templates::content;

@@ -9,7 +9,7 @@ use super::logs::{Pieces, Said, make, settle, texts};
 use super::person::{Person, store};
 use super::report::Outcome;
 use super::row::{Refusal, Row};
-use super::run::Import;
+use super::state::Import;
 use super::tables::{CHAT_GROUP, GROUP_MEMBER, GROUP_MESSAGE, MEMBER};
 use crate::db::types::json_text;
 use crate::domain::conversation::MemberType;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::accounts::CUSTOMERS;
 use super::report::Outcome;
 use super::row::{Refusal, Row};
-use super::run::Import;
+use super::state::Import;
 use super::store;
 use super::tables::{CONVERSATIONS, MESSAGES, USERS};
 use crate::app::App;

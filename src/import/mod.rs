@@ -19,6 +19,7 @@ mod report;
 mod row;
 mod run;
 mod sends;
+mod state;
 mod store;
 pub mod tables;
 mod templates;

@@ -3,7 +3,7 @@
 
 use super::ledger::is_known;
 use super::report::Outcome;
-use super::run::Import;
+use super::state::Import;
 use super::store as ledger;
 use crate::db::AnyConnection;
 use crate::db::types::Json;

@@ -4,7 +4,7 @@
 use super::centre::stored;
 use super::report::Outcome;
 use super::row::{Refusal, Row};
-use super::run::Import;
+use super::state::Import;
 use super::tables::{MESSAGE_INFO, MESSAGE_RULE, MESSAGE_SEND, MESSAGE_WORK_USER};
 use crate::centre::{events, rules, sends};
 use crate::domain::centre::event::EventRow;
