@@ -53,7 +53,10 @@ pub async fn chat(import: &mut Import, row: &Row) -> Result<()> {
     }
     let chat = match read(import, rows.clone()).await? {
         Ok(chat) => chat,
-        Err(why) => return Ok(count(import, &rows, &Outcome::Refused(why), Vec::new())),
+        Err(why) => {
+            count(import, &rows, &Outcome::Refused(why), Vec::new());
+            return Ok(());
+        }
     };
     let outcome = make(import, CHAT_GROUP.name, &uuid, chat.card).await?;
     count(import, &chat.rows, &outcome, chat.changes);
