@@ -53,7 +53,7 @@
 //! | gateway | [`gateway`] | the socket: frames, sessions, fan-out, resume, drain |
 //! | documents | [`documents`], [`health`] | OpenAPI and AsyncAPI, generated from the same types; the portal that shows them ([`documents::portal`]); probes |
 //! | server | [`routes`], [`server`] | where every route is mounted; start and stop |
-//! | programs | [`cli`], [`replay`], [`conform`], [`simulate`] | the program's sub-commands; the demo, load program and judge; the scripted server that tests clients; the comparison of routing strategies |
+//! | programs | [`cli`], [`replay`], [`conform`], [`simulate`], [`import`] | the program's sub-commands; the demo, load program and judge; the scripted server that tests clients; the comparison of routing strategies; what brings other systems' data into a tenant |
 //!
 //! A feature holds at most `mod.rs` (what it owns), `api.rs` and `routes.rs` (bodies and handlers), `service.rs`
 //! (use-cases, called by REST and socket alike), `view.rs` (what readers see), `store.rs` (queries; each takes the
@@ -212,6 +212,8 @@ pub mod health;
 pub mod app;
 
 pub mod cli;
+
+pub mod import;
 
 pub mod replay;
 

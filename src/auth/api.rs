@@ -38,7 +38,8 @@ pub struct Login {
     /// The login name; case and outer spaces do not matter.
     #[schema(example = "eva")]
     name: String,
-    /// The password.
+    /// The password. One from another system may be shorter than those that are set here.
+    #[schema(value_type = String, format = Password, max_length = 256)]
     password: Password,
     /// The client's own name for this device: `A-Z a-z 0-9 . _ : -`, at most 64.
     device: Option<String>,
@@ -59,7 +60,8 @@ pub struct RefreshTokens {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePassword {
-    /// The present password.
+    /// The present password. One from another system may be shorter than those that are set here.
+    #[schema(value_type = String, format = Password, max_length = 256)]
     current_password: Password,
     /// The new one.
     new_password: Password,

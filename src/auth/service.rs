@@ -10,8 +10,9 @@ use crate::kernel::network::AddressBlock;
 use crate::kernel::secret::{Secret, token_hash};
 use crate::kernel::text::{is_key, login_name};
 use crate::kernel::{Code, Error, MemberId, Result, TenantId};
-use crate::members::store as members;
+use crate::members::store::{self as members, MemberRow};
 use crate::security::attempts::{Attempt, Lock, Origin};
+use crate::security::foreign_password::ForeignHash;
 use crate::security::password::{Password, Queue};
 
 /// What somebody says to sign in.
@@ -70,6 +71,9 @@ pub async fn login(app: &App, given: Credentials, client: &ClientInfo) -> Result
         );
         return Err(error);
     }
+    if member.password_hash.as_deref().is_some_and(|hash| ForeignHash::read(hash).is_some()) {
+        member.password_hash = own_hash(app, &member, &given.password, door.queue()).await?;
+    }
     let session =
         sessions::begin(app, member.tenant_id, member.id, member.role, given.device.as_deref(), client)?;
     member.last_login_at = Some(session.row.created_at);
@@ -83,6 +87,30 @@ pub async fn login(app: &App, given: Credentials, client: &ClientInfo) -> Result
         member.locked_until = None;
     }
     sessions::keep(app, session, member, beginning).await
+}
+
+/// Puts a hash of our own in the place of another system's, of which the password is known to fit. Gives the hash that the
+/// account has then: of sign-ins at once one is the first, and the others take its hash when the password fits that.
+async fn own_hash(
+    app: &App,
+    member: &MemberRow,
+    password: &Password,
+    queue: Queue,
+) -> Result<Option<String>> {
+    let (tenant, id, foreign) = (member.tenant_id, member.id, member.password_hash.clone());
+    let hash = app.auth.passwords().hash(password, queue).await?;
+    let own = hash.clone();
+    let replace =
+        move |connection: &mut _| store::replace_hash(connection, tenant, id, foreign.as_deref(), &own);
+    if app.db.write(replace).await? {
+        return Ok(Some(hash));
+    }
+    let present = app.db.read(move |connection| members::find(connection, tenant, id)).await?;
+    let present = present.and_then(|member| member.password_hash);
+    match app.auth.passwords().verify(password, present.clone(), queue).await? {
+        true => Ok(present),
+        false => Err(Error::new(Code::InvalidCredentials, Code::InvalidCredentials.meaning())),
+    }
 }
 
 /// Where a guess at a password comes from.

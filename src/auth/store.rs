@@ -314,6 +314,21 @@ pub fn clear_attempts(
     Ok(())
 }
 
+/// Replaces a password hash by another one of the same password; `false` when it is no longer the one that was found.
+pub fn replace_hash(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    id: MemberId,
+    found: Option<&str>,
+    hash: &str,
+) -> Result<bool> {
+    let one = member::table.filter(member::tenant_id.eq(tenant)).filter(member::id.eq(id));
+    let changed = diesel::update(one.filter(member::password_hash.eq(found)))
+        .set(member::password_hash.eq(hash))
+        .execute(connection)?;
+    Ok(changed == 1)
+}
+
 /// Records a sign-in. `false` when the account's password is not the one any more that was checked.
 pub fn note_login(
     connection: &mut AnyConnection,

@@ -7,6 +7,7 @@
 mod accounts;
 mod backup;
 mod environment;
+mod import;
 mod judged;
 mod logging;
 mod print;
@@ -57,6 +58,9 @@ enum Command {
     /// Administrators.
     #[command(subcommand)]
     Admin(accounts::Admin),
+    /// Bring another system's accounts, conversations and messages into a tenant, beside a running server; what came in
+    /// already is not brought again.
+    Import(import::Import),
     /// The search index.
     #[command(subcommand)]
     Search(search::Search),
@@ -145,6 +149,7 @@ impl Program {
             Some(Command::Restore(arguments)) => backup::restore(&arguments),
             Some(Command::Tenant(arguments)) => accounts::tenant(arguments),
             Some(Command::Admin(arguments)) => accounts::admin(arguments),
+            Some(Command::Import(arguments)) => import::import(arguments),
             Some(Command::Search(command)) => search::search(command),
             Some(Command::VerifyUnread(arguments)) => store::verify_unread(&arguments.settings),
             Some(Command::Replay(arguments)) => {

@@ -11,6 +11,7 @@ pub mod append;
 pub mod connection;
 pub mod dialect;
 pub mod error_kind;
+pub mod foreign;
 pub mod instance;
 pub mod migrate;
 pub mod node;

@@ -55,6 +55,8 @@ text_enum! {
         Merged = "merged",
         /// The customer has not answered the message `ref_seq` for as long as the tenant's reminder waits.
         CustomerIdle = "customer_idle",
+        /// Another system wrote this before its history was imported.
+        Imported = "imported",
         /// Backstage: priority changed.
         PriorityChanged = "priority_changed",
         /// Backstage: tags changed.
@@ -124,6 +126,7 @@ impl EntryKind {
             | Self::OfferMissed
             | Self::OfferWithdrawn
             | Self::CustomerIdle
+            | Self::Imported
             | Self::AgentIdle
             | Self::Rated
             | Self::Remark => false,
@@ -168,6 +171,14 @@ pub struct EntryRow {
     pub created_at: i64,
     pub edited_at: Option<i64>,
     pub recalled_at: Option<i64>,
+}
+
+impl EntryRow {
+    /// Whether it came from another system with its history, and is news to nobody: it has a key, and no fingerprint of a
+    /// request.
+    pub const fn is_imported(&self) -> bool {
+        self.client_msg_id.is_some() && self.body_hash.is_none()
+    }
 }
 
 /// A row of `message_revision`: content that was replaced.

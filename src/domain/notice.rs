@@ -132,6 +132,13 @@ pub struct RemarkContent {
     pub transfer_reason: Option<TransferReason>,
 }
 
+/// Content of `imported`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ImportedContent {
+    /// What the other system wrote.
+    pub text: String,
+}
+
 /// The name of the schema of this kind's content.
 pub const fn content_schema(kind: EntryKind) -> &'static str {
     match kind {
@@ -157,6 +164,7 @@ pub const fn content_schema(kind: EntryKind) -> &'static str {
         EntryKind::SkillsChanged => "SkillsChangedContent",
         EntryKind::Rated => "RatedContent",
         EntryKind::Remark => "RemarkContent",
+        EntryKind::Imported => "ImportedContent",
         EntryKind::Opened
         | EntryKind::Docked
         | EntryKind::Reopened
@@ -184,6 +192,7 @@ pub fn content_schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<SkillsChangedContent>(&mut all);
     add::<RatedContent>(&mut all);
     add::<RemarkContent>(&mut all);
+    add::<ImportedContent>(&mut all);
     add::<EmptyContent>(&mut all);
     all
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::commands::Action;
 use crate::domain::actor::Principal;
 use crate::domain::content::Body;
-use crate::domain::conversation::IfVersion;
+use crate::domain::conversation::{ConversationStatus, IfVersion};
 use crate::domain::entry::EntryRow;
 use crate::kernel::{ConversationId, GroupId, NotificationId, TenantId, trace};
 
@@ -96,6 +96,8 @@ pub struct Reply {
     pub created: bool,
     /// Merge, change of a member, end of a group: conversations are left; repeat the command.
     pub more: bool,
+    /// Import: where the conversation stands now; rooms stand nowhere.
+    pub status: Option<ConversationStatus>,
     /// Read and mark_unread: the position that holds now, and its version.
     pub read: Option<(i64, i64)>,
 }

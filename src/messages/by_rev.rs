@@ -3,12 +3,13 @@
 use diesel::prelude::*;
 
 use crate::db::AnyConnection;
-use crate::db::schema::group_message;
+use crate::db::schema::{group_message, import_row};
 use crate::domain::entry::{EntryKind, EntryRow};
 use crate::kernel::{Result, TenantId};
 use crate::on;
 
-/// Up to which rev entries were written before this time (unix milliseconds), where the clock did not jump.
+/// Up to which rev entries were written before this time (unix milliseconds), where the clock did not jump. What was imported
+/// stands under the revs of its import, whatever its times are: it is passed over.
 pub fn written_before(connection: &mut AnyConnection, tenant: TenantId, at: i64, head: i64) -> Result<i64> {
     let (mut low, mut high) = (0, head);
     while low < high {
@@ -17,6 +18,7 @@ pub fn written_before(connection: &mut AnyConnection, tenant: TenantId, at: i64,
             .filter(group_message::tenant_id.eq(tenant))
             .filter(group_message::rev.gt(middle))
             .filter(group_message::rev.le(high))
+            .filter(group_message::client_msg_id.is_null().or(group_message::body_hash.is_not_null()))
             .order((group_message::rev.asc(), group_message::conversation_id.asc(), group_message::seq.asc()))
             .select((group_message::rev, group_message::created_at))
             .first(connection)
@@ -27,6 +29,30 @@ pub fn written_before(connection: &mut AnyConnection, tenant: TenantId, at: i64,
         }
     }
     Ok(low)
+}
+
+/// The last rev under which something was imported; 0: nothing was.
+pub fn last_imported(connection: &mut AnyConnection, tenant: TenantId) -> Result<i64> {
+    // The ledger tells whether it is worth a look at the log.
+    let imports: i64 = import_row::table
+        .filter(import_row::tenant_id.eq(tenant))
+        .limit(1)
+        .select(import_row::created_at)
+        .first(connection)
+        .optional()?
+        .unwrap_or(0);
+    if imports == 0 {
+        return Ok(0);
+    }
+    let last: Option<i64> = group_message::table
+        .filter(group_message::tenant_id.eq(tenant))
+        .filter(group_message::client_msg_id.is_not_null())
+        .filter(group_message::body_hash.is_null())
+        .order(group_message::rev.desc())
+        .select(group_message::rev)
+        .first(connection)
+        .optional()?;
+    Ok(last.unwrap_or(0))
 }
 
 /// The next entries of these kinds after a rev and up to `head`, about `most` of them, and up to which rev these are all. The

@@ -13,7 +13,7 @@ use crate::domain::permission::{Operation, Scope, reach};
 use crate::domain::search::{Term, kind_term, sender_term};
 use crate::journal::{follower, history};
 use crate::kernel::{ConversationId, Result, TenantId};
-use crate::messages::by_rev::written_before;
+use crate::messages::by_rev::{last_imported, written_before};
 use crate::messages::store::entries_at;
 
 /// Messages behind the index that are read from the log itself, and edits.
@@ -40,6 +40,8 @@ pub fn find(connection: &mut AnyConnection, actor: Actor, asked: Asked) -> Resul
     let mut until = asked.below.map_or(head, |(rev, ..)| rev.min(head));
     if let Some(at) = asked.until {
         let last = written_before(connection, tenant, at.saturating_add(CLOCK_MS), head)?;
+        // Imported messages are older than the revs of their import: they stand above this one.
+        let last = last.max(last_imported(connection, tenant)?);
         until = until.min(last);
     }
     let mut terms = asked.query.terms(tenant);

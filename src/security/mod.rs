@@ -12,6 +12,7 @@ pub mod attempts;
 pub mod bans;
 mod common_passwords;
 pub mod file_links;
+pub mod foreign_password;
 pub mod hs256;
 pub mod marks;
 pub mod password;

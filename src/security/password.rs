@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use super::common_passwords::is_common;
+use super::foreign_password::ForeignHash;
 use crate::kernel::secret::Secret;
 use crate::kernel::text::login_name;
 use crate::kernel::{Code, Error, Result};
@@ -145,8 +146,11 @@ impl Passwords {
         .await
     }
 
-    /// Whether the password fits the hash. Without a hash the same work is done for nothing.
+    /// Whether the password fits the hash. Without a hash, and with one of another system, the same work is done for nothing.
     pub async fn verify(&self, password: &Password, hash: Option<String>, queue: Queue) -> Result<bool> {
+        let foreign = hash.as_deref().and_then(ForeignHash::read);
+        let fits_there = foreign.as_ref().is_some_and(|foreign| foreign.fits(password.0.expose()));
+        let hash = hash.filter(|_| foreign.is_none());
         let password = password.for_bcrypt();
         let known = hash.is_some();
         // Well formed and of the usual cost, and made from no password: dots are zeros in bcrypt's alphabet.
@@ -154,7 +158,7 @@ impl Passwords {
         self.work(queue, move || {
             let fits = bcrypt::verify(password.expose(), &hash)
                 .map_err(|cause| Error::internal("a stored password hash is malformed").caused_by(cause))?;
-            Ok(fits && known)
+            Ok((fits && known) || fits_there)
         })
         .await
     }
@@ -237,6 +241,16 @@ mod tests {
         let old = bcrypt::hash("correct horse battery", 4).map_err(|_| Error::internal("bcrypt"))?;
         let passwords = Passwords::new(4);
         assert!(passwords.verify(&password("correct horse battery"), Some(old), Queue::Known).await?);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_another_system_fits_its_password_only() -> Result<()> {
+        let passwords = Passwords::new(4);
+        for (text, fits) in [("123456", true), ("12345", false), ("", false)] {
+            let hash = Some("md5:e10adc3949ba59abbe56e057f20f883e:".to_owned());
+            assert_eq!(passwords.verify(&password(text), hash, Queue::Known).await?, fits, "{text}");
+        }
         Ok(())
     }
 

@@ -60,6 +60,10 @@ mod group_sight;
 mod groups;
 mod hub;
 mod identities;
+#[cfg(feature = "mysql")]
+mod import;
+#[cfg(feature = "mysql")]
+mod import_runs;
 mod inbox_rows;
 mod intake;
 mod journal;

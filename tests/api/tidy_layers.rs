@@ -59,7 +59,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("gateway", &["gateway"]),
     ("documents", &["documents", "health"]),
     ("server", &["routes", "server"]),
-    ("programs", &["cli", "conform", "replay", "simulate", "main"]),
+    ("programs", &["cli", "conform", "import", "replay", "simulate", "main"]),
 ];
 
 fn layer(module: &str) -> Option<usize> {

@@ -241,7 +241,7 @@ export type Entry = {
   seq: number;
 };
 
-export type EntryKind = ("text" | "card" | "custom" | "image" | "file" | "voice" | "video" | "opened" | "joined" | "left" | "assigned" | "docked" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "customer_idle" | "priority_changed" | "tags_changed" | "group_changed" | "skills_changed" | "offered" | "declined" | "offer_missed" | "offer_withdrawn" | "agent_idle" | "rated" | "remark" | (string & {}));
+export type EntryKind = ("text" | "card" | "custom" | "image" | "file" | "voice" | "video" | "opened" | "joined" | "left" | "assigned" | "docked" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "customer_idle" | "imported" | "priority_changed" | "tags_changed" | "group_changed" | "skills_changed" | "offered" | "declined" | "offer_missed" | "offer_withdrawn" | "agent_idle" | "rated" | "remark" | (string & {}));
 
 export type ErrorReply = {
   /** The key of the message that was not sent. */
@@ -300,6 +300,11 @@ export type Hello = {
   epoch?: (string | null);
   /** The access token, from `POST /api/v1/auth/login`, `/auth/refresh` or `/visitors`. */
   token: string;
+};
+
+export type ImportedContent = {
+  /** What the other system wrote. */
+  text: string;
 };
 
 export type InboxRow = {

@@ -72,7 +72,7 @@ pub fn told(
         Some((row.kind, conversations.get(&row.parent_id.unwrap_or(row.id))?))
     };
     let mut found = Vec::new();
-    for entry in &entries {
+    for entry in entries.iter().filter(|entry| !entry.is_imported()) {
         let Some((kind, conversation)) = front(entry) else { continue };
         let key = ProductEvent::of(entry.kind, entry.sender_role, kind);
         let Some(key) = key.filter(|key| wanted.contains(key)) else { continue };

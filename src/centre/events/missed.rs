@@ -110,7 +110,7 @@ fn read(
     let (mut entries, rev) = following(connection, tenant, &kinds, (slice.after, head), ENTRIES)?;
     let written = entries.iter().map(|entry| (entry.rev, entry.created_at));
     let young = first_young(written, now, after_ms(connection, tenant)?);
-    entries.retain(|entry| young.is_none_or(|young| entry.rev < young));
+    entries.retain(|entry| !entry.is_imported() && young.is_none_or(|young| entry.rev < young));
     let rev = young.map_or(rev, |young| young - 1);
     let progress = Progress { rev, more: young.is_none() && rev < head };
     let conversations = conversations(connection, tenant, &entries)?;

@@ -141,7 +141,8 @@ pub async fn update(app: &App, actor: Actor, id: MessageTemplateId, change: Chan
     app.db.write(write).await
 }
 
-fn checked(mut check: Checker, contents: &Contents, variables: &[Variable]) -> Result<()> {
+/// Fails when a template cannot be saved so; `check` may know of faults already. Errors: `validation_failed`.
+pub fn checked(mut check: Checker, contents: &Contents, variables: &[Variable]) -> Result<()> {
     if variables.len() > VARIABLES_MAX {
         check.wrong("/variables", "too_long", format!("at most {VARIABLES_MAX}"));
     }

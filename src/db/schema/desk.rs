@@ -17,6 +17,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    import_row (tenant_id, source, source_table, source_key) {
+        tenant_id -> BigInt,
+        source -> Text,
+        source_table -> Text,
+        source_key -> Text,
+        target_id -> BigInt,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
     rating (id) {
         id -> BigInt,
         tenant_id -> BigInt,

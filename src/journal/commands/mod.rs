@@ -33,6 +33,7 @@ pub(crate) trait JournalCommand {
 macro_rules! commands {
     ($($(#[doc = $meaning:literal])+ $file:ident::$name:ident;)+) => {
         $(mod $file; pub use $file::$name;)+
+        pub use import_log::{PastEnd, PastEntry, PastLog};
 
         /// What a command does.
         #[derive(Debug, Clone)]
@@ -151,6 +152,8 @@ commands! {
     read_notifications::ReadNotifications;
     /// Recognise a visitor as an existing customer.
     merge::Merge;
+    /// Bring a conversation, or a piece of one, from another system.
+    import_log::ImportLog;
     /// Suspend or reopen the whole tenant.
     change_tenant::ChangeTenant;
 }

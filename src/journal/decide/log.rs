@@ -11,6 +11,7 @@ use crate::domain::conversation::{
     ConversationKind, ConversationRow, ConversationStatus, MemberType, Priority,
 };
 use crate::domain::entry::{EntryKind, EntryRow, MESSAGE, NOTICE};
+use crate::domain::member::Role;
 use crate::domain::notice::{AboutMember, RemarkContent};
 use crate::domain::transfer::TransferReason;
 use crate::kernel::{ConversationId, MemberId, Result};
@@ -22,6 +23,25 @@ pub(crate) struct NewMessage<'a> {
     pub(crate) content: String,
     pub(crate) client_msg_id: &'a str,
     pub(crate) reply_to_seq: Option<i64>,
+}
+
+/// The key of notices that an import makes of its own; messages of an import have keys of their own.
+const IMPORTED_NOTICE: &str = "import:notice";
+
+/// Whose entry it is, of which day, and under which key.
+#[derive(Debug, Clone)]
+pub(crate) struct Voice {
+    /// Who; `None`: the service.
+    pub(crate) sender: Option<MemberId>,
+    pub(crate) role: Option<Role>,
+    /// The name of that day.
+    pub(crate) name: String,
+    /// The avatar of that day.
+    pub(crate) avatar: String,
+    pub(crate) key: Option<String>,
+    pub(crate) body_hash: Option<i64>,
+    /// When, unix milliseconds.
+    pub(crate) at: i64,
 }
 
 impl CommandContext<'_> {
@@ -64,12 +84,35 @@ impl CommandContext<'_> {
         ref_seq: Option<i64>,
         message: Option<&NewMessage<'_>>,
     ) -> Result<Arc<EntryRow>> {
-        let (rev, now) = (self.rev(), self.set.now);
-        let (sender, role, tenant) = (self.actor.member(), self.actor.role(), self.tenant);
+        let sender = self.actor.member();
         let (name, avatar) = match sender.and_then(|sender| self.facts(sender)) {
             Some(facts) => (facts.nickname.clone(), facts.avatar.clone()),
             None => (String::new(), String::new()),
         };
+        // What an import makes of its own is as old as the rest of it.
+        let imported = || self.imports.then(|| IMPORTED_NOTICE.to_owned());
+        let voice = Voice {
+            sender,
+            role: self.actor.role(),
+            name,
+            avatar,
+            key: message.map(|message| message.client_msg_id.to_owned()).or_else(imported),
+            body_hash: message.map(|message| message.body.hash(message.reply_to_seq)),
+            at: self.set.now,
+        };
+        self.append_as(log, kind, content, ref_seq, voice)
+    }
+
+    /// Appends what somebody said, or what happened, at some time.
+    pub(crate) fn append_as(
+        &mut self,
+        log: ConversationId,
+        kind: EntryKind,
+        content: String,
+        ref_seq: Option<i64>,
+        voice: Voice,
+    ) -> Result<Arc<EntryRow>> {
+        let (rev, tenant, now) = (self.rev(), self.tenant, voice.at);
         let row = self.conversation_mut(log)?;
         row.seq += 1;
         row.msg_count += i64::from(kind.is_message());
@@ -85,12 +128,12 @@ impl CommandContext<'_> {
             rev,
             message_type: if kind.is_message() { MESSAGE } else { NOTICE },
             kind,
-            sender_id: sender,
-            sender_role: role,
-            sender_name: name,
-            sender_avatar: avatar,
-            client_msg_id: message.map(|message| message.client_msg_id.to_owned()),
-            body_hash: message.map(|message| message.body.hash(message.reply_to_seq)),
+            sender_id: voice.sender,
+            sender_role: voice.role,
+            sender_name: voice.name,
+            sender_avatar: voice.avatar,
+            client_msg_id: voice.key,
+            body_hash: voice.body_hash,
             content,
             ref_seq,
             msg_count: row.msg_count,

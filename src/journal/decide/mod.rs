@@ -56,6 +56,8 @@ pub(crate) struct CommandContext<'w> {
     pub(crate) tenant: TenantId,
     /// On whose behalf; a member with its present role.
     pub(crate) actor: Principal,
+    /// Whether it is history that the command brings, which is news to nobody.
+    pub(crate) imports: bool,
     /// The versions that the command may be based on.
     if_version: Option<IfVersion>,
     /// The command's rev, once it needs one.
@@ -86,7 +88,7 @@ impl<'w> CommandContext<'w> {
             }
         }
         let (if_version, request_id) = (command.if_version.clone(), command.request_id.clone());
-        Ok(Self { tenant: actor.tenant(), set, actor, if_version, rev: None, request_id })
+        Ok(Self { tenant: actor.tenant(), set, actor, imports: false, if_version, rev: None, request_id })
     }
 
     /// The command's rev: the tenant's next one, taken once.
