@@ -113,6 +113,7 @@ pub fn start_on(app: Arc<App>, listener: TcpListener) -> Result<Running> {
     let transport = web::Data::new(crate::centre::spawn_tasks(&app)?);
     crate::queue::announce::spawn(&app);
     crate::search::spawn_tasks(&app);
+    crate::reports::spawn_tasks(&app);
     crate::attachments::spawn(&app);
     let documents = web::Data::new(Documents::new(crate::routes::configure)?);
     let portal = documents.portal();

@@ -10,6 +10,7 @@ mod environment;
 mod judged;
 mod logging;
 mod print;
+mod reports;
 mod search;
 mod serve;
 mod store;
@@ -60,6 +61,9 @@ enum Command {
     /// The search index.
     #[command(subcommand)]
     Search(search::Search),
+    /// Reports.
+    #[command(subcommand)]
+    Reports(reports::Reports),
     /// Recompute unread counts and how many conversations each agent serves, beside a running server; fails when one
     /// has drifted.
     VerifyUnread(JustSettings),
@@ -146,6 +150,7 @@ impl Program {
             Some(Command::Tenant(arguments)) => accounts::tenant(arguments),
             Some(Command::Admin(arguments)) => accounts::admin(arguments),
             Some(Command::Search(command)) => search::search(command),
+            Some(Command::Reports(command)) => reports::reports(command),
             Some(Command::VerifyUnread(arguments)) => store::verify_unread(&arguments.settings),
             Some(Command::Replay(arguments)) => {
                 logging::start("warn");

@@ -35,6 +35,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ("bans", "Customers who are not let in any more."),
     ("canned-replies", "Texts that the staff have ready."),
     ("ratings", "What customers say of how they were served."),
+    ("reports", "Numbers of the work of the desk."),
     ("search", "Messages and notes by their words."),
     ("messages", "Sending, changing and reading the log of a conversation."),
     ("attachments", "Files of messages: announcing, uploading and reading them."),

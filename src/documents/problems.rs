@@ -52,7 +52,7 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
 
         "make_room" => &[Forbidden, LimitReached],
         "open_direct_room" => &[Forbidden, ValidationFailed],
-        "list_ratings" => &[Forbidden],
+        "list_ratings" | "get_report" => &[Forbidden],
         "get_conversation_rating" => &[NotFound],
         "rate_conversation" => &[Forbidden, NotFound, InvalidTransition, NotAnswered, RatingEnded],
         "create_rating_link" => &[Forbidden, NotFound, InvalidTransition, NotAnswered, RatingEnded],

@@ -20,6 +20,7 @@ pub mod offer;
 pub mod permission;
 pub mod presence;
 pub mod rating;
+pub mod report;
 pub mod routing;
 pub mod search;
 pub mod tenant;

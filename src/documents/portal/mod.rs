@@ -68,6 +68,7 @@ pages! {
     "messages" "messages" "Message centre" "Guides" None;
     "message-rules" "message-rules" "Rules of messages" "Guides" None;
     "attachments" "attachments" "Attachments" "Guides" None;
+    "reports" "reports" "Reports" "Guides" None;
     "resuming" "resuming" "Resuming" "Guides" None;
     "proxies" "proxies" "Proxies and TLS" "Guides" None;
     "versioning" "versioning" "Changes and versions" "Guides" None;
