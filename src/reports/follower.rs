@@ -77,7 +77,8 @@ impl Follower for Counter {
                 }
             }
             let most = if self.db.kind().is_server() { ENTRIES } else { ENTRIES_BESIDE };
-            let read = move |connection: &mut AnyConnection| log::piece(connection, tenant, (after, head), most);
+            let read =
+                move |connection: &mut AnyConnection| log::piece(connection, tenant, (after, head), most);
             let (lines, rev) = self.db.read(read).await?;
             if !lines.is_empty() {
                 self.store(slice, lines, rev).await?;
@@ -116,12 +117,7 @@ struct Stretch {
     goes_on: bool,
 }
 
-fn take(
-    stretches: &mut HashMap<ConversationId, Stretch>,
-    tenant: TenantId,
-    line: &Line,
-    tally: &mut Tally,
-) {
+fn take(stretches: &mut HashMap<ConversationId, Stretch>, tenant: TenantId, line: &Line, tally: &mut Tally) {
     let happening = match line.said {
         Said::Begins(group) => {
             let row = StretchRow::begin(tenant, line.conversation, group, line.at, tally);

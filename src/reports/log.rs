@@ -150,10 +150,12 @@ impl Sources {
         let Some(facts) = self.facts.get(&entry.conversation_id) else { return Ok(None) };
         let front = match (facts.kind, entry.kind) {
             (ConversationKind::Support, _) => facts.id,
-            (ConversationKind::Backstage, EntryKind::GroupChanged | EntryKind::Rated) => match facts.parent_id {
-                Some(front) => front,
-                None => return Ok(None),
-            },
+            (ConversationKind::Backstage, EntryKind::GroupChanged | EntryKind::Rated) => {
+                match facts.parent_id {
+                    Some(front) => front,
+                    None => return Ok(None),
+                }
+            }
             _ => return Ok(None),
         };
         let happening = match entry.kind {
@@ -250,7 +252,11 @@ fn notices(
         .load(inner))?)
 }
 
-fn judged(connection: &mut AnyConnection, tenant: TenantId, fronts: BTreeSet<ConversationId>) -> Result<Judged> {
+fn judged(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    fronts: BTreeSet<ConversationId>,
+) -> Result<Judged> {
     if fronts.is_empty() {
         return Ok(Judged::new());
     }
@@ -260,8 +266,7 @@ fn judged(connection: &mut AnyConnection, tenant: TenantId, fronts: BTreeSet<Con
         .filter(rating::conversation_id.eq_any(fronts))
         .select((rating::conversation_id, rating::close_seq, rating::rated_at, rating::agent_id, rating::group_id))
         .load(inner))?;
-    let judged = rows.into_iter().map(|(front, seq, at, agent, group)| {
-        ((front, seq), (at, Credit { agent, group }))
-    });
+    let judged =
+        rows.into_iter().map(|(front, seq, at, agent, group)| ((front, seq), (at, Credit { agent, group })));
     Ok(judged.collect())
 }

@@ -113,16 +113,16 @@ pub async fn get(app: &App, actor: Actor, asked: Asked) -> Result<Told> {
     let wrong = |detail: String| Error::new(Code::InvalidParameter, detail);
     let zone = Some(&asked.time_zone).filter(|zone| zone.chars().count() <= TIME_ZONE_MAX);
     let zone = zone.and_then(|zone| TimeZone::get(zone).ok());
-    let zone = zone.ok_or_else(|| {
-        wrong("time_zone must be a name of the IANA, such as Asia/Shanghai".to_owned())
-    })?;
+    let zone =
+        zone.ok_or_else(|| wrong("time_zone must be a name of the IANA, such as Asia/Shanghai".to_owned()))?;
     let length = asked.until.saturating_sub(asked.from);
     if length <= 0 || length > RANGE_MAX_MS {
         let days = RANGE_MAX_MS / 86_400_000;
         return Err(wrong(format!("until must be later than from, by at most {days} days")));
     }
-    let periods = periods(asked.from, asked.until, asked.interval, &zone)
-        .ok_or_else(|| wrong(format!("a report has at most {PERIODS_MAX} periods: take a longer interval")))?;
+    let periods = periods(asked.from, asked.until, asked.interval, &zone).ok_or_else(|| {
+        wrong(format!("a report has at most {PERIODS_MAX} periods: take a longer interval"))
+    })?;
     let (Some((from, _)), Some((_, until))) = (periods.first().copied(), periods.last().copied()) else {
         return Err(Error::internal("a range without a period"));
     };
@@ -291,8 +291,12 @@ fn named(
         true => HashMap::new(),
         false => store::names(connection, tenant, by, ids)?,
     };
-    let named =
-        rows.into_iter().map(|(period, id, figures)| Row { period, id, name: names.get(&id).cloned(), figures });
+    let named = rows.into_iter().map(|(period, id, figures)| Row {
+        period,
+        id,
+        name: names.get(&id).cloned(),
+        figures,
+    });
     Ok(named.collect())
 }
 

@@ -71,7 +71,8 @@ pub fn clear(connection: &mut AnyConnection, tenant: TenantId, rows: i64) -> Res
                 .first(connection)
                 .optional()?;
             let removed = match last {
-                Some(last) => diesel::delete(cells().filter(report_bucket::quarter_hour.le(last))).execute(connection)?,
+                Some(last) => diesel::delete(cells().filter(report_bucket::quarter_hour.le(last)))
+                    .execute(connection)?,
                 None => diesel::delete(cells()).execute(connection)?,
             };
             if removed > 0 {

@@ -76,7 +76,11 @@ mod tests {
         assert!(found.windows(2).all(|pair| pair[0].1 == pair[1].0), "they touch");
         assert!(found.iter().all(|(from, until)| from < until && from % QUARTER_MS == 0), "{found:?}");
         let shown = |at: &i64| {
-            Timestamp::from_millisecond(*at).unwrap().to_zoned(zone.clone()).strftime("%m-%d %H:%M").to_string()
+            Timestamp::from_millisecond(*at)
+                .unwrap()
+                .to_zoned(zone.clone())
+                .strftime("%m-%d %H:%M")
+                .to_string()
         };
         let last = found.last().map(|(_, until)| shown(until));
         found.iter().map(|(from, _)| shown(from)).chain(last).collect()
@@ -106,10 +110,12 @@ mod tests {
         assert_eq!(hours("2026-10-23T22:00:00Z", "2026-10-26T23:00:00Z"), [24, 25, 24]);
         assert_eq!(hours("2026-03-27T23:00:00Z", "2026-03-30T22:00:00Z"), [24, 23, 24]);
         // Every hour once, also where it comes twice.
-        let night = begins("Europe/Berlin", "2026-10-24T23:00:00Z", "2026-10-25T03:00:00Z", ReportInterval::Hour);
+        let night =
+            begins("Europe/Berlin", "2026-10-24T23:00:00Z", "2026-10-25T03:00:00Z", ReportInterval::Hour);
         assert_eq!(night, ["10-25 01:00", "10-25 02:00", "10-25 02:00", "10-25 03:00", "10-25 04:00"]);
         // A day that a zone left out.
-        let days = begins("Pacific/Apia", "2011-12-29T10:00:00Z", "2011-12-31T10:00:00Z", ReportInterval::Day);
+        let days =
+            begins("Pacific/Apia", "2011-12-29T10:00:00Z", "2011-12-31T10:00:00Z", ReportInterval::Day);
         assert_eq!(days, ["12-29 00:00", "12-31 00:00", "01-01 00:00"]);
     }
 
