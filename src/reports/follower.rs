@@ -4,7 +4,7 @@
 //! means that nothing stored counts, so that it is taken away first, also after a rebuild that was killed.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::db::{AnyConnection, Db, rollup};
 use crate::domain::report::stretch::{Happening, StretchRow};
 use crate::domain::report::tally::Tally;
+use crate::journal::Journal;
 use crate::journal::follower::{Follower, Progress, Slice, Start};
 use crate::kernel::{ConversationId, Result, TenantId};
 
@@ -28,20 +29,26 @@ const ENTRIES_BESIDE: i64 = 100;
 const ROWS: i64 = 2_000;
 /// How long the writers of the log have for themselves after each piece.
 const PAUSE: Duration = Duration::from_millis(20);
+/// Commands that wait for a lane after the pause when the writers have all that they can do.
+const DEEP: usize = 32;
+/// How many times as long as a piece took they have for themselves then, and how long at most.
+const YIELD: u32 = 20;
+const YIELD_MAX: Duration = Duration::from_secs(5);
 
-/// Counts.
+/// Counts. The log goes first: on SQLite both write through one door, and everywhere they share the disk.
 pub struct Counter {
     db: Db,
+    journal: Journal,
 }
 
 impl Counter {
     /// With the handles of this server.
     pub fn new(app: &App) -> Self {
-        Self { db: app.db.clone() }
+        Self { db: app.db.clone(), journal: app.journal.clone() }
     }
 
     async fn store(&self, slice: &Slice, lines: Vec<Line>, rev: i64) -> Result<()> {
-        let (held, tenant) = (slice.clone(), slice.tenant);
+        let (began, held, tenant) = (Instant::now(), slice.clone(), slice.tenant);
         self.db
             .write(move |connection| {
                 // Whoever lost its lease waits here and gives up.
@@ -49,7 +56,11 @@ impl Counter {
                 count(connection, tenant, &lines)
             })
             .await?;
+        let took = began.elapsed();
         tokio::time::sleep(PAUSE).await;
+        if self.journal.depth() >= DEEP {
+            tokio::time::sleep(took.saturating_mul(YIELD).min(YIELD_MAX)).await;
+        }
         Ok(())
     }
 }
