@@ -271,6 +271,32 @@ impl Play<'_> {
         }
     }
 
+    /// What chance may leave out.
+    async fn rest(&mut self) {
+        let visitor = self.app.client_of(self.app.seed_member(self.desk.tenant, Role::Customer).await);
+        let room = visitor.open("a question").await;
+        let path = format!("/conversations/{room}");
+        let Desk { supervisor, .. } = &self.desk;
+        let post = async |what: &str, body: Value| {
+            supervisor.post(&format!("{path}/{what}"), body).await.ok();
+        };
+        supervisor.claim(&room).await;
+        let said = supervisor.send(&room, "well").await;
+        supervisor.delete(&format!("{path}/messages/{}", said["seq"])).await.ok();
+        supervisor.patch(&path, json!({"group_id": self.groups[1]})).await.ok();
+        post("dock", json!({"group_id": self.groups[0]})).await;
+        visitor.send(&room, "and").await;
+        post("release", json!({})).await;
+        supervisor.claim(&room).await;
+        for score in [2, 4] {
+            post("close", json!({"reason": "resolved"})).await;
+            visitor.put(&format!("{path}/rating"), json!({"score": score})).await.ok();
+        }
+        post("reopen", json!({})).await;
+        visitor.send(&room, "once more").await;
+        post("close", json!({"reason": "inactive"})).await;
+    }
+
     /// A visitor who asks something is recognised as one who has another conversation under way.
     async fn merge(&mut self) {
         let (tenant, into) = (self.desk.tenant, self.visitors[0]);
@@ -313,17 +339,18 @@ on_every_database! {
             if step % 65 == 40 {
                 play.merge().await;
             }
-            if play.random.below(3) > 0 {
+            if play.random.below(5) < 2 {
                 let pause = match play.random.below(12) {
-                    0 => 5 * HOUR,
-                    1..=3 => 40 * MINUTE,
-                    4..=7 => 4 * MINUTE,
+                    0 => 7 * HOUR,
+                    1..=4 => 50 * MINUTE,
+                    5..=8 => 5 * MINUTE,
                     _ => 20_000,
                 };
                 app.advance(1_000 + play.random.below(pause as u64) as i64).await;
                 play.desk = app.desk_of(play.desk.seed);
             }
         }
+        play.rest().await;
         // What is still under way is served until here.
         let until = (app.clock.now().0.div_euclid(HOUR) + 1) * HOUR;
         app.advance(2 * HOUR).await;
