@@ -48,12 +48,12 @@ async fn row(app: &TestApp, by: &Client, query: &str) -> Value {
     told["data"][0].clone()
 }
 
-/// The request for what customers said of each agent, when everything is counted.
-pub async fn of_all_agents(app: &TestApp, admin: &Client) -> String {
+/// The request for what customers said of each group, when everything is counted.
+pub async fn of_all_groups(app: &TestApp, admin: &Client) -> String {
     let tenant = admin.get("/tenant").await.ok()["id"].as_str().unwrap().parse().unwrap();
     caught_up(app, TenantId(tenant)).await;
     let now = app.clock.now().0.div_euclid(900_000) * 900_000;
-    line("metric=rating&by=agent", now - HOUR, now + HOUR).replacen('/', "GET /", 1)
+    line("metric=rating&by=group", now - HOUR, now + HOUR).replacen('/', "GET /", 1)
 }
 
 fn at(entries: &[Value], kind: &str, number: usize) -> i64 {
