@@ -10,6 +10,7 @@ use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{bounds, examples, problems, schemas, tables};
+use crate::domain::report::ReportFormat;
 use crate::http::problem::Problem;
 use crate::kernel::FieldError;
 use crate::sync::api::Include;
@@ -69,7 +70,7 @@ pub fn document(configure: impl FnOnce(&mut ServiceConfig<'_>)) -> Value {
 
 fn base() -> OpenApi {
     #[derive(utoipa::OpenApi)]
-    #[openapi(components(schemas(Problem, FieldError, Include)))]
+    #[openapi(components(schemas(Problem, FieldError, Include, ReportFormat)))]
     struct Base;
     <Base as utoipa::OpenApi>::openapi()
 }
