@@ -42,6 +42,7 @@
 //! | | [`bans`] | which customers are not let in any more; who is banned stands in memory ([`journal::bans`], [`security::bans`]) |
 //! | | [`canned_replies`] | texts that the staff have ready |
 //! | | [`ratings`] | what customers say of how they were served |
+//! | | [`reports`] | numbers of the work of a desk by agent, group, tenant and time, counted by a follower of the log |
 //! | | [`rooms`] | what the staff say among themselves, apart from any customer |
 //! | | [`queue`] | the waiting conversations, offers to agents, why routing chose or would choose |
 //! | | [`conversations`], [`messages`] | their routes, views and reads |
@@ -117,6 +118,7 @@
 //! | binding | a QR code of WeChat that ties a person to its openid at an official account, once |
 //! | channel account | where messages go: an address of a merchant, or its account with a provider |
 //! | lane | a thread that commits batches of commands on a connection of its own |
+//! | stretch | a conversation from its opening or reopening to its end |
 //! | posting | where a token of the search index stands: a rev and a hash of its conversation |
 //! | feed | committed changes on their way to the readers of this process |
 //! | follower | durable work behind the log, with a stored cursor and a lease |
@@ -159,6 +161,7 @@ pub mod business_hours;
 pub mod canned_replies;
 
 pub mod ratings;
+pub mod reports;
 
 pub mod rooms;
 

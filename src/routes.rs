@@ -27,6 +27,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         crate::bans::routes(config);
         crate::canned_replies::routes(config);
         crate::ratings::routes(config);
+        crate::reports::routes(config);
         crate::search::routes(config);
         crate::queue::routes(config);
         crate::messages::routes(config);

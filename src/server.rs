@@ -124,6 +124,7 @@ pub fn start_on(app: Arc<App>, listener: TcpListener) -> Result<Running> {
     let transport = web::Data::new(crate::centre::spawn_tasks(&app)?);
     crate::queue::announce::spawn(&app);
     crate::search::spawn_tasks(&app);
+    crate::reports::spawn_tasks(&app);
     crate::attachments::spawn(&app);
     let documents = documents()?;
     let portal = documents.portal();

@@ -11,6 +11,7 @@ mod import;
 mod judged;
 mod logging;
 mod print;
+mod reports;
 mod search;
 mod serve;
 mod store;
@@ -64,6 +65,9 @@ enum Command {
     /// The search index.
     #[command(subcommand)]
     Search(search::Search),
+    /// Reports.
+    #[command(subcommand)]
+    Reports(reports::Reports),
     /// Recompute unread counts and how many conversations each agent serves, beside a running server; fails when one
     /// has drifted.
     VerifyUnread(JustSettings),
@@ -151,6 +155,7 @@ impl Program {
             Some(Command::Admin(arguments)) => accounts::admin(arguments),
             Some(Command::Import(arguments)) => import::import(arguments),
             Some(Command::Search(command)) => search::search(command),
+            Some(Command::Reports(command)) => reports::reports(command),
             Some(Command::VerifyUnread(arguments)) => store::verify_unread(&arguments.settings),
             Some(Command::Replay(arguments)) => {
                 logging::start("warn");

@@ -17,6 +17,7 @@ pub mod migrate;
 pub mod node;
 pub mod pool;
 pub mod probe;
+pub mod rollup;
 pub mod schema;
 pub mod snapshot;
 pub mod time;

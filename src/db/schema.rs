@@ -4,9 +4,11 @@
 
 mod centre;
 mod desk;
+mod reports;
 
 pub use centre::*;
 pub use desk::*;
+pub use reports::*;
 
 diesel::table! {
     instance (id) {

@@ -10,6 +10,7 @@ use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{bounds, examples, problems, schemas, tables};
+use crate::domain::report::ReportFormat;
 use crate::http::api_keys::{self, Needs};
 use crate::http::problem::Problem;
 use crate::kernel::FieldError;
@@ -38,6 +39,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ("bans", "Customers who are not let in any more."),
     ("canned-replies", "Texts that the staff have ready."),
     ("ratings", "What customers say of how they were served."),
+    ("reports", "Numbers of the work of the desk."),
     ("search", "Messages and notes by their words."),
     ("messages", "Sending, changing and reading the log of a conversation."),
     ("attachments", "Files of messages: announcing, uploading and reading them."),
@@ -72,7 +74,7 @@ pub fn document(configure: impl FnOnce(&mut ServiceConfig<'_>)) -> Value {
 
 fn base() -> OpenApi {
     #[derive(utoipa::OpenApi)]
-    #[openapi(components(schemas(Problem, FieldError, Include)))]
+    #[openapi(components(schemas(Problem, FieldError, Include, ReportFormat)))]
     struct Base;
     <Base as utoipa::OpenApi>::openapi()
 }

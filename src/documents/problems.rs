@@ -45,7 +45,8 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         | "list_audit_events"
         | "get_current_api_key"
         | "list_members"
-        | "list_ratings" => &[Forbidden],
+        | "list_ratings"
+        | "get_report" => &[Forbidden],
         "list_presence_history" => &[Forbidden, NotFound],
 
         "make_room" => &[Forbidden, LimitReached],

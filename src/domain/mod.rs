@@ -24,6 +24,7 @@ pub mod operation;
 pub mod permission;
 pub mod presence;
 pub mod rating;
+pub mod report;
 pub mod routing;
 pub mod search;
 pub mod tenant;

@@ -82,6 +82,8 @@ rights! {
     RateConversation "rate_conversation":                          Own Never Never Never;
     /// List the ratings (agents: of what they served; supervisors who are in groups: those of their groups and of no group).
     ReadRatings "read_ratings":                                    Never Own Tenant Tenant;
+    /// Read reports (agents: their own numbers; supervisors who are in groups: those of their groups and of who is in them).
+    ReadReports "read_reports":                                    Never Own Tenant Tenant;
     /// Make links through which customers rate without signing in. Whoever has one can rate, so that no agent may make one.
     MakeRatingLink "make_rating_link":                             Never Never Never Tenant;
     /// Bring staff into a conversation.

@@ -116,6 +116,7 @@ pub const ROUTES: &[(&str, &str, Needs)] = &[
     ("DELETE", "/canned-replies/{id}", one(ManageCannedReplies)),
     ("POST", "/canned-replies/{id}/render", one(UseCannedReplies)),
     ("GET", "/ratings", one(ReadRatings)),
+    ("GET", "/reports", one(ReadReports)),
     ("GET", "/conversations/{id}/rating", one(ReadConversation)),
     ("POST", "/conversations/{id}/rating-links", one(MakeRatingLink)),
     ("GET", "/search/messages", Needs::Both(ReadConversation, ReadNotes)),

@@ -28,6 +28,7 @@ impl Person {
     pub fn new(import: &Import, role: Role) -> Result<Self> {
         let now = import.app.clock.now().0;
         let row = MemberRow {
+            service_account: false,
             id: MemberId(import.app.ids.next()?),
             tenant_id: import.tenant,
             role,

@@ -143,6 +143,7 @@ const ELSEWHERE: &[&str] = &[
     "GET /attachments/{id}/url",
     "GET /files/{token}",
     "GET /ratings",
+    "GET /reports",
     "GET /conversations/{id}/rating",
     "PUT /conversations/{id}/rating",
     "POST /conversations/{id}/rating-links",

@@ -47,6 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "bans",
             "canned_replies",
             "ratings",
+            "reports",
             "queue",
             "messages",
             "attachments",

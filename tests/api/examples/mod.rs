@@ -41,8 +41,8 @@ fn record() -> Value {
     block_on(async {
         let clock = Clock::default();
         clock.stop();
-        // Tokens end at a whole second.
-        clock.advance(1_000 - clock.now().0 % 1_000);
+        // Tokens end at a whole second, and reports are by quarters of an hour.
+        clock.advance(900_000 - clock.now().0 % 900_000);
         let database = Arc::new(TestDatabase::migrated(DatabaseKind::Sqlite));
         let app = TestApp::on(database, clock, |_| {}).await;
         let mut recorder = Recorder::new(&app);

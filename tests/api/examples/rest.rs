@@ -303,6 +303,8 @@ async fn serve(
     recorder.call("rate_conversation", visitor, &format!("PUT {path}/rating"), rating).await;
     recorder.call("get_conversation_rating", visitor, &format!("GET {path}/rating"), None).await;
     recorder.call("list_ratings", admin, "GET /ratings?score=5", None).await;
+    let report = crate::reports::of_all_groups(recorder.app, admin).await;
+    recorder.call("get_report", admin, &report, None).await;
     let link = recorder.call("create_rating_link", admin, &format!("POST {path}/rating-links"), None).await;
     let link = format!("/rating-links/{}", string(&link["token"]));
     let nobody = &visitor.anonymous();

@@ -1,0 +1,2 @@
+DROP TABLE report_bucket;
+DROP TABLE report_stretch;

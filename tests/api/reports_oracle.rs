@@ -1,0 +1,375 @@
+//! Reports against the log: every number is computed once more, by looking at whole logs, and is the same; after a rebuild too.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use deskwire::db::schema::{rating, report_bucket, report_stretch};
+use deskwire::domain::actor::Actor;
+use deskwire::domain::member::Role;
+use deskwire::domain::rating::RatingRow;
+use deskwire::domain::report::stretch::StretchRow;
+use deskwire::journal::{Command, commands};
+use deskwire::kernel::{Millis, TenantId};
+use diesel::prelude::*;
+use serde_json::{Value, json};
+
+use crate::groups::{make, put};
+use crate::harness::personas::message;
+use crate::harness::random::Random;
+use crate::harness::{Client, Desk, TestApp, TestDatabase};
+use crate::reports::{caught_up, read};
+use crate::reports_judge::{Measure, Service, id, judge, logs};
+
+const HOUR: i64 = 3_600_000;
+const MINUTE: i64 = 60_000;
+
+/// Everything that is stored of a tenant's reports.
+pub type Stored = (Vec<(String, String, i64, i64, i16, i64, i64)>, Vec<StretchRow>);
+
+/// What is stored.
+pub fn stored(database: &TestDatabase, tenant: TenantId) -> Stored {
+    let mut connection = database.connect();
+    let cells = report_bucket::table.filter(report_bucket::tenant_id.eq(tenant)).select((
+        report_bucket::metric,
+        report_bucket::dimension,
+        report_bucket::quarter_hour,
+        report_bucket::dimension_id,
+        report_bucket::bucket,
+        report_bucket::measures,
+        report_bucket::total,
+    ));
+    let mut cells: Vec<(String, String, i64, i64, i16, i64, i64)> = cells.load(&mut connection).unwrap();
+    cells.sort();
+    let rows =
+        report_stretch::table.filter(report_stretch::tenant_id.eq(tenant)).select(StretchRow::as_select());
+    let mut rows: Vec<StretchRow> = rows.load(&mut connection).unwrap();
+    rows.sort_by_key(|row| row.conversation_id);
+    (cells, rows)
+}
+
+/// The begin of the period that holds this time, in a zone that never changes its clocks.
+fn begin(at: i64, length: i64, offset: i64, from: i64) -> i64 {
+    match length {
+        0 => from,
+        _ => ((at + offset).div_euclid(length) * length - offset).max(from),
+    }
+}
+
+type Key = (i64, i64);
+
+fn key(row: &Value) -> Key {
+    let at: Millis = serde_json::from_value(row["starts_at"].clone()).unwrap();
+    (at.0, id(&row["id"]))
+}
+
+fn near(told: &Value, sorted: &[i64], percent: usize, what: &str) {
+    let exact = sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1];
+    let told = told.as_i64().unwrap();
+    let fits = if exact < 1_000 { told == 500 } else { (told - exact).abs() as f64 <= exact as f64 * 0.065 };
+    assert!(fits, "{what}: {told} for {exact}");
+}
+
+const DIVISIONS: [(&str, i64, i64, &str); 3] = [
+    ("total", 0, 0, "UTC"),
+    ("hour", HOUR, 345 * MINUTE, "Asia/Kathmandu"),
+    ("day", 24 * HOUR, 330 * MINUTE, "Asia/Kolkata"),
+];
+
+/// Compares every metric, dimension and division with what the logs say.
+async fn compare(app: &TestApp, admin: &Client, tenant: TenantId, from: i64, until: i64) {
+    let logs = logs(app.database(), tenant);
+    let (mut measures, services) = judge(&logs, until);
+    let ratings: Vec<RatingRow> = rating::table
+        .filter(rating::tenant_id.eq(tenant))
+        .select(RatingRow::as_select())
+        .load(&mut app.database().connect())
+        .unwrap();
+    measures.extend(ratings.iter().map(|row| Measure {
+        metric: "rating",
+        at: row.rated_at,
+        value: row.score.into(),
+        agent: row.agent_id.map_or(0, |agent| agent.0),
+        group: row.group_id.map_or(0, |group| group.0),
+    }));
+    let durations = ["waiting", "first_response", "response", "handling", "resolution"];
+    let counts = ["missed", "opened", "customer_messages", "staff_messages", "rating"];
+    for metric in durations.iter().chain(&counts) {
+        let own: Vec<&Measure> = measures.iter().filter(|one| one.metric == *metric).collect();
+        assert!(!own.is_empty(), "{metric} was never measured: the test says nothing of it");
+        for by in ["agent", "group", "tenant"] {
+            for (interval, length, offset, zone) in DIVISIONS {
+                let what = format!("{metric} by {by} and {interval}");
+                let mut expected: BTreeMap<Key, Vec<i64>> = BTreeMap::new();
+                for one in &own {
+                    let id = match by {
+                        "agent" => one.agent,
+                        "group" => one.group,
+                        _ => 0,
+                    };
+                    let at = begin(one.at, length, offset, from);
+                    expected.entry((at, id)).or_default().push(one.value);
+                }
+                let query = format!("metric={metric}&by={by}&interval={interval}&time_zone={zone}");
+                let told = read(admin, &query, from, until).await;
+                assert_eq!(told["lag_revs"], 0, "{what}");
+                let rows = told["data"].as_array().unwrap();
+                let keys: Vec<Key> = rows.iter().map(key).collect();
+                assert_eq!(keys, expected.keys().copied().collect::<Vec<_>>(), "{what}");
+                for (row, values) in rows.iter().zip(expected.values_mut()) {
+                    values.sort_unstable();
+                    let (count, total) = (values.len() as i64, values.iter().sum::<i64>());
+                    assert_eq!(row["count"], count, "{what}: {row}");
+                    if durations.contains(metric) {
+                        assert_eq!(row["mean_ms"], total / count, "{what}: {row}");
+                        near(&row["p50_ms"], values, 50, &what);
+                        near(&row["p90_ms"], values, 90, &what);
+                    } else {
+                        assert_eq!((&row["mean_ms"], &row["p50_ms"]), (&Value::Null, &Value::Null), "{what}");
+                    }
+                    if *metric == "rating" {
+                        let of = |score: i64| values.iter().filter(|value| **value == score).count();
+                        assert_eq!(row["scores"], json!((1..=5).map(of).collect::<Vec<_>>()), "{what}");
+                        let mean = row["mean_score"].as_f64().unwrap();
+                        assert!((mean - total as f64 / count as f64).abs() < 0.001, "{what}: {row}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(!services.is_empty());
+    for by in ["agent", "group", "tenant"] {
+        for (interval, length, offset, zone) in DIVISIONS {
+            loads(admin, &services, by, (interval, length, offset, zone), (from, until)).await;
+        }
+    }
+}
+
+/// Compares the load with the times in which the logs say that conversations were served.
+async fn loads(
+    admin: &Client,
+    services: &[Service],
+    by: &str,
+    (interval, length, offset, zone): (&str, i64, i64, &str),
+    (from, until): (i64, i64),
+) {
+    let mut expected: BTreeMap<Key, i64> = BTreeMap::new();
+    let mut ends: HashMap<i64, i64> = HashMap::new();
+    let mut at = from;
+    while at < until {
+        let end = if length == 0 { until } else { (begin(at, length, offset, i64::MIN) + length).min(until) };
+        ends.insert(at, end);
+        for one in services {
+            for (begins, ceases, group) in &one.parts {
+                let time = (*ceases).min(end) - (*begins).max(at);
+                let id = match by {
+                    "agent" => one.agent,
+                    "group" => *group,
+                    _ => 0,
+                };
+                *expected.entry((at, id)).or_default() += time.max(0);
+            }
+        }
+        at = end;
+    }
+    expected.retain(|_, time| *time > 0);
+    let query = format!("metric=load&by={by}&interval={interval}&time_zone={zone}");
+    let told = read(admin, &query, from, until).await;
+    let rows = told["data"].as_array().unwrap();
+    let keys: Vec<Key> = rows.iter().map(key).collect();
+    assert_eq!(keys, expected.keys().copied().collect::<Vec<_>>(), "load by {by} and {interval}");
+    for (row, (key, time)) in rows.iter().zip(&expected) {
+        let exact = *time as f64 / (ends[&key.0] - key.0) as f64;
+        let mean = row["mean_load"].as_f64().unwrap();
+        assert!((mean - exact).abs() < 0.001, "load by {by} and {interval}: {row} for {exact}");
+    }
+}
+
+/// What the people of a desk do, one step after the other; most of it may be refused.
+struct Play<'a> {
+    app: &'a TestApp,
+    desk: Desk,
+    visitors: Vec<Actor>,
+    groups: Vec<String>,
+    rooms: Vec<(usize, String)>,
+    random: Random,
+}
+
+impl Play<'_> {
+    fn visitor(&self, at: usize) -> Client {
+        self.app.client_of(self.visitors[at])
+    }
+
+    async fn open(&mut self) {
+        let at = self.random.below(self.visitors.len() as u64) as usize;
+        let mut body = match self.random.below(4) {
+            0 => json!({}),
+            _ => json!({"message": message("a question")}),
+        };
+        let by_staff = self.random.below(4) == 0;
+        if self.random.below(2) == 0 {
+            body["group_id"] = json!(self.random.pick(&self.groups));
+        }
+        let answer = match by_staff {
+            true => {
+                body["customer_id"] = json!(self.visitor(at).id());
+                self.desk.supervisor.post("/conversations", body).await
+            }
+            false => self.visitor(at).post("/conversations", body).await,
+        };
+        if let Some(room) = answer.body.pointer("/conversation/id").and_then(Value::as_str) {
+            self.rooms.push((at, room.to_owned()));
+        }
+    }
+
+    async fn step(&mut self) {
+        if self.rooms.is_empty() || self.random.below(9) == 0 {
+            return self.open().await;
+        }
+        let (owner, room) = self.random.pick(&self.rooms).clone();
+        let path = format!("/conversations/{room}");
+        let visitor = self.visitor(owner);
+        let Desk { agent, second_agent, supervisor, .. } = &self.desk;
+        let staff = (*self.random.pick(&[agent, second_agent, supervisor])).clone();
+        let colleague = (*self.random.pick(&[agent, second_agent])).id();
+        let group = self.random.pick(&self.groups).clone();
+        let post = async |by: &Client, what: &str, body: Value| {
+            by.post(&format!("{path}/{what}"), body).await;
+        };
+        match self.random.below(24) {
+            0..=3 => post(&visitor, "messages", message("and")).await,
+            4..=8 => post(&staff, "messages", message("well")).await,
+            9 => post(&staff, "notes", message("between us")).await,
+            10..=12 => post(&staff, "claim", json!({})).await,
+            13 => post(&staff, "release", json!({})).await,
+            14 | 15 => {
+                let reason = *self.random.pick(&["resolved", "resolved", "inactive", "spam"]);
+                post(&self.desk.supervisor, "close", json!({"reason": reason})).await;
+            }
+            16 => post(&visitor, "close", json!({})).await,
+            17 => post(&self.desk.supervisor, "reopen", json!({})).await,
+            18 => post(&self.desk.supervisor, "transfer", json!({"agent_id": colleague})).await,
+            19 => post(&self.desk.supervisor, "transfer", json!({"group_id": group})).await,
+            20 => post(&self.desk.supervisor, "dock", json!({"group_id": group})).await,
+            21 => {
+                let to = if self.random.below(3) == 0 { Value::Null } else { json!(group) };
+                self.desk.supervisor.patch(&path, json!({"group_id": to})).await;
+            }
+            22 => {
+                // What is over is rated, and some ratings are changed.
+                self.desk.supervisor.post(&format!("{path}/close"), json!({"reason": "resolved"})).await;
+                for _ in 0..2 {
+                    let score = 1 + self.random.below(5);
+                    visitor.put(&format!("{path}/rating"), json!({"score": score})).await;
+                }
+            }
+            _ => {
+                let log = visitor.log(&room).await;
+                let said = log.iter().rfind(|entry| entry["message_type"] == "message");
+                if let Some(said) = said {
+                    self.desk.supervisor.delete(&format!("{path}/messages/{}", said["seq"])).await;
+                }
+            }
+        }
+    }
+
+    /// What chance may leave out.
+    async fn rest(&mut self) {
+        let visitor = self.app.client_of(self.app.seed_member(self.desk.tenant, Role::Customer).await);
+        let room = visitor.open("a question").await;
+        let path = format!("/conversations/{room}");
+        let Desk { supervisor, .. } = &self.desk;
+        let post = async |what: &str, body: Value| {
+            supervisor.post(&format!("{path}/{what}"), body).await.ok();
+        };
+        supervisor.claim(&room).await;
+        let said = supervisor.send(&room, "well").await;
+        supervisor.delete(&format!("{path}/messages/{}", said["seq"])).await.ok();
+        supervisor.patch(&path, json!({"group_id": self.groups[1]})).await.ok();
+        post("dock", json!({"group_id": self.groups[0]})).await;
+        visitor.send(&room, "and").await;
+        post("release", json!({})).await;
+        supervisor.claim(&room).await;
+        for score in [2, 4] {
+            post("close", json!({"reason": "resolved"})).await;
+            visitor.put(&format!("{path}/rating"), json!({"score": score})).await.ok();
+        }
+        post("reopen", json!({})).await;
+        visitor.send(&room, "once more").await;
+        post("close", json!({"reason": "inactive"})).await;
+    }
+
+    /// A visitor who asks something is recognised as one who has another conversation under way.
+    async fn merge(&mut self) {
+        let (tenant, into) = (self.desk.tenant, self.visitors[0]);
+        let from = self.app.seed_member(tenant, Role::Customer).await;
+        let known = self.visitor(0).post("/conversations", json!({"message": message("a question")})).await;
+        if let Some(room) = known.body.pointer("/conversation/id").and_then(Value::as_str) {
+            self.rooms.push((0, room.to_owned()));
+        }
+        let room = self.app.client_of(from).open("before signing in").await;
+        if self.random.below(2) == 0 {
+            self.desk.supervisor.post(&format!("/conversations/{room}/claim"), json!({})).await;
+        }
+        self.app.advance(3 * MINUTE).await;
+        self.app.submit(Command::new(from, commands::Merge { from: from.member, into: into.member })).await;
+        self.desk = self.app.desk_of(self.desk.seed);
+    }
+}
+
+on_every_database! {
+    /// Conversations as chance has them, over some days; the reports say what the logs say. Counted anew from nothing they say
+    /// the same, to the last bit.
+    async fn the_numbers_are_those_of_the_log(app: TestApp) {
+        let desk = app.desk().await;
+        let other = app.desk().await;
+        other.open_and_claim("of another shop").await;
+        let from = app.clock.now().0.div_euclid(HOUR) * HOUR - HOUR;
+        let mut groups = vec![make(&desk, "Parcels").await, make(&desk, "Bills").await];
+        put(&desk.admin, &groups[0], &desk.agent, "member").await;
+        put(&desk.admin, &groups[1], &desk.second_agent, "member").await;
+        let whole = desk.admin.post("/groups", json!({"name": "Whole", "serving": "group"})).await.status(201);
+        groups.push(whole["id"].as_str().unwrap().to_owned());
+        put(&desk.admin, &groups[2], &desk.agent, "member").await;
+        let mut visitors = vec![desk.seed.visitor, desk.seed.second_visitor];
+        for _ in 0..4 {
+            visitors.push(app.seed_member(desk.tenant, Role::Customer).await);
+        }
+        let mut play = Play { app: &app, desk, visitors, groups, rooms: Vec::new(), random: Random::new(7) };
+        for step in 0..260 {
+            play.step().await;
+            if step % 65 == 40 {
+                play.merge().await;
+            }
+            if play.random.below(5) < 2 {
+                let pause = match play.random.below(12) {
+                    0 => 7 * HOUR,
+                    1..=4 => 50 * MINUTE,
+                    5..=8 => 5 * MINUTE,
+                    _ => 20_000,
+                };
+                app.advance(1_000 + play.random.below(pause as u64) as i64).await;
+                play.desk = app.desk_of(play.desk.seed);
+            }
+        }
+        play.rest().await;
+        // What is still under way is served until here.
+        let until = (app.clock.now().0.div_euclid(HOUR) + 1) * HOUR;
+        app.advance(2 * HOUR).await;
+        let desk = app.desk_of(play.desk.seed);
+        let seen: BTreeSet<String> = logs(app.database(), desk.tenant)
+            .values()
+            .flat_map(|log| log.entries.iter().map(|entry| entry.kind.as_str().to_owned()))
+            .collect();
+        for kind in ["docked", "released", "reopened", "merged", "recalled"] {
+            assert!(seen.contains(kind), "chance brought no {kind}");
+        }
+        caught_up(&app, desk.tenant).await;
+        compare(&app, &desk.admin, desk.tenant, from, until).await;
+        let before = stored(app.database(), desk.tenant);
+        let others = stored(app.database(), other.tenant);
+        deskwire::reports::rebuild::rebuild(&app.db, desk.tenant).await.unwrap();
+        caught_up(&app, desk.tenant).await;
+        assert_eq!(stored(app.database(), desk.tenant), before, "counted anew");
+        assert_eq!(stored(app.database(), other.tenant), others, "another tenant's stay");
+        compare(&app, &desk.admin, desk.tenant, from, until).await;
+    }
+}
