@@ -26,6 +26,8 @@ use crate::metrics::Metrics;
 use crate::security::Auth;
 use crate::settings::Settings;
 
+/// How often the lease of the node number is looked at, which costs nothing.
+const LEASE_LOOK: Duration = Duration::from_millis(200);
 /// Searches that one process does at a time, so that they leave room for other reads.
 const SEARCHES: usize = 4;
 
@@ -204,7 +206,7 @@ impl App {
     async fn keep_lease(self: Arc<Self>) {
         while !self.tasks.shutdown().is_cancelled() {
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                () = tokio::time::sleep(LEASE_LOOK) => {}
                 () = self.tasks.shutdown().cancelled() => return,
             }
             if self.ids.lease_left() > LEASE_MS / 4 * 3 {
