@@ -5,6 +5,7 @@
 //! `UPDATE_DOCUMENTS=1 cargo test --all-features examples` records the file anew; the documents follow with the next
 //! build. To add an operation or a frame: make it happen in `rest` or `socket`.
 
+mod access;
 mod centre;
 mod normal;
 mod recorder;

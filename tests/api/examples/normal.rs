@@ -70,6 +70,8 @@ impl Normal {
             "access_token" | "token" => Some("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI…"),
             "refresh_token" => Some("Jx9f2VbQ…"),
             "identity_token" => Some("eyJhbGciOiJIUzI1NiIsImtpZCI6…"),
+            "secret" if text.starts_with("dk_") => Some("dk_k3f9x2m8qtza_…"),
+            "prefix" => Some("k3f9x2m8qtza"),
             "secret" => Some("h0qKXw3s…"),
             "kid" => Some("k7Qd2n5s"),
             "request_id" => Some("kB-vIHwflUqiYqd3"),

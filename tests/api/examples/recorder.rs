@@ -131,3 +131,8 @@ impl<'a> Recorder<'a> {
         json!({"operations": self.operations, "frames": self.frames, "session": session})
     }
 }
+
+/// The text of a field.
+pub fn string(value: &Value) -> String {
+    value.as_str().expect("a text").to_owned()
+}

@@ -3,8 +3,8 @@
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-use super::centre;
-use super::recorder::Recorder;
+use super::recorder::{Recorder, string};
+use super::{access, centre};
 use crate::harness::{Client, PLATFORM_KEY, Socket, eventually};
 
 /// Who takes part.
@@ -25,10 +25,6 @@ pub struct People {
 
 fn text(key: &str, words: &str) -> Value {
     json!({"client_msg_id": key, "kind": "text", "content": {"text": words}})
-}
-
-fn string(value: &Value) -> String {
-    value.as_str().expect("a text").to_owned()
 }
 
 /// Performs every operation.
@@ -108,38 +104,6 @@ async fn accounts(recorder: &mut Recorder<'_>, admin: &Client, agent: &str) {
 }
 
 /// Groups, and who is in them.
-async fn bans(recorder: &mut Recorder<'_>, admin: &Client) {
-    let week = recorder.app.clock.now().plus(7 * 86_400_000);
-    let ban =
-        json!({"kind": "cidr", "value": "198.51.100.0/24", "reason": "Spam from there", "expires_at": week});
-    let ban = recorder.call("create_ban", admin, "POST /bans", Some(ban)).await;
-    let ban = format!("/bans/{}", string(&ban["id"]));
-    recorder.call("get_ban", admin, &format!("GET {ban}"), None).await;
-    let for_good = json!({"expires_at": null});
-    recorder.call("update_ban", admin, &format!("PATCH {ban}"), Some(for_good)).await;
-    recorder.call("list_bans", admin, "GET /bans?active=true", None).await;
-    recorder.call("delete_ban", admin, &format!("DELETE {ban}"), None).await;
-}
-
-async fn api_keys(recorder: &mut Recorder<'_>, admin: &Client) {
-    let account = json!({"role": "supervisor", "nickname": "Shop system", "service_account": true});
-    let account = admin.post("/members", account).await.status(201);
-    let key = json!({
-        "member_id": account["id"], "name": "Orders", "operations": ["read_conversation", "read_bans"],
-        "networks": ["127.0.0.1", "198.51.100.0/24"],
-    });
-    let made = recorder.call("create_api_key", admin, "POST /api-keys", Some(key)).await;
-    let program = admin.with_token(string(&made["secret"]));
-    recorder.call("get_current_api_key", &program, "GET /api-keys/current", None).await;
-    let key = format!("/api-keys/{}", string(&made["api_key"]["id"]));
-    recorder.call("get_api_key", admin, &format!("GET {key}"), None).await;
-    let change = json!({"operations": ["read_conversation"]});
-    recorder.call("update_api_key", admin, &format!("PATCH {key}"), Some(change)).await;
-    recorder.call("list_api_keys", admin, "GET /api-keys?active=true", None).await;
-    recorder.call("revoke_api_key", admin, &format!("DELETE {key}"), None).await;
-    recorder.call("list_audit_events", admin, "GET /audit-events?target_type=api_key", None).await;
-}
-
 async fn groups(recorder: &mut Recorder<'_>, admin: &Client, agent: &Client, agent_id: &str) {
     let group = json!({"name": "Returns", "description": "Parcels that come back"});
     let made = recorder.call("create_group", admin, "POST /groups", Some(group)).await;
@@ -180,8 +144,8 @@ async fn groups(recorder: &mut Recorder<'_>, admin: &Client, agent: &Client, age
     recorder.call("get_business_hours_status", agent, &format!("GET {hours}/status?{at}"), None).await;
     recorder.call("get_desk_status", agent, &format!("GET /business-hours/status?{at}"), None).await;
     recorder.call("delete_business_hours", admin, &format!("DELETE {hours}"), None).await;
-    bans(recorder, admin).await;
-    api_keys(recorder, admin).await;
+    access::bans(recorder, admin).await;
+    access::api_keys(recorder, admin).await;
     let reply = json!({"scope": "member", "shortcut": "hi", "title": "Greeting", "text": "Hello {{ customer.nickname }}!"});
     let made = recorder.call("create_canned_reply", agent, "POST /canned-replies", Some(reply)).await;
     let reply = format!("/canned-replies/{}", string(&made["id"]));
