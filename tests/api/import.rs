@@ -92,7 +92,8 @@ fn line<'a>(report: &'a Report, table: &str, id: i64) -> &'a str {
 /// Everything that stands in the store of a tenant, by what it says and not by its ids.
 async fn told(app: &TestApp, tenant: TenantId) -> Vec<String> {
     let store = app.audit().await;
-    let accounts: Vec<(i64, Option<String>, Option<String>, String, Option<i64>)> = app
+    type Account = (i64, Option<String>, Option<String>, String, Option<i64>);
+    let accounts: Vec<Account> = app
         .db
         .read(move |connection| {
             let all = member::table.filter(member::tenant_id.eq(tenant)).select((

@@ -44,6 +44,7 @@ type MemberColumns = (
 
 #[diesel::dsl::auto_type(no_type_alias)]
 fn member_columns() -> _ {
+    #[allow(clippy::type_complexity, reason = "a list of columns, as Diesel has it")]
     let columns: (
         member::id,
         member::tenant_id,
