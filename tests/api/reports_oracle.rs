@@ -21,6 +21,7 @@ use crate::reports_judge::{Measure, Service, id, judge, logs};
 
 const HOUR: i64 = 3_600_000;
 const MINUTE: i64 = 60_000;
+const QUARTER: i64 = 15 * MINUTE;
 
 /// Everything that is stored of a tenant's reports.
 pub type Stored = (Vec<(String, String, i64, i64, i16, i64, i64)>, Vec<StretchRow>);
@@ -93,8 +94,9 @@ async fn compare(app: &TestApp, admin: &Client, tenant: TenantId, from: i64, unt
     let durations = ["waiting", "first_response", "response", "handling", "resolution"];
     let counts = ["missed", "opened", "customer_messages", "staff_messages", "rating"];
     for metric in durations.iter().chain(&counts) {
-        let own: Vec<&Measure> = measures.iter().filter(|one| one.metric == *metric).collect();
-        assert!(!own.is_empty(), "{metric} was never measured: the test says nothing of it");
+        let told = measures.iter().filter(|one| one.metric == *metric);
+        assert!(told.clone().count() > 0, "{metric} was never measured: the test says nothing of it");
+        let own: Vec<&Measure> = told.filter(|one| one.at >= from).collect();
         for by in ["agent", "group", "tenant"] {
             for (interval, length, offset, zone) in DIVISIONS {
                 let what = format!("{metric} by {by} and {interval}");
@@ -295,6 +297,22 @@ impl Play<'_> {
         post("reopen", json!({})).await;
         visitor.send(&room, "once more").await;
         post("close", json!({"reason": "inactive"})).await;
+        self.asked_elsewhere().await;
+    }
+
+    /// A visitor asks, is recognised as one who is served already, and is answered there: the time runs since it asked.
+    async fn asked_elsewhere(&mut self) {
+        let tenant = self.desk.tenant;
+        let from = self.app.seed_member(tenant, Role::Customer).await;
+        let into = self.app.seed_member(tenant, Role::Customer).await;
+        let served = self.app.client_of(into).open("a question").await;
+        self.desk.supervisor.claim(&served).await;
+        self.desk.supervisor.send(&served, "well").await;
+        self.app.client_of(from).open("before signing in").await;
+        self.app.advance(3 * MINUTE).await;
+        self.desk = self.app.desk_of(self.desk.seed);
+        self.app.submit(Command::new(from, commands::Merge { from: from.member, into: into.member })).await;
+        self.desk.supervisor.send(&served, "well").await;
     }
 
     /// A visitor who asks something is recognised as one who has another conversation under way.
@@ -364,6 +382,13 @@ on_every_database! {
         }
         caught_up(&app, desk.tenant).await;
         compare(&app, &desk.admin, desk.tenant, from, until).await;
+        // From the middle of a time in which something was served.
+        let (_, services) = judge(&logs(app.database(), desk.tenant), until);
+        let mut middles = services.iter().flat_map(|one| &one.parts).filter_map(|(begins, ends, _)| {
+            let middle = ends.div_euclid(QUARTER) * QUARTER;
+            (middle > *begins && middle < *ends).then_some(middle)
+        });
+        compare(&app, &desk.admin, desk.tenant, middles.next_back().expect("a long service"), until).await;
         let before = stored(app.database(), desk.tenant);
         let others = stored(app.database(), other.tenant);
         deskwire::reports::rebuild::rebuild(&app.db, desk.tenant).await.unwrap();

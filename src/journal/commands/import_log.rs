@@ -114,6 +114,7 @@ impl JournalCommand for ImportLog {
             return Err(Error::new(Code::Forbidden, "only the operator imports"));
         }
         self.check(context)?;
+        let assignment = AssignmentId(context.set.ids.next()?);
         context.imports = true;
         let created = context.conversation(self.conversation).is_err();
         match created {
@@ -124,7 +125,7 @@ impl JournalCommand for ImportLog {
             self.append(context, entry)?;
         }
         if let Some(end) = self.end {
-            self.settle(context, end)?;
+            self.settle(context, end, assignment)?;
         }
         let status = context.conversation(self.conversation)?.status;
         Ok(Reply { created, status, ..Reply::about(self.conversation) })
@@ -263,7 +264,12 @@ impl ImportLog {
     }
 
     /// Says where a support conversation stands that was not told yet.
-    fn settle(&self, context: &mut CommandContext<'_>, end: PastEnd) -> Result<()> {
+    fn settle(
+        &self,
+        context: &mut CommandContext<'_>,
+        end: PastEnd,
+        assignment: AssignmentId,
+    ) -> Result<()> {
         let id = self.conversation;
         let row = context.conversation(id)?;
         if row.status != Some(ConversationStatus::Closed) || row.closed_at.is_some() {
@@ -272,18 +278,17 @@ impl ImportLog {
         let Some(key) = row.customer_id.map(support_open_key) else { return Ok(()) };
         let last = row.last_at;
         match end {
-            PastEnd::Closed(at) => self.close(context, at.max(last)),
+            PastEnd::Closed(at) => self.close(context, at.max(last), assignment),
             // A customer has one open conversation: the others are over.
-            _ if context.open_conversation(&key).is_some() => self.close(context, last),
+            _ if context.open_conversation(&key).is_some() => self.close(context, last, assignment),
             PastEnd::Waits => self.open(context, key),
             PastEnd::Served(agent) => {
                 self.open(context, key)?;
                 let can = context.require_staff(agent, "/agent_id").is_ok()
                     && context.require_capacity(agent, AssignmentReason::Assign).is_ok();
-                match can {
-                    true => context.hand_to(id, agent, AssignmentReason::Assign, ""),
-                    false => Ok(()),
-                }
+                // It waits when it cannot be handed over, which is found before anything is changed.
+                let _handed = can && context.hand_to(id, agent, AssignmentReason::Assign, "").is_ok();
+                Ok(())
             }
         }
     }
@@ -304,13 +309,17 @@ impl ImportLog {
         context.set_active(id, true, last_rev)
     }
 
-    fn close(&self, context: &mut CommandContext<'_>, at: i64) -> Result<()> {
+    fn close(
+        &self,
+        context: &mut CommandContext<'_>,
+        at: i64,
+        assignment: AssignmentId,
+    ) -> Result<()> {
         let (id, tenant) = (self.conversation, context.tenant);
         let agent = self.card.as_ref().and_then(|card| card.agent);
         let began = context.conversation(id)?.created_at;
         let at = at.max(began);
         if let Some(agent) = agent {
-            let assignment = AssignmentId(context.set.ids.next()?);
             let row = AssignmentRow {
                 id: assignment,
                 tenant_id: tenant,
