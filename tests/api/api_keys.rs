@@ -172,7 +172,7 @@ on_every_database! {
         let overseer = crate::api_keys::account(&desk, "supervisor").await;
         let (own, writer) = key(&desk, &overseer, &["send_message"]).await;
         let asked = format!("/conversations/{room}/messages/{}", log.iter().find(|entry| entry["message_type"] == "message").unwrap()["seq"]);
-        writer.delete(&asked).await.refused(404, "not_found");
+        writer.delete(&asked).await.refused(403, "forbidden");
         desk.admin.patch(&path(&own), json!({"operations": ["recall_any"]})).await.ok();
         writer.delete(&asked).await.ok();
         // An agent's key reaches what an agent reaches.

@@ -162,12 +162,15 @@ impl CommandContext<'_> {
     /// The front conversation of a log that the actor may read.
     pub(crate) fn require_log(&self, log: ConversationId) -> Result<ConversationId> {
         let front = self.front(log)?;
-        let operation = if front == log { Operation::ReadConversation } else { Operation::ReadNotes };
-        // To a stranger, and to a visitor who guesses a backstage id, the log does not exist.
-        if self.require(front, operation).is_err() {
-            return Err(Error::not_found());
+        // To a stranger, and to a visitor who guesses a backstage id, the log does not exist. A key may write without reading.
+        let is_there = match front == log {
+            true => self.relation(front)? != Relation::Stranger,
+            false => self.require(front, Operation::ReadNotes).is_ok(),
+        };
+        match is_there {
+            true => Ok(front),
+            false => Err(Error::not_found()),
         }
-        Ok(front)
     }
 
     /// Changing what was said takes the right that saying it anew would take.
