@@ -82,7 +82,8 @@
 //!   column does not compile or fails a test. Any other table: migrations, schema, and a `store.rs`.
 //! - **A frame**: see `gateway::protocol::table`.
 //! - **A route**: a handler with `#[utoipa::path]` in the feature, registered in its `routes`; the documents
-//!   and the portal follow.
+//!   and the portal follow. What an API key must allow for it stands in `http::api_keys`; what it changes of settings
+//!   and accounts is told by [`app::App::auditor`] in the same transaction.
 //! - **An example**: every operation and frame needs one; make it happen in `tests/api/examples`.
 //! - **A page of the portal**: see [`documents::portal`].
 //! - **A follower of the log**: a type that implements `journal::follower::Follower`, started in [`app`].

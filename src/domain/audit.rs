@@ -186,7 +186,7 @@ fn cut(value: &mut Value) {
 pub struct Doer {
     /// In which tenant.
     pub tenant: TenantId,
-    /// Who; `None`: the operator or the service.
+    /// Who; `None`: the operator.
     pub member: Option<MemberId>,
     /// With which key.
     pub api_key: Option<ApiKeyId>,

@@ -1,6 +1,6 @@
 //! What is old is cleaned up, and nothing else.
 
-use deskwire::db::schema::{auth_session, conversation, lane_batch, member};
+use deskwire::db::schema::{audit_event, auth_session, conversation, lane_batch, member};
 use deskwire::domain::actor::Actor;
 use deskwire::domain::conversation::CloseReason;
 use deskwire::domain::member::Role;
@@ -99,5 +99,7 @@ on_every_database! {
             assert!(!deleted(&app, one), "{one:?} was not to be deleted");
         }
         assert_eq!(cleaner.audit().await.messages(room).len(), 1, "what a deleted visitor wrote stays");
+        let told: i64 = audit_event::table.count().get_result(&mut connection).unwrap();
+        assert_eq!(told, 0, "cleaning is no act of the operator's");
     }
 }

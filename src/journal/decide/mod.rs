@@ -107,9 +107,9 @@ impl<'w> CommandContext<'w> {
         next
     }
 
-    /// Has the audit log tell of an act, if there is one.
+    /// Has the audit log tell of an act, if there is one. What the service does by itself, such as cleaning up, is nobody's act.
     pub(crate) fn note(&mut self, act: impl Into<Option<Act>>) {
-        let Some(act) = act.into() else { return };
+        let Some(act) = act.into().filter(|_| !matches!(self.actor, Principal::System(_))) else { return };
         let request_id = self.request_id.as_deref().unwrap_or_default().to_owned();
         let doer = Doer::in_request(&self.actor, request_id);
         let facts = self.actor.member().and_then(|member| self.facts(member));
