@@ -57,7 +57,8 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16), conflicts_with = "url")]
     pub processes: u8,
 
-    /// About every so many seconds, kill one process of the own server and start it again.
+    /// About every so many seconds, kill one process of the own server and start it again. The seconds begin when
+    /// every device is live.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..), requires = "soak", conflicts_with = "url")]
     pub kill_every: Option<u64>,
 

@@ -4,6 +4,7 @@
 //! Invariants: an operation is noted before its first byte leaves; it is never taken back, only added to.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -136,6 +137,8 @@ pub struct History {
     asked: Mutex<HashMap<Id, Asked>>,
     /// What happened how often.
     pub counters: Counters,
+    /// Devices that are not live and want to be.
+    trying: AtomicUsize,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -143,6 +146,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl History {
+    /// A device begins to connect, or has no need to any more.
+    pub fn tries(&self, trying: bool) {
+        match trying {
+            true => self.trying.fetch_add(1, Ordering::Relaxed),
+            false => self.trying.fetch_sub(1, Ordering::Relaxed),
+        };
+    }
+
+    /// Whether every device that wants to be is live.
+    pub fn is_settled(&self) -> bool {
+        self.trying.load(Ordering::Relaxed) == 0
+    }
+
     /// An attempt to send begins.
     pub fn invoke(&self, tenant: usize, sender: Id, key: &Key, conversation: Option<Id>, words: u64) {
         let mut sendings = lock(&self.sendings);

@@ -57,8 +57,8 @@ mod usage;
 mod visitor;
 
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rand::RngExt;
@@ -108,7 +108,8 @@ fn new_run(arguments: &Arguments, name: String, dialogues: Vec<dialogue::Dialogu
         dialogues,
         plays,
         next: AtomicUsize::new(0),
-        ends: None,
+        lasts: None,
+        begun: OnceLock::new(),
         stopped: Arc::default(),
         devices: arguments.devices,
         faults: arguments.reconnects,

@@ -1,8 +1,8 @@
 //! One dialogue between one visitor and one agent, as both sides know it: which message is which turn, and how a
 //! turn is sent. Owns the faults on the way: cut sockets, and sends repeated through another transport.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
@@ -25,8 +25,10 @@ pub struct Run {
     pub plays: usize,
     /// The next one to be played.
     pub next: AtomicUsize,
-    /// No dialogue begins after this.
-    pub ends: Option<Instant>,
+    /// For so long dialogues begin.
+    pub lasts: Option<Duration>,
+    /// Since when, once everybody is there.
+    pub begun: OnceLock<Instant>,
     /// No dialogue begins any more.
     pub stopped: Arc<AtomicBool>,
     /// Devices of each member.
@@ -66,7 +68,7 @@ impl Transport {
 impl Run {
     /// The number of the next dialogue to play, while there is one.
     pub fn take(&self) -> Option<usize> {
-        if self.stopped.load(Ordering::Relaxed) || self.ends.is_some_and(|ends| Instant::now() >= ends) {
+        if self.stopped.load(Ordering::Relaxed) || self.is_late() {
             return None;
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -92,6 +94,12 @@ impl Run {
     pub fn number(&self, key: &str) -> Option<usize> {
         let (number, _) = key.strip_prefix(self.name.as_str())?.strip_prefix('.')?.split_once('.')?;
         number.parse().ok().filter(|number| *number < self.plays)
+    }
+
+    /// Whether no dialogue begins any more, because the time is over.
+    fn is_late(&self) -> bool {
+        let begun = self.begun.get().map(Instant::elapsed);
+        self.lasts.zip(begun).is_some_and(|(lasts, begun)| begun >= lasts)
     }
 
     /// How long to wait for something that must come.
@@ -254,7 +262,8 @@ mod tests {
             dialogues: Vec::new(),
             plays: 20,
             next: AtomicUsize::new(19),
-            ends: None,
+            lasts: None,
+            begun: OnceLock::new(),
             stopped: Arc::default(),
             devices: 1,
             faults: 0.0,

@@ -71,7 +71,7 @@ pub async fn play(
         visitor.member().live(run.stall()).await?;
     }
 
-    let begin = Instant::now();
+    let begin = *run.begun.get_or_init(Instant::now);
     let mut playing = JoinSet::new();
     for visitor in &visitors {
         let (visitor, run) = (visitor.clone(), run.clone());

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use tokio::sync::Mutex;
 
+use super::history::History;
 use super::own_processes::OwnProcesses;
 use super::report::{Report, Soak, Totals};
 use super::usage::{Meter, Sample, Usage};
@@ -18,6 +19,8 @@ use super::{Arguments, dialogue::Dialogue, new_run, round};
 const ROUND: Duration = Duration::from_secs(60);
 /// How often memory and descriptors are sampled.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether every device is live again.
+const SETTLED_EVERY: Duration = Duration::from_millis(100);
 /// How often progress is printed.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
@@ -71,6 +74,8 @@ struct Beside {
     troubles: Mutex<Vec<String>>,
     kills: std::sync::atomic::AtomicU32,
     latest: Mutex<Vec<Sample>>,
+    /// What the clients of the present round record.
+    playing: Mutex<Arc<History>>,
     begun: Instant,
 }
 
@@ -93,13 +98,14 @@ pub async fn run(
         troubles: Mutex::default(),
         kills: 0.into(),
         latest: Mutex::default(),
+        playing: Mutex::default(),
         begun,
     });
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(sample(beside.clone()));
     tasks.spawn(stop_on_signal(beside.clone()));
     if let Some(seconds) = arguments.kill_every {
-        tasks.spawn(kill(beside.clone(), seconds));
+        tasks.spawn(kill(beside.clone(), seconds, Duration::from_secs(arguments.patience)));
     }
     let mut totals = Totals::default();
     let mut rounds = 0;
@@ -108,9 +114,12 @@ pub async fn run(
         rounds += 1;
         let mut one = new_run(arguments, format!("{name}{rounds}"), dialogues.clone());
         one.plays = usize::MAX;
-        one.ends = Some(ends.min(Instant::now() + ROUND));
+        // The time of the first round begins when everybody is there, however busy the machine is.
+        let left = if rounds == 1 { ends - begun } else { ends.saturating_duration_since(Instant::now()) };
+        one.lasts = Some(left.min(ROUND));
         one.stopped = beside.stopped.clone();
         let one = Arc::new(one);
+        *beside.playing.lock().await = one.history.clone();
         let outcome = round::play(arguments, &one, urls.clone(), &beside.quiet, &mut |_| {}).await;
         match outcome {
             Ok(outcome) => totals.add(&one.history, outcome),
@@ -175,9 +184,11 @@ async fn sample(beside: Arc<Beside>) {
     }
 }
 
-/// Kills a process about every so many seconds, except while a round is judged.
-async fn kill(beside: Arc<Beside>, seconds: u64) {
+/// Kills a process about every so many seconds, except while a round is judged. The seconds begin when every device is
+/// live: on a machine that is too busy for the schedule, a server would be killed before anybody is served.
+async fn kill(beside: Arc<Beside>, seconds: u64, patience: Duration) {
     loop {
+        settle(&beside, patience / 2).await;
         let pause = Duration::from_secs(seconds).mul_f64(rand::rng().random_range(0.5..1.5));
         tokio::time::sleep(pause).await;
         let _quiet = beside.quiet.lock().await;
@@ -188,6 +199,18 @@ async fn kill(beside: Arc<Beside>, seconds: u64) {
                 Err(cause) => beside.troubles.lock().await.push(cause),
             }
         }
+    }
+}
+
+/// Waits until every device that wants to be is live, or the time is over.
+async fn settle(beside: &Beside, limit: Duration) {
+    let deadline = Instant::now() + limit;
+    while Instant::now() < deadline {
+        let playing = beside.playing.lock().await.clone();
+        if playing.is_settled() {
+            return;
+        }
+        tokio::time::sleep(SETTLED_EVERY).await;
     }
 }
 

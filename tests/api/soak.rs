@@ -106,7 +106,7 @@ fn a_routed_run_keeps_every_promise_on_mariadb() {
 /// With processes that are killed on the way.
 #[test]
 fn a_routed_soak_survives_kills() {
-    routed(DatabaseKind::Sqlite, &["--soak=0.3", "--kill-every=5"]);
+    routed(DatabaseKind::Sqlite, &["--soak=0.4", "--kill-every=5"]);
 }
 
 /// Two processes on one PostgreSQL.

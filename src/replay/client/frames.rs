@@ -115,6 +115,7 @@ impl Line {
             }
         }
         count(&self.shared.history.counters.connections);
+        self.count_trying(false);
         if self.shared.watches_waiting {
             self.ask("watch", &json!({ "waiting": true }), Waiting::Nobody);
         }

@@ -85,6 +85,8 @@ pub(super) struct Line {
     next_request: u64,
     pub(super) limits: Limits,
     pub(super) live: bool,
+    /// It is counted among the devices that are not live and want to be.
+    trying: bool,
     /// How long an access token is good for, and when the present one is due to be renewed in place.
     pub(super) token: Option<(Duration, Instant)>,
 }
@@ -130,6 +132,7 @@ impl Line {
             next_request: 0,
             limits: Limits::default(),
             live: false,
+            trying: false,
             token: None,
         }
     }
@@ -138,7 +141,10 @@ impl Line {
     pub(super) async fn run(mut self) {
         let mut backoff = Backoff::new(self.shared.patience);
         let cause = loop {
+            self.count_trying(true);
             let end = self.session().await;
+            // From here on, not from the next attempt.
+            self.count_trying(true);
             let was_live = std::mem::take(&mut self.live);
             self.shared.view().hear(Signal::Ended);
             self.shared.link_state.send_replace(LinkState::Down);
@@ -156,6 +162,7 @@ impl Line {
                 }
                 End::Left(absence) => {
                     count(&self.shared.history.counters.absences);
+                    self.count_trying(false);
                     tokio::time::sleep(absence).await;
                     continue;
                 }
@@ -179,11 +186,19 @@ impl Line {
                 break failure.to_string();
             }
         };
+        self.count_trying(false);
         if cause != "stopped" && !self.shared.may_end.load(Ordering::Relaxed) {
             self.shared.history.complain(format!("{}: {cause}", self.shared.name));
         }
         self.shared.link_state.send_replace(LinkState::Over(cause));
         self.shared.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// Says whether this device is one that is not live and wants to be.
+    pub(super) fn count_trying(&mut self, trying: bool) {
+        if std::mem::replace(&mut self.trying, trying) != trying {
+            self.shared.history.tries(trying);
+        }
     }
 
     async fn renew(&self) -> Result<(), Failure> {
