@@ -206,7 +206,7 @@ impl Bench {
 
     async fn send(&self, actor: Actor, room: ConversationId, number: usize) -> Outcome<()> {
         let body = Body::text(&text(number as u64))?;
-        let draft = Draft { client_msg_id: format!("m-{number}"), body, reply_to_seq: None };
+        let draft = Draft { client_msg_id: format!("m-{number}"), body, reply_to_seq: None, version: None };
         let send = commands::Send { log: LogRef::Log(room), draft, read_seq: None };
         self.app.journal.submit(Command::new(actor, Action::Send(send))).await?;
         Ok(())

@@ -95,7 +95,8 @@
 //! |---|---|
 //! | tenant | a merchant; nothing crosses from one to another |
 //! | group | staff who serve together; a support conversation can be a group's matter |
-//! | member | an account: customer (a visitor), agent, supervisor or administrator |
+//! | member | an account: customer (a visitor), bot, agent, supervisor or administrator |
+//! | bot | a program that answers a customer before the staff do, by a service account of that role |
 //! | service account | an account of the staff that a program uses, by its API keys |
 //! | conversation | a log with members; a support conversation belongs to one customer |
 //! | room | a conversation of the staff without a customer, seen by who is in it only |

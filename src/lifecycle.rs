@@ -9,11 +9,12 @@
 use diesel::dsl::exists;
 use diesel::prelude::*;
 
-use crate::db::schema::{conversation, tenant};
+use crate::db::schema::{conversation, member, tenant};
 use crate::db::types::Json;
 use crate::db::{AnyConnection, Db};
 use crate::domain::actor::Principal;
 use crate::domain::conversation::ConversationStatus;
+use crate::domain::member::Role;
 use crate::domain::tenant::{TenantSettings, TenantStatus};
 use crate::domain::timers::TimerSettings;
 use crate::journal::commands::RunTimers;
@@ -27,6 +28,15 @@ const TENANTS: usize = 500;
 /// Conversations that are read together.
 const PAGE: usize = 500;
 
+/// What a tenant asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    timers: TimerSettings,
+    silence_seconds: i64,
+    /// It has bots, which may leave customers waiting.
+    has_bots: bool,
+}
+
 /// What the task works with.
 #[derive(Clone)]
 pub struct Lifecycle {
@@ -39,27 +49,28 @@ pub struct Lifecycle {
 impl Looks for Lifecycle {
     const TARGET: &'static str = "deskwire::lifecycle";
     const PAGES: usize = 4;
-    type Asked = TimerSettings;
+    type Asked = Asked;
     type Place = ConversationId;
 
-    async fn tenants(&self) -> Result<Vec<(TenantId, TimerSettings)>> {
+    async fn tenants(&self) -> Result<Vec<(TenantId, Asked)>> {
         timed(&self.db).await
     }
 
-    fn shortest(asked: &TimerSettings) -> i64 {
-        asked.shortest().unwrap_or(0)
+    fn shortest(asked: &Asked) -> i64 {
+        let silence = asked.has_bots.then_some(asked.silence_seconds);
+        asked.timers.shortest().into_iter().chain(silence).min().unwrap_or(0)
     }
 
     async fn page(
         &self,
         tenant: TenantId,
-        asked: &TimerSettings,
+        asked: &Asked,
         after: Option<ConversationId>,
         times: Times,
     ) -> Result<Option<ConversationId>> {
-        let (settings, after) = (*asked, after.unwrap_or(ConversationId(0)));
+        let (asked, after) = (*asked, after.unwrap_or(ConversationId(0)));
         let find = move |connection: &mut AnyConnection| {
-            overdue::find(connection, tenant, &settings, after, PAGE, times)
+            overdue::find(connection, tenant, (&asked.timers, asked.silence_seconds), after, PAGE, times)
         };
         let found = self.db.read(find).await?;
         let due: Vec<ConversationId> = found.conversations.into_iter().collect();
@@ -72,14 +83,17 @@ impl Looks for Lifecycle {
     }
 }
 
-/// The tenants with timers where somebody is served.
-async fn timed(db: &Db) -> Result<Vec<(TenantId, TimerSettings)>> {
+/// The tenants with timers where somebody is served, and those with bots.
+async fn timed(db: &Db) -> Result<Vec<(TenantId, Asked)>> {
     let (mut all, mut after) = (Vec::new(), Some(TenantId(0)));
     while let Some(from) = after {
         let rows = db.read(move |connection| page_of_tenants(connection, from)).await?;
-        after = rows.last().map(|(id, _)| *id).filter(|_| rows.len() == TENANTS);
-        let timed = rows.into_iter().map(|(id, settings)| (id, settings.0.timers));
-        all.extend(timed.filter(|(_, timers)| !timers.are_off()));
+        after = rows.last().map(|(id, ..)| *id).filter(|_| rows.len() == TENANTS);
+        let timed = rows.into_iter().map(|(id, settings, has_bots)| {
+            let silence_seconds = settings.0.bot.silence_seconds;
+            (id, Asked { timers: settings.0.timers, silence_seconds, has_bots })
+        });
+        all.extend(timed.filter(|(_, asked)| asked.has_bots || !asked.timers.are_off()));
     }
     Ok(all)
 }
@@ -87,18 +101,20 @@ async fn timed(db: &Db) -> Result<Vec<(TenantId, TimerSettings)>> {
 fn page_of_tenants(
     connection: &mut AnyConnection,
     after: TenantId,
-) -> Result<Vec<(TenantId, Json<TenantSettings>)>> {
+) -> Result<Vec<(TenantId, Json<TenantSettings>, bool)>> {
     let served = conversation::table
         .filter(conversation::tenant_id.eq(tenant::id))
         .filter(conversation::status.eq(ConversationStatus::Pending));
+    let bots = member::table.filter(member::tenant_id.eq(tenant::id)).filter(member::role.eq(Role::Bot));
+    let answered = || exists(bots);
+    // Settings without timers do not name them, so most tenants are not even read.
+    let timed = tenant::settings.like("%\"timers\":%").and(exists(served));
     Ok(tenant::table
         .filter(tenant::id.gt(after))
         .filter(tenant::status.eq(TenantStatus::Active))
-        // Settings without timers do not name them, so most tenants are not even read.
-        .filter(tenant::settings.like("%\"timers\":%"))
-        .filter(exists(served))
+        .filter(timed.or(answered()))
         .order(tenant::id.asc())
         .limit(i64::try_from(TENANTS).unwrap_or(i64::MAX))
-        .select((tenant::id, tenant::settings))
+        .select((tenant::id, tenant::settings, answered()))
         .load(connection)?)
 }

@@ -25,7 +25,7 @@ pub type Place = (Actor, ConversationId);
 
 /// A text from this place under this key.
 pub fn say_at((actor, room): Place, key: String, text: &str) -> Outcome<Command> {
-    let draft = Draft { client_msg_id: key, body: Body::text(text)?, reply_to_seq: None };
+    let draft = Draft { client_msg_id: key, body: Body::text(text)?, reply_to_seq: None, version: None };
     Ok(Command::new(actor, Action::Send(commands::Send { log: LogRef::Log(room), draft, read_seq: None })))
 }
 

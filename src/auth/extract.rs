@@ -91,8 +91,8 @@ macro_rules! roles {
 }
 
 roles! {
-    /// An agent, a supervisor or an administrator.
-    Staff from Agent;
+    /// One of the staff: an agent, a supervisor, an administrator, or a bot.
+    Staff from Bot;
     /// An administrator.
     Admin from Admin;
 }

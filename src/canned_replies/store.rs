@@ -28,7 +28,7 @@ pub struct Filter {
 pub fn groups(connection: &mut AnyConnection, actor: Actor) -> Result<Vec<GroupId>> {
     let member = match actor.role {
         Role::Supervisor | Role::Admin => None,
-        Role::Agent | Role::Customer => Some(actor.member),
+        Role::Agent | Role::Bot | Role::Customer => Some(actor.member),
     };
     let all = i64::try_from(GROUPS_MAX).unwrap_or(i64::MAX);
     let rows = groups::store::list(connection, actor.tenant, member, None, all)?;

@@ -194,6 +194,18 @@ pub struct DockConversation {
     pub note: Option<String>,
 }
 
+/// Where a conversation goes that a bot hands off.
+#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HandOffConversation {
+    /// The group whose matter it becomes; absent: it stays whose it is.
+    #[serde(default)]
+    pub group_id: Option<GroupId>,
+    /// What the staff should know, such as a summary; at most 2,000 characters. The customer does not see it.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
 /// Why a conversation is to wait again.
 #[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]

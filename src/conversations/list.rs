@@ -45,6 +45,8 @@ pub enum Reach {
         /// Whose it sees.
         sight: Sight,
     },
+    /// Those that this bot is in.
+    Insider(MemberId),
     /// All of the tenant.
     Tenant,
 }
@@ -67,6 +69,7 @@ pub fn newest_first(
             let own = Filter { customer_id: Some(*member), ..filter.clone() };
             of_tenant(connection, tenant, &own, before, limit)
         }
+        Reach::Insider(member) => of_member_at_all(connection, tenant, *member, filter, before, limit),
         Reach::Agent { member, sight } => {
             let mut rows = of_member_at_all(connection, tenant, *member, filter, before, limit)?;
             if filter.status.is_none_or(|status| status == ConversationStatus::Open) {
@@ -187,6 +190,8 @@ pub fn waiting_first(
             let own = Filter { customer_id: Some(*member), ..filter };
             waiting_of(connection, tenant, &own, after, limit)
         }
+        // What a bot answers does not wait, and it is in nothing else that is open.
+        Reach::Insider(_) => Ok(Vec::new()),
         Reach::Tenant => waiting_of(connection, tenant, &filter, after, limit),
         Reach::Agent { member, sight } | Reach::Supervisor { member, sight } => {
             let mut rows = Vec::new();
@@ -218,7 +223,10 @@ fn waiting_inside(
 ) -> Result<Vec<ConversationRow>> {
     let open = Filter { status: Some(ConversationStatus::Open), ..filter.clone() };
     let mut rows = of_member(connection, tenant, member, true, &open, None, INSIDE_MAX)?;
-    rows.retain(|row| after.is_none_or(|after| (row.waiting_since, row.id) > (Some(after.0), after.1)));
+    rows.retain(|row| {
+        row.waiting_since.is_some()
+            && after.is_none_or(|after| (row.waiting_since, row.id) > (Some(after.0), after.1))
+    });
     Ok(rows)
 }
 

@@ -12,9 +12,9 @@ use crate::http::page::Page;
 use crate::kernel::{ConversationId, MemberId, Result};
 
 use super::api::{
-    AddMember, AssignConversation, Assignments, CloseConversation, DockConversation, ListConversations,
-    OpenConversation, OpenedConversation, Participants, ReleaseConversation, TakeOverConversation,
-    UpdateConversation,
+    AddMember, AssignConversation, Assignments, CloseConversation, DockConversation, HandOffConversation,
+    ListConversations, OpenConversation, OpenedConversation, Participants, ReleaseConversation,
+    TakeOverConversation, UpdateConversation,
 };
 use super::service::{self, Target};
 use super::transfers;
@@ -31,6 +31,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.configure(transfers::routes);
     config.service(take_over_conversation);
     config.service(dock_conversation);
+    config.service(hand_off_conversation);
     config.service(release_conversation);
     config.service(close_conversation);
     config.service(reopen_conversation);
@@ -218,6 +219,30 @@ async fn dock_conversation(
     let DockConversation { group_id, note } = input.into_inner();
     let target = Target { id: id.into_inner(), if_version: if_match.versions };
     let view = service::dock(&app, caller.actor, target, group_id, note.unwrap_or_default()).await?;
+    Ok(tagged(view.version(), &view))
+}
+
+/// Hand a conversation off
+///
+/// The bot that answers it answers no more: it waits for the staff, before those that nobody has answered, or is docked at
+/// once to a group that serves as a whole. The bot may, whoever of the staff is in it, and supervisors.
+#[utoipa::path(
+    tag = "conversations",
+    params(("id" = ConversationId, Path, description = "The conversation."), IfMatch),
+    request_body = HandOffConversation,
+    responses((status = 200, description = "The conversation as it stands now.", body = View))
+)]
+#[post("/conversations/{id}/hand_off")]
+async fn hand_off_conversation(
+    app: web::Data<App>,
+    caller: Staff,
+    id: web::Path<ConversationId>,
+    if_match: IfMatch,
+    input: Body<HandOffConversation>,
+) -> Result<HttpResponse> {
+    let HandOffConversation { group_id, note } = input.into_inner();
+    let target = Target { id: id.into_inner(), if_version: if_match.versions };
+    let view = service::hand_off(&app, caller.actor, target, group_id, note.unwrap_or_default()).await?;
     Ok(tagged(view.version(), &view))
 }
 

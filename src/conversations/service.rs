@@ -11,7 +11,8 @@ use crate::domain::permission::{self, Operation, Scope};
 use crate::groups;
 use crate::http::page::Page;
 use crate::journal::commands::{
-    AddMember, AnswerOffer, Assign, Claim, Close, Dock, Open, Release, RemoveMember, Reopen, TakeOver, Update,
+    AddMember, AnswerOffer, Assign, Claim, Close, Dock, HandOff, Open, Release, RemoveMember, Reopen,
+    TakeOver, Update,
 };
 use crate::journal::{Action, Command, Reply};
 use crate::kernel::{Code, ConversationId, Error, GroupId, MemberId, Result, text};
@@ -141,6 +142,9 @@ pub async fn list(app: &App, actor: Actor, query: ListConversations) -> Result<P
 fn reach(connection: &mut AnyConnection, actor: &Actor) -> Result<Reach> {
     let scope = permission::require(actor, Operation::ReadConversation)?;
     let member = actor.member;
+    if scope == Scope::Inside {
+        return Ok(Reach::Insider(member));
+    }
     if !matches!(scope, Scope::Tenant | Scope::Visible) {
         return Ok(Reach::Customer(member));
     }
@@ -215,6 +219,19 @@ pub async fn dock(app: &App, actor: Actor, target: Target, group: GroupId, note:
     length("/note", &note, NOTE_MAX)?;
     let conversation = target.id;
     change(app, actor, target, Dock { conversation, group, note }).await
+}
+
+/// Lets a conversation that a bot answers wait for the staff.
+pub async fn hand_off(
+    app: &App,
+    actor: Actor,
+    target: Target,
+    group: Option<GroupId>,
+    note: String,
+) -> Result<View> {
+    length("/note", &note, NOTE_MAX)?;
+    let conversation = target.id;
+    change(app, actor, target, HandOff { conversation, group, note }).await
 }
 
 /// Lets a conversation wait again.

@@ -94,6 +94,9 @@ pub struct StaffView {
     pub group_id: Option<GroupId>,
     /// Whether this whole group serves it, instead of one agent.
     pub docked: bool,
+    /// While it is open: the bot that answers, before it waits for the staff.
+    #[schema(required)]
+    pub bot: Option<Card>,
     /// Direct rooms only: the two.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub between: Option<Vec<Card>>,
@@ -109,6 +112,9 @@ pub struct CustomerView {
     /// Who serves it.
     #[schema(required)]
     pub agent: Option<Card>,
+    /// While it is open: the bot that answers.
+    #[schema(required)]
+    pub bot: Option<Card>,
     /// Where it stands.
     #[schema(required)]
     pub status: Option<ConversationStatus>,
@@ -235,7 +241,7 @@ impl StaffView {
             backstage_id: row.backstage_id,
             customer: row.customer_id.map(|id| cards.get(id)),
             customer_deleted: row.customer_id.is_some_and(|id| cards.is_deleted(id)),
-            agent: row.agent_id.map(|id| cards.get(id)),
+            agent: row.agent().map(|id| cards.get(id)),
             status: row.status,
             priority: row.priority,
             subject: row.subject.clone(),
@@ -253,6 +259,7 @@ impl StaffView {
             waiting_since: row.waiting_since.map(Millis),
             group_id: row.group_id,
             docked: row.docked_to().is_some(),
+            bot: row.bot().map(|id| cards.get(id)),
             between: direct_between(row).map(|two| two.map(|one| cards.get(one)).to_vec()),
         }
     }
@@ -264,7 +271,8 @@ impl CustomerView {
         Self {
             id: row.id,
             kind: row.kind,
-            agent: row.agent_id.map(|id| cards.get(id)),
+            agent: row.agent().map(|id| cards.get(id)),
+            bot: row.bot().map(|id| cards.get(id)),
             status: row.status,
             subject: row.subject.clone(),
             seq: row.seq,

@@ -4,6 +4,7 @@
 pub mod asyncapi;
 pub mod bounds;
 pub mod client_rules;
+pub mod conversation_problems;
 pub mod examples;
 pub mod frame_problems;
 pub mod openapi;

@@ -30,7 +30,7 @@ impl ConversationKind {
 text_enum! {
     /// Where a support conversation stands (the second source's words).
     ConversationStatus {
-        /// It waits: nobody serves it.
+        /// It waits, or a bot answers: nobody of the staff serves it.
         Open = "open",
         /// An agent serves it, or a whole group.
         Pending = "pending",
@@ -94,6 +94,8 @@ text_enum! {
         Manager = "manager",
         /// Other staff who joined.
         Member = "member",
+        /// A bot that answers, or answered.
+        Bot = "bot",
     }
 }
 
@@ -112,6 +114,20 @@ text_enum! {
         Transfer = "transfer",
         /// A supervisor took it from the agent who served it.
         TakeOver = "take_over",
+    }
+}
+
+text_enum! {
+    /// Why a bot answers no more, though nobody of the staff took the conversation from it.
+    HandOffReason {
+        /// The bot, or somebody of the staff, handed it over.
+        Requested = "requested",
+        /// The customer waited too long for the bot's answer.
+        Silent = "silent",
+        /// The bot's account was disabled or deleted, or came to its end.
+        BotGone = "bot_gone",
+        /// Somebody of the staff answered who cannot serve one more.
+        StaffAnswered = "staff_answered",
     }
 }
 
@@ -157,6 +173,7 @@ pub struct ConversationRow {
     /// Support only: its backstage conversation, once there is one.
     pub backstage_id: Option<ConversationId>,
     pub customer_id: Option<MemberId>,
+    /// Who serves it, or served it until it was closed; while open the bot that answers.
     pub agent_id: Option<MemberId>,
     /// Support only.
     pub status: Option<ConversationStatus>,
@@ -220,6 +237,22 @@ impl ConversationRow {
     pub fn wait(&mut self, since: i64, returned: bool) {
         self.waiting_since = Some(since);
         self.queue_key = Some(queue_key(self.priority, returned, since));
+    }
+
+    /// Lets a bot answer before the staff.
+    pub fn answer_by(&mut self, bot: MemberId) {
+        self.stop_waiting();
+        self.agent_id = Some(bot);
+    }
+
+    /// While open: the bot that answers. Then it is in no queue.
+    pub fn bot(&self) -> Option<MemberId> {
+        self.agent_id.filter(|_| self.status == Some(ConversationStatus::Open))
+    }
+
+    /// Who of the staff serves it, or served it until it was closed.
+    pub fn agent(&self) -> Option<MemberId> {
+        self.agent_id.filter(|_| self.status != Some(ConversationStatus::Open))
     }
 
     /// The group that serves it as a whole, instead of one agent.

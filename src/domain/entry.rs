@@ -37,6 +37,10 @@ text_enum! {
         Assigned = "assigned",
         /// A whole group serves the conversation now.
         Docked = "docked",
+        /// A bot answers now, before the staff do.
+        BotAssigned = "bot_assigned",
+        /// The bot answers no more: the conversation waits for the staff.
+        HandedOff = "handed_off",
         /// The conversation waits again.
         Released = "released",
         /// It is over.
@@ -100,6 +104,8 @@ impl EntryKind {
             Self::Opened
             | Self::Assigned
             | Self::Docked
+            | Self::BotAssigned
+            | Self::HandedOff
             | Self::Released
             | Self::Closed
             | Self::Reopened

@@ -7,6 +7,8 @@ text_enum! {
     Role {
         /// A visitor.
         Customer = "customer",
+        /// A program that answers visitors before the staff do; always a service account.
+        Bot = "bot",
         /// Serves visitors.
         Agent = "agent",
         /// Oversees agents and conversations.
@@ -17,9 +19,14 @@ text_enum! {
 }
 
 impl Role {
-    /// Whether this is one of the tenant's own people.
+    /// Whether this is one of the tenant's own: its people and its bots.
     pub const fn is_staff(self) -> bool {
         !matches!(self, Self::Customer)
+    }
+
+    /// Whether this is one of the tenant's own people, who can serve a conversation.
+    pub const fn is_person(self) -> bool {
+        matches!(self, Self::Agent | Self::Supervisor | Self::Admin)
     }
 
     /// Whether this role reads and moves every conversation of the tenant.

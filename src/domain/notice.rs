@@ -8,7 +8,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::attachment::AttachmentContent;
 use super::content::{CardContent, CustomContent, TextContent};
-use super::conversation::{AssignmentEnd, CloseReason, Priority};
+use super::conversation::{AssignmentEnd, CloseReason, HandOffReason, Priority};
 use super::entry::EntryKind;
 use super::member::Role;
 use super::routing::Skill;
@@ -19,7 +19,7 @@ use crate::kernel::{ConversationId, GroupId, MemberId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EmptyContent {}
 
-/// Content of `joined`, `left`, `assigned`, `released`, `offered`, `declined`, `offer_missed`,
+/// Content of `joined`, `left`, `assigned`, `bot_assigned`, `released`, `offered`, `declined`, `offer_missed`,
 /// `offer_withdrawn` and `agent_idle`: whom it is about, as of that moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AboutMember {
@@ -39,6 +39,15 @@ pub struct AboutMember {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     pub avatar: Option<String>,
+}
+
+/// Content of `handed_off`: which bot answered until then, and why it does no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct HandedOffContent {
+    /// The bot.
+    pub bot: AboutMember,
+    /// Why.
+    pub reason: HandOffReason,
 }
 
 /// Content of `closed`.
@@ -118,7 +127,7 @@ pub struct RatedContent {
 /// Content of `remark`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RemarkContent {
-    /// The kind of the notice that this explains: `assigned`, `docked`, `released`, `closed` or `offered`.
+    /// The kind of the notice that this explains: `assigned`, `docked`, `handed_off`, `released`, `closed` or `offered`.
     pub about: EntryKind,
     /// What the staff said; may be empty when a reason stands by itself.
     pub note: String,
@@ -149,12 +158,14 @@ pub const fn content_schema(kind: EntryKind) -> &'static str {
         EntryKind::Joined
         | EntryKind::Left
         | EntryKind::Assigned
+        | EntryKind::BotAssigned
         | EntryKind::Released
         | EntryKind::Offered
         | EntryKind::Declined
         | EntryKind::OfferMissed
         | EntryKind::OfferWithdrawn
         | EntryKind::AgentIdle => "AboutMember",
+        EntryKind::HandedOff => "HandedOffContent",
         EntryKind::Closed => "ClosedContent",
         EntryKind::CustomerChanged => "CustomerChangedContent",
         EntryKind::Merged => "MergedContent",
@@ -183,6 +194,7 @@ pub fn content_schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<CustomContent>(&mut all);
     add::<AttachmentContent>(&mut all);
     add::<AboutMember>(&mut all);
+    add::<HandedOffContent>(&mut all);
     add::<ClosedContent>(&mut all);
     add::<CustomerChangedContent>(&mut all);
     add::<MergedContent>(&mut all);

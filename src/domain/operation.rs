@@ -24,7 +24,7 @@ text_enum! {
 }
 
 macro_rules! rights {
-    ($($(#[doc = $meaning:literal])+ $operation:ident $word:literal : $customer:ident $agent:ident $supervisor:ident $admin:ident;)+) => {
+    ($($(#[doc = $meaning:literal])+ $operation:ident $word:literal : $customer:ident $bot:ident $agent:ident $supervisor:ident $admin:ident;)+) => {
         text_enum! {
             /// What can be done.
             Operation { $($(#[doc = $meaning])+ $operation = $word,)+ }
@@ -35,6 +35,7 @@ macro_rules! rights {
             match (operation, role) {
                 $(
                     (Operation::$operation, Role::Customer) => Scope::$customer,
+                    (Operation::$operation, Role::Bot) => Scope::$bot,
                     (Operation::$operation, Role::Agent) => Scope::$agent,
                     (Operation::$operation, Role::Supervisor) => Scope::$supervisor,
                     (Operation::$operation, Role::Admin) => Scope::$admin,
@@ -47,109 +48,111 @@ macro_rules! rights {
 rights! {
     //                                                             customer agent supervisor admin
     /// See and change the own account, sessions and password.
-    UseAccount "use_account":                                      Own Own Own Own;
+    UseAccount "use_account":                                      Own Own Own Own Own;
     /// Open a conversation (staff: on behalf of a customer).
-    OpenConversation "open_conversation":                          Own Tenant Tenant Tenant;
+    OpenConversation "open_conversation":                          Own Never Tenant Tenant Tenant;
     /// Read a conversation, its log and its members.
-    ReadConversation "read_conversation":                          Own Visible Tenant Tenant;
+    ReadConversation "read_conversation":                          Own Inside Visible Tenant Tenant;
     /// Send to a conversation; edit and recall own messages within their windows; move own positions.
-    SendMessage "send_message":                                    Inside Inside Inside Inside;
+    SendMessage "send_message":                                    Inside Inside Inside Inside Inside;
     /// Upload files for messages. Who reads a message reads its file.
-    UploadAttachment "upload_attachment":                          Own Own Own Own;
+    UploadAttachment "upload_attachment":                          Own Own Own Own Own;
     /// Recall anybody's message, at any time.
-    RecallAny "recall_any":                                        Never Never Tenant Tenant;
+    RecallAny "recall_any":                                        Never Never Never Tenant Tenant;
     /// Read the notes behind a conversation.
-    ReadNotes "read_notes":                                        Never Visible Tenant Tenant;
+    ReadNotes "read_notes":                                        Never Inside Visible Tenant Tenant;
     /// Write notes behind a conversation.
-    WriteNote "write_note":                                        Never Inside Tenant Tenant;
+    WriteNote "write_note":                                        Never Inside Inside Tenant Tenant;
     /// Take a waiting conversation.
-    Claim "claim":                                                 Never Visible Tenant Tenant;
+    Claim "claim":                                                 Never Never Visible Tenant Tenant;
     /// Give a conversation to an agent.
-    Assign "assign":                                               Never Never Tenant Tenant;
+    Assign "assign":                                               Never Never Never Tenant Tenant;
     /// Hand a conversation over to another agent or to a group, or offer it to an agent (agents: one that they serve).
-    Transfer "transfer":                                           Never Inside Tenant Tenant;
+    Transfer "transfer":                                           Never Never Inside Tenant Tenant;
     /// Take a conversation from the agent who serves it.
-    TakeOver "take_over":                                          Never Never Tenant Tenant;
+    TakeOver "take_over":                                          Never Never Never Tenant Tenant;
+    /// End a bot's answering: the conversation waits for the staff, or goes to one of them (a bot: its own).
+    HandOff "hand_off":                                            Never Inside Inside Tenant Tenant;
     /// Let a whole group serve a conversation (agents: one that they serve, or that waits).
-    Dock "dock":                                                   Never Visible Tenant Tenant;
+    Dock "dock":                                                   Never Never Visible Tenant Tenant;
     /// Let a conversation wait again.
-    Release "release":                                             Never Inside Tenant Tenant;
+    Release "release":                                             Never Never Inside Tenant Tenant;
     /// End a conversation.
-    Close "close":                                                 Own Inside Tenant Tenant;
+    Close "close":                                                 Own Inside Inside Tenant Tenant;
     /// Let a closed conversation wait again.
-    Reopen "reopen":                                               Own Inside Tenant Tenant;
+    Reopen "reopen":                                               Own Never Inside Tenant Tenant;
     /// Say how one was served in a conversation that is over.
-    RateConversation "rate_conversation":                          Own Never Never Never;
+    RateConversation "rate_conversation":                          Own Never Never Never Never;
     /// List the ratings (agents: of what they served; supervisors who are in groups: those of their groups and of no group).
-    ReadRatings "read_ratings":                                    Never Own Tenant Tenant;
+    ReadRatings "read_ratings":                                    Never Never Own Tenant Tenant;
     /// Read reports (agents: their own numbers; supervisors who are in groups: those of their groups and of who is in them).
-    ReadReports "read_reports":                                    Never Own Tenant Tenant;
+    ReadReports "read_reports":                                    Never Never Own Tenant Tenant;
     /// Make links through which customers rate without signing in. Whoever has one can rate, so that no agent may make one.
-    MakeRatingLink "make_rating_link":                             Never Never Never Tenant;
+    MakeRatingLink "make_rating_link":                             Never Never Never Never Tenant;
     /// Bring staff into a conversation.
-    AddMember "add_member":                                        Never Inside Tenant Tenant;
+    AddMember "add_member":                                        Never Never Inside Tenant Tenant;
     /// Take others of the staff out of a conversation (everybody of the staff may leave).
-    RemoveMember "remove_member":                                  Never Never Tenant Tenant;
+    RemoveMember "remove_member":                                  Never Never Never Tenant Tenant;
     /// Change subject, priority and tags.
-    UpdateConversation "update_conversation":                      Never Inside Tenant Tenant;
+    UpdateConversation "update_conversation":                      Never Inside Inside Tenant Tenant;
     /// Read the earlier words of edited and recalled messages, and the assignments.
-    ReadRevisions "read_revisions":                                Never Never Tenant Tenant;
+    ReadRevisions "read_revisions":                                Never Never Never Tenant Tenant;
     /// List and read accounts (agents: their sub-accounts).
-    ReadMembers "read_members":                                    Never Own Tenant Tenant;
+    ReadMembers "read_members":                                    Never Never Own Tenant Tenant;
     /// Create, change, disable and delete accounts (others: disable their sub-accounts).
-    ManageMembers "manage_members":                                Never Own Own Tenant;
+    ManageMembers "manage_members":                                Never Never Own Own Tenant;
     /// See what colleagues are, and how many conversations they serve.
-    ReadPresence "read_presence":                                  Never Tenant Tenant Tenant;
+    ReadPresence "read_presence":                                  Never Tenant Tenant Tenant Tenant;
     /// Read what members of the staff were, and when.
-    ReadPresenceHistory "read_presence_history":                   Never Own Tenant Tenant;
+    ReadPresenceHistory "read_presence_history":                   Never Never Own Tenant Tenant;
     /// Say what one is: online, busy, away or offline.
-    SetPresence "set_presence":                                    Never Own Own Own;
+    SetPresence "set_presence":                                    Never Never Own Own Own;
     /// Make rooms of the staff, and open direct ones. What is said there is seen by who is in them only.
-    OpenRoom "open_room":                                          Never Tenant Tenant Tenant;
+    OpenRoom "open_room":                                          Never Never Tenant Tenant Tenant;
     /// See the groups of the staff and who is in them.
-    ReadGroups "read_groups":                                      Never Tenant Tenant Tenant;
+    ReadGroups "read_groups":                                      Never Tenant Tenant Tenant Tenant;
     /// Make, change and delete groups; appoint their managers.
-    ManageGroups "manage_groups":                                  Never Never Never Tenant;
+    ManageGroups "manage_groups":                                  Never Never Never Never Tenant;
     /// Add and remove members of groups (others: of the groups that they manage).
-    ManageGroupMembers "manage_group_members":                     Never Own Own Tenant;
+    ManageGroupMembers "manage_group_members":                     Never Never Own Own Tenant;
     /// See the waiting conversations in their order.
-    ReadQueue "read_queue":                                        Never Tenant Tenant Tenant;
+    ReadQueue "read_queue":                                        Never Never Tenant Tenant Tenant;
     /// Accept and decline the own offers.
-    AnswerOffer "answer_offer":                                    Never Own Own Own;
+    AnswerOffer "answer_offer":                                    Never Never Own Own Own;
     /// See what routing thinks of a conversation.
-    ExplainRouting "explain_routing":                              Never Visible Tenant Tenant;
+    ExplainRouting "explain_routing":                              Never Never Visible Tenant Tenant;
     /// Read business hours.
-    ReadBusinessHours "read_business_hours":                       Never Tenant Tenant Tenant;
+    ReadBusinessHours "read_business_hours":                       Never Tenant Tenant Tenant Tenant;
     /// Make, change and delete business hours.
-    ManageBusinessHours "manage_business_hours":                   Never Never Never Tenant;
+    ManageBusinessHours "manage_business_hours":                   Never Never Never Never Tenant;
     /// Read whom the tenant lets in no more.
-    ReadBans "read_bans":                                          Never Never Tenant Tenant;
+    ReadBans "read_bans":                                          Never Never Never Tenant Tenant;
     /// Ban customers, and let them in again.
-    ManageBans "manage_bans":                                      Never Never Tenant Tenant;
+    ManageBans "manage_bans":                                      Never Never Never Tenant Tenant;
     /// Read and use canned replies: those of the tenant, of the own groups (supervisors and administrators: of every group),
     /// and the own ones.
-    UseCannedReplies "use_canned_replies":                         Never Own Own Own;
+    UseCannedReplies "use_canned_replies":                         Never Own Own Own Own;
     /// Make, change and delete canned replies (agents: their own ones).
-    ManageCannedReplies "manage_canned_replies":                   Never Own Tenant Tenant;
+    ManageCannedReplies "manage_canned_replies":                   Never Never Own Tenant Tenant;
     /// Read the message centre: accounts, templates, rules, events and sends.
-    ReadMessageCentre "read_message_centre":                       Never Never Tenant Tenant;
+    ReadMessageCentre "read_message_centre":                       Never Never Never Tenant Tenant;
     /// Change channel accounts, templates and rules of the message centre.
-    ManageMessageCentre "manage_message_centre":                   Never Never Never Tenant;
+    ManageMessageCentre "manage_message_centre":                   Never Never Never Never Tenant;
     /// Tell the message centre what happened; cancel, repeat and resolve sends.
-    SendMessages "send_messages":                                  Never Never Never Tenant;
+    SendMessages "send_messages":                                  Never Never Never Never Tenant;
     /// Make QR codes of WeChat that bind a person to an official account (others: for themselves, and for customers whom
     /// they serve).
-    BindIdentity "bind_identity":                                  Own Inside Tenant Tenant;
+    BindIdentity "bind_identity":                                  Own Never Inside Tenant Tenant;
     /// Read the own notifications, and mark them as read.
-    ReadNotifications "read_notifications":                        Own Own Own Own;
+    ReadNotifications "read_notifications":                        Own Own Own Own Own;
     /// Change the tenant's name and settings; manage identity keys.
-    ManageTenant "manage_tenant":                                  Never Never Never Tenant;
+    ManageTenant "manage_tenant":                                  Never Never Never Never Tenant;
     /// Make, change and revoke the keys of service accounts.
-    ManageApiKeys "manage_api_keys":                               Never Never Never Tenant;
+    ManageApiKeys "manage_api_keys":                               Never Never Never Never Tenant;
     /// Read who did what to accounts, keys, groups, settings and rules.
-    ReadAudit "read_audit":                                        Never Never Never Tenant;
+    ReadAudit "read_audit":                                        Never Never Never Never Tenant;
     /// Read the whole tenant's entries as a feed.
-    ReadFeed "read_feed":                                          Never Never Never Tenant;
+    ReadFeed "read_feed":                                          Never Never Never Never Tenant;
 }
 
 /// Operations that an actor is limited to, whatever its role may do.

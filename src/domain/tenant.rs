@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::routing::RoutingSettings;
 use super::timers::TimerSettings;
+use crate::kernel::MemberId;
 use crate::text_enum;
 
 text_enum! {
@@ -55,6 +56,32 @@ pub struct TenantSettings {
     pub routing: RoutingSettings,
     /// How many may wait.
     pub queue: QueueSettings,
+    /// Which bot answers first.
+    #[serde(skip_serializing_if = "BotSettings::is_default")]
+    pub bot: BotSettings,
+}
+
+/// Which bot answers customers before the staff do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BotSettings {
+    /// The bot; absent means that conversations wait for the staff at once.
+    pub member_id: Option<MemberId>,
+    /// After so many seconds in which a customer waits for a bot's answer, the conversation is handed to the staff.
+    pub silence_seconds: i64,
+}
+
+impl BotSettings {
+    /// Whether nothing was decided.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for BotSettings {
+    fn default() -> Self {
+        Self { member_id: None, silence_seconds: 30 }
+    }
 }
 
 /// How a tenant's queue is bounded.
@@ -91,6 +118,7 @@ impl Default for TenantSettings {
             timers: TimerSettings::default(),
             routing: RoutingSettings::default(),
             queue: QueueSettings::default(),
+            bot: BotSettings::default(),
         }
     }
 }

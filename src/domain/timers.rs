@@ -13,6 +13,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::db::schema::conversation_reminder;
+use crate::domain::conversation::HandOffReason;
 use crate::kernel::{ConversationId, MemberId, TenantId};
 
 /// After how much silence something happens by itself; absent means never.
@@ -88,6 +89,17 @@ pub struct Served {
     pub agent: Option<MemberId>,
     /// Since when, unix milliseconds.
     pub assigned_at: i64,
+    /// The bot that answers it instead.
+    pub bot: Option<Answering>,
+}
+
+/// A bot that answers a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answering {
+    /// Whether its account may be used.
+    pub is_usable: bool,
+    /// After so many seconds without its answer the conversation is handed to the staff.
+    pub silence_seconds: i64,
 }
 
 /// A row of `conversation_reminder`: what messages do not say about turns.
@@ -134,6 +146,8 @@ pub enum Due {
     RemindCustomer,
     /// The customer did not answer for long.
     Close,
+    /// The bot does not answer, or is gone.
+    HandOff(HandOffReason),
 }
 
 /// What is due in a conversation that is served. No silence before `not_before` counts, unix milliseconds.
@@ -145,6 +159,17 @@ pub fn due(
     not_before: i64,
     now: i64,
 ) -> Option<Due> {
+    if let Some(bot) = served.bot {
+        let asked = spoken.asked.map(|asked| asked.at.max(row.restarted_at).max(not_before));
+        let silence = bot.silence_seconds.saturating_mul(1_000);
+        if !bot.is_usable {
+            return Some(Due::HandOff(HandOffReason::BotGone));
+        }
+        if let Some(asked) = asked {
+            let silent = now.saturating_sub(asked) >= silence;
+            return silent.then_some(Due::HandOff(HandOffReason::Silent));
+        }
+    }
     let staff = spoken.staff.map_or(0, |said| said.seq);
     let restarted = row.restart_seq > staff;
     let past = |seconds: Option<i64>, since: i64| {
@@ -167,7 +192,7 @@ pub fn due(
             let this_turn = row.agent_seq > 0 && row.agent_seq >= staff.max(row.restart_seq);
             let reminded = this_turn && row.agent_id == served.agent;
             let began = spoken.asked.map_or(row.restarted_at, |asked| asked.at);
-            let reminds = !reminded && past(settings.agent_reminder_seconds, began);
+            let reminds = served.bot.is_none() && !reminded && past(settings.agent_reminder_seconds, began);
             reminds.then_some(Due::RemindAgent)
         }
     }
@@ -183,7 +208,7 @@ mod tests {
         auto_close_seconds: Some(30),
     };
     const SERVED: Served =
-        Served { conversation: ConversationId(1), agent: Some(MemberId(2)), assigned_at: 0 };
+        Served { conversation: ConversationId(1), agent: Some(MemberId(2)), assigned_at: 0, bot: None };
 
     fn row() -> ReminderRow {
         ReminderRow::new(TenantId(1), ConversationId(1))
@@ -246,6 +271,33 @@ mod tests {
         assert_eq!(at(&answered, &reminded, i64::MAX), None, "nothing was said since the turn began");
         let spoke = answered.after(Said { seq: 8, at: 60_000 }, false);
         assert_eq!(at(&spoke, &reopened, 70_000), Some(Due::RemindCustomer), "and then a new turn");
+    }
+
+    #[test]
+    fn a_bot_that_does_not_answer_hands_over() {
+        let answering = |is_usable| Served {
+            agent: None,
+            bot: Some(Answering { is_usable, silence_seconds: 5 }),
+            ..SERVED
+        };
+        let asked = spoken(&[(1, 0, false), (2, 1_000, true), (3, 4_000, true)]);
+        let at = |served: &Served, spoken: &Spoken, row: &ReminderRow, now| {
+            due(&ON, served, spoken, row, i64::MIN, now)
+        };
+        assert_eq!(at(&answering(true), &asked, &row(), 5_999), None);
+        assert_eq!(at(&answering(true), &asked, &row(), 6_000), Some(Due::HandOff(HandOffReason::Silent)));
+        let later = ReminderRow { restart_seq: 4, restarted_at: 50_000, ..row() };
+        assert_eq!(
+            at(&answering(true), &asked, &later, 54_999),
+            None,
+            "what was asked of another does not count"
+        );
+        assert_eq!(at(&answering(false), &asked, &row(), 0), Some(Due::HandOff(HandOffReason::BotGone)));
+        let answered = spoken(&[(1, 0, true), (2, 1_000, false)]);
+        assert_eq!(at(&answering(true), &answered, &row(), 10_999), None);
+        assert_eq!(at(&answering(true), &answered, &row(), 11_000), Some(Due::RemindCustomer));
+        assert_eq!(at(&answering(true), &answered, &row(), 31_000), Some(Due::Close));
+        assert_eq!(at(&answering(true), &Spoken::default(), &row(), i64::MAX), None, "nobody asked anything");
     }
 
     #[test]

@@ -116,7 +116,7 @@ pub fn send(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Messa
     let key = input.client_msg_id.clone();
     run(Running::new(socket, writes), id, Some(key.clone()), async move {
         let MessageSend { conversation_id, client_msg_id, kind, content, reply_to_seq, read_seq } = input;
-        let message = SendMessage { client_msg_id, kind, content, reply_to_seq, read_seq };
+        let message = SendMessage { client_msg_id, kind, content, reply_to_seq, read_seq, version: None };
         let sent = messages::send(&app, actor, LogRef::Log(conversation_id), message).await?;
         Ok(MessageReply {
             conversation_id: sent.entry.conversation_id,

@@ -24,7 +24,7 @@ use crate::conversations::access;
 use crate::conversations::view::{Cards, StaffView};
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
-use crate::domain::conversation::{ConversationKind, ConversationRow, ConversationStatus, ParticipantRow};
+use crate::domain::conversation::{ConversationKind, ConversationRow, ParticipantRow};
 use crate::domain::entry::{EntryKind, EntryRow};
 use crate::domain::group::Sight;
 use crate::domain::notice::GroupChangedContent;
@@ -245,7 +245,7 @@ fn group_changes<'a>(changes: &'a Changes, row: &'a ConversationRow) -> impl Ite
 }
 
 fn waits(state: &ConversationState) -> bool {
-    state.conversation.status == Some(ConversationStatus::Open)
+    state.conversation.waiting_since.is_some()
 }
 
 /// Whether these changes change the waiting list that somebody watches.

@@ -139,6 +139,7 @@ pub const ROUTES: &[(&str, &str, Needs)] = &[
     ("GET", "/conversations/{id}/transfers", one(ReadRevisions)),
     ("POST", "/conversations/{id}/dock", one(Dock)),
     ("POST", "/conversations/{id}/take_over", one(TakeOver)),
+    ("POST", "/conversations/{id}/hand_off", one(HandOff)),
     ("POST", "/conversations/{id}/release", one(Release)),
     ("POST", "/conversations/{id}/close", one(Close)),
     ("POST", "/conversations/{id}/reopen", one(Reopen)),

@@ -57,6 +57,8 @@ pub struct Draft {
     pub body: Body,
     /// The entry that it answers; must exist in the same log.
     pub reply_to_seq: Option<i64>,
+    /// Of a bot: the version of the conversation on which its answer is based.
+    pub version: Option<i64>,
 }
 
 /// Which log a message goes to.

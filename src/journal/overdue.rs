@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::wants::Source;
 use super::wants::timers::spoken;
-use crate::domain::timers::{ReminderRow, Served, Spoken, TimerSettings, due};
-use crate::kernel::{ConversationId, Result, TenantId};
+use crate::domain::member::Role;
+use crate::domain::timers::{Answering, ReminderRow, Served, Spoken, TimerSettings, due};
+use crate::kernel::{ConversationId, MemberId, Result, TenantId};
 
 /// What one look found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,17 +22,20 @@ pub struct Overdue {
     pub after: Option<ConversationId>,
 }
 
-/// Looks at the tenant's served conversations behind `after`, at most `limit`. The times are unix milliseconds: that before
+/// Looks at the tenant's conversations that are served, or that a bot answers, behind `after`, at most `limit`. The times are unix milliseconds: that before
 /// which no silence counts, and the present.
 pub fn find(
     source: &mut dyn Source,
     tenant: TenantId,
-    settings: &TimerSettings,
+    (settings, silence_seconds): (&TimerSettings, i64),
     after: ConversationId,
     limit: usize,
     (not_before, now): (i64, i64),
 ) -> Result<Overdue> {
-    let page = source.served(tenant, after, limit)?;
+    let mut page = source.served(tenant, after, limit)?;
+    page.extend(answered(source, tenant, after, limit, (silence_seconds, now))?);
+    page.sort_by_key(|served| served.conversation);
+    page.truncate(limit);
     let ids: Vec<ConversationId> = page.iter().map(|served| served.conversation).collect();
     let mut found = Overdue::default();
     if ids.is_empty() {
@@ -51,4 +55,28 @@ pub fn find(
     let words = spoken(source, &ids, is_due)?;
     found.conversations.extend(words.iter().filter(|(id, words)| is_due(**id, words)).map(|(id, _)| *id));
     Ok(found)
+}
+
+/// What bots answer.
+fn answered(
+    source: &mut dyn Source,
+    tenant: TenantId,
+    after: ConversationId,
+    limit: usize,
+    (silence_seconds, now): (i64, i64),
+) -> Result<Vec<Served>> {
+    let rows = source.answered_by_bots(tenant, after, limit)?;
+    let bots: BTreeSet<MemberId> = rows.iter().map(|(_, bot)| *bot).collect();
+    let bots: Vec<MemberId> = bots.into_iter().collect();
+    let found = if bots.is_empty() { Vec::new() } else { source.members(&bots)? };
+    let usable = |bot: MemberId| {
+        found.iter().any(|facts| facts.id == bot && facts.role == Role::Bot && facts.is_usable(now))
+    };
+    let served = |(conversation, bot): (ConversationId, MemberId)| Served {
+        conversation,
+        agent: None,
+        assigned_at: 0,
+        bot: Some(Answering { is_usable: usable(bot), silence_seconds }),
+    };
+    Ok(rows.into_iter().map(served).collect())
 }

@@ -50,7 +50,7 @@ impl WorkingSet {
             let groups = groups.get(member).into_iter().flatten().copied();
             Some(Candidate {
                 member: *member,
-                usable: facts.role.is_staff() && facts.is_usable(self.now),
+                usable: facts.role.is_person() && facts.is_usable(self.now),
                 status: status.effective(),
                 current: status.current_accept,
                 max: facts.max_accept,

@@ -71,6 +71,7 @@ codes! {
     IdempotencyConflict "idempotency_conflict" 409 false "This client_msg_id or Idempotency-Key was used for another body.";
     InvalidTransition "invalid_transition" 409 false "The present state does not allow this.";
     AlreadyAssigned "already_assigned" 409 false "Another agent holds the conversation; context.agent_id says who.";
+    NotInControl "not_in_control" 409 false "The bot does not answer this customer now, or the conversation has changed since the version on which the answer is based; context.version and context.status say where it stands.";
     AgentFull "agent_full" 409 false "The agent serves as many conversations as it accepts; context.current_accept and context.max_accept say how many.";
     OfferEnded "offer_ended" 409 false "The offer was answered, ran out or was withdrawn; context.status says where the conversation stands.";
     QueueFull "queue_full" 409 true "So many conversations wait that no more are taken in; context.waiting and context.limit say how many. Try again later.";

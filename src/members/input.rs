@@ -93,6 +93,9 @@ pub async fn prepare(app: &App, tenant: TenantId, new: NewMember, queue: Queue) 
     let tags = check.labels("/tags", &new.tags);
     let skills = check.labels("/skills", &new.skills);
     let max_accept = check.max_accept("/max_accept", new.max_accept);
+    if new.role == Role::Bot && !new.service_account {
+        check.wrong("/service_account", "required", "a bot is a service account");
+    }
     if new.service_account {
         if !new.role.is_staff() {
             check.wrong("/role", "invalid", "a service account is one of the staff");

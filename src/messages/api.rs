@@ -42,6 +42,11 @@ pub struct SendMessage {
     /// How far this device has displayed the log. Answering alone marks nothing as read.
     #[serde(default)]
     pub read_seq: Option<i64>,
+    /// Bots must give it with messages to a customer, others need not: the `version` of the conversation on which the answer
+    /// is based. When that moved since, as it does when somebody of the staff takes the conversation, the message is refused
+    /// with `not_in_control`.
+    #[serde(default)]
+    pub version: Option<i64>,
 }
 
 /// New words for an own message.

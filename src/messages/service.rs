@@ -58,7 +58,7 @@ pub fn draft(
         ));
     }
     let body = body(role, kind, content, pointer)?;
-    Ok(Draft { client_msg_id, body, reply_to_seq })
+    Ok(Draft { client_msg_id, body, reply_to_seq, version: None })
 }
 
 fn body(role: Role, kind: EntryKind, content: &serde_json::Value, pointer: &str) -> Result<Body> {
@@ -78,8 +78,9 @@ pub fn position(seq: i64, pointer: &str) -> Result<i64> {
 
 /// Sends a message. A retry with the same `client_msg_id` gets the first answer, whatever has happened since.
 pub async fn send(app: &App, actor: Actor, log: LogRef, input: SendMessage) -> Result<Sent> {
-    let SendMessage { client_msg_id, kind, content, reply_to_seq, read_seq } = input;
+    let SendMessage { client_msg_id, kind, content, reply_to_seq, read_seq, version } = input;
     let draft = draft(actor.role, client_msg_id, kind, &content, reply_to_seq, "")?;
+    let draft = Draft { version, ..draft };
     let read_seq = read_seq.map(|seq| position(seq, "/read_seq")).transpose()?;
     Sent::from_reply(app.journal.submit(Command::new(actor, Send { log, draft, read_seq })).await?)
 }

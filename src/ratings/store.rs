@@ -98,7 +98,7 @@ pub fn staff_seq(connection: &mut AnyConnection, tenant: TenantId, of: Conversat
     let last: Option<i64> = conversation_member::table
         .filter(conversation_member::conversation_id.eq(of))
         .filter(conversation_member::tenant_id.eq(tenant))
-        .filter(conversation_member::member_type.ne(MemberType::Customer))
+        .filter(conversation_member::member_type.eq_any([MemberType::Manager, MemberType::Member]))
         .select(max(conversation_member::last_sent_seq))
         .first(connection)?;
     Ok(last.unwrap_or(0))

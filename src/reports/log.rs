@@ -18,7 +18,7 @@ use crate::messages::by_rev;
 use crate::on;
 
 /// The kinds of entries that count.
-const KINDS: [EntryKind; 16] = [
+const KINDS: [EntryKind; 18] = [
     EntryKind::Text,
     EntryKind::Card,
     EntryKind::Custom,
@@ -30,6 +30,8 @@ const KINDS: [EntryKind; 16] = [
     EntryKind::Reopened,
     EntryKind::Assigned,
     EntryKind::Docked,
+    EntryKind::BotAssigned,
+    EntryKind::HandedOff,
     EntryKind::Released,
     EntryKind::Closed,
     EntryKind::Merged,
@@ -173,12 +175,14 @@ impl Sources {
             }
             EntryKind::Assigned => read::<About>(entry)?.member_id.map(Happening::Assigned),
             EntryKind::Docked => Some(Happening::Docked),
+            EntryKind::BotAssigned => Some(Happening::BotAssigned),
+            EntryKind::HandedOff => Some(Happening::HandedOff),
             EntryKind::Released => Some(Happening::Released),
             EntryKind::Closed => Some(Happening::Closed(read::<Closed>(entry)?.reason)),
             EntryKind::GroupChanged => Some(Happening::GroupChanged(read::<GroupChangedContent>(entry)?.to)),
             kind if kind.is_message() => match (entry.sender_id, entry.sender_role) {
                 (_, Some(Role::Customer)) => Some(Happening::CustomerWrote),
-                (Some(sender), Some(_)) => Some(Happening::StaffWrote(sender)),
+                (Some(sender), Some(role)) if role.is_person() => Some(Happening::StaffWrote(sender)),
                 _ => None,
             },
             _ => None,

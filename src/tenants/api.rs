@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use super::bot::UpdateBotSettings;
 use super::identity_keys::{self, IdentityKeyRow};
 use super::routing::{UpdateQueueSettings, UpdateRoutingSettings};
 use super::service::{self, NewTenant, Patch};
@@ -135,6 +136,9 @@ pub struct UpdateTenantSettings {
     /// How the queue is bounded.
     #[serde(default)]
     queue: UpdateQueueSettings,
+    /// Which bot answers customers before the staff do.
+    #[serde(default)]
+    bot: UpdateBotSettings,
 }
 
 /// A new tenant and its first administrator.
@@ -258,6 +262,7 @@ pub async fn update_tenant(
         timers: settings.timers,
         routing: settings.routing,
         queue: settings.queue,
+        bot: settings.bot,
     };
     let row = service::update(&app, caller.actor, patch).await?;
     Ok(web::Json(Tenant::new(row, caller.actor.role)))

@@ -5,6 +5,7 @@
 //! one tenant for ever; the secret of an identity key is shown once and sealed at rest.
 
 pub mod api;
+pub mod bot;
 pub mod identity_keys;
 pub mod routing;
 pub mod service;

@@ -1,5 +1,6 @@
 //! What is done with tenants. Usable without HTTP: the command line calls it too.
 
+use super::bot::UpdateBotSettings;
 use super::routing::{UpdateQueueSettings, UpdateRoutingSettings};
 use super::store::{self, TenantRow};
 use super::timers::{RATING_MAX_SECONDS, REOPEN_MAX_SECONDS, UpdateTimerSettings};
@@ -123,6 +124,8 @@ pub struct Patch {
     pub routing: UpdateRoutingSettings,
     /// See [`TenantSettings::queue`].
     pub queue: UpdateQueueSettings,
+    /// See [`TenantSettings::bot`].
+    pub bot: UpdateBotSettings,
 }
 
 /// The actor's tenant.
@@ -153,6 +156,7 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
     patch.timers.check(&mut check);
     patch.routing.check(&mut check);
     patch.queue.check(&mut check);
+    patch.bot.check(&mut check);
     check.finish()?;
     let (now, audit) = (app.clock.now(), app.auditor(&actor)?);
     let row = app
@@ -199,6 +203,7 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
             settings.timers = patch.timers.apply(settings.timers)?;
             settings.routing = patch.routing.apply(settings.routing);
             settings.queue = patch.queue.apply(settings.queue);
+            settings.bot = patch.bot.apply(connection, actor.tenant, settings.bot, now.0)?;
             let name = name.as_deref().unwrap_or(&present.name);
             store::change(connection, actor.tenant, name, &settings, now)?;
             let row = store::find(connection, actor.tenant)?;

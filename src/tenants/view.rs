@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::bot::BotView;
 use super::routing::{QueueView, RoutingView};
 use super::store::TenantRow;
 use super::timers::TimersView;
@@ -78,6 +79,9 @@ struct Settings {
     /// How the queue is bounded.
     #[serde(skip_serializing_if = "Option::is_none")]
     queue: Option<QueueView>,
+    /// Which bot answers customers before the staff do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bot: Option<BotView>,
 }
 
 impl Tenant {
@@ -107,6 +111,7 @@ impl Tenant {
                 timers: is_staff.then(|| settings.timers.into()),
                 routing: is_staff.then(|| settings.routing.into()),
                 queue: is_staff.then(|| settings.queue.into()),
+                bot: is_staff.then(|| settings.bot.into()),
             },
             created_at: Millis(row.created_at),
             updated_at: Millis(row.updated_at),

@@ -68,6 +68,7 @@ async fn play(kind: DatabaseKind, seed: u64) -> String {
                             client_msg_id: format!("p{number}"),
                             body: text("poison"),
                             reply_to_seq: None,
+                            version: None,
                         };
                         let room = LogRef::Log(rooms[rooms.len() - 1]);
                         Command::new(
@@ -244,7 +245,7 @@ fn draft(random: &mut Random, number: u64) -> Draft {
         _ => format!("key-{number}"),
     };
     let reply_to_seq = (random.below(4) == 0).then(|| random.below(10) as i64);
-    Draft { client_msg_id: key, body: body(random), reply_to_seq }
+    Draft { client_msg_id: key, body: body(random), reply_to_seq, version: None }
 }
 
 /// Words that some databases would change: trailing spaces, case, four-byte characters, quotes, the longest text.

@@ -12,7 +12,12 @@ use deskwire::kernel::{Code, ConversationId, Result};
 use crate::harness::{Seed, TestApp};
 
 fn draft(key: &str, text: &str) -> Draft {
-    Draft { client_msg_id: key.to_owned(), body: Body::text(text).unwrap(), reply_to_seq: None }
+    Draft {
+        client_msg_id: key.to_owned(),
+        body: Body::text(text).unwrap(),
+        reply_to_seq: None,
+        version: None,
+    }
 }
 
 async fn submit(app: &TestApp, actor: Actor, action: Action) -> Result<Reply> {

@@ -68,6 +68,7 @@ const ROWS: &[Row] = &[
         [401, 403, 403, 403, 403, 200, 200],
     ),
     ("POST", "/conversations/{id}/take_over", |_| json!({}), [401, 403, 403, 403, 404, 200, 200]),
+    ("POST", "/conversations/{id}/hand_off", |_| json!({}), [401, 403, 403, 409, 404, 409, 409]),
     ("POST", "/conversations/{id}/release", |_| json!({}), [401, 403, 403, 200, 404, 200, 200]),
     ("POST", "/conversations/{id}/close", |_| json!({}), [401, 200, 404, 200, 404, 200, 200]),
     ("POST", "/conversations/{id}/reopen", nothing, [401, 409, 404, 409, 404, 409, 409]),

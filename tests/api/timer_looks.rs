@@ -20,14 +20,15 @@ pub fn found(app: &TestApp, tenant: TenantId, settings: &TimerSettings) -> BTree
     let mut connection = app.database().connect();
     while let Some(from) = after {
         let times = (i64::MIN, app.clock.now().0);
-        let page = overdue::find(&mut connection, tenant, settings, from, 7, times).unwrap();
+        let page = overdue::find(&mut connection, tenant, (settings, 30), from, 7, times).unwrap();
         all.extend(page.conversations);
         after = page.after;
     }
     all
 }
 
-fn at(entry: &Value) -> i64 {
+/// When it was written, unix milliseconds.
+pub fn at(entry: &Value) -> i64 {
     entry["created_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond()
 }
 

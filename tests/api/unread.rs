@@ -50,7 +50,7 @@ fn random_action(random: &mut Random, room: ConversationId, people: &[Actor], mo
             let body = Body::text("text").unwrap();
             Action::Send(commands::Send {
                 log: LogRef::Log(room),
-                draft: Draft { client_msg_id: key, body, reply_to_seq: None },
+                draft: Draft { client_msg_id: key, body, reply_to_seq: None, version: None },
                 read_seq,
             })
         }

@@ -131,7 +131,7 @@ fn read(
     if missed.is_empty() {
         return Ok((Vec::new(), progress));
     }
-    let ids = missed.iter().flat_map(|(.., conversation)| [conversation.customer_id, conversation.agent_id]);
+    let ids = missed.iter().flat_map(|(.., conversation)| [conversation.customer_id, conversation.agent()]);
     let members = members(connection, tenant, ids.flatten().collect())?;
     let named = |id: Option<MemberId>| members.get(&id?);
     let hours = business_hours::calendars(connection, tenant)?;
@@ -141,11 +141,11 @@ fn read(
             entry,
             conversation,
             named(conversation.customer_id),
-            named(conversation.agent_id),
+            named(conversation.agent()),
             hours.is_open(conversation.group_id, now),
         ),
         customer: conversation.customer_id,
-        agent: conversation.agent_id,
+        agent: conversation.agent(),
         at: now,
         rule: None,
         origin: None,

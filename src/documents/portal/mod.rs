@@ -69,6 +69,7 @@ pages! {
     "message-rules" "message-rules" "Rules of messages" "Guides" None;
     "attachments" "attachments" "Attachments" "Guides" None;
     "api-keys" "api-keys" "API keys" "Guides" None;
+    "bots" "bots" "Bots" "Guides" None;
     "reports" "reports" "Reports" "Guides" None;
     "resuming" "resuming" "Resuming" "Guides" None;
     "proxies" "proxies" "Proxies and TLS" "Guides" None;

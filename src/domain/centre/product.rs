@@ -31,6 +31,10 @@ text_enum! {
         ConversationAssigned = "conversation.assigned",
         /// A whole group serves it now.
         ConversationDocked = "conversation.docked",
+        /// A bot answers now, before the staff do.
+        ConversationBotAssigned = "conversation.bot_assigned",
+        /// The bot answers no more: it waits for the staff.
+        ConversationHandedOff = "conversation.handed_off",
         /// It waits again.
         ConversationReleased = "conversation.released",
         /// It is over.
@@ -85,6 +89,8 @@ impl ProductEvent {
             (ConversationKind::Support, EntryKind::Opened) => Self::ConversationOpened,
             (ConversationKind::Support, EntryKind::Assigned) => Self::ConversationAssigned,
             (ConversationKind::Support, EntryKind::Docked) => Self::ConversationDocked,
+            (ConversationKind::Support, EntryKind::BotAssigned) => Self::ConversationBotAssigned,
+            (ConversationKind::Support, EntryKind::HandedOff) => Self::ConversationHandedOff,
             (ConversationKind::Support, EntryKind::Released) => Self::ConversationReleased,
             (ConversationKind::Support, EntryKind::Closed) => Self::ConversationClosed,
             (ConversationKind::Support, EntryKind::Reopened) => Self::ConversationReopened,
@@ -137,7 +143,7 @@ pub fn addressee(entry: &EntryRow, conversation: &ConversationRow) -> Option<(Pr
             Some((ProductEvent::MessageMissedByCustomer, customer))
         }
         false => {
-            let agent = conversation.agent_id.filter(|_| conversation.staff_read_seq < entry.seq)?;
+            let agent = conversation.agent().filter(|_| conversation.staff_read_seq < entry.seq)?;
             Some((ProductEvent::MessageMissedByAgent, agent))
         }
     }
@@ -221,7 +227,7 @@ pub fn waiting(
 fn place(conversation: &ConversationRow, seq: i64) -> Value {
     json!({
         "id": conversation.id, "seq": seq, "status": conversation.status,
-        "priority": conversation.priority, "group_id": conversation.group_id,
+        "priority": conversation.priority, "group_id": conversation.group_id, "bot_id": conversation.bot(),
     })
 }
 
@@ -230,8 +236,8 @@ pub fn agent(entry: &EntryRow, conversation: &ConversationRow) -> Option<MemberI
     let content: Value = serde_json::from_str(&entry.content).unwrap_or_default();
     let named = || content["member_id"].as_str()?.parse().ok();
     match entry.kind {
-        EntryKind::Assigned | EntryKind::Released | EntryKind::AgentIdle => named().or(conversation.agent_id),
-        _ => conversation.agent_id,
+        EntryKind::Assigned | EntryKind::Released | EntryKind::AgentIdle => named().or(conversation.agent()),
+        _ => conversation.agent(),
     }
 }
 

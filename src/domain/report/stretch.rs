@@ -2,7 +2,8 @@
 //!
 //! A measure belongs to the group whose matter the conversation was before the command that ended it: entries of one rev come
 //! with changes of the group last. It counts at the time of the entry that ends it. Staff are agents, supervisors and
-//! administrators; notes are no messages, and what was recalled was said.
+//! administrators; notes are no messages, and what was recalled was said. A bot answers nothing here: what a customer asked
+//! one counts from the moment at which the staff get it, and what a bot ended was not missed.
 
 use diesel::prelude::*;
 
@@ -45,6 +46,10 @@ pub enum Happening {
     Assigned(MemberId),
     /// A whole group serves it.
     Docked,
+    /// A bot answers, before the staff do.
+    BotAssigned,
+    /// The bot answers no more: it waits for the staff.
+    HandedOff,
     /// It waits again.
     Released,
     /// It is over.
@@ -87,6 +92,11 @@ impl StretchRow {
         match happening {
             Happening::Assigned(agent) => self.serve(Some(agent), at, tally),
             Happening::Docked => self.serve(None, at, tally),
+            Happening::BotAssigned => self.waiting_since = None,
+            Happening::HandedOff => {
+                self.waiting_since = Some(at);
+                self.ask_the_staff(at);
+            }
             Happening::Released => {
                 self.end_serving(at, tally);
                 self.waiting_since = Some(at);
@@ -113,11 +123,24 @@ impl StretchRow {
         true
     }
 
+    /// Whether a bot answers: nobody serves it, and it does not wait.
+    fn is_answered_by_bot(&self) -> bool {
+        self.waiting_since.is_none() && self.served_since.is_none()
+    }
+
+    /// What the customer asked a bot, the staff have to answer from now on.
+    fn ask_the_staff(&mut self, at: i64) {
+        self.asked_at = self.asked_at.map(|asked| asked.max(at));
+    }
+
     fn credit(&self, agent: Option<MemberId>) -> Credit {
         Credit { agent, group: self.group_id }
     }
 
     fn serve(&mut self, agent: Option<MemberId>, at: i64, tally: &mut Tally) {
+        if self.is_answered_by_bot() {
+            self.ask_the_staff(at);
+        }
         self.end_serving(at, tally);
         if let Some(since) = self.waiting_since.take() {
             tally.duration(Waiting, since, at, self.credit(agent));
@@ -148,13 +171,14 @@ impl StretchRow {
 
     fn close(&mut self, reason: CloseReason, at: i64, tally: &mut Tally) {
         let credit = self.credit(self.agent_id);
+        let by_bot = self.is_answered_by_bot();
         self.end_serving(at, tally);
         self.waiting_since = None;
         if matches!(reason, CloseReason::Merged | CloseReason::Spam) {
             return;
         }
         tally.duration(Resolution, self.began_at, at, credit);
-        if self.asked_at.is_some() && !self.is_answered {
+        if self.asked_at.is_some() && !self.is_answered && !by_bot {
             tally.count(Missed, at, credit);
         }
     }

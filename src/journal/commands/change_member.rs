@@ -7,7 +7,7 @@ use super::JournalCommand;
 use crate::domain::actor::Principal;
 use crate::domain::audit::Act;
 use crate::domain::conversation::{
-    AssignmentEnd, CloseReason, ConversationStatus, MemberType, support_open_key,
+    AssignmentEnd, CloseReason, ConversationStatus, HandOffReason, MemberType, support_open_key,
 };
 use crate::domain::member::{MemberStatus, Role};
 use crate::journal::command::Reply;
@@ -87,6 +87,10 @@ impl JournalCommand for ChangeMember {
             let detail = "a customer never becomes staff, nor staff a customer: make another account";
             return Err(Error::field("/role", "customer_or_staff", detail));
         }
+        if (before.role == Role::Bot) != (after.role == Role::Bot) {
+            let detail = "a bot never becomes a person, nor a person a bot: make another account";
+            return Err(Error::field("/role", "bot_or_person", detail));
+        }
         check_family(context, &before, &after)?;
         if after != before {
             context.note(match after.deleted && !before.deleted {
@@ -134,7 +138,9 @@ impl ChangeMember {
             context.sign_off(self.member)?;
             context.leave_all_groups(self.member)?;
         }
-        let leaves = |kind: MemberType| kind == MemberType::Member || (gone && kind == MemberType::Manager);
+        let leaves = |kind: MemberType| {
+            kind == MemberType::Member || (gone && matches!(kind, MemberType::Manager | MemberType::Bot))
+        };
         let inside = context.set.inside.iter();
         let mut inside = inside.filter(|((member, kind), _)| *member == self.member && leaves(*kind));
         let rooms = context.set.rooms.get(&self.member).map_or(0, Vec::len);
@@ -157,6 +163,10 @@ impl ChangeMember {
                 continue;
             }
             let serves = row.agent_id == Some(self.member) && row.status == Some(ConversationStatus::Pending);
+            if row.bot() == Some(self.member) {
+                context.hand_off(front, HandOffReason::BotGone, "")?;
+                continue;
+            }
             match serves {
                 true => context.free(front, AssignmentEnd::AgentGone, "")?,
                 false => context.go(front, self.member)?,

@@ -252,7 +252,7 @@ impl ImportLog {
             row.rev = rev;
             let side = match row.member_type {
                 MemberType::Customer => &mut by_customer,
-                MemberType::Manager | MemberType::Member => &mut by_staff,
+                MemberType::Manager | MemberType::Member | MemberType::Bot => &mut by_staff,
             };
             *side = row.read_seq.max(*side);
         }

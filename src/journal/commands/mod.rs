@@ -94,6 +94,8 @@ commands! {
     dock::Dock;
     /// Dock what waits for a group that serves as a whole.
     dock_waiting::DockWaiting;
+    /// End a bot's answering, so that the staff go on.
+    hand_off::HandOff;
     /// Let a conversation wait again.
     release::Release;
     /// End a conversation.

@@ -55,6 +55,7 @@ impl JournalCommand for Open {
         wants.dockers.extend(self.group);
         wants.last_agents.insert(self.customer);
         wants.queue_length = true;
+        wants.bots = true;
         wants.attachments.extend(self.message.as_ref().and_then(|draft| draft.body.attachment_id()));
         if let (Some(draft), Some(sender)) = (&self.message, actor.member()) {
             wants.openings.insert((self.customer, sender, draft.client_msg_id.clone()));
@@ -151,8 +152,10 @@ impl Open {
         actor: MemberId,
         open_key: String,
     ) -> Result<ConversationId> {
+        // What the staff open for a customer is no question for a bot.
+        let by_bot = self.customer == actor && context.bot().is_some();
         if self.customer == actor {
-            let waits = !self.group.is_some_and(|group| context.docks(group));
+            let waits = !by_bot && !self.group.is_some_and(|group| context.docks(group));
             context.require_queue(waits)?;
         }
         let id = ConversationId(context.set.ids.next()?);
@@ -180,6 +183,9 @@ impl Open {
         context.enter(id, self.customer, MemberType::Customer)?;
         if self.customer != actor {
             context.enter(id, actor, MemberType::Member)?;
+        }
+        if by_bot {
+            context.answer_by_bot(id)?;
         }
         context.dock_if_whole(id)?;
         if context.conversation(id)?.waiting_since.is_some() {

@@ -58,6 +58,9 @@ impl JournalCommand for RemoveMember {
         if row.agent_id == Some(member) && row.status == Some(ConversationStatus::Pending) {
             return Err(wrong_state(row, "the serving agent leaves by release"));
         }
+        if row.bot() == Some(member) {
+            return Err(wrong_state(row, "the bot that answers hands off, or is handed off"));
+        }
         // Who came by itself is in it by the group as well, once that serves the conversation.
         let serves = row.docked_to().is_some_and(|group| context.stands_as(group, member).is_some());
         if serves || context.participant(front, member).is_some_and(|row| row.group_id.is_some()) {

@@ -28,6 +28,7 @@ impl JournalCommand for Reopen {
         wants.groups_of_conversations = true;
         wants.needs.insert(self.conversation);
         wants.restarts = true;
+        wants.bots = true;
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
@@ -88,6 +89,10 @@ impl JournalCommand for Reopen {
         }
         if ended {
             context.move_to_group(front, None)?;
+        }
+        // The staff who reopen it want to serve it themselves.
+        if context.actor.role() == Some(Role::Customer) {
+            context.answer_by_bot(front)?;
         }
         context.dock_if_whole(front)?;
         Ok(Reply::about(front))

@@ -12,7 +12,7 @@ use crate::journal::decide::CommandContext;
 use crate::journal::wants::{PIECE, Wants};
 use crate::kernel::{ConversationId, Result};
 
-/// Do in these conversations what is due now: remind the customer or the agent, or close. What is not due, or not there,
+/// Do in these conversations what is due now: remind the customer or the agent, close, or hand over from a bot. What is not due, or not there,
 /// is left alone. The service's own command: submitted with what [`crate::journal::overdue`] found, as often as one likes.
 #[derive(Debug, Clone)]
 pub struct RunTimers {
@@ -38,6 +38,7 @@ impl JournalCommand for RunTimers {
                 Due::RemindAgent => context.remind_agent(front)?,
                 Due::RemindCustomer => context.remind_customer(front)?,
                 Due::Close => context.end(front, CloseReason::TimedOut)?,
+                Due::HandOff(reason) => context.hand_off(front, reason, "")?,
             }
         }
         Ok(Reply::default())

@@ -31,6 +31,7 @@ impl CommandContext<'_> {
         let leaving = self.set.participants_of(front).filter(|row| row.is_in() && !stays(row));
         let leaving: Vec<MemberId> = leaving.map(|row| row.member_id).collect();
         leaving.into_iter().try_for_each(|member| self.leave(front, member))?;
+        self.dismiss_bot(front)?;
         let row = self.conversation_mut(front)?;
         row.agent_id = None;
         row.status = Some(ConversationStatus::Pending);
@@ -59,7 +60,7 @@ impl CommandContext<'_> {
     /// whoever made the conversation wait.
     pub(crate) fn dock_if_whole(&mut self, front: ConversationId) -> Result<()> {
         let row = self.conversation(front)?;
-        let waits = row.status == Some(ConversationStatus::Open);
+        let waits = row.status == Some(ConversationStatus::Open) && row.bot().is_none();
         let Some(group) = row.group_id.filter(|group| waits && self.docks(*group)) else { return Ok(()) };
         let service = Principal::System(self.tenant);
         let actor = std::mem::replace(&mut self.actor, service);

@@ -74,7 +74,8 @@ impl CommandContext<'_> {
     /// Fails with `group_empty` unless somebody in the group, but for this one, could serve a conversation.
     pub(crate) fn require_somebody(&self, group: GroupId, but: Option<MemberId>) -> Result<()> {
         let now = self.set.now;
-        let usable = |member| self.facts(member).is_some_and(|one| one.role.is_staff() && one.is_usable(now));
+        let usable =
+            |member| self.facts(member).is_some_and(|one| one.role.is_person() && one.is_usable(now));
         match self.roster(group).any(|row| Some(row.member_id) != but && usable(row.member_id)) {
             true => Ok(()),
             false => Err(Error::new(Code::GroupEmpty, Code::GroupEmpty.meaning()).with("group_id", group)),

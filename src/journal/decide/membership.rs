@@ -70,10 +70,10 @@ impl CommandContext<'_> {
         self.participant(front, member).is_some_and(ParticipantRow::is_in)
     }
 
-    /// A usable member of the staff, named in a request.
+    /// A usable member of the staff, named in a request; no bot.
     pub(crate) fn require_staff(&self, member: MemberId, pointer: &'static str) -> Result<()> {
         let now = self.set.now;
-        let usable = self.facts(member).is_some_and(|facts| facts.role.is_staff() && facts.is_usable(now));
+        let usable = self.facts(member).is_some_and(|facts| facts.role.is_person() && facts.is_usable(now));
         if usable {
             Ok(())
         } else {

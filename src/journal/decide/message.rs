@@ -30,6 +30,7 @@ impl CommandContext<'_> {
             self.require(front, Operation::SendMessage)?;
             self.refuse_closed(front)?;
             self.require_assignee(front)?;
+            self.require_control(front, draft.version)?;
         }
         let head = match log {
             Some(log) => self.conversation(log)?.seq,
@@ -53,6 +54,9 @@ impl CommandContext<'_> {
             self.attach(id, log, entry.seq);
         }
         self.note_own_position(front, backstage, entry.seq, read_seq)?;
+        if !backstage {
+            self.take_from_bot(front)?;
+        }
         Ok(Reply { entry: Some(entry), ..Reply::about(log) })
     }
 

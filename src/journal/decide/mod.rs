@@ -8,6 +8,7 @@
 
 mod access;
 mod attachment;
+mod bots;
 mod capacity;
 mod docking;
 mod groups;

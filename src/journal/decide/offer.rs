@@ -169,7 +169,7 @@ impl CommandContext<'_> {
 
     /// Whether the agent is there and may be given one more by transfer.
     fn may_receive(&self, agent: MemberId) -> Result<bool> {
-        let facts = self.facts(agent).filter(|facts| facts.role.is_staff() && facts.is_usable(self.set.now));
+        let facts = self.facts(agent).filter(|facts| facts.role.is_person() && facts.is_usable(self.set.now));
         let there = matches!(self.agent(agent)?.effective(), PresenceStatus::Online | PresenceStatus::Busy);
         Ok(there && facts.is_some() && self.require_capacity(agent, AssignmentReason::Transfer).is_ok())
     }
@@ -177,7 +177,7 @@ impl CommandContext<'_> {
     /// Whether the agent is there and could take one more.
     fn may_answer(&self, agent: MemberId) -> Result<bool> {
         let row = self.agent(agent)?;
-        let facts = self.facts(agent).filter(|facts| facts.role.is_staff() && facts.is_usable(self.set.now));
+        let facts = self.facts(agent).filter(|facts| facts.role.is_person() && facts.is_usable(self.set.now));
         let has_room = facts.is_some_and(|facts| row.current_accept < facts.max_accept);
         Ok(has_room && row.effective() == PresenceStatus::Online)
     }

@@ -30,7 +30,9 @@ impl CommandContext<'_> {
     /// How the conversation stands to the rating of its last end, which was this entry.
     pub(crate) fn rating_standing(&self, front: ConversationId) -> Result<(Standing, i64)> {
         let stretch = self.stretch(front)?;
-        let staff = self.set.participants_of(front).filter(|row| row.member_type != MemberType::Customer);
+        // Who was answered by a bot only has nobody to rate.
+        let is_person = |kind| matches!(kind, MemberType::Manager | MemberType::Member);
+        let staff = self.set.participants_of(front).filter(|row| is_person(row.member_type));
         let staff_seq = staff.map(|row| row.last_sent_seq).max().unwrap_or(0);
         let given = self.rating_of(front, stretch.closed_seq);
         let window = self.settings().rating_window_seconds;

@@ -11,6 +11,9 @@
 //! it waits, transferred to it or reopened is docked to it in the same command; what is freed otherwise waits until
 //! `DockWaiting` finds it, a moment later.
 //!
+//! While it waits a bot may answer (`decide::bots`): then claim, assign, dock and close take it from the bot, as does a
+//! message of the staff.
+//!
 //! 409 without another name is `invalid_transition` with the present state. The service itself closes what is pending when
 //! the customer does not answer (`decide::timers`).
 
@@ -54,6 +57,7 @@ impl CommandContext<'_> {
             }
             self.undock(front, Some(agent))?;
         }
+        self.dismiss_bot(front)?;
         let row = self.conversation_mut(front)?;
         row.agent_id = Some(agent);
         row.status = Some(ConversationStatus::Pending);
@@ -87,8 +91,8 @@ impl CommandContext<'_> {
 
     /// Ends the assignment that holds now, be it stored or made earlier in this batch.
     pub(super) fn end_assignment(&mut self, front: ConversationId, reason: AssignmentEnd) {
-        // What a group serves is assigned to nobody.
-        if self.conversation(front).is_ok_and(|row| row.agent_id.is_none()) {
+        // What a group serves, or a bot answers, is assigned to nobody.
+        if !matches!(self.serving(front), Ok(Some(_))) {
             return;
         }
         let at = self.set.now;
@@ -159,6 +163,7 @@ impl CommandContext<'_> {
             );
         }
         let tenant = self.tenant;
+        self.dismiss_bot(front)?;
         let row = self.conversation_mut(front)?;
         row.status = Some(ConversationStatus::Closed);
         row.closed_at = Some(now);

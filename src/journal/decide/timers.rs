@@ -8,19 +8,22 @@ use crate::domain::conversation::ConversationStatus;
 use crate::domain::entry::{EntryKind, EntryRow};
 use crate::domain::member::Role;
 use crate::domain::notice::EmptyContent;
-use crate::domain::timers::{Due, ReminderRow, Said, Served, Spoken, due};
+use crate::domain::timers::{Answering, Due, ReminderRow, Said, Served, Spoken, due};
 use crate::kernel::{ConversationId, Error, Result};
 
 impl CommandContext<'_> {
     /// What is due in a conversation; nothing in one that is not there, or not served.
     pub(crate) fn due_in(&self, front: ConversationId) -> Result<Option<Due>> {
         let Ok(row) = self.conversation(front) else { return Ok(None) };
-        if row.status != Some(ConversationStatus::Pending) {
+        let answering = self.answering_bot(front)?;
+        if row.status != Some(ConversationStatus::Pending) && answering.is_none() {
             return Ok(None);
         }
         let Some(spoken) = self.spoken(front)? else { return Ok(None) };
         let assigned_at = row.assigned_at.unwrap_or(0);
-        let served = Served { conversation: front, agent: row.agent_id, assigned_at };
+        let silence_seconds = self.settings().bot.silence_seconds;
+        let bot = answering.map(|bot| Answering { is_usable: self.is_usable_bot(bot), silence_seconds });
+        let served = Served { conversation: front, agent: row.agent_id, assigned_at, bot };
         let reminder = self.reminder(front)?;
         Ok(due(&self.settings().timers, &served, &spoken, &reminder, i64::MIN, self.set.now))
     }

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use super::lookup;
 use super::one_of::on_list;
 use crate::db::AnyConnection;
-use crate::db::schema::{conversation, conversation_member, conversation_reminder, group_message};
+use crate::db::schema::{conversation, conversation_member, conversation_reminder, group_message, member};
 use crate::domain::conversation::{ConversationStatus, MemberType};
 use crate::domain::entry::MESSAGE;
 use crate::domain::member::Role;
@@ -29,8 +29,33 @@ impl TimerSource for AnyConnection {
             conversation,
             agent,
             assigned_at: assigned_at.unwrap_or(0),
+            bot: None,
         };
         Ok(rows.into_iter().map(served).collect())
+    }
+
+    fn answered_by_bots(
+        &mut self,
+        tenant: TenantId,
+        after: ConversationId,
+        limit: usize,
+    ) -> Result<Vec<(ConversationId, MemberId)>> {
+        // A deleted bot may still answer.
+        let bots: Vec<MemberId> = member::table
+            .filter(member::tenant_id.eq(tenant))
+            .filter(member::role.eq(Role::Bot))
+            .select(member::id)
+            .load(self)?;
+        let rows: Vec<(ConversationId, Option<MemberId>)> = conversation::table
+            .filter(conversation::tenant_id.eq(tenant))
+            .filter(conversation::agent_id.eq_any(bots))
+            .filter(conversation::status.eq(ConversationStatus::Open))
+            .filter(conversation::id.gt(after))
+            .order(conversation::id.asc())
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .select((conversation::id, conversation::agent_id))
+            .load(self)?;
+        Ok(rows.into_iter().filter_map(|(id, bot)| Some((id, bot?))).collect())
     }
 
     fn last_words(&mut self, conversations: &[ConversationId]) -> Result<Vec<(ConversationId, Spoken)>> {
@@ -50,7 +75,7 @@ impl TimerSource for AnyConnection {
         for (id, kind, seq) in rows {
             let last = match kind {
                 MemberType::Customer => customers.entry(id).or_insert(seq),
-                MemberType::Manager | MemberType::Member => staff.entry(id).or_insert(seq),
+                MemberType::Manager | MemberType::Member | MemberType::Bot => staff.entry(id).or_insert(seq),
             };
             *last = seq.max(*last);
         }

@@ -7,10 +7,12 @@
 
 pub mod attachment_source;
 mod attachments;
+mod bots;
 mod entries;
 mod groups;
 pub mod notification_source;
 mod notifications;
+mod openings;
 pub mod rating_source;
 mod ratings;
 pub(in crate::journal) mod routing;
@@ -140,6 +142,9 @@ pub struct Wants {
     pub turns: BTreeSet<ConversationId>,
     /// Whether a turn of what is loaded may begin anew.
     pub restarts: bool,
+    /// Whether a bot may begin or end to answer: the tenants' bots, those that answer what is loaded, and what is known of
+    /// who may take a conversation from one.
+    pub bots: bool,
     /// Whether it matters how many conversations wait, where the tenant has a limit.
     pub queue_length: bool,
 }
@@ -163,19 +168,20 @@ pub fn load(
     revs: &HashMap<TenantId, i64>,
     commands: &[&Command],
 ) -> Result<()> {
-    let wants = Wants::of(commands);
+    let mut wants = Wants::of(commands);
     let tenants: Vec<TenantId> = revs.keys().copied().collect();
     for (id, facts) in source.tenants(&tenants)? {
         let rev = revs.get(&id).copied().unwrap_or(facts.rev);
         set.tenants.load(id, TenantFacts { rev, ..facts });
     }
-    let openings = load_openings(source, set, &tenants, &wants)?;
+    let openings = openings::load(source, set, &tenants, &wants)?;
     load_members(source, set, &tenants, &wants)?;
     groups::load_named(source, set, &wants)?;
     let mut whole = routing::load(source, set, &wants)?;
     whole.extend(openings);
     load_conversations(source, set, &tenants, &wants, whole)?;
     routing::load_for_openings(source, set, &wants)?;
+    bots::load(source, set, &mut wants, commands)?;
     staff::load(source, set, &wants)?;
     timers::load(source, set, &wants)?;
     notifications::load(source, set, &wants)?;
@@ -262,40 +268,6 @@ fn load_merged(source: &mut dyn Source, set: &mut WorkingSet) -> Result<()> {
     Ok(())
 }
 
-/// Finds what was opened before under the same keys; gives the conversations where it was found.
-fn load_openings(
-    source: &mut dyn Source,
-    set: &mut WorkingSet,
-    tenants: &[TenantId],
-    wants: &Wants,
-) -> Result<BTreeSet<ConversationId>> {
-    set.merges.extend(&wants.merges);
-    if wants.openings.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let senders: BTreeSet<MemberId> = wants.openings.iter().map(|(_, sender, _)| *sender).collect();
-    for facts in source.members(&listed(&senders))? {
-        set.members.load(facts.id, facts);
-    }
-    load_merged(source, set)?;
-    let mut keys: BTreeSet<OpeningKey> = BTreeSet::new();
-    for (customer, sender, key) in &wants.openings {
-        for sender in senders_of(set, *sender) {
-            keys.insert((*customer, sender, key.clone()));
-            // What a merge of this batch brings along.
-            let moving = set.merges.iter().filter(|(_, into)| into == customer);
-            keys.extend(moving.map(|(from, _)| (*from, sender, key.clone())));
-        }
-    }
-    let keys: Vec<OpeningKey> = keys.into_iter().collect();
-    let found = source.entries_by_opening(tenants, &keys)?;
-    let ids = found.iter().map(|row| row.conversation_id).collect();
-    for row in found {
-        keep_entry(set, row);
-    }
-    Ok(ids)
-}
-
 /// The sender and everybody who was recognised as the sender.
 fn senders_of(set: &WorkingSet, sender: MemberId) -> impl Iterator<Item = MemberId> {
     std::iter::once(sender).chain(set.merged.get(&sender).into_iter().flatten().copied())
@@ -324,7 +296,7 @@ fn load_conversations(
     }
     let staff: Vec<MemberId> = changing_staff(set, tenants, wants).map(|facts| facts.id).collect();
     for member in staff {
-        for kind in [MemberType::Manager, MemberType::Member] {
+        for kind in [MemberType::Manager, MemberType::Member, MemberType::Bot] {
             let inside = source.inside(tenants, member, kind, PIECE + 1)?;
             ids.extend(&inside);
             set.inside.insert((member, kind), inside);

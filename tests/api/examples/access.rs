@@ -1,6 +1,6 @@
 //! Who is let in and who is not: bans, the keys of programs, and what is told of both.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::recorder::{Recorder, string};
 use crate::harness::Client;
@@ -38,4 +38,24 @@ pub async fn api_keys(recorder: &mut Recorder<'_>, admin: &Client) {
     recorder.call("get_current_api_key", &program, "GET /api-keys/current", None).await;
     recorder.call("revoke_api_key", admin, &format!("DELETE {key}"), None).await;
     recorder.call("list_audit_events", admin, "GET /audit-events?target_type=api_key", None).await;
+}
+
+/// A bot answers first, and hands over.
+pub async fn bots(recorder: &mut Recorder<'_>, admin: &Client) {
+    let account = json!({"role": "bot", "nickname": "Bo", "service_account": true});
+    let account = admin.post("/members", account).await.status(201);
+    let settings = |bot: &Value| json!({"settings": {"bot": {"member_id": bot}}});
+    admin.patch("/tenant", settings(&account["id"])).await.ok();
+    let key = json!({"member_id": account["id"], "name": "Bo", "operations": ["hand_off"]});
+    let key = admin.post("/api-keys", key).await.status(201);
+    let bot = admin.with_token(string(&key["secret"]));
+    let tenant = admin.get("/tenant").await.ok();
+    let visitor = admin.post("/visitors", json!({"tenant": tenant["slug"]})).await.status(201);
+    let visitor = admin.with_token(string(&visitor["access_token"]));
+    let room = format!("/conversations/{}", visitor.open("I want to speak to a person.").await);
+    let note = json!({"note": "Asks for a person; the order is 1042."});
+    recorder.call("hand_off_conversation", &bot, &format!("POST {room}/hand_off"), Some(note)).await;
+    visitor.post(&format!("{room}/close"), json!({})).await.ok();
+    admin.patch("/tenant", settings(&Value::Null)).await.ok();
+    admin.delete(&format!("/members/{}", string(&account["id"]))).await.status(204);
 }

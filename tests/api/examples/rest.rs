@@ -234,6 +234,7 @@ async fn serve(
     recorder.call("list_conversation_members", agent, &format!("GET {path}/members"), None).await;
     let line = format!("DELETE {path}/members/{other}");
     recorder.call("remove_conversation_member", admin, &line, None).await;
+    super::access::bots(recorder, admin).await;
     let body = Some(json!({"note": "My shift ends."}));
     recorder.call("release_conversation", agent, &format!("POST {path}/release"), body).await;
     let body = Some(json!({"agent_id": agent_id, "note": "Lin knows the carrier."}));

@@ -10,7 +10,12 @@ use super::TestApp;
 
 /// A text message under this key.
 pub fn draft(key: &str, text: &str) -> Draft {
-    Draft { client_msg_id: key.to_owned(), body: Body::text(text).unwrap(), reply_to_seq: None }
+    Draft {
+        client_msg_id: key.to_owned(),
+        body: Body::text(text).unwrap(),
+        reply_to_seq: None,
+        version: None,
+    }
 }
 
 /// Opens the actor's own conversation, with a message.

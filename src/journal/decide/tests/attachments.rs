@@ -32,7 +32,8 @@ impl Simulation {
         let kind = if step.key == 0 { EntryKind::Image } else { EntryKind::File };
         let content = serde_json::json!({"attachment_id": step.attachment.to_string()});
         let body = Body::parse(Role::Admin, kind, &content, "").unwrap();
-        let draft = Draft { client_msg_id: format!("k{}", step.key), body, reply_to_seq: None };
+        let draft =
+            Draft { client_msg_id: format!("k{}", step.key), body, reply_to_seq: None, version: None };
         Command::new(self.people[step.who], Send { log, draft, read_seq: None })
     }
 }

@@ -302,7 +302,7 @@ pub(super) fn check_presences(before: &Picture, after: &Picture, changes: &[Pres
 /// A conversation has a place in the queue exactly while it waits, and the place is that of its urgency.
 pub(super) fn check_queue(after: &Picture) {
     for row in after.conversations.values() {
-        let waits = row.status == Some(ConversationStatus::Open);
+        let waits = row.status == Some(ConversationStatus::Open) && row.bot().is_none();
         assert_eq!((row.waiting_since.is_some(), row.queue_key.is_some()), (waits, waits), "{row:?}");
         if let (Some(since), Some(key)) = (row.waiting_since, row.queue_key) {
             let places = [true, false].map(|returned| queue_key(row.priority, returned, since));

@@ -390,9 +390,14 @@ fn transfer(conversation: ConversationId, to: Receiver, number: usize, mode: Tra
 
 pub(super) fn draft(key: u8, text: u8, reply_to_seq: Option<i64>) -> Draft {
     let body = Body::text(&format!("text {text}")).unwrap();
-    Draft { client_msg_id: format!("k{key}"), body, reply_to_seq }
+    Draft { client_msg_id: format!("k{key}"), body, reply_to_seq, version: None }
 }
 
 pub(super) fn secret(key: u8) -> Draft {
-    Draft { client_msg_id: format!("k{key}"), body: Body::text(SECRET).unwrap(), reply_to_seq: None }
+    Draft {
+        client_msg_id: format!("k{key}"),
+        body: Body::text(SECRET).unwrap(),
+        reply_to_seq: None,
+        version: None,
+    }
 }

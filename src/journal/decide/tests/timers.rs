@@ -42,8 +42,19 @@ impl TimerSource for Memory {
             conversation: row.id,
             agent: row.agent_id,
             assigned_at: row.assigned_at.unwrap_or(0),
+            bot: None,
         });
         Ok(served.take(limit).collect())
+    }
+
+    fn answered_by_bots(
+        &mut self,
+        tenant: TenantId,
+        after: ConversationId,
+        limit: usize,
+    ) -> Result<Vec<(ConversationId, MemberId)>> {
+        let rows = self.conversations.values().filter(|row| row.tenant_id == tenant && row.id > after);
+        Ok(rows.filter_map(|row| Some((row.id, row.bot()?))).take(limit).collect())
     }
 
     fn last_words(&mut self, conversations: &[ConversationId]) -> Result<Vec<(ConversationId, Spoken)>> {
@@ -90,14 +101,16 @@ impl Simulation {
     pub(super) fn run_timers(&mut self) {
         self.commit();
         let times = (i64::MIN, self.set.now);
-        let found = overdue::find(&mut self.store, SHOP, &TIMERS, ConversationId(0), PIECE, times).unwrap();
+        let found =
+            overdue::find(&mut self.store, SHOP, (&TIMERS, 30), ConversationId(0), PIECE, times).unwrap();
         let before = self.set.tenants.get(&SHOP).map(|facts| facts.rev);
         let conversations = found.conversations.clone();
         self.submit(&Command::new(Principal::System(SHOP), RunTimers { conversations }));
         let after = self.set.tenants.get(&SHOP).map(|facts| facts.rev);
         assert!(found.conversations.is_empty() || before != after, "{found:?} was not due");
         self.commit();
-        let again = overdue::find(&mut self.store, SHOP, &TIMERS, ConversationId(0), PIECE, times).unwrap();
+        let again =
+            overdue::find(&mut self.store, SHOP, (&TIMERS, 30), ConversationId(0), PIECE, times).unwrap();
         assert!(again.conversations.is_empty(), "{again:?} is found again");
     }
 }
