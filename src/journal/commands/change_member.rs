@@ -89,7 +89,7 @@ impl JournalCommand for ChangeMember {
         }
         if (before.role == Role::Bot) != (after.role == Role::Bot) {
             let detail = "a bot never becomes a person, nor a person a bot: make another account";
-            return Err(Error::field("/role", "bot_or_person", detail));
+            return Err(Error::field("/role", "invalid", detail));
         }
         check_family(context, &before, &after)?;
         if after != before {

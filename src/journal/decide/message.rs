@@ -27,10 +27,13 @@ impl CommandContext<'_> {
             }
             self.require(front, Operation::WriteNote)?;
         } else {
+            // A bot that was in it learns that another answers, and not only that it is out.
+            if self.actor.member().is_some_and(|actor| self.participant(front, actor).is_some()) {
+                self.require_control(front, draft.version)?;
+            }
             self.require(front, Operation::SendMessage)?;
             self.refuse_closed(front)?;
             self.require_assignee(front)?;
-            self.require_control(front, draft.version)?;
         }
         let head = match log {
             Some(log) => self.conversation(log)?.seq,

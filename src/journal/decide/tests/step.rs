@@ -394,10 +394,5 @@ pub(super) fn draft(key: u8, text: u8, reply_to_seq: Option<i64>) -> Draft {
 }
 
 pub(super) fn secret(key: u8) -> Draft {
-    Draft {
-        client_msg_id: format!("k{key}"),
-        body: Body::text(SECRET).unwrap(),
-        reply_to_seq: None,
-        version: None,
-    }
+    Draft { body: Body::text(SECRET).unwrap(), ..draft(key, 0, None) }
 }
