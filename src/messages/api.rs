@@ -193,6 +193,7 @@ mod tests {
             created_at: 0,
             edited_at: None,
             recalled_at: None,
+            erased_at: None,
         })
         .collect()
     }

@@ -70,6 +70,7 @@ pages! {
     "attachments" "attachments" "Attachments" "Guides" None;
     "api-keys" "api-keys" "API keys" "Guides" None;
     "reports" "reports" "Reports" "Guides" None;
+    "erasure" "erasure" "Erasure and retention" "Guides" None;
     "resuming" "resuming" "Resuming" "Guides" None;
     "proxies" "proxies" "Proxies and TLS" "Guides" None;
     "versioning" "versioning" "Changes and versions" "Guides" None;
@@ -220,6 +221,7 @@ fn inserted(command: &str, openapi: &Value, asyncapi: &Value) -> Result<String> 
         "error-codes" => html::named_table("codes", &tables::error_codes()),
         "rights" => html::named_table("rights", &tables::rights()),
         "entry-kinds" => html::named_table("kinds", &tables::entry_kinds()),
+        "erasure-tables" => html::named_table("tables", &tables::erasure()),
         "version" => env!("CARGO_PKG_VERSION").to_owned(),
         _ => return Err(unknown()),
     })

@@ -126,7 +126,7 @@ pub fn first_young(entries: impl Iterator<Item = (i64, i64)>, now: i64, after_ms
 pub fn addressee(entry: &EntryRow, conversation: &ConversationRow) -> Option<(ProductEvent, MemberId)> {
     let is_told = conversation.kind == ConversationKind::Support
         && entry.kind.is_message()
-        && entry.recalled_at.is_none();
+        && !entry.is_wordless();
     if !is_told {
         return None;
     }
