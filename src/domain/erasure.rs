@@ -138,7 +138,10 @@ mod tests {
             let same = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
             assert_eq!(same(&erased_notice(kind, content)), same(left), "{kind}");
         }
-        let rated = erased_notice(EntryKind::Rated, r#"{"close_seq":3,"score":1,"comment":"secret","changed":false}"#);
+        let rated = erased_notice(
+            EntryKind::Rated,
+            r#"{"close_seq":3,"score":1,"comment":"secret","changed":false}"#,
+        );
         assert!(!rated.contains("secret") && rated.contains("close_seq"), "{rated}");
     }
 }

@@ -11,8 +11,8 @@ use super::store::Counts;
 use crate::db::AnyConnection;
 use crate::db::schema::{
     message_attempt, message_binding, message_digest, message_digest_event, message_event, message_fallback,
-    message_identity, message_opt_out, message_receipt, message_recipient, message_send,
-    message_suppression, message_throttle, notification,
+    message_identity, message_opt_out, message_receipt, message_recipient, message_send, message_suppression,
+    message_throttle, notification,
 };
 use crate::domain::audit::AuditTarget;
 use crate::domain::centre::send::SendStatus;
@@ -122,21 +122,36 @@ fn take_sends(
         return Ok(());
     }
     let mut gone = |table: &str, count: usize| add(counts, table, count);
-    gone("message_attempt", on!(connection, inner => diesel::delete(message_attempt::table
+    gone(
+        "message_attempt",
+        on!(connection, inner => diesel::delete(message_attempt::table
         .filter(message_attempt::send_id.eq_any(sends)))
-        .execute(inner))?);
-    gone("message_receipt", on!(connection, inner => diesel::delete(message_receipt::table
+        .execute(inner))?,
+    );
+    gone(
+        "message_receipt",
+        on!(connection, inner => diesel::delete(message_receipt::table
         .filter(message_receipt::send_id.eq_any(sends)))
-        .execute(inner))?);
-    gone("message_fallback", on!(connection, inner => diesel::delete(message_fallback::table
+        .execute(inner))?,
+    );
+    gone(
+        "message_fallback",
+        on!(connection, inner => diesel::delete(message_fallback::table
         .filter(message_fallback::send_id.eq_any(sends)))
-        .execute(inner))?);
-    gone("notification", on!(connection, inner => diesel::delete(notification::table
+        .execute(inner))?,
+    );
+    gone(
+        "notification",
+        on!(connection, inner => diesel::delete(notification::table
         .filter(notification::send_id.eq_any(sends)))
-        .execute(inner))?);
-    gone("message_send", on!(connection, inner => diesel::delete(message_send::table
+        .execute(inner))?,
+    );
+    gone(
+        "message_send",
+        on!(connection, inner => diesel::delete(message_send::table
         .filter(message_send::id.eq_any(sends)))
-        .execute(inner))?);
+        .execute(inner))?,
+    );
     forget_imports(connection, tenant, sends)?;
     Ok(())
 }

@@ -10,8 +10,8 @@ use crate::app::App;
 use crate::db::AnyConnection;
 use crate::db::schema::{assignment, message_revision, offer, rating, transfer};
 use crate::domain::actor::Principal;
-use crate::journal::{Command, follower, history};
 use crate::journal::commands::{ERASED_AT_ONCE, EraseLog, EraseStep};
+use crate::journal::{Command, follower, history};
 use crate::kernel::{ConversationId, Result, TenantId};
 use crate::on;
 use crate::search::erase::ErasedPostings;
@@ -41,7 +41,8 @@ pub async fn tell(app: &App, tenant: TenantId, logs: Logs) -> Result<()> {
             // Nothing that is there now is erasable, so that what comes until the command makes the log longer.
             let last = app.db.read(move |connection| store::last_erased(connection, log)).await?;
             let Some(last) = last else { continue };
-            let command = Command::new(Principal::System(tenant), EraseLog { log, step: EraseStep::Tell(last) });
+            let command =
+                Command::new(Principal::System(tenant), EraseLog { log, step: EraseStep::Tell(last) });
             if !app.journal.submit(command).await?.more {
                 break;
             }

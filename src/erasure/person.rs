@@ -11,8 +11,8 @@ use crate::db::schema::{
 };
 use crate::domain::audit::AuditTarget;
 use crate::domain::ban::BanKind;
-use crate::domain::centre::suppression::comparable;
 use crate::domain::centre::account::Channel;
+use crate::domain::centre::suppression::comparable;
 use crate::journal::bans;
 use crate::kernel::{ConversationId, MemberId, Result, TenantId};
 use crate::{attachments, on, search};
@@ -106,7 +106,8 @@ pub fn take(connection: &mut AnyConnection, person: &Person, now: i64) -> Result
     let mut counts = Counts::new();
     let unused = attachments::erase::erase_unused(connection, tenant, members, now)?;
     add(&mut counts, "attachment", unused);
-    let sessions = auth_session::device.ne("").or(auth_session::user_agent.ne("")).or(auth_session::ip.ne(""));
+    let sessions =
+        auth_session::device.ne("").or(auth_session::user_agent.ne("")).or(auth_session::ip.ne(""));
     let sessions = on!(connection, inner => diesel::update(auth_session::table
         .filter(auth_session::tenant_id.eq(tenant))
         .filter(auth_session::member_id.eq_any(members))
@@ -138,7 +139,11 @@ pub fn take(connection: &mut AnyConnection, person: &Person, now: i64) -> Result
 }
 
 /// Forgets which rows of other systems became these: an import of the same rows brings them again.
-pub(super) fn forget_imports(connection: &mut AnyConnection, tenant: TenantId, targets: &[i64]) -> Result<usize> {
+pub(super) fn forget_imports(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    targets: &[i64],
+) -> Result<usize> {
     Ok(on!(connection, inner => diesel::delete(import_row::table
         .filter(import_row::tenant_id.eq(tenant))
         .filter(import_row::target_id.eq_any(targets)))
@@ -165,7 +170,8 @@ fn take_bans(connection: &mut AnyConnection, person: &Person) -> Result<usize> {
     bans::hold(connection, tenant)?;
     let ids = named(connection)?;
     forget_target(connection, tenant, AuditTarget::Ban, &ids)?;
-    let gone = on!(connection, inner => diesel::delete(ban::table.filter(ban::id.eq_any(&ids))).execute(inner))?;
+    let gone =
+        on!(connection, inner => diesel::delete(ban::table.filter(ban::id.eq_any(&ids))).execute(inner))?;
     bans::moved(connection, tenant)?;
     Ok(gone)
 }

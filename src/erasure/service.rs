@@ -94,7 +94,8 @@ pub async fn list(
 ) -> Result<Page<ErasureRow>> {
     require(&actor, Operation::EraseMembers)?;
     let (limit, before) = (page.limit()?, page.after::<ErasureId>()?);
-    let read =
-        move |connection: &mut AnyConnection| store::list(connection, actor.tenant, filter, before, limit + 1);
+    let read = move |connection: &mut AnyConnection| {
+        store::list(connection, actor.tenant, filter, before, limit + 1)
+    };
     Ok(Page::new(app.db.read(read).await?, limit, |row| row.id))
 }

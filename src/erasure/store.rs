@@ -165,7 +165,6 @@ pub fn accounts_of(connection: &mut AnyConnection, tenant: TenantId, id: MemberI
     Ok(all)
 }
 
-
 /// A conversation of a person.
 #[derive(Debug, Clone, Copy)]
 pub struct Logs {
@@ -192,7 +191,11 @@ pub fn conversations_of(
 
 /// The first entry of a log behind this one that is not erased.
 pub fn next_erasable(connection: &mut AnyConnection, log: ConversationId, after: i64) -> Result<Option<i64>> {
-    Ok(erasable(log, after).order(group_message::seq.asc()).select(group_message::seq).first(connection).optional()?)
+    Ok(erasable(log, after)
+        .order(group_message::seq.asc())
+        .select(group_message::seq)
+        .first(connection)
+        .optional()?)
 }
 
 /// The last entry of a log, when nothing in it is left to be erased.

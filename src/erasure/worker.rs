@@ -13,8 +13,8 @@ use crate::attachments;
 use crate::db::{AnyConnection, blocking};
 use crate::domain::actor::Principal;
 use crate::domain::erasure::ErasureRow;
-use crate::journal::commands::ChangeMember;
 use crate::journal::Command;
+use crate::journal::commands::ChangeMember;
 use crate::kernel::{ErasureId, MemberId, Result, TenantId};
 
 /// How often it is looked for erasures.

@@ -111,11 +111,7 @@ impl ErasedPostings {
 }
 
 /// Takes the terms of these accounts; gives how many.
-pub fn take_members(
-    connection: &mut AnyConnection,
-    tenant: TenantId,
-    members: &[MemberId],
-) -> Result<usize> {
+pub fn take_members(connection: &mut AnyConnection, tenant: TenantId, members: &[MemberId]) -> Result<usize> {
     take_objects(connection, tenant, ObjectType::Member, members.iter().map(|id| id.0).collect())
 }
 
