@@ -70,7 +70,7 @@ on_every_database! {
         // A note behind it goes as well; what was opened again stays until it is over for so long.
         let note = crate::harness::personas::message("later note");
         let note = desk.supervisor.post(&format!("/conversations/{old}/notes"), note).await.status(201);
-        let behind = note["conversation_id"].as_str().unwrap().to_owned();
+        let behind = note["entry"]["conversation_id"].as_str().unwrap().to_owned();
         eventually("the note is erased", || async {
             (!json!(desk.admin.log(&behind).await).to_string().contains("later note")).then_some(())
         })
