@@ -174,14 +174,17 @@ async fn finish(app: &App, row: &ErasureRow, person: Arc<Person>) -> Result<bool
     if app.db.read(is_left).await? {
         return Ok(false);
     }
+    let of = person.clone();
+    let profile = move |connection: &mut AnyConnection| person::take_profile(connection, &of, now);
+    let counts = app.db.write(profile).await?;
+    // Before it is said to be done, so that no former content is left by then.
+    app.db.empty_log().await?;
     let write = move |connection: &mut AnyConnection| {
-        let logs = person.all_logs();
-        let mut counts = person::take_profile(connection, &person, now)?;
-        counts.insert("group_message".to_owned(), store::erased_entries(connection, &logs)?);
+        let mut counts = counts.clone();
+        counts.insert("group_message".to_owned(), store::erased_entries(connection, &person.all_logs())?);
         store::finish(connection, id, now, &counts)
     };
     app.db.write(write).await?;
-    app.db.empty_log().await?;
     log::info!(target: "deskwire::erasure", "erasure {id} of tenant {} is done", row.tenant_id);
     Ok(true)
 }
