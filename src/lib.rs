@@ -40,6 +40,7 @@
 //! | | [`groups`] | standing groups of the staff and who is in them; whose conversations a member sees |
 //! | | [`business_hours`] | when the desk and its groups are open |
 //! | | [`bans`] | which customers are not let in any more; who is banned stands in memory ([`journal::bans`], [`security::bans`]) |
+//! | | [`erasure`] | taking away what is known of a person, and what old conversations say |
 //! | | [`canned_replies`] | texts that the staff have ready |
 //! | | [`ratings`] | what customers say of how they were served |
 //! | | [`reports`] | numbers of the work of a desk by agent, group, tenant and time, counted by a follower of the log |
@@ -161,6 +162,8 @@ pub mod groups;
 pub mod bans;
 pub mod business_hours;
 pub mod canned_replies;
+
+pub mod erasure;
 
 pub mod ratings;
 pub mod reports;

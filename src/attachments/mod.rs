@@ -9,6 +9,7 @@
 //! reads one may read, at that moment, the message that carries it.
 
 mod api;
+pub mod erase;
 mod service;
 mod store;
 mod sweep;

@@ -11,7 +11,7 @@ use clap::Args;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
-use super::{say, store};
+use super::{erasures, say, store};
 use crate::db::connection::{Purpose, create_private};
 use crate::db::instance::renew_epoch;
 use crate::db::schema::instance;
@@ -39,6 +39,11 @@ pub struct Restore {
     /// Only give the store a new epoch: run this after a server database was restored with its own tools.
     #[arg(long)]
     new_epoch: bool,
+
+    /// The list of erasures to do again (as `deskwire erasures` prints it); of the embedded database, the list beside it is
+    /// taken when none is given.
+    #[arg(long, value_name = "FILE")]
+    erasures: Option<PathBuf>,
 
     #[command(flatten)]
     settings: Settings,
@@ -99,7 +104,7 @@ pub fn restore(arguments: &Restore) -> Result<()> {
         let target = store::existing(&arguments.settings)?;
         let epoch = renew_epoch(&mut target.connect(Purpose::Write)?)?;
         say(format_args!("the epoch is now {epoch}: restart every server; clients start anew"));
-        return Ok(());
+        return erasures::replay(&arguments.settings, arguments.erasures.as_deref());
     };
     let target = embedded(&arguments.settings)?;
     let database = PathBuf::from(&target.address);
@@ -123,7 +128,7 @@ pub fn restore(arguments: &Restore) -> Result<()> {
     if let Some(kept) = kept {
         say(format_args!("the former database is kept as {}", kept.display()));
     }
-    Ok(())
+    erasures::replay(&arguments.settings, arguments.erasures.as_deref())
 }
 
 fn embedded(settings: &Settings) -> Result<Target> {

@@ -7,6 +7,7 @@
 mod accounts;
 mod backup;
 mod environment;
+mod erasures;
 mod import;
 mod judged;
 mod logging;
@@ -68,6 +69,8 @@ enum Command {
     /// Reports.
     #[command(subcommand)]
     Reports(reports::Reports),
+    /// Print every erasure of a person, a line each, to be kept beside backups of a server database (`restore --erasures`).
+    Erasures(JustSettings),
     /// Recompute unread counts and how many conversations each agent serves, beside a running server; fails when one
     /// has drifted.
     VerifyUnread(JustSettings),
@@ -156,6 +159,7 @@ impl Program {
             Some(Command::Import(arguments)) => import::import(arguments),
             Some(Command::Search(command)) => search::search(command),
             Some(Command::Reports(command)) => reports::reports(command),
+            Some(Command::Erasures(arguments)) => erasures::print(arguments.settings),
             Some(Command::VerifyUnread(arguments)) => store::verify_unread(&arguments.settings),
             Some(Command::Replay(arguments)) => {
                 logging::start("warn");

@@ -295,6 +295,8 @@ impl Target {
                     // the same hot pages into the file again.
                     "PRAGMA wal_autocheckpoint = 8192".to_owned(),
                     "PRAGMA journal_size_limit = 67108864".to_owned(),
+                    // What is deleted or replaced is overwritten: an erasure leaves no words in free pages.
+                    "PRAGMA secure_delete = ON".to_owned(),
                 ];
                 if purpose == Purpose::Read {
                     statements.push("PRAGMA query_only = ON".to_owned());

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::Connection;
+use diesel::connection::SimpleConnection;
 
 pub use connection::{AnyConnection, DatabaseKind, Durability, Target};
 pub use error_kind::DbErrorKind;
@@ -148,6 +149,20 @@ impl Db {
     /// Where it is noted that the store refused a write.
     pub fn refusals(&self) -> &Arc<probe::Refusals> {
         &self.refusals
+    }
+
+    /// On SQLite: writes what the write-ahead log holds into the file and empties the log, as far as readers let it, so that
+    /// the log holds no former content. Servers have logs of their own.
+    pub async fn empty_log(&self) -> Result<()> {
+        if self.target.kind.is_server() {
+            return Ok(());
+        }
+        let target = self.target.clone();
+        blocking(move || {
+            let mut connection = target.connect(Purpose::Write)?;
+            Ok(connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?)
+        })
+        .await
     }
 
     /// How often a read or write had to wait for a pooled connection.

@@ -266,6 +266,7 @@ diesel::table! {
         created_at -> BigInt,
         edited_at -> Nullable<BigInt>,
         recalled_at -> Nullable<BigInt>,
+        erased_at -> Nullable<BigInt>,
     }
 }
 

@@ -59,8 +59,8 @@ use crate::tenants::routing::{
     MISSES_MAX, OFFER_MAX_SECONDS, OFFER_MIN_SECONDS, QUEUE_MAX, RELAX_MAX_SECONDS,
 };
 use crate::tenants::service::{
-    GRACE_MAX_SECONDS, NAME_MAX as TENANT_NAME_MAX, REQUEUE_MAX_SECONDS, TRANSFER_LIMIT_MAX,
-    WINDOW_MAX_SECONDS,
+    GRACE_MAX_SECONDS, NAME_MAX as TENANT_NAME_MAX, REQUEUE_MAX_SECONDS, RETENTION_MAX_DAYS,
+    TRANSFER_LIMIT_MAX, WINDOW_MAX_SECONDS,
 };
 use crate::tenants::timers::{RATING_MAX_SECONDS, REOPEN_MAX_SECONDS, TIMER_MAX_SECONDS, TIMER_MIN_SECONDS};
 
@@ -254,6 +254,7 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
             range(0, WINDOW_MAX_SECONDS)
         }
         ("UpdateTenantSettings", "reopen_window_seconds") => range(0, REOPEN_MAX_SECONDS),
+        ("UpdateTenantSettings", "retention_days") => range(1, RETENTION_MAX_DAYS),
         ("UpdateTenantSettings", "rating_window_seconds") => range(0, RATING_MAX_SECONDS),
         (
             "UpdateTimerSettings",

@@ -37,6 +37,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ("conversations", "Opening, serving and closing conversations."),
     ("business-hours", "When the desk and its groups are open."),
     ("bans", "Customers who are not let in any more."),
+    ("erasure", "Taking away what is known of a customer."),
     ("canned-replies", "Texts that the staff have ready."),
     ("ratings", "What customers say of how they were served."),
     ("reports", "Numbers of the work of the desk."),

@@ -67,7 +67,8 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         }
         "create_business_hours" | "create_ban" => &[Forbidden, NameTaken, LimitReached],
         "update_business_hours" => &[Forbidden, NotFound, NameTaken],
-        "get_ban" | "update_ban" | "delete_ban" => &[Forbidden, NotFound],
+        "get_ban" | "update_ban" | "delete_ban" | "get_erasure" => &[Forbidden, NotFound],
+        "create_erasure" | "list_erasures" => &[Forbidden],
         "search_messages" => &[NotFound],
         "search_conversations" | "get_desk_status" => &[],
         "get_canned_reply" | "delete_canned_reply" | "render_canned_reply" => &[Forbidden, NotFound],

@@ -9,6 +9,7 @@ use crate::domain::entry::EntryKind;
 use crate::domain::member::Role;
 use crate::domain::notice::content_schema;
 use crate::domain::permission::{Operation, scope};
+use crate::erasure::tables::TABLES;
 use crate::gateway::protocol::close::CLOSE_CODES;
 use crate::gateway::protocol::limits::limits;
 use crate::kernel::Code;
@@ -103,6 +104,12 @@ pub fn entry_kind_rows() -> Vec<Value> {
         })
     };
     EntryKind::ALL.iter().map(row).collect()
+}
+
+/// What an erasure does to each table.
+pub fn erasure() -> Table {
+    let row = |(table, what): &(&str, &str)| vec![(*table).to_owned(), (*what).to_owned()];
+    Table::new(&["table", "what_is_done"], TABLES.iter().map(row))
 }
 
 /// Why the server closes a socket, as `x-close-codes`.

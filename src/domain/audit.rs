@@ -74,6 +74,8 @@ text_enum! {
         MessageSuppression = "message_suppression",
         /// Who a person is to a channel account.
         MessageIdentity = "message_identity",
+        /// The erasure of a person's data.
+        Erasure = "erasure",
     }
 }
 

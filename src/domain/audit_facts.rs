@@ -13,6 +13,7 @@ use super::centre::recipient::{IdentityRow, OptOutRow, RecipientRow};
 use super::centre::rule::RuleRow;
 use super::centre::suppression::SuppressionRow;
 use super::centre::template::TemplateRow;
+use super::erasure::ErasureRow;
 use super::group::GroupRow;
 
 macro_rules! audited {
@@ -51,6 +52,7 @@ audited! {
     BanRow Ban { kind value reason expires_at }
     CannedReplyRow CannedReply { scope shortcut title text }
         "scope_id": |row| json!(row.scope_id.to_string()),
+    ErasureRow Erasure { member_id state }
     GroupRow Group { name description routing_strategy serving }
     AccountRow ChannelAccount { name provider status host limit_count limit_seconds }
     TemplateRow MessageTemplate { name channel version locale }

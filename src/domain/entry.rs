@@ -61,6 +61,8 @@ text_enum! {
         CustomerIdle = "customer_idle",
         /// Another system wrote this before its history was imported.
         Imported = "imported",
+        /// What the log said up to the entry `through_seq` was erased.
+        Erased = "erased",
         /// Backstage: priority changed.
         PriorityChanged = "priority_changed",
         /// Backstage: tags changed.
@@ -133,6 +135,7 @@ impl EntryKind {
             | Self::OfferWithdrawn
             | Self::CustomerIdle
             | Self::Imported
+            | Self::Erased
             | Self::AgentIdle
             | Self::Rated
             | Self::Remark => false,
@@ -166,7 +169,7 @@ pub struct EntryRow {
     pub sender_avatar: String,
     pub client_msg_id: Option<String>,
     pub body_hash: Option<i64>,
-    /// JSON text; `{}` after a recall.
+    /// JSON text; `{}` after a recall or an erasure.
     pub content: String,
     /// Message: the entry that it answers. Notice: the entry that it is about.
     pub ref_seq: Option<i64>,
@@ -177,6 +180,8 @@ pub struct EntryRow {
     pub created_at: i64,
     pub edited_at: Option<i64>,
     pub recalled_at: Option<i64>,
+    /// When what it said was erased.
+    pub erased_at: Option<i64>,
 }
 
 impl EntryRow {
@@ -184,6 +189,11 @@ impl EntryRow {
     /// request.
     pub const fn is_imported(&self) -> bool {
         self.client_msg_id.is_some() && self.body_hash.is_none()
+    }
+
+    /// Whether its words were taken away, by its sender or for good.
+    pub const fn is_wordless(&self) -> bool {
+        self.recalled_at.is_some() || self.erased_at.is_some()
     }
 }
 
@@ -245,7 +255,7 @@ pub struct Entry {
     /// The sender's own key for this message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<String>,
-    /// By kind: text, card, custom, attachment; notices carry what changed; `{}` after a recall.
+    /// By kind: text, card, custom, attachment; notices carry what changed; `{}` after a recall or an erasure.
     #[schema(value_type = Object)]
     pub content: Box<RawValue>,
     /// Message: the entry that it answers. Notice: the entry that it is about.
@@ -261,6 +271,9 @@ pub struct Entry {
     /// When its content was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recalled_at: Option<Millis>,
+    /// When it was erased: its content, its key and the names in it are gone for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Millis>,
 }
 
 impl From<EntryRow> for Entry {
@@ -289,6 +302,7 @@ impl From<EntryRow> for Entry {
             created_at: Millis(row.created_at),
             edited_at: row.edited_at.map(Millis),
             recalled_at: row.recalled_at.map(Millis),
+            erased_at: row.erased_at.map(Millis),
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod centre;
 pub mod content;
 pub mod conversation;
 pub mod entry;
+pub mod erasure;
 pub mod group;
 pub mod member;
 pub mod notice;

@@ -148,6 +148,13 @@ pub struct ImportedContent {
     pub text: String,
 }
 
+/// Content of `erased`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ErasedContent {
+    /// Up to which entry: a client drops what it keeps of these entries, or reads them again.
+    pub through_seq: i64,
+}
+
 /// The name of the schema of this kind's content.
 pub const fn content_schema(kind: EntryKind) -> &'static str {
     match kind {
@@ -176,6 +183,7 @@ pub const fn content_schema(kind: EntryKind) -> &'static str {
         EntryKind::Rated => "RatedContent",
         EntryKind::Remark => "RemarkContent",
         EntryKind::Imported => "ImportedContent",
+        EntryKind::Erased => "ErasedContent",
         EntryKind::Opened
         | EntryKind::Docked
         | EntryKind::Reopened
@@ -205,6 +213,7 @@ pub fn content_schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<RatedContent>(&mut all);
     add::<RemarkContent>(&mut all);
     add::<ImportedContent>(&mut all);
+    add::<ErasedContent>(&mut all);
     add::<EmptyContent>(&mut all);
     all
 }

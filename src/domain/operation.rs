@@ -151,6 +151,8 @@ rights! {
     ManageApiKeys "manage_api_keys":                               Never Never Never Never Tenant;
     /// Read who did what to accounts, keys, groups, settings and rules.
     ReadAudit "read_audit":                                        Never Never Never Never Tenant;
+    /// Have a person's data erased, and read what became of it.
+    EraseMembers "erase_members":                                  Never Never Never Never Tenant;
     /// Read the whole tenant's entries as a feed.
     ReadFeed "read_feed":                                          Never Never Never Never Tenant;
 }

@@ -49,6 +49,9 @@ pub struct TenantSettings {
     /// After how many seconds as away an agent loses the conversations that it serves; `None`: it keeps them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub away_requeue_seconds: Option<i64>,
+    /// So many days after a support conversation was closed its words are erased; `None`: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<i64>,
     /// After how much silence somebody is reminded, or a conversation closed.
     #[serde(skip_serializing_if = "TimerSettings::are_off")]
     pub timers: TimerSettings,
@@ -115,6 +118,7 @@ impl Default for TenantSettings {
             presence_grace_seconds: 30,
             disconnect_requeue_seconds: None,
             away_requeue_seconds: None,
+            retention_days: None,
             timers: TimerSettings::default(),
             routing: RoutingSettings::default(),
             queue: QueueSettings::default(),

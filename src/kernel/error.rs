@@ -90,7 +90,7 @@ codes! {
     AttachmentInfected "attachment_infected" 422 false "The scanner found something harmful in the content, which was not kept.";
     UploadMismatch "upload_mismatch" 422 false "The content is not what was announced: its size or its SHA-256 differs, or it is not the content that came before.";
     WindowExpired "window_expired" 409 false "The time in which this message could be edited or recalled is over.";
-    MessageRecalled "message_recalled" 409 false "The message was recalled and cannot be edited.";
+    MessageRecalled "message_recalled" 409 false "The message was recalled or erased and cannot be edited.";
     StaleEdit "stale_edit" 409 false "The message was edited after the version that this edit is based on; context.edited_at says when.";
     NameTaken "name_taken" 409 false "The slug, login name, external id, key id or name of a group is in use.";
     InUse "in_use" 409 false "Something else needs this: remove that first.";

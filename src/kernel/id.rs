@@ -225,6 +225,8 @@ id_types! {
     RatingId;
     /// A text that the staff have ready.
     CannedReplyId;
+    /// The erasure of a person's data.
+    ErasureId;
     /// A file that a member sends.
     AttachmentId;
     /// Bytes in the folder of files.

@@ -20,8 +20,8 @@ pub use clock::{Clock, Millis};
 pub use error::{Code, Error, FieldError, Result};
 pub use id::{
     ApiKeyId, AssignmentId, AttachmentId, AuditEventId, BanId, BusinessHoursId, CannedReplyId,
-    ChannelAccountId, ConversationId, GroupId, IdGenerator, IdentityKeyId, MemberId, MessageBindingId,
-    MessageDigestId, MessageEventId, MessageIdentityId, MessageReceiptId, MessageRecipientId, MessageRuleId,
-    MessageSendId, MessageTemplateId, NotificationId, OfferId, OptOutId, PersonId, PresenceChangeId,
-    RatingId, SessionId, StoredFileId, SuppressionId, TenantId, TransferId,
+    ChannelAccountId, ConversationId, ErasureId, GroupId, IdGenerator, IdentityKeyId, MemberId,
+    MessageBindingId, MessageDigestId, MessageEventId, MessageIdentityId, MessageReceiptId,
+    MessageRecipientId, MessageRuleId, MessageSendId, MessageTemplateId, NotificationId, OfferId, OptOutId,
+    PersonId, PresenceChangeId, RatingId, SessionId, StoredFileId, SuppressionId, TenantId, TransferId,
 };

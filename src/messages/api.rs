@@ -198,6 +198,7 @@ mod tests {
             created_at: 0,
             edited_at: None,
             recalled_at: None,
+            erased_at: None,
         })
         .collect()
     }

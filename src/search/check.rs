@@ -150,7 +150,7 @@ impl Checked {
                 && asked.from.is_none_or(|from| row.created_at >= from)
                 && asked.until.is_none_or(|until| row.created_at < until)
                 && asked.below.is_none_or(|below| place(&row) < below)
-                && row.recalled_at.is_none();
+                && !row.is_wordless();
         if !is_wanted {
             return None;
         }

@@ -12,6 +12,7 @@
 pub mod api;
 mod backfill;
 mod check;
+pub mod erase;
 mod find;
 pub mod index;
 mod objects;

@@ -127,6 +127,11 @@ pub struct UpdateTenantSettings {
     #[serde(default, deserialize_with = "crate::kernel::json::given")]
     #[schema(value_type = Option<i64>)]
     away_requeue_seconds: Option<Option<i64>>,
+    /// So many days after a support conversation was closed its words and files are erased, for good; 1 to 36,500.
+    /// null: never.
+    #[serde(default, deserialize_with = "crate::kernel::json::given")]
+    #[schema(value_type = Option<i64>)]
+    retention_days: Option<Option<i64>>,
     /// After how much silence somebody is reminded, or a conversation closed.
     #[serde(default)]
     timers: UpdateTimerSettings,
@@ -259,6 +264,7 @@ pub async fn update_tenant(
         presence_grace_seconds: settings.presence_grace_seconds,
         disconnect_requeue_seconds: settings.disconnect_requeue_seconds,
         away_requeue_seconds: settings.away_requeue_seconds,
+        retention_days: settings.retention_days,
         timers: settings.timers,
         routing: settings.routing,
         queue: settings.queue,

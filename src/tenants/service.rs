@@ -29,6 +29,8 @@ pub const WINDOW_MAX_SECONDS: i64 = 604_800;
 pub const TRANSFER_LIMIT_MAX: i64 = 100;
 /// Longest grace after the last socket, in seconds.
 pub const GRACE_MAX_SECONDS: i64 = 600;
+/// Longest time for which conversations are kept, when they are not kept for ever, in days: a hundred years.
+pub const RETENTION_MAX_DAYS: i64 = 36_500;
 /// Longest time for which an absent agent keeps its conversations, when it does not keep them for ever: a day.
 pub const REQUEUE_MAX_SECONDS: i64 = 86_400;
 
@@ -118,6 +120,8 @@ pub struct Patch {
     pub disconnect_requeue_seconds: Option<Option<i64>>,
     /// See [`TenantSettings::away_requeue_seconds`].
     pub away_requeue_seconds: Option<Option<i64>>,
+    /// See [`TenantSettings::retention_days`].
+    pub retention_days: Option<Option<i64>>,
     /// See [`TenantSettings::timers`].
     pub timers: UpdateTimerSettings,
     /// See [`TenantSettings::routing`].
@@ -152,6 +156,9 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
         if number.is_some_and(|number| !(0..=most).contains(&number)) {
             check.wrong(&format!("/settings/{name}"), "out_of_range", format!("0 to {most}"));
         }
+    }
+    if patch.retention_days.flatten().is_some_and(|days| !(1..=RETENTION_MAX_DAYS).contains(&days)) {
+        check.wrong("/settings/retention_days", "out_of_range", format!("1 to {RETENTION_MAX_DAYS}"));
     }
     patch.timers.check(&mut check);
     patch.routing.check(&mut check);
@@ -199,6 +206,9 @@ pub async fn update(app: &App, actor: Actor, patch: Patch) -> Result<TenantRow> 
             }
             if let Some(after) = patch.away_requeue_seconds {
                 settings.away_requeue_seconds = after;
+            }
+            if let Some(days) = patch.retention_days {
+                settings.retention_days = days;
             }
             settings.timers = patch.timers.apply(settings.timers)?;
             settings.routing = patch.routing.apply(settings.routing);

@@ -70,6 +70,10 @@ struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, required = false)]
     away_requeue_seconds: Option<Option<i64>>,
+    /// So many days after a support conversation was closed its words and files are erased; null: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, required = false)]
+    retention_days: Option<Option<i64>>,
     /// After how much silence somebody is reminded, or a conversation closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     timers: Option<TimersView>,
@@ -108,6 +112,7 @@ impl Tenant {
                 presence_grace_seconds: is_staff.then_some(settings.presence_grace_seconds),
                 disconnect_requeue_seconds: is_staff.then_some(settings.disconnect_requeue_seconds),
                 away_requeue_seconds: is_staff.then_some(settings.away_requeue_seconds),
+                retention_days: is_staff.then_some(settings.retention_days),
                 timers: is_staff.then(|| settings.timers.into()),
                 routing: is_staff.then(|| settings.routing.into()),
                 queue: is_staff.then(|| settings.queue.into()),

@@ -23,6 +23,7 @@ const ADMINISTRATIVE: &[&str] = &[
     "manage_business_hours",
     "manage_canned_replies",
     "manage_message_centre",
+    "erase_members",
 ];
 
 /// Everything that an administrator can change, by the rights in the document.

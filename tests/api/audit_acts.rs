@@ -159,6 +159,9 @@ async fn desk_settings(acts: &mut Acts<'_>) {
     acts.act("PATCH /bans/{id}", &ban, json!({"reason": "much spam"}), told).await;
     let told = ("delete", "ban", json!({"reason": "much spam"}), Value::Null);
     acts.act("DELETE /bans/{id}", &ban, Value::Null, told).await;
+    let told = ("create", "erasure", Value::Null, json!({"member_id": acts.desk.second_visitor.id()}));
+    let customer = json!({"member_id": acts.desk.second_visitor.id()});
+    acts.act("POST /erasures", "/erasures", customer, told).await;
 }
 
 async fn message_centre(acts: &mut Acts<'_>) {

@@ -149,7 +149,7 @@ struct Column {
 }
 
 /// Every table of the store with its columns, in the order of the store.
-fn columns(connection: &mut AnyConnection) -> BTreeMap<String, Vec<String>> {
+pub fn columns(connection: &mut AnyConnection) -> BTreeMap<String, Vec<String>> {
     let information = |schema: &str| {
         format!(
             "SELECT table_name AS \"table\", column_name AS name FROM information_schema.columns \

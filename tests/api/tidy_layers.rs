@@ -55,6 +55,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "sync",
             "search",
             "centre",
+            "erasure",
         ],
     ),
     ("gateway", &["gateway"]),

@@ -215,7 +215,7 @@ export type Entries = {
 export type Entry = {
   /** The sender's own key for this message. */
   client_msg_id?: string;
-  /** By kind: text, card, custom, attachment; notices carry what changed; `{}` after a recall. */
+  /** By kind: text, card, custom, attachment; notices carry what changed; `{}` after a recall or an erasure. */
   content: Record<string, unknown>;
   /** The conversation. */
   conversation_id: ConversationId;
@@ -223,6 +223,8 @@ export type Entry = {
   created_at: Millis;
   /** When its content was last changed. */
   edited_at?: Millis;
+  /** When it was erased: its content, its key and the names in it are gone for good. */
+  erased_at?: Millis;
   /** What it is; the list may grow. */
   kind: EntryKind;
   /** Message or notice. */
@@ -241,7 +243,12 @@ export type Entry = {
   seq: number;
 };
 
-export type EntryKind = ("text" | "card" | "custom" | "image" | "file" | "voice" | "video" | "opened" | "joined" | "left" | "assigned" | "docked" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "customer_idle" | "imported" | "priority_changed" | "tags_changed" | "group_changed" | "skills_changed" | "offered" | "declined" | "offer_missed" | "offer_withdrawn" | "agent_idle" | "rated" | "remark" | (string & {}));
+export type EntryKind = ("text" | "card" | "custom" | "image" | "file" | "voice" | "video" | "opened" | "joined" | "left" | "assigned" | "docked" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "customer_idle" | "imported" | "erased" | "priority_changed" | "tags_changed" | "group_changed" | "skills_changed" | "offered" | "declined" | "offer_missed" | "offer_withdrawn" | "agent_idle" | "rated" | "remark" | (string & {}));
+
+export type ErasedContent = {
+  /** Up to which entry: a client drops what it keeps of these entries, or reads them again. */
+  through_seq: number;
+};
 
 export type ErrorReply = {
   /** The key of the message that was not sent. */

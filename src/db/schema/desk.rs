@@ -290,3 +290,16 @@ diesel::table! {
         created_at -> BigInt,
     }
 }
+
+diesel::table! {
+    erasure (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        member_id -> BigInt,
+        state -> Text,
+        requested_by -> Nullable<BigInt>,
+        requested_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+        receipt -> Text,
+    }
+}

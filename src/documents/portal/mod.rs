@@ -71,6 +71,7 @@ pages! {
     "api-keys" "api-keys" "API keys" "Guides" None;
     "bots" "bots" "Bots" "Guides" None;
     "reports" "reports" "Reports" "Guides" None;
+    "erasure" "erasure" "Erasure and retention" "Guides" None;
     "resuming" "resuming" "Resuming" "Guides" None;
     "proxies" "proxies" "Proxies and TLS" "Guides" None;
     "versioning" "versioning" "Changes and versions" "Guides" None;
@@ -221,6 +222,7 @@ fn inserted(command: &str, openapi: &Value, asyncapi: &Value) -> Result<String> 
         "error-codes" => html::named_table("codes", &tables::error_codes()),
         "rights" => html::named_table("rights", &tables::rights()),
         "entry-kinds" => html::named_table("kinds", &tables::entry_kinds()),
+        "erasure-tables" => html::named_table("tables", &tables::erasure()),
         "version" => env!("CARGO_PKG_VERSION").to_owned(),
         _ => return Err(unknown()),
     })

@@ -130,9 +130,8 @@ pub fn first_young(entries: impl Iterator<Item = (i64, i64)>, now: i64, after_ms
 /// Which event a message of a customer's conversation is when its addressee was not there, and who that is: the agent who
 /// serves it now, or the customer. `None` when nobody was addressed, or when it was read or, of a customer, delivered.
 pub fn addressee(entry: &EntryRow, conversation: &ConversationRow) -> Option<(ProductEvent, MemberId)> {
-    let is_told = conversation.kind == ConversationKind::Support
-        && entry.kind.is_message()
-        && entry.recalled_at.is_none();
+    let is_told =
+        conversation.kind == ConversationKind::Support && entry.kind.is_message() && !entry.is_wordless();
     if !is_told {
         return None;
     }

@@ -39,7 +39,7 @@ impl JournalCommand for Edit {
         let (log, body) = (self.conversation, &self.body);
         let front = context.require_log(log)?;
         let entry = context.own_message(log, self.seq)?;
-        if entry.recalled_at.is_some() {
+        if entry.is_wordless() {
             return Err(Error::new(Code::MessageRecalled, Code::MessageRecalled.meaning()));
         }
         if entry.content == body.content && entry.kind == body.kind {

@@ -33,6 +33,7 @@ pub(crate) trait JournalCommand {
 macro_rules! commands {
     ($($(#[doc = $meaning:literal])+ $file:ident::$name:ident;)+) => {
         $(mod $file; pub use $file::$name;)+
+        pub use erase_log::{ERASED_AT_ONCE, EraseStep};
         pub use import_log::{PastEnd, PastEntry, PastLog};
 
         /// What a command does.
@@ -158,4 +159,6 @@ commands! {
     import_log::ImportLog;
     /// Suspend or reopen the whole tenant.
     change_tenant::ChangeTenant;
+    /// Take away what a log says, and leave its numbering.
+    erase_log::EraseLog;
 }

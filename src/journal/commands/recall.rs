@@ -37,7 +37,7 @@ impl JournalCommand for Recall {
         if !own && !any {
             return Err(Error::new(Code::Forbidden, "only the sender or a supervisor may recall a message"));
         }
-        if entry.recalled_at.is_some() {
+        if entry.is_wordless() {
             return Ok(Reply { entry: Some(Arc::new(entry)), ..Reply::about(log) });
         }
         if !any {

@@ -141,6 +141,7 @@ impl CommandContext<'_> {
             created_at: now,
             edited_at: None,
             recalled_at: None,
+            erased_at: None,
         };
         self.set.entries.create((log, entry.seq), entry.clone());
         self.touch_rows_of_closed(log)?;

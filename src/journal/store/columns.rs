@@ -105,16 +105,19 @@ journal_table! {
         kind: Text as EntryKind,
         sender_id: Nullable<BigInt> as Option<MemberId>,
         sender_role: Nullable<Text> as Option<Role>,
-        sender_name: Text as String,
-        sender_avatar: Text as String,
-        client_msg_id: Nullable<Text> as Option<String>,
-        body_hash: Nullable<BigInt> as Option<i64>,
         ref_seq: Nullable<BigInt> as Option<i64>,
         msg_count: BigInt as i64,
         recall_count: BigInt as i64,
         created_at: BigInt as i64,
     }
-    seldom { recalled_at: Nullable<BigInt> as Option<i64> }
+    seldom {
+        sender_name: Text as String,
+        sender_avatar: Text as String,
+        client_msg_id: Nullable<Text> as Option<String>,
+        body_hash: Nullable<BigInt> as Option<i64>,
+        recalled_at: Nullable<BigInt> as Option<i64>,
+        erased_at: Nullable<BigInt> as Option<i64>,
+    }
     often { content: Text as String, edited_at: Nullable<BigInt> as Option<i64> }
 }
 

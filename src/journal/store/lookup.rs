@@ -11,7 +11,7 @@ use crate::kernel::{ConversationId, TenantId};
 
 const COLUMNS: &str = "m.conversation_id, m.seq, m.tenant_id, m.rev, m.message_type, m.kind, m.sender_id, \
      m.sender_role, m.sender_name, m.sender_avatar, m.client_msg_id, m.body_hash, m.content, m.ref_seq, \
-     m.msg_count, m.recall_count, m.created_at, m.edited_at, m.recalled_at";
+     m.msg_count, m.recall_count, m.created_at, m.edited_at, m.recalled_at, m.erased_at";
 
 /// Reads these columns of the entries at these positions, as rows of this type.
 macro_rules! at_places {

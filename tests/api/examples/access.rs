@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::recorder::{Recorder, string};
-use crate::harness::Client;
+use crate::harness::{Client, eventually};
 
 /// Whom the shop does not let in.
 pub async fn bans(recorder: &mut Recorder<'_>, admin: &Client) {
@@ -17,6 +17,19 @@ pub async fn bans(recorder: &mut Recorder<'_>, admin: &Client) {
     recorder.call("update_ban", admin, &format!("PATCH {ban}"), Some(for_good)).await;
     recorder.call("list_bans", admin, "GET /bans?active=true", None).await;
     recorder.call("delete_ban", admin, &format!("DELETE {ban}"), None).await;
+}
+
+/// What is known of a customer is erased.
+pub async fn erasure(recorder: &mut Recorder<'_>, admin: &Client) {
+    let visitor = admin.anonymous().post("/visitors", json!({"tenant": "tea-house"})).await.ok();
+    let customer = visitor["member"]["id"].clone();
+    let asked = json!({"member_id": customer});
+    let made = recorder.call("create_erasure", admin, "POST /erasures", Some(asked)).await;
+    let path = format!("/erasures/{}", string(&made["id"]));
+    eventually("it is done", || async { (admin.get(&path).await.ok()["state"] == "done").then_some(()) })
+        .await;
+    recorder.call("get_erasure", admin, &format!("GET {path}"), None).await;
+    recorder.call("list_erasures", admin, "GET /erasures?state=done", None).await;
 }
 
 /// A program gets a key.

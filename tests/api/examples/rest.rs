@@ -146,6 +146,7 @@ async fn groups(recorder: &mut Recorder<'_>, admin: &Client, agent: &Client, age
     recorder.call("delete_business_hours", admin, &format!("DELETE {hours}"), None).await;
     access::bans(recorder, admin).await;
     access::api_keys(recorder, admin).await;
+    access::erasure(recorder, admin).await;
     let reply = json!({"scope": "member", "shortcut": "hi", "title": "Greeting", "text": "Hello {{ customer.nickname }}!"});
     let made = recorder.call("create_canned_reply", agent, "POST /canned-replies", Some(reply)).await;
     let reply = format!("/canned-replies/{}", string(&made["id"]));
