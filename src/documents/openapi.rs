@@ -36,6 +36,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ),
     ("conversations", "Opening, serving and closing conversations."),
     ("business-hours", "When the desk and its groups are open."),
+    ("sla", "How fast customers are to be answered."),
     ("bans", "Customers who are not let in any more."),
     ("canned-replies", "Texts that the staff have ready."),
     ("ratings", "What customers say of how they were served."),

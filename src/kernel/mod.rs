@@ -23,5 +23,5 @@ pub use id::{
     ChannelAccountId, ConversationId, GroupId, IdGenerator, IdentityKeyId, MemberId, MessageBindingId,
     MessageDigestId, MessageEventId, MessageIdentityId, MessageReceiptId, MessageRecipientId, MessageRuleId,
     MessageSendId, MessageTemplateId, NotificationId, OfferId, OptOutId, PersonId, PresenceChangeId,
-    RatingId, SessionId, StoredFileId, SuppressionId, TenantId, TransferId,
+    RatingId, SessionId, SlaPolicyId, StoredFileId, SuppressionId, TenantId, TransferId,
 };

@@ -70,6 +70,7 @@ pages! {
     "attachments" "attachments" "Attachments" "Guides" None;
     "api-keys" "api-keys" "API keys" "Guides" None;
     "reports" "reports" "Reports" "Guides" None;
+    "service-levels" "service-levels" "Service levels" "Guides" None;
     "resuming" "resuming" "Resuming" "Guides" None;
     "proxies" "proxies" "Proxies and TLS" "Guides" None;
     "versioning" "versioning" "Changes and versions" "Guides" None;
