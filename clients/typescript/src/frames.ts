@@ -241,7 +241,7 @@ export type Entry = {
   seq: number;
 };
 
-export type EntryKind = ("text" | "card" | "custom" | "image" | "file" | "voice" | "video" | "opened" | "joined" | "left" | "assigned" | "docked" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "customer_idle" | "imported" | "priority_changed" | "tags_changed" | "group_changed" | "skills_changed" | "offered" | "declined" | "offer_missed" | "offer_withdrawn" | "agent_idle" | "rated" | "remark" | (string & {}));
+export type EntryKind = ("text" | "card" | "custom" | "image" | "file" | "voice" | "video" | "opened" | "joined" | "left" | "assigned" | "docked" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "customer_idle" | "imported" | "priority_changed" | "tags_changed" | "group_changed" | "skills_changed" | "offered" | "declined" | "offer_missed" | "offer_withdrawn" | "agent_idle" | "rated" | "sla_warned" | "sla_breached" | "remark" | (string & {}));
 
 export type ErrorReply = {
   /** The key of the message that was not sent. */
@@ -716,6 +716,25 @@ export type SkillsChangedContent = {
   /** All skills that the agent must have. */
   required_skills: string[];
 };
+
+export type SlaContent = {
+  /** When its target is, or was, missed. */
+  due_at: Millis;
+  /** What the clock measures. */
+  metric: SlaMetric;
+  /** The policy that sets its target. */
+  policy_id: SlaPolicyId;
+  /** What the policy is called. */
+  policy_name: string;
+  /** Since when it runs. */
+  started_at: Millis;
+  /** The entry of the conversation's log with which it began. */
+  started_seq: number;
+};
+
+export type SlaMetric = ("first_response" | "next_response" | "resolution" | (string & {}));
+
+export type SlaPolicyId = string;
 
 export type Sync = {
   /** The cursor of `lag`, or the one that the client stored, or that of the last `sync` reply. */
