@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::db::types::Json;
+use crate::domain::business_hours::Calendar;
 use crate::domain::sla::SlaHours;
 
 const CONVERSATION: ConversationId = ConversationId(7);
@@ -158,6 +159,21 @@ fn clocks_go_by_the_first_policy_that_fits() {
     assert_eq!(track.clocks[&(FirstResponse, 2)].state, Ended);
     track.apply(SlaHappening::PriorityChanged(Priority::Urgent), 4 * SECOND, 3, &urgent);
     assert_eq!(seen(&track)[0], (FirstResponse, 2, Running, Some(1), None, Some(1)));
+}
+
+#[test]
+fn another_group_has_other_hours_by_the_same_policy() {
+    let mut rules = all();
+    rules.policies[0].hours = SlaHours::Business;
+    let shut = Calendar::new("UTC", vec![], &[]).unwrap();
+    rules.calendars.groups.insert(GroupId(5), shut);
+    let mut track = begun(&rules);
+    let open = (Resolution, 1, Running, Some(100), None, Some(98));
+    assert_eq!(seen(&track), [open]);
+    track.apply(SlaHappening::GroupChanged(Some(GroupId(5))), SECOND, 1, &rules);
+    assert_eq!(seen(&track), [(Resolution, 1, Running, None, None, None)]);
+    track.apply(SlaHappening::GroupChanged(None), 2 * SECOND, 2, &rules);
+    assert_eq!(seen(&track), [open]);
 }
 
 #[test]
