@@ -44,6 +44,7 @@
 //! | | [`canned_replies`] | texts that the staff have ready |
 //! | | [`ratings`] | what customers say of how they were served |
 //! | | [`reports`] | numbers of the work of a desk by agent, group, tenant and time, counted by a follower of the log |
+//! | | [`sla`] | how fast customers are to be answered: policies, clocks kept by a follower of the log, and who is told when a target is missed |
 //! | | [`rooms`] | what the staff say among themselves, apart from any customer |
 //! | | [`queue`] | the waiting conversations, offers to agents, why routing chose or would choose |
 //! | | [`conversations`], [`messages`] | their routes, views and reads |
@@ -167,6 +168,7 @@ pub mod erasure;
 
 pub mod ratings;
 pub mod reports;
+pub mod sla;
 
 pub mod rooms;
 

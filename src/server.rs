@@ -125,6 +125,7 @@ pub fn start_on(app: Arc<App>, listener: TcpListener) -> Result<Running> {
     crate::queue::announce::spawn(&app);
     crate::search::spawn_tasks(&app);
     crate::reports::spawn_tasks(&app);
+    crate::sla::spawn_tasks(&app);
     crate::attachments::spawn(&app);
     crate::erasure::spawn_tasks(&app);
     let documents = documents()?;

@@ -14,6 +14,7 @@ use crate::domain::business_hours::{BusinessHoursRow, HoursException, HoursStatu
 use crate::domain::permission::{Operation, require};
 use crate::http::page::{Page, PageQuery};
 use crate::kernel::{BusinessHoursId, Error, GroupId, Millis, Result, TenantId};
+use crate::sla::refresh;
 
 /// Business hours as they are kept, and for whom they are.
 #[derive(Debug, Clone)]
@@ -143,6 +144,7 @@ async fn write(
             false => store::update(connection, &row)?,
         }
         store::apply(connection, actor.tenant, row.id, given.groups.as_deref(), given.is_default)?;
+        refresh::ask(connection, actor.tenant)?;
         let is = kept(row, &mut store::applies(connection, actor.tenant)?)?;
         let act = match is_new {
             true => Some(Act::created(&is)),
@@ -163,6 +165,7 @@ pub async fn delete(app: &App, actor: Actor, id: BusinessHoursId) -> Result<()> 
         let row = found(connection, actor.tenant, id)?;
         let was = kept(row, &mut store::applies(connection, actor.tenant)?)?;
         store::delete(connection, actor.tenant, id)?;
+        refresh::ask(connection, actor.tenant)?;
         audit.note(connection, Act::deleted(&was))
     };
     app.db.write(write).await

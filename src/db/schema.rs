@@ -5,10 +5,12 @@
 mod centre;
 mod desk;
 mod reports;
+mod sla;
 
 pub use centre::*;
 pub use desk::*;
 pub use reports::*;
+pub use sla::*;
 
 diesel::table! {
     instance (id) {

@@ -44,10 +44,12 @@ use crate::domain::content::{
     BUTTON_LABEL_MAX, BUTTON_VALUE_MAX, BUTTONS_MAX, CARD_TEXT_MAX, CARD_TITLE_MAX, CUSTOM_MAX, TEXT_MAX,
     URL_MAX, URL_MIN,
 };
+use crate::domain::conversation::Priority;
 use crate::domain::group::{DESCRIPTION_MAX, GROUP_NAME_MAX, GROUPS_MAX};
 use crate::domain::operation::Operation;
 use crate::domain::presence::REASON_MAX;
 use crate::domain::rating::{COMMENT_MAX, SCORE_MAX, SCORE_MIN};
+use crate::domain::sla::{SLA_NAME_MAX, SLA_POSITION_MAX, SLA_TARGET_MAX};
 use crate::gateway::protocol::limits::{COLLECTED, HELLO_CONVERSATIONS, PULL_ENTRIES, SYNC_ROWS, WATCHES};
 use crate::groups::dock::DOCKED_MAX;
 use crate::journal::decide::MEMBERS_MAX;
@@ -228,6 +230,14 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         }
         ("ExceptionalHours", "name") => text(0, HOURS_NAME_MAX),
         ("ExceptionalHours", "intervals") => list(INTERVALS_MAX, Value::Null),
+        ("CreateSlaPolicy" | "UpdateSlaPolicy", "name") => text(1, SLA_NAME_MAX),
+        ("CreateSlaPolicy" | "UpdateSlaPolicy", "position") => range(0, SLA_POSITION_MAX),
+        ("CreateSlaPolicy" | "UpdateSlaPolicy", "group_ids") => list(GROUPS_MAX, Value::Null),
+        ("CreateSlaPolicy" | "UpdateSlaPolicy", "priorities") => list(Priority::ALL.len(), Value::Null),
+        (
+            "CreateSlaPolicy" | "UpdateSlaPolicy",
+            "first_response_seconds" | "next_response_seconds" | "resolution_seconds" | "warn_before_seconds",
+        ) => range(1, SLA_TARGET_MAX),
         ("CreateBan", "value") => text(1, BAN_VALUE_MAX),
         ("CreateBan" | "UpdateBan", "reason") => text(0, BAN_REASON_MAX),
         ("CreateCannedReply" | "UpdateCannedReply", "shortcut") => text(1, SHORTCUT_MAX),

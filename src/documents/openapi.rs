@@ -36,6 +36,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ),
     ("conversations", "Opening, serving and closing conversations."),
     ("business-hours", "When the desk and its groups are open."),
+    ("sla", "How fast customers are to be answered."),
     ("bans", "Customers who are not let in any more."),
     ("erasure", "Taking away what is known of a customer."),
     ("canned-replies", "Texts that the staff have ready."),

@@ -59,14 +59,18 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "rate_by_link" => {
             &[NotFound, InvalidTransition, NotAnswered, RatingEnded, AccountDisabled, Banned, TenantSuspended]
         }
-        "list_business_hours" | "list_bans" | "list_canned_replies" | "list_groups" | "search_members" => {
-            &[Forbidden]
-        }
+        "list_business_hours"
+        | "list_sla_policies"
+        | "list_bans"
+        | "list_canned_replies"
+        | "list_groups"
+        | "search_members" => &[Forbidden],
         "get_business_hours" | "get_business_hours_status" | "delete_business_hours" => {
             &[Forbidden, NotFound]
         }
-        "create_business_hours" | "create_ban" => &[Forbidden, NameTaken, LimitReached],
-        "update_business_hours" => &[Forbidden, NotFound, NameTaken],
+        "create_business_hours" | "create_sla_policy" | "create_ban" => &[Forbidden, NameTaken, LimitReached],
+        "update_business_hours" | "update_sla_policy" => &[Forbidden, NotFound, NameTaken],
+        "get_sla_policy" | "delete_sla_policy" | "list_sla_clocks" => &[Forbidden, NotFound],
         "get_ban" | "update_ban" | "delete_ban" | "get_erasure" => &[Forbidden, NotFound],
         "create_erasure" | "list_erasures" => &[Forbidden],
         "search_messages" => &[NotFound],

@@ -58,6 +58,8 @@ text_enum! {
         BusinessHours = "business_hours",
         /// Whom the tenant does not let in.
         Ban = "ban",
+        /// An SLA policy.
+        SlaPolicy = "sla_policy",
         /// A text that the staff have ready, of the tenant or of a group.
         CannedReply = "canned_reply",
         /// Where messages of the message centre go.

@@ -33,6 +33,8 @@ pub const DAY_MINUTES: i64 = 1_440;
 pub const END_MAX: i64 = 2 * DAY_MINUTES;
 /// So many days ahead the next change is looked for.
 const HORIZON_DAYS: i64 = 370;
+/// So many days ahead open times are added up.
+const WALK_DAYS: i64 = 3_660;
 
 text_enum! {
     /// A day of the week.
@@ -183,6 +185,69 @@ impl Calendar {
         }
     }
 
+    /// How long it is open between two instants, in milliseconds. Of more than ten years the first ten count.
+    pub fn open_between(&self, from: i64, until: i64) -> i64 {
+        let mut open = 0;
+        self.walk(
+            from,
+            |begin, end| {
+                open += (end.min(until) - begin).max(0);
+                end < until && begin < until
+            },
+            Some(until),
+        );
+        open
+    }
+
+    /// The first instant at which it was open for so many milliseconds since another; `None` when that does not come within ten
+    /// years, or it does not open for a year. What is reached when it closes is reached then, and not when it opens again.
+    pub fn after(&self, from: i64, ms: i64) -> Option<i64> {
+        if ms <= 0 {
+            return Some(from);
+        }
+        let (mut left, mut reached) = (ms, None);
+        self.walk(
+            from,
+            |begin, end| {
+                let length = end - begin;
+                if length >= left {
+                    reached = Some(begin + left);
+                    return false;
+                }
+                left -= length;
+                true
+            },
+            None,
+        );
+        reached
+    }
+
+    /// Visits the times after an instant at which it is open, in their order and none twice, until the visitor has enough, they
+    /// begin after `until`, or the days are too many.
+    fn walk(&self, from: i64, mut visit: impl FnMut(i64, i64) -> bool, until: Option<i64>) {
+        let Ok(start) = Timestamp::from_millisecond(from) else { return };
+        let today = start.to_zoned(self.zone.clone()).date();
+        let (mut reached, mut idle) = (from, 0);
+        for ahead in -2..WALK_DAYS {
+            let Ok(day) = today.checked_add(ahead.days()) else { return };
+            if idle > HORIZON_DAYS
+                || until.is_some_and(|until| self.instant(day, 0).is_some_and(|midnight| midnight >= until))
+            {
+                return;
+            }
+            idle += 1;
+            for (begin, end) in self.instants(day) {
+                let begin = begin.max(reached);
+                if begin < end {
+                    (reached, idle) = (end, 0);
+                    if !visit(begin, end) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
     /// What begins on a day, as instants in the order of their begins.
     fn instants(&self, day: civil::Date) -> Vec<(i64, i64)> {
         let exception = self.exceptions.iter().find(|(from, until, _)| (*from..=*until).contains(&day));
@@ -231,10 +296,14 @@ pub struct Calendars {
 }
 
 impl Calendars {
+    /// The calendar of this group, or of what is no group's; `None`: it is always open.
+    pub fn of(&self, group: Option<GroupId>) -> Option<&Calendar> {
+        group.and_then(|group| self.groups.get(&group)).or(self.default.as_ref())
+    }
+
     /// Whether the desk of this group, or of what is no group's, is open at this instant. Without business hours it always is.
     pub fn is_open(&self, group: Option<GroupId>, at: i64) -> bool {
-        let own = group.and_then(|group| self.groups.get(&group));
-        own.or(self.default.as_ref()).is_none_or(|calendar| calendar.status(at).open)
+        self.of(group).is_none_or(|calendar| calendar.status(at).open)
     }
 }
 

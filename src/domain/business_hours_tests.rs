@@ -159,3 +159,98 @@ proptest! {
         }
     }
 }
+
+fn any_calendar(weekly: Vec<WeeklyInterval>, closed: &[(i64, Option<Interval>)], zone: usize) -> Calendar {
+    let first = date("2026-10-19").unwrap();
+    let exceptions: Vec<HoursException> = closed
+        .iter()
+        .map(|(day, interval)| {
+            let day = first.checked_add(day.days()).unwrap().to_string();
+            exception(&day, &day, interval.iter().copied().collect())
+        })
+        .collect();
+    Calendar::new(ZONES[zone], weekly, &exceptions).unwrap()
+}
+
+#[test]
+fn business_time_stands_still_while_the_desk_is_closed() {
+    const HOUR: i64 = 3_600_000;
+    let mut week = weekly(&Weekday::ALL[..5], "09:00", "12:00");
+    week.extend(weekly(&Weekday::ALL[..5], "13:00", "18:00"));
+    let hours = Calendar::new("Asia/Shanghai", week.clone(), &[]).unwrap();
+    let after = |from: &str, ms| hours.after(at(from), ms);
+    // Friday, 17:00 there: an hour is left on that day, and what is reached at 18:00 is reached then.
+    assert_eq!(after("2026-11-27T09:00:00Z", HOUR), Some(at("2026-11-27T10:00:00Z")));
+    assert_eq!(after("2026-11-27T09:00:00Z", HOUR + 1), Some(at("2026-11-30T01:00:00.001Z")));
+    assert_eq!(
+        after("2026-11-28T00:00:00Z", 4 * HOUR),
+        Some(at("2026-11-30T06:00:00Z")),
+        "over the noon break"
+    );
+    assert_eq!(after("2026-11-28T00:00:00Z", 0), Some(at("2026-11-28T00:00:00Z")));
+    assert_eq!(hours.open_between(at("2026-11-27T09:00:00Z"), at("2026-11-30T02:00:00Z")), 2 * HOUR);
+    assert_eq!(hours.open_between(at("2026-11-30T02:00:00Z"), at("2026-11-27T09:00:00Z")), 0);
+    // Every week has forty hours: a year of them is found at the end of a week.
+    assert_eq!(after("2026-11-30T00:00:00Z", 52 * 40 * HOUR), Some(at("2027-11-26T10:00:00Z")));
+    // Of hours that touch or overlap none counts twice.
+    let mut night = weekly(Weekday::ALL, "20:00", "30:00");
+    night.extend(weekly(Weekday::ALL, "05:00", "08:00"));
+    let night = Calendar::new("UTC", night, &[]).unwrap();
+    assert_eq!(night.open_between(at("2026-11-30T00:00:00Z"), at("2026-12-01T00:00:00Z")), 12 * HOUR);
+    assert_eq!(night.after(at("2026-11-30T10:00:00Z"), 12 * HOUR), Some(at("2026-12-01T08:00:00Z")));
+    // In spring an hour of the night is left out, in autumn one comes twice.
+    let berlin = Calendar::new("Europe/Berlin", weekly(&[Weekday::Sunday], "01:00", "04:00"), &[]).unwrap();
+    assert_eq!(berlin.after(at("2026-03-28T00:00:00Z"), 2 * HOUR + 1), Some(at("2026-04-04T23:00:00.001Z")));
+    assert_eq!(berlin.after(at("2026-10-24T12:00:00Z"), 4 * HOUR), Some(at("2026-10-25T03:00:00Z")));
+    // What never opens, or not for a year, or too seldom.
+    assert_eq!(Calendar::new("UTC", vec![], &[]).unwrap().after(0, 1), None);
+    let endless = exception("2026-01-01", "2027-12-31", vec![]);
+    let shut = Calendar::new("UTC", weekly(Weekday::ALL, "09:00", "17:00"), &[endless]).unwrap();
+    assert_eq!(
+        (shut.after(at("2026-06-01T00:00:00Z"), 1), shut.open_between(0, at("2026-06-01T00:00:00Z")) > 0),
+        (None, true)
+    );
+    let seldom = Calendar::new("UTC", weekly(&[Weekday::Monday], "09:00", "09:01"), &[]).unwrap();
+    assert_eq!(seldom.after(at("2026-11-30T00:00:00Z"), 600 * 60_000), None);
+    assert_eq!(seldom.after(at("2026-11-30T00:00:00Z"), 52 * 60_000), Some(at("2027-11-22T09:01:00Z")));
+}
+
+proptest! {
+    /// Business time is the number of minutes that are open, and the instant after so much of it is the first before which as
+    /// many were. The four weeks hold a change of the clocks in three of the zones.
+    #[test]
+    fn business_time_is_what_the_minutes_say(
+        weekly in any_weekly(),
+        closed in prop::collection::vec((0..14_i64, prop::option::of(any_interval())), 0..3),
+        zone in 0..ZONES.len(),
+        minute in 0..10 * DAY_MINUTES,
+        length in 0..10 * DAY_MINUTES,
+        target in 1..5 * DAY_MINUTES,
+    ) {
+        const MINUTE: i64 = 60_000;
+        let hours = any_calendar(weekly, &closed, zone);
+        let from = at("2026-10-19T00:00:00Z") + minute * MINUTE;
+        let first = date("2026-10-19").unwrap();
+        let all: Vec<(i64, i64)> =
+            (-4..40_i64).flat_map(|day| hours.instants(first.checked_add(day.days()).unwrap())).collect();
+        let open: Vec<bool> = (0..28 * DAY_MINUTES)
+            .map(|ahead| from + ahead * MINUTE)
+            .map(|at| all.iter().any(|(begin, end)| (*begin..*end).contains(&at)))
+            .collect();
+        let counted = open[..length as usize].iter().filter(|open| **open).count() as i64;
+        prop_assert_eq!(hours.open_between(from, from + length * MINUTE), counted * MINUTE);
+        let mut left = target;
+        let reached = open.iter().position(|open| {
+            left -= i64::from(*open);
+            left == 0
+        });
+        let told = hours.after(from, target * MINUTE);
+        match reached {
+            Some(ahead) => prop_assert_eq!(told, Some(from + (ahead as i64 + 1) * MINUTE)),
+            None => prop_assert!(told.is_none_or(|told| told > from + 28 * DAY_MINUTES * MINUTE)),
+        }
+        if let Some(told) = told {
+            prop_assert_eq!(hours.open_between(from, told), target * MINUTE);
+        }
+    }
+}

@@ -83,6 +83,10 @@ text_enum! {
         AgentIdle = "agent_idle",
         /// Backstage: the customer rated the conversation, or changed its rating.
         Rated = "rated",
+        /// Backstage: the target of an SLA clock is near.
+        SlaWarned = "sla_warned",
+        /// Backstage: the target of an SLA clock was missed.
+        SlaBreached = "sla_breached",
         /// Backstage: why an agent was assigned, asked or relieved, or the conversation closed.
         Remark = "remark",
     }
@@ -138,6 +142,8 @@ impl EntryKind {
             | Self::Erased
             | Self::AgentIdle
             | Self::Rated
+            | Self::SlaWarned
+            | Self::SlaBreached
             | Self::Remark => false,
         }
     }

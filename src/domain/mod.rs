@@ -28,6 +28,7 @@ pub mod rating;
 pub mod report;
 pub mod routing;
 pub mod search;
+pub mod sla;
 pub mod tenant;
 pub mod timers;
 pub mod transfer;

@@ -12,8 +12,9 @@ use super::conversation::{AssignmentEnd, CloseReason, HandOffReason, Priority};
 use super::entry::EntryKind;
 use super::member::Role;
 use super::routing::Skill;
+use super::sla::SlaMetric;
 use super::transfer::TransferReason;
-use crate::kernel::{ConversationId, GroupId, MemberId};
+use crate::kernel::{ConversationId, GroupId, MemberId, Millis, SlaPolicyId};
 
 /// Content of notices that say everything by their kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -124,6 +125,23 @@ pub struct RatedContent {
     pub changed: bool,
 }
 
+/// Content of `sla_warned` and `sla_breached`: the clock, as of that moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SlaContent {
+    /// What the clock measures.
+    pub metric: SlaMetric,
+    /// The policy that sets its target.
+    pub policy_id: SlaPolicyId,
+    /// What the policy is called.
+    pub policy_name: String,
+    /// The entry of the conversation's log with which it began.
+    pub started_seq: i64,
+    /// Since when it runs.
+    pub started_at: Millis,
+    /// When its target is, or was, missed.
+    pub due_at: Millis,
+}
+
 /// Content of `remark`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RemarkContent {
@@ -181,6 +199,7 @@ pub const fn content_schema(kind: EntryKind) -> &'static str {
         EntryKind::GroupChanged => "GroupChangedContent",
         EntryKind::SkillsChanged => "SkillsChangedContent",
         EntryKind::Rated => "RatedContent",
+        EntryKind::SlaWarned | EntryKind::SlaBreached => "SlaContent",
         EntryKind::Remark => "RemarkContent",
         EntryKind::Imported => "ImportedContent",
         EntryKind::Erased => "ErasedContent",
@@ -211,6 +230,7 @@ pub fn content_schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<GroupChangedContent>(&mut all);
     add::<SkillsChangedContent>(&mut all);
     add::<RatedContent>(&mut all);
+    add::<SlaContent>(&mut all);
     add::<RemarkContent>(&mut all);
     add::<ImportedContent>(&mut all);
     add::<ErasedContent>(&mut all);

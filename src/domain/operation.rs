@@ -125,6 +125,10 @@ rights! {
     ReadBusinessHours "read_business_hours":                       Never Tenant Tenant Tenant Tenant;
     /// Make, change and delete business hours.
     ManageBusinessHours "manage_business_hours":                   Never Never Never Never Tenant;
+    /// Read SLA policies.
+    ReadSlaPolicies "read_sla_policies":                           Never Never Tenant Tenant Tenant;
+    /// Make, change and delete SLA policies.
+    ManageSlaPolicies "manage_sla_policies":                       Never Never Never Never Tenant;
     /// Read whom the tenant lets in no more.
     ReadBans "read_bans":                                          Never Never Never Tenant Tenant;
     /// Ban customers, and let them in again.

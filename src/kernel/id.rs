@@ -233,6 +233,8 @@ id_types! {
     StoredFileId;
     /// When a desk is open.
     BusinessHoursId;
+    /// How fast customers are to be answered.
+    SlaPolicyId;
     /// Whom a tenant does not let in.
     BanId;
     /// A key of a service account.

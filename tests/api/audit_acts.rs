@@ -148,6 +148,19 @@ async fn desk_settings(acts: &mut Acts<'_>) {
     acts.act("PATCH /business-hours/{id}", &path, json!({"group_ids": []}), told).await;
     let told = ("delete", "business_hours", json!({"name": "Days"}), Value::Null);
     acts.act("DELETE /business-hours/{id}", &path, Value::Null, told).await;
+    let policy = json!({"name": "Fast", "first_response_seconds": 60});
+    let told = ("create", "sla_policy", Value::Null, json!({"name": "Fast", "first_response_seconds": 60}));
+    let policy = id(&acts.act("POST /sla-policies", "/sla-policies", policy, told).await);
+    let policy = format!("/sla-policies/{policy}");
+    let told = (
+        "update",
+        "sla_policy",
+        json!({"first_response_seconds": 60}),
+        json!({"first_response_seconds": 30}),
+    );
+    acts.act("PATCH /sla-policies/{id}", &policy, json!({"first_response_seconds": 30}), told).await;
+    let told = ("delete", "sla_policy", json!({"name": "Fast"}), Value::Null);
+    acts.act("DELETE /sla-policies/{id}", &policy, Value::Null, told).await;
     let told = ("delete", "group", json!({"name": "Bills"}), Value::Null);
     acts.act("DELETE /groups/{id}", &format!("/groups/{group}"), Value::Null, told).await;
 

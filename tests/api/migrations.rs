@@ -187,7 +187,8 @@ fn schema_file() -> BTreeMap<String, Vec<String>> {
         include_str!("../../src/db/schema.rs"),
         include_str!("../../src/db/schema/centre.rs"),
         include_str!("../../src/db/schema/desk.rs"),
-        include_str!("../../src/db/schema/reports.rs")
+        include_str!("../../src/db/schema/reports.rs"),
+        include_str!("../../src/db/schema/sla.rs")
     );
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut current = None;

@@ -48,6 +48,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "canned_replies",
             "ratings",
             "reports",
+            "sla",
             "queue",
             "messages",
             "attachments",

@@ -72,6 +72,7 @@ pages! {
     "bots" "bots" "Bots" "Guides" None;
     "reports" "reports" "Reports" "Guides" None;
     "erasure" "erasure" "Erasure and retention" "Guides" None;
+    "service-levels" "service-levels" "Service levels" "Guides" None;
     "resuming" "resuming" "Resuming" "Guides" None;
     "proxies" "proxies" "Proxies and TLS" "Guides" None;
     "versioning" "versioning" "Changes and versions" "Guides" None;

@@ -47,6 +47,10 @@ text_enum! {
         ConversationAgentIdle = "conversation.agent_idle",
         /// The customer rated it, or changed its rating.
         ConversationRated = "conversation.rated",
+        /// The target of one of its SLA clocks is near.
+        ConversationSlaWarned = "conversation.sla_warned",
+        /// The target of one of its SLA clocks was missed.
+        ConversationSlaBreached = "conversation.sla_breached",
         /// The customer wrote.
         MessageReceived = "message.received",
         /// One of the staff wrote to the customer.
@@ -86,6 +90,8 @@ impl ProductEvent {
         Some(match (conversation, kind) {
             (ConversationKind::Backstage, EntryKind::AgentIdle) => Self::ConversationAgentIdle,
             (ConversationKind::Backstage, EntryKind::Rated) => Self::ConversationRated,
+            (ConversationKind::Backstage, EntryKind::SlaWarned) => Self::ConversationSlaWarned,
+            (ConversationKind::Backstage, EntryKind::SlaBreached) => Self::ConversationSlaBreached,
             (ConversationKind::Support, EntryKind::Opened) => Self::ConversationOpened,
             (ConversationKind::Support, EntryKind::Assigned) => Self::ConversationAssigned,
             (ConversationKind::Support, EntryKind::Docked) => Self::ConversationDocked,
@@ -197,6 +203,9 @@ pub fn payload(
     }
     if entry.kind == EntryKind::Rated {
         payload["score"] = content["score"].clone();
+    }
+    if matches!(entry.kind, EntryKind::SlaWarned | EntryKind::SlaBreached) {
+        payload["sla"] = content;
     }
     if entry.kind.is_message() {
         payload["message_kind"] = json!(entry.kind);

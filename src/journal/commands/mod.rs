@@ -141,6 +141,8 @@ commands! {
     requeue_absent::RequeueAbsent;
     /// Remind whoever leaves the other side waiting, and close what was left.
     run_timers::RunTimers;
+    /// Tell that the target of an SLA clock is near or missed.
+    tell_sla::TellSla;
     /// Give waiting conversations to agents, or offer them.
     route::Route;
     /// Accept or decline an offer.

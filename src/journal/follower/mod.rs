@@ -123,6 +123,11 @@ pub fn position(connection: &mut AnyConnection, name: &str, tenant: TenantId) ->
     store::position(connection, name, tenant)
 }
 
+/// Keeps a follower from storing anything in a tenant until the transaction ends.
+pub fn hold(connection: &mut AnyConnection, name: &str, tenant: TenantId) -> Result<()> {
+    store::hold(connection, name, tenant)
+}
+
 /// Sets a follower back to the first rev of a tenant and keeps every process from working there for the time of a lease, while
 /// its effects are taken away. Whoever works there loses its lease. Do it again to go on, and end with [`resume`].
 pub fn set_back(connection: &mut AnyConnection, name: &'static str, tenant: TenantId) -> Result<()> {

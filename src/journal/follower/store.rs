@@ -153,6 +153,14 @@ pub(super) fn position(connection: &mut AnyConnection, name: &str, tenant: Tenan
     Ok(row.select(follower::rev).get_result(connection).optional()?.unwrap_or(0))
 }
 
+/// Locks a cursor for the transaction.
+pub(super) fn hold(connection: &mut AnyConnection, name: &str, tenant: TenantId) -> Result<()> {
+    diesel::update(follower::table.filter(follower::name.eq(name)).filter(follower::tenant_id.eq(tenant)))
+        .set(follower::rev.eq(follower::rev))
+        .execute(connection)?;
+    Ok(())
+}
+
 /// Sets a cursor back to 0 and holds it.
 pub(super) fn set_back(connection: &mut AnyConnection, name: &str, tenant: TenantId) -> Result<()> {
     let until = time::now(connection)? + lease_ms();

@@ -92,6 +92,25 @@ on_every_database! {
         .await;
     }
 
+    /// A target of an SLA policy that was missed is an event that says which.
+    async fn a_missed_target_is_told(app: TestApp) {
+        let desk = app.desk().await;
+        let provider = Provider::start().await;
+        let (to, _) = account(&desk.admin, &provider, "webhook", "/webhook").await;
+        let template = whole_payload(&desk.admin).await;
+        rule(&desk.admin, "conversation.sla_breached", &template, &to, json!({})).await;
+        let policy = json!({"name": "Fast", "first_response_seconds": 60});
+        let policy = desk.admin.post("/sla-policies", policy).await.status(201);
+        let room = desk.visitor.open("a question").await;
+        crate::sla::settled(&app, desk.tenant).await;
+        app.advance(61_000).await;
+        let found = events(&desk.admin, "conversation.sla_breached", 1).await;
+        let payload = &found[0]["payload"];
+        assert_eq!((&payload["conversation"]["id"], &payload["sender"]), (&json!(room), &serde_json::Value::Null));
+        let sla = &payload["sla"];
+        assert_eq!((&sla["metric"], &sla["policy_id"]), (&json!("first_response"), &policy["id"]));
+    }
+
     /// A rule answers those who write while the desk of their group is closed, and no others.
     async fn rules_know_whether_the_desk_is_open(app: TestApp) {
         let desk = app.desk().await;

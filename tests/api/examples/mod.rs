@@ -10,6 +10,7 @@ mod centre;
 mod normal;
 mod recorder;
 mod rest;
+mod sla;
 mod socket;
 
 use std::path::Path;

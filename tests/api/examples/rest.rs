@@ -4,7 +4,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
 use super::recorder::{Recorder, string};
-use super::{access, centre};
+use super::{access, centre, sla};
 use crate::harness::{Client, PLATFORM_KEY, Socket, eventually};
 
 /// Who takes part.
@@ -144,6 +144,7 @@ async fn groups(recorder: &mut Recorder<'_>, admin: &Client, agent: &Client, age
     recorder.call("get_business_hours_status", agent, &format!("GET {hours}/status?{at}"), None).await;
     recorder.call("get_desk_status", agent, &format!("GET /business-hours/status?{at}"), None).await;
     recorder.call("delete_business_hours", admin, &format!("DELETE {hours}"), None).await;
+    sla::policies(recorder, admin, agent).await;
     access::bans(recorder, admin).await;
     access::api_keys(recorder, admin).await;
     access::erasure(recorder, admin).await;

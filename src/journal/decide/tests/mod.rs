@@ -13,6 +13,7 @@ mod notifications;
 mod ratings;
 mod routing;
 mod simulation;
+mod sla;
 mod step;
 mod step_staff;
 mod strategy;

@@ -238,6 +238,7 @@ pub(super) enum Step {
         conversation: usize,
     },
     Rate(super::ratings::RateStep),
+    Sla(super::sla::SlaStep),
     Attach(super::attachments::AttachStep),
     /// The batch ends: what was decided is stored.
     Commit,

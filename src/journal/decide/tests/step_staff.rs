@@ -61,6 +61,7 @@ impl Simulation {
                 Some(Command::new(Principal::System(PEOPLE[one].0), command))
             }
             Step::Rate(step) => Some(self.rate(&step)),
+            Step::Sla(step) => Some(self.tell_sla(&step)),
             Step::Attach(step) => Some(self.send_attachment(&step)),
             _ => None,
         }

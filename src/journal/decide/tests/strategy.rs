@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::PEOPLE;
 use super::attachments::AttachStep;
 use super::ratings::RateStep;
+use super::sla::SlaStep;
 use super::step::Step;
 use crate::domain::presence::Sighting;
 use crate::domain::routing::RoutingStrategy;
@@ -92,6 +93,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => (2..4usize).prop_map(|who| Step::Look { who, seen: Some(Sighting::Live) }),
         4 => (4..8usize, 0..8usize, 1..6i16)
             .prop_map(|(who, conversation, score)| Step::Rate(RateStep { who, conversation, score })),
+        2 => (0..8usize, any::<bool>())
+            .prop_map(|(conversation, is_late)| Step::Sla(SlaStep { conversation, is_late })),
         1 => (0..3usize).prop_map(|mode| Step::Routing { mode }),
         3 => Just(Step::Route),
         3 => Just(Step::Timers),
