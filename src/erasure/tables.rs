@@ -92,6 +92,9 @@ pub const TABLES: &[(&str, &str)] = &[
     ("report_stretch", "Numbers only; left."),
     ("search_posting", "Places of words of the person's conversations are taken out."),
     ("search_term", "What the account and the subjects of its conversations are found by is deleted."),
+    ("sla_clock", "Numbers only; left."),
+    ("sla_policy", "Holds nothing of customers."),
+    ("sla_stretch", "Numbers only; left."),
     ("store_probe", "Holds nothing of customers."),
     (
         "stored_file",

@@ -19,7 +19,7 @@ use crate::messages::by_rev;
 use crate::on;
 
 /// The kinds of entries that count.
-const KINDS: [EntryKind; 15] = [
+const KINDS: [EntryKind; 16] = [
     EntryKind::Text,
     EntryKind::Card,
     EntryKind::Custom,
@@ -31,6 +31,7 @@ const KINDS: [EntryKind; 15] = [
     EntryKind::Reopened,
     EntryKind::Closed,
     EntryKind::Merged,
+    EntryKind::HandedOff,
     EntryKind::GroupChanged,
     EntryKind::PriorityChanged,
     EntryKind::SlaWarned,
@@ -141,9 +142,11 @@ impl Sources {
             }
             (ConversationKind::Support, kind) if kind.is_message() => match entry.sender_role {
                 Some(Role::Customer) => SlaHappening::CustomerWrote,
+                Some(Role::Bot) => SlaHappening::BotWrote,
                 Some(_) => SlaHappening::StaffWrote,
                 None => return Ok(None),
             },
+            (ConversationKind::Support, EntryKind::HandedOff) => SlaHappening::HandedOff,
             (ConversationKind::Backstage, EntryKind::GroupChanged) => {
                 SlaHappening::GroupChanged(parse::<GroupChangedContent>(&entry.content)?.to)
             }

@@ -129,6 +129,10 @@ pub enum SlaHappening {
     AskedElsewhere(i64),
     /// The staff wrote.
     StaffWrote,
+    /// A bot wrote: nobody of the staff is waited for.
+    BotWrote,
+    /// The bot answers no more: the customer waits for the staff from now on.
+    HandedOff,
     /// It is over.
     Closed(CloseReason),
     /// It is the matter of another group, or of none.
@@ -181,6 +185,11 @@ impl SlaTrack {
                     clock.breached_at.get_or_insert(due);
                 }
             }
+            SlaHappening::BotWrote | SlaHappening::HandedOff => {
+                for metric in [SlaMetric::FirstResponse, SlaMetric::NextResponse] {
+                    self.of(metric).for_each(|clock| clock.drop_target(at));
+                }
+            }
             SlaHappening::StaffWrote if self.stretch.is_some() => {
                 for metric in [SlaMetric::FirstResponse, SlaMetric::NextResponse] {
                     self.of(metric).for_each(|clock| clock.end(SlaState::Met, at));
@@ -198,6 +207,8 @@ impl SlaTrack {
                 SlaHappening::StaffWrote => {
                     (stretch.asked_at, stretch.asked_seq, stretch.is_answered) = (None, None, true);
                 }
+                SlaHappening::BotWrote => (stretch.asked_at, stretch.asked_seq) = (None, None),
+                SlaHappening::HandedOff => (stretch.asked_at, stretch.asked_seq) = (Some(at), Some(seq)),
                 SlaHappening::GroupChanged(to) => stretch.group_id = to,
                 SlaHappening::PriorityChanged(to) => stretch.priority = to,
                 _ => {}

@@ -60,6 +60,22 @@ use SlaMetric::{FirstResponse, NextResponse, Resolution};
 use SlaState::{Ended, Met, Running};
 
 #[test]
+fn what_a_bot_answers_is_not_waited_for_until_it_hands_over() {
+    let rules = all();
+    let mut track = begun(&rules);
+    let resolution = (Resolution, 1, Running, Some(100), None, Some(98));
+    track.apply(SlaHappening::CustomerWrote, 5 * SECOND, 2, &rules);
+    track.apply(SlaHappening::BotWrote, 6 * SECOND, 3, &rules);
+    assert!(track.clocks.values().all(|one| one.metric == Resolution || one.state == Ended), "{track:?}");
+    track.apply(SlaHappening::CustomerWrote, 8 * SECOND, 4, &rules);
+    track.apply(SlaHappening::HandedOff, 30 * SECOND, 5, &rules);
+    let waiting = (FirstResponse, 5, Running, Some(40), None, Some(38));
+    assert_eq!(seen(&track), [waiting, resolution]);
+    track.apply(SlaHappening::StaffWrote, 33 * SECOND, 6, &rules);
+    assert_eq!(seen(&track)[0], (FirstResponse, 5, Met, Some(40), Some(33), None));
+}
+
+#[test]
 fn the_first_turn_is_a_first_response_and_each_further_one_a_next() {
     let rules = all();
     let mut track = begun(&rules);
