@@ -204,7 +204,7 @@ impl ServerState {
             },
             "conversation": {
                 "id": conversation, "kind": "support", "parent_id": null, "backstage_id": null,
-                "customer": customer, "customer_deleted": false, "agent": agent, "status": "pending",
+                "customer": customer, "customer_deleted": false, "agent": agent, "bot": null, "status": "pending",
                 "priority": "normal", "subject": "", "tags": [], "seq": head, "msg_count": last["msg_count"],
                 "version": 1, "created_at": last["created_at"], "updated_at": last["created_at"],
                 "last_at": last["created_at"], "assigned_at": last["created_at"], "closed_at": null,

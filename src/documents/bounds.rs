@@ -57,6 +57,7 @@ use crate::kernel::text::{KEY_MAX, LOCALE_MAX};
 use crate::members::profile::{
     AVATAR_MAX, LABEL_MAX, LABELS_MAX, MAX_ACCEPT_MAX, MOBILE_MAX, NAME_MAX, NICKNAME_MAX,
 };
+use crate::tenants::bot::{SILENCE_MAX_SECONDS, SILENCE_MIN_SECONDS};
 use crate::tenants::routing::{
     MISSES_MAX, OFFER_MAX_SECONDS, OFFER_MIN_SECONDS, QUEUE_MAX, RELAX_MAX_SECONDS,
 };
@@ -260,6 +261,7 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("CreateMessageEvent", "payload") => json!({"x-max-bytes": PAYLOAD_MAX}),
         ("CreateMessageEvents", "events") => json!({"minItems": 1, "maxItems": BATCH_MAX}),
         ("CreateTenant" | "UpdateTenant", "name") => text(0, TENANT_NAME_MAX),
+        ("UpdateBotSettings", "silence_seconds") => range(SILENCE_MIN_SECONDS, SILENCE_MAX_SECONDS),
         ("UpdateTenantSettings", "edit_window_seconds" | "recall_window_seconds") => {
             range(0, WINDOW_MAX_SECONDS)
         }
@@ -308,7 +310,9 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("Ping", "delivered") => list(COLLECTED, Value::Null),
         ("Ping", "nonce") => json!({"maxLength": KEY_MAX, "x-max-bytes": KEY_MAX}),
         (_, "token" | "identity_token" | "refresh_token" | "cursor" | "epoch") => text(0, OPAQUE_MAX),
-        (_, "seq" | "after_seq" | "read_seq" | "reply_to_seq" | "read_ver") => json!({"minimum": 0}),
+        (_, "seq" | "after_seq" | "read_seq" | "reply_to_seq" | "read_ver" | "version") => {
+            json!({"minimum": 0})
+        }
         _ => return None,
     })
 }

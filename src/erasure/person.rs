@@ -224,7 +224,7 @@ fn take_audit(connection: &mut AnyConnection, person: &Person) -> Result<usize> 
 /// A text as it stands within JSON, with what a pattern gives a meaning of its own escaped.
 fn escaped(text: &str) -> String {
     let json = serde_json::to_string(text).unwrap_or_default();
-    let json = json.trim_matches('"');
+    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or_default();
     let special = |letter: char| matches!(letter, '%' | '_' | '!');
     json.chars().flat_map(|letter| special(letter).then_some('!').into_iter().chain([letter])).collect()
 }

@@ -94,6 +94,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("search_term", "What the account and the subjects of its conversations are found by is deleted."),
     ("sla_clock", "Numbers only; left."),
     ("sla_policy", "Holds nothing of customers."),
+    ("sla_refresh", "Holds nothing of customers."),
     ("sla_stretch", "Numbers only; left."),
     ("store_probe", "Holds nothing of customers."),
     (

@@ -133,6 +133,8 @@ export type Conversation = {
   backstage_id?: (string | null);
   /** Direct rooms only: the two. */
   between?: (Card[] | null);
+  /** While it is open: the bot that answers, before it waits for the staff. */
+  bot: (Card | null);
   /** Why it was closed.  - `resolved`: The matter is settled. - `customer_left`: The visitor ended it. - `inactive`: The visitor no longer answered. - `spam`: Unwanted. - `merged`: The visitor was recognised and had another open conversation. - `customer_deleted`: The customer's account was deleted. - `timed_out`: The visitor did not answer for as long as the tenant waits: the service closed it. */
   close_reason: ("resolved" | "customer_left" | "inactive" | "spam" | "merged" | "customer_deleted" | "timed_out" | (string & {}) | null);
   /** When it was closed. */
@@ -163,7 +165,7 @@ export type Conversation = {
   priority?: Priority;
   /** The head of the log. */
   seq: number;
-  /** Where it stands; null for backstage conversations and rooms.  - `open`: It waits: nobody serves it. - `pending`: An agent serves it, or a whole group. - `closed`: It is over. */
+  /** Where it stands; null for backstage conversations and rooms.  - `open`: It waits, or a bot answers: nobody of the staff serves it. - `pending`: An agent serves it, or a whole group. - `closed`: It is over. */
   status: ("open" | "pending" | "closed" | (string & {}) | null);
   /** What it is about, or the name of the room; may be empty. */
   subject: string;
@@ -243,7 +245,7 @@ export type Entry = {
   seq: number;
 };
 
-export type EntryKind = ("text" | "card" | "custom" | "image" | "file" | "voice" | "video" | "opened" | "joined" | "left" | "assigned" | "docked" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "customer_idle" | "imported" | "erased" | "priority_changed" | "tags_changed" | "group_changed" | "skills_changed" | "offered" | "declined" | "offer_missed" | "offer_withdrawn" | "agent_idle" | "rated" | "remark" | (string & {}));
+export type EntryKind = ("text" | "card" | "custom" | "image" | "file" | "voice" | "video" | "opened" | "joined" | "left" | "assigned" | "docked" | "bot_assigned" | "handed_off" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "customer_idle" | "imported" | "erased" | "priority_changed" | "tags_changed" | "group_changed" | "skills_changed" | "offered" | "declined" | "offer_missed" | "offer_withdrawn" | "agent_idle" | "rated" | "sla_warned" | "sla_breached" | "remark" | (string & {}));
 
 export type ErasedContent = {
   /** Up to which entry: a client drops what it keeps of these entries, or reads them again. */
@@ -254,7 +256,7 @@ export type ErrorReply = {
   /** The key of the message that was not sent. */
   client_msg_id?: string;
   /** What went wrong, for programs; the table of codes says what it means. */
-  code: ("malformed_json" | "invalid_parameter" | "unauthenticated" | "token_invalid" | "token_expired" | "session_revoked" | "api_key_invalid" | "api_key_expired" | "invalid_credentials" | "forbidden" | "not_a_member" | "not_assignee" | "account_locked" | "account_disabled" | "banned" | "tenant_suspended" | "address_not_allowed" | "origin_refused" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_conflict" | "invalid_transition" | "already_assigned" | "agent_full" | "offer_ended" | "queue_full" | "queue_closed" | "agent_absent" | "transfer_loop" | "offer_pending" | "group_empty" | "open_conversation_exists" | "conversation_closed" | "reopen_expired" | "rating_ended" | "not_answered" | "attachments_off" | "attachment_not_ready" | "attachment_infected" | "upload_mismatch" | "window_expired" | "message_recalled" | "stale_edit" | "name_taken" | "in_use" | "limit_reached" | "last_admin" | "last_manager" | "cursor_reset" | "version_mismatch" | "payload_too_large" | "quota_exceeded" | "file_type_refused" | "unsupported_media_type" | "range_not_satisfiable" | "validation_failed" | "rate_limited" | "tenant_busy" | "unsupported" | "not_ready" | "provider_failed" | "internal" | "busy" | "storage_unavailable" | "scanner_unavailable" | "draining" | "unready" | (string & {}));
+  code: ("malformed_json" | "invalid_parameter" | "unauthenticated" | "token_invalid" | "token_expired" | "session_revoked" | "api_key_invalid" | "api_key_expired" | "invalid_credentials" | "forbidden" | "not_a_member" | "not_assignee" | "account_locked" | "account_disabled" | "banned" | "tenant_suspended" | "address_not_allowed" | "origin_refused" | "not_found" | "method_not_allowed" | "request_timeout" | "idempotency_conflict" | "invalid_transition" | "already_assigned" | "not_in_control" | "agent_full" | "offer_ended" | "queue_full" | "queue_closed" | "agent_absent" | "transfer_loop" | "offer_pending" | "group_empty" | "open_conversation_exists" | "conversation_closed" | "reopen_expired" | "rating_ended" | "not_answered" | "attachments_off" | "attachment_not_ready" | "attachment_infected" | "upload_mismatch" | "window_expired" | "message_recalled" | "stale_edit" | "name_taken" | "in_use" | "limit_reached" | "last_admin" | "last_manager" | "cursor_reset" | "version_mismatch" | "payload_too_large" | "quota_exceeded" | "file_type_refused" | "unsupported_media_type" | "range_not_satisfiable" | "validation_failed" | "rate_limited" | "tenant_busy" | "unsupported" | "not_ready" | "provider_failed" | "internal" | "busy" | "storage_unavailable" | "scanner_unavailable" | "draining" | "unready" | (string & {}));
   /** The present state that the client needs to go on. */
   context?: Record<string, unknown>;
   /** For people. */
@@ -294,6 +296,15 @@ export type GroupNotice = {
   member_type: ("manager" | "member" | (string & {}) | null);
   /** The rev of the change. */
   rev: number;
+};
+
+export type HandOffReason = ("requested" | "silent" | "bot_gone" | "staff_answered" | (string & {}));
+
+export type HandedOffContent = {
+  /** The bot. */
+  bot: AboutMember;
+  /** Why. */
+  reason: HandOffReason;
 };
 
 export type Hello = {
@@ -676,7 +687,7 @@ export type Receipt = {
 };
 
 export type RemarkContent = {
-  /** The kind of the notice that this explains: `assigned`, `docked`, `released`, `closed` or `offered`. */
+  /** The kind of the notice that this explains: `assigned`, `docked`, `handed_off`, `released`, `closed` or `offered`. */
   about: EntryKind;
   /** What the staff said; may be empty when a reason stands by itself. */
   note: string;
@@ -697,7 +708,7 @@ export type Reset = {
 
 export type ResetReason = ("removed" | "unwatched" | "cursor_reset" | (string & {}));
 
-export type Role = ("customer" | "agent" | "supervisor" | "admin" | (string & {}));
+export type Role = ("customer" | "bot" | "agent" | "supervisor" | "admin" | (string & {}));
 
 export type Sender = {
   /** The avatar's URL on that day; may be empty. */
@@ -723,6 +734,25 @@ export type SkillsChangedContent = {
   /** All skills that the agent must have. */
   required_skills: string[];
 };
+
+export type SlaContent = {
+  /** When its target is, or was, missed. */
+  due_at: Millis;
+  /** What the clock measures. */
+  metric: SlaMetric;
+  /** The policy that sets its target. */
+  policy_id: SlaPolicyId;
+  /** What the policy is called. */
+  policy_name: string;
+  /** Since when it runs. */
+  started_at: Millis;
+  /** The entry of the conversation's log with which it began. */
+  started_seq: number;
+};
+
+export type SlaMetric = ("first_response" | "next_response" | "resolution" | (string & {}));
+
+export type SlaPolicyId = string;
 
 export type Sync = {
   /** The cursor of `lag`, or the one that the client stored, or that of the last `sync` reply. */
