@@ -18,7 +18,7 @@ pub struct Command {
     /// What.
     pub action: Action,
     /// The versions of the conversation that it may be based on; absent means any. Heeded by claim, assign, transfer,
-    /// take over, dock, release, close, reopen, update, the answer to an offer and its withdrawal.
+    /// take over, dock, hand off, release, close, reopen, update, the answer to an offer and its withdrawal.
     pub if_version: Option<IfVersion>,
     /// The request that it comes from, for the audit log.
     pub request_id: Option<Arc<str>>,

@@ -25,6 +25,7 @@ on_every_database! {
             "claim_above_max_accept": false, "assign_above_max_accept": false, "only_assignee_answers": false,
             "transfer_above_max_accept": false, "transfer_limit": 10,
             "presence_grace_seconds": 30, "disconnect_requeue_seconds": null, "away_requeue_seconds": null,
+            "retention_days": null, "bot": {"member_id": null, "silence_seconds": 30},
             "reopen_window_seconds": null, "rating_window_seconds": 604_800, "timers": {
                 "customer_reminder_seconds": null, "agent_reminder_seconds": null, "auto_close_seconds": null,
             },
@@ -76,6 +77,7 @@ on_every_database! {
             "claim_above_max_accept": false, "assign_above_max_accept": false, "only_assignee_answers": false,
             "transfer_above_max_accept": false, "transfer_limit": 10,
             "presence_grace_seconds": 30, "disconnect_requeue_seconds": null, "away_requeue_seconds": null,
+            "retention_days": null, "bot": {"member_id": null, "silence_seconds": 30},
             "reopen_window_seconds": null, "rating_window_seconds": 604_800, "timers": {
                 "customer_reminder_seconds": null, "agent_reminder_seconds": null, "auto_close_seconds": null,
             },

@@ -17,13 +17,14 @@ use crate::harness::personas::message;
 use crate::harness::{Answer, Client, Desk};
 
 /// The operations that take `If-Match`.
-const CONDITIONAL: [&str; 12] = [
+const CONDITIONAL: [&str; 13] = [
     "accept_offer",
     "assign_conversation",
     "claim_conversation",
     "close_conversation",
     "decline_offer",
     "dock_conversation",
+    "hand_off_conversation",
     "release_conversation",
     "reopen_conversation",
     "take_over_conversation",

@@ -63,7 +63,8 @@ pub async fn bots(recorder: &mut Recorder<'_>, admin: &Client) {
     let key = admin.post("/api-keys", key).await.status(201);
     let bot = admin.with_token(string(&key["secret"]));
     let tenant = admin.get("/tenant").await.ok();
-    let visitor = admin.post("/visitors", json!({"tenant": tenant["slug"]})).await.status(201);
+    let visitor =
+        admin.post("/visitors", json!({"tenant": tenant["slug"], "nickname": "Ada"})).await.status(201);
     let visitor = admin.with_token(string(&visitor["access_token"]));
     let room = format!("/conversations/{}", visitor.open("I want to speak to a person.").await);
     let note = json!({"note": "Asks for a person; the order is 1042."});
