@@ -102,7 +102,7 @@ pub fn add_contents(schemas: &mut Map<String, Value>) {
         schemas.entry(name).or_insert_with(|| {
             let mut schema = json!(schema);
             // Without a field, which is another thing than with any.
-            if schema.get("properties").is_none() {
+            if schema["type"] == "object" && schema.get("properties").is_none() {
                 schema["properties"] = json!({});
             }
             schema
