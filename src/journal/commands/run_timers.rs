@@ -12,8 +12,8 @@ use crate::journal::decide::CommandContext;
 use crate::journal::wants::{PIECE, Wants};
 use crate::kernel::{ConversationId, Result};
 
-/// Do in these conversations what is due now: remind the customer or the agent, close, or hand over from a bot. What is not due, or not there,
-/// is left alone. The service's own command: submitted with what [`crate::journal::overdue`] found, as often as one likes.
+/// Do in these conversations what is due now: remind the customer or the agent, close, or hand over from a bot. What is not
+/// due, or not there, is left alone. The service's own command: submitted with what [`crate::journal::overdue`] found, as often as one likes.
 #[derive(Debug, Clone)]
 pub struct RunTimers {
     /// Where something may be due, at most [`PIECE`]; more are left alone.
