@@ -46,7 +46,7 @@ macro_rules! rights {
 }
 
 rights! {
-    //                                                             customer agent supervisor admin
+    //                                                             customer bot agent supervisor admin
     /// See and change the own account, sessions and password.
     UseAccount "use_account":                                      Own Own Own Own Own;
     /// Open a conversation (staff: on behalf of a customer).
@@ -71,7 +71,7 @@ rights! {
     Transfer "transfer":                                           Never Never Inside Tenant Tenant;
     /// Take a conversation from the agent who serves it.
     TakeOver "take_over":                                          Never Never Never Tenant Tenant;
-    /// End a bot's answering: the conversation waits for the staff, or goes to one of them (a bot: its own).
+    /// End a bot's answering, so that the conversation waits for the staff (a bot: its own).
     HandOff "hand_off":                                            Never Inside Inside Tenant Tenant;
     /// Let a whole group serve a conversation (agents: one that they serve, or that waits).
     Dock "dock":                                                   Never Never Visible Tenant Tenant;

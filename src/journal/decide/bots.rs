@@ -26,15 +26,14 @@ impl CommandContext<'_> {
         facts.is_some_and(|facts| facts.role == Role::Bot && facts.is_usable(self.set.now))
     }
 
-    /// Lets the tenant's bot answer a conversation that waits, if there is one. It is the service that does so. Says whether
-    /// a bot answers now.
-    pub(crate) fn answer_by_bot(&mut self, front: ConversationId) -> Result<bool> {
-        let Some(bot) = self.bot() else { return Ok(false) };
+    /// Lets the tenant's bot answer a conversation that waits, if there is one. It is the service that does so.
+    pub(crate) fn answer_by_bot(&mut self, front: ConversationId) -> Result<()> {
+        let Some(bot) = self.bot() else { return Ok(()) };
         let service = Principal::System(self.tenant);
         let actor = std::mem::replace(&mut self.actor, service);
         let answered = self.give_to_bot(front, bot);
         self.actor = actor;
-        answered.map(|()| true)
+        answered
     }
 
     fn give_to_bot(&mut self, front: ConversationId, bot: MemberId) -> Result<()> {
