@@ -8,6 +8,7 @@
 //! connections); what differs between the databases stands in `dialect`, `connection` and `migrate`.
 
 pub mod append;
+mod checkpoint;
 pub mod connection;
 pub mod dialect;
 pub mod error_kind;
@@ -28,7 +29,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::Connection;
-use diesel::connection::SimpleConnection;
 
 pub use connection::{AnyConnection, DatabaseKind, Durability, Target};
 pub use error_kind::DbErrorKind;
@@ -151,18 +151,14 @@ impl Db {
         &self.refusals
     }
 
-    /// On SQLite: writes what the write-ahead log holds into the file and empties the log, as far as readers let it, so that
-    /// the log holds no former content. Servers have logs of their own.
-    pub async fn empty_log(&self) -> Result<()> {
+    /// On SQLite: writes what the write-ahead log holds into the file and empties the log, so that the log holds no former
+    /// content. `false` when readers kept it from that: ask again. Servers have logs of their own.
+    pub async fn empty_log(&self) -> Result<bool> {
         if self.target.kind.is_server() {
-            return Ok(());
+            return Ok(true);
         }
         let target = self.target.clone();
-        blocking(move || {
-            let mut connection = target.connect(Purpose::Write)?;
-            Ok(connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?)
-        })
-        .await
+        blocking(move || checkpoint::truncate(&mut target.connect(Purpose::Write)?)).await
     }
 
     /// How often a read or write had to wait for a pooled connection.

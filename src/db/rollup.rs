@@ -96,11 +96,11 @@ pub fn add<'a>(
     Ok(())
 }
 
-/// What the cells of a metric and a dimension come to from a quarter of an hour (included) to another one (excluded).
+/// What the cells of these metrics and a dimension come to, added up, from a quarter of an hour (included) to another one (excluded).
 pub fn sums(
     connection: &mut AnyConnection,
     tenant: TenantId,
-    metric: &'static str,
+    metrics: &[&'static str],
     dimension: &'static str,
     (from, until): (i64, i64),
 ) -> Result<Vec<Sum>> {
@@ -110,10 +110,11 @@ pub fn sums(
         #[allow(unreachable_patterns, reason = "reachable with the features of the others")]
         _ => "BIGINT",
     };
+    let metrics = metrics.join("', '");
     let text = format!(
         "SELECT dimension_id, bucket, CAST(SUM(measures) AS {number}) AS measures, \
          CAST(SUM(total) AS {number}) AS total, CAST(SUM(measures * quarter_hour) AS {number}) AS moment \
-         FROM report_bucket WHERE tenant_id = {tenant} AND metric = '{metric}' AND dimension = '{dimension}' \
+         FROM report_bucket WHERE tenant_id = {tenant} AND metric IN ('{metrics}') AND dimension = '{dimension}' \
          AND quarter_hour >= {from} AND quarter_hour < {until} \
          GROUP BY dimension_id, bucket ORDER BY dimension_id, bucket"
     );

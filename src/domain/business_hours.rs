@@ -286,6 +286,16 @@ fn status((begin, end): (i64, i64), at: i64) -> HoursStatus {
     }
 }
 
+text_enum! {
+    /// By which hours time is counted.
+    Hours {
+        /// All hours count.
+        Calendar = "calendar_hours",
+        /// The time counts in which the desk of the conversation's group is open.
+        Business = "business_hours",
+    }
+}
+
 /// The calendars of a tenant: of groups with hours of their own, and of all others.
 #[derive(Debug, Clone, Default)]
 pub struct Calendars {

@@ -242,7 +242,7 @@ pub fn take_profile(connection: &mut AnyConnection, person: &Person, now: i64) -
     for email in emails {
         bans::email_changes(connection, tenant, &email, "")?;
     }
-    let blank = on!(connection, inner => diesel::update(member::table
+    on!(connection, inner => diesel::update(member::table
         .filter(member::tenant_id.eq(tenant))
         .filter(member::id.eq_any(members)))
         .set((
@@ -255,7 +255,6 @@ pub fn take_profile(connection: &mut AnyConnection, person: &Person, now: i64) -
             member::updated_at.eq(now),
         ))
         .execute(inner))?;
-    add(&mut counts, "member", blank);
     add(&mut counts, "search_term", search::erase::take_members(connection, tenant, members)?);
     let fronts: Vec<ConversationId> = person.logs.iter().map(|one| one.front).collect();
     for fronts in fronts.chunks(super::logs::AT_ONCE) {

@@ -41,17 +41,15 @@ pub fn spawn_tasks(app: &Arc<App>) {
     app.tasks.spawn("erasure", move || {
         let (app, shutdown) = (handle.clone(), shutdown.clone());
         async move {
-            if let Err(error) = adopt_list(&app).await {
-                log::warn!(target: "deskwire::erasure", "the list of erasures cannot be read: {error}");
-            }
             let mut rest = EVERY;
+            let mut is_adopted = false;
             loop {
                 tokio::select! {
                     () = tokio::time::sleep(rest) => {}
                     () = shutdown.cancelled() => return,
                 }
                 let looked = tokio::select! {
-                    looked = look(&app) => looked,
+                    looked = round(&app, &mut is_adopted) => looked,
                     () = shutdown.cancelled() => return,
                 };
                 rest = match looked {
@@ -76,6 +74,16 @@ async fn adopt_list(app: &App) -> Result<()> {
         log::warn!(target: "deskwire::erasure", "{begun} erasures are done again: the database is an older copy");
     }
     Ok(())
+}
+
+/// Takes in the list, once that is possible, and does what is under way, also while it is not.
+async fn round(app: &Arc<App>, is_adopted: &mut bool) -> Result<()> {
+    let adopted = match *is_adopted {
+        true => Ok(()),
+        false => adopt_list(app).await,
+    };
+    *is_adopted = adopted.is_ok();
+    look(app).await.and(adopted)
 }
 
 async fn look(app: &Arc<App>) -> Result<()> {
@@ -162,7 +170,8 @@ async fn counted(
     }
 }
 
-/// Takes the profile and ends the erasure, unless messages are on their way or files are left.
+/// Takes the profile and ends the erasure, unless messages are on their way, files are left, or a reader of the database keeps
+/// former content in its log.
 async fn finish(app: &App, row: &ErasureRow, person: Arc<Person>) -> Result<bool> {
     let (id, now, before) = (row.id, app.clock.now().0, row.requested_at);
     let of = person.clone();
@@ -175,13 +184,19 @@ async fn finish(app: &App, row: &ErasureRow, person: Arc<Person>) -> Result<bool
         return Ok(false);
     }
     let of = person.clone();
-    let profile = move |connection: &mut AnyConnection| person::take_profile(connection, &of, now);
-    let counts = app.db.write(profile).await?;
+    let profile = move |connection: &mut AnyConnection| {
+        let counts = person::take_profile(connection, &of, now)?;
+        store::count(connection, id, &counts)
+    };
+    app.db.write(profile).await?;
     // Before it is said to be done, so that no former content is left by then.
-    app.db.empty_log().await?;
+    if !app.db.empty_log().await? {
+        return Ok(false);
+    }
     let write = move |connection: &mut AnyConnection| {
-        let mut counts = counts.clone();
-        counts.insert("group_message".to_owned(), store::erased_entries(connection, &person.all_logs())?);
+        let erased = store::erased_entries(connection, &person.all_logs())?;
+        let members = i64::try_from(person.members.len()).unwrap_or(i64::MAX);
+        let counts = Counts::from([("group_message".to_owned(), erased), ("member".to_owned(), members)]);
         store::finish(connection, id, now, &counts)
     };
     app.db.write(write).await?;

@@ -10,6 +10,7 @@ use super::csv;
 use super::service::{self, Asked, Row, Told};
 use crate::app::App;
 use crate::auth::Staff;
+use crate::domain::business_hours::Hours;
 use crate::domain::report::{ReportDimension, ReportFormat, ReportInterval, ReportMetric};
 use crate::kernel::{Millis, Result};
 
@@ -34,6 +35,8 @@ pub struct GetReport {
     until: Millis,
     /// By what the report is divided; by the tenant when absent, agents: by themselves.
     by: Option<ReportDimension>,
+    /// By which hours durations are counted; `calendar_hours` when absent. What does not last has no business hours.
+    hours: Option<Hours>,
     /// Into what periods it is divided, at most 750; not at all when absent.
     interval: Option<ReportInterval>,
     /// Whose hours, days, weeks and months they are, by the names of the IANA such as `Asia/Shanghai`; UTC when absent.
@@ -50,6 +53,8 @@ pub struct Report {
     metric: ReportMetric,
     /// By what it is divided.
     by: ReportDimension,
+    /// By which hours durations are counted.
+    hours: Hours,
     /// Into what periods it is divided.
     interval: ReportInterval,
     /// Whose hours, days, weeks and months they are.
@@ -124,6 +129,7 @@ impl From<Told> for Report {
         Self {
             metric: told.asked.metric,
             by: told.asked.by,
+            hours: told.asked.hours,
             interval: told.asked.interval,
             time_zone: told.asked.time_zone,
             from: Millis(told.from),
@@ -153,11 +159,12 @@ pub async fn get_report(
     request: HttpRequest,
     query: web::Query<GetReport>,
 ) -> Result<HttpResponse> {
-    let GetReport { metric, from, until, by, interval, time_zone, format } = query.into_inner();
+    let GetReport { metric, from, until, by, hours, interval, time_zone, format } = query.into_inner();
     let by = by.unwrap_or_else(|| service::natural(&caller.actor));
     let asked = Asked {
         metric,
         by,
+        hours: hours.unwrap_or(Hours::Calendar),
         from: from.0,
         until: until.0,
         interval: interval.unwrap_or(ReportInterval::Total),

@@ -6,15 +6,15 @@ use diesel::prelude::*;
 use serde::Deserialize;
 
 use crate::db::AnyConnection;
-use crate::db::schema::{conversation, group_message, rating};
-use crate::domain::conversation::{CloseReason, ConversationKind};
+use crate::db::schema::rating;
+use crate::domain::conversation::ConversationKind;
 use crate::domain::entry::{EntryKind, EntryRow};
 use crate::domain::member::Role;
 use crate::domain::notice::GroupChangedContent;
 use crate::domain::report::stretch::Happening;
 use crate::domain::report::tally::Credit;
-use crate::kernel::{ConversationId, Error, GroupId, MemberId, Result, TenantId};
-use crate::messages::by_rev;
+use crate::kernel::{ConversationId, GroupId, MemberId, Result, TenantId};
+use crate::messages::pieces::{Closed, Merged, Notice, Piece, notices, parse};
 use crate::on;
 
 /// The kinds of entries that count.
@@ -78,34 +78,11 @@ struct About {
 }
 
 #[derive(Deserialize)]
-struct Closed {
-    reason: CloseReason,
-}
-
-#[derive(Deserialize)]
-struct Merged {
-    conversation_id: ConversationId,
-}
-
-#[derive(Deserialize)]
 struct Rated {
     close_seq: i64,
     score: i16,
 }
 
-/// A conversation as far as it is asked for here.
-#[derive(Debug, Clone, Queryable, Selectable)]
-#[diesel(table_name = conversation)]
-struct Facts {
-    id: ConversationId,
-    kind: ConversationKind,
-    parent_id: Option<ConversationId>,
-    backstage_id: Option<ConversationId>,
-    group_id: Option<GroupId>,
-}
-
-/// A notice behind a conversation.
-type Notice = (ConversationId, i64, i64, String);
 /// Who is judged by the rating of an end, and when it was given first.
 type Judged = HashMap<(ConversationId, i64), (i64, Credit)>;
 
@@ -116,32 +93,21 @@ pub fn piece(
     window: (i64, i64),
     most: i64,
 ) -> Result<(Vec<Line>, i64)> {
-    let (mut entries, rev) = by_rev::following(connection, tenant, &KINDS, window, most)?;
-    // Of one command the change of the group comes last: what it ended belongs to the group before.
-    entries.sort_by_key(|entry| (entry.rev, entry.kind == EntryKind::GroupChanged));
-    let of = |wanted: &dyn Fn(EntryKind) -> bool| -> BTreeSet<ConversationId> {
-        entries.iter().filter(|entry| wanted(entry.kind)).map(|entry| entry.conversation_id).collect()
-    };
-    // The conversations first, then the changes of their groups: a change between the two says what was before.
-    let facts = facts(connection, tenant, of(&|_| true))?;
-    let begun = of(&|kind| matches!(kind, EntryKind::Opened | EntryKind::Reopened));
-    let behind = begun.iter().filter_map(|id| facts.get(id)?.backstage_id).collect();
-    let moves = notices(connection, tenant, EntryKind::GroupChanged, behind)?;
-    let rated = of(&|kind| kind == EntryKind::Rated);
-    let fronts = rated.iter().filter_map(|id| facts.get(id)?.parent_id).collect();
-    let ratings = notices(connection, tenant, EntryKind::Rated, rated)?;
-    let judged = judged(connection, tenant, fronts)?;
-    let sources = Sources { facts, moves, ratings, judged };
-    let mut lines = Vec::with_capacity(entries.len());
-    for entry in &entries {
+    let piece = Piece::read(connection, tenant, &KINDS, window, most)?;
+    let rated = piece.entries.iter().filter(|entry| entry.kind == EntryKind::Rated);
+    let rated: BTreeSet<ConversationId> = rated.map(|entry| entry.conversation_id).collect();
+    let fronts = rated.iter().filter_map(|id| piece.facts(*id)?.parent_id).collect();
+    let ratings = notices(connection, tenant, &[EntryKind::Rated], rated)?;
+    let sources = Sources { judged: judged(connection, tenant, fronts)?, piece, ratings };
+    let mut lines = Vec::with_capacity(sources.piece.entries.len());
+    for entry in &sources.piece.entries {
         lines.extend(sources.line(entry)?);
     }
-    Ok((lines, rev))
+    Ok((lines, sources.piece.rev))
 }
 
 struct Sources {
-    facts: HashMap<ConversationId, Facts>,
-    moves: Vec<Notice>,
+    piece: Piece,
     ratings: Vec<Notice>,
     judged: Judged,
 }
@@ -149,7 +115,7 @@ struct Sources {
 impl Sources {
     /// What an entry says; nothing when it counts for nothing, as notes and rooms of the staff.
     fn line(&self, entry: &EntryRow) -> Result<Option<Line>> {
-        let Some(facts) = self.facts.get(&entry.conversation_id) else { return Ok(None) };
+        let Some(facts) = self.piece.facts(entry.conversation_id) else { return Ok(None) };
         let front = match (facts.kind, entry.kind) {
             (ConversationKind::Support, _) => facts.id,
             (ConversationKind::Backstage, EntryKind::GroupChanged | EntryKind::Rated) => {
@@ -162,7 +128,8 @@ impl Sources {
         };
         let happening = match entry.kind {
             EntryKind::Opened | EntryKind::Reopened => {
-                let said = Said::Begins(self.group_at(facts, entry.rev)?);
+                let (group, _) = self.piece.stood(facts, entry.rev)?;
+                let said = Said::Begins(group);
                 return Ok(Some(Line { conversation: front, at: entry.created_at, said }));
             }
             EntryKind::Merged => {
@@ -191,23 +158,12 @@ impl Sources {
         Ok(happening.map(line))
     }
 
-    /// Whose matter a conversation was before the command of this rev: the log says it with the first change since, and the
-    /// conversation itself when there was none.
-    fn group_at(&self, facts: &Facts, rev: i64) -> Result<Option<GroupId>> {
-        let behind = facts.backstage_id;
-        let first = self.moves.iter().find(|(log, _, at, _)| Some(*log) == behind && *at >= rev);
-        match first {
-            Some((.., content)) => Ok(parse::<GroupChangedContent>(content)?.from),
-            None => Ok(facts.group_id),
-        }
-    }
-
     fn rated(&self, entry: &EntryRow, front: ConversationId) -> Result<Option<Said>> {
         let Rated { close_seq, score } = read(entry)?;
         let mut before = None;
-        for (log, seq, _, content) in &self.ratings {
-            if *log == entry.conversation_id && *seq < entry.seq {
-                let earlier = parse::<Rated>(content)?;
+        for notice in &self.ratings {
+            if notice.conversation_id == entry.conversation_id && notice.seq < entry.seq {
+                let earlier = parse::<Rated>(&notice.content)?;
                 before = Some(earlier.score).filter(|_| earlier.close_seq == close_seq).or(before);
             }
         }
@@ -218,42 +174,6 @@ impl Sources {
 
 fn read<'a, T: Deserialize<'a>>(entry: &'a EntryRow) -> Result<T> {
     parse(&entry.content)
-}
-
-fn parse<'a, T: Deserialize<'a>>(content: &'a str) -> Result<T> {
-    serde_json::from_str(content).map_err(|cause| Error::internal(format!("a notice of the log: {cause}")))
-}
-
-fn facts(
-    connection: &mut AnyConnection,
-    tenant: TenantId,
-    ids: BTreeSet<ConversationId>,
-) -> Result<HashMap<ConversationId, Facts>> {
-    let rows: Vec<Facts> = on!(connection, inner => conversation::table
-        .filter(conversation::tenant_id.eq(tenant))
-        .filter(conversation::id.eq_any(ids))
-        .select(Facts::as_select())
-        .load(inner))?;
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
-}
-
-/// All notices of a kind in these logs, in the order of each.
-fn notices(
-    connection: &mut AnyConnection,
-    tenant: TenantId,
-    kind: EntryKind,
-    logs: BTreeSet<ConversationId>,
-) -> Result<Vec<Notice>> {
-    if logs.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(on!(connection, inner => group_message::table
-        .filter(group_message::tenant_id.eq(tenant))
-        .filter(group_message::conversation_id.eq_any(logs))
-        .filter(group_message::kind.eq(kind.as_str()))
-        .order((group_message::conversation_id.asc(), group_message::seq.asc()))
-        .select((group_message::conversation_id, group_message::seq, group_message::rev, group_message::content))
-        .load(inner))?)
 }
 
 fn judged(

@@ -20,8 +20,9 @@ use std::sync::Arc;
 pub use api::routes;
 
 use crate::app::App;
+use crate::journal::follower::fold::Folding;
 
 /// Starts what counts. Must be called on a tokio runtime.
 pub fn spawn_tasks(app: &Arc<App>) {
-    app.follow(Arc::new(follower::Counter::new(app)));
+    app.follow(Arc::new(Folding::<follower::Counter>::new(app.db.clone(), app.journal.clone())));
 }

@@ -11,6 +11,7 @@ use crate::db::AnyConnection;
 use crate::db::rollup::{self, Sum};
 use crate::db::snapshot::snapshot;
 use crate::domain::actor::Actor;
+use crate::domain::business_hours::Hours;
 use crate::domain::centre::recipient::TIME_ZONE_MAX;
 use crate::domain::permission::{Operation, Scope, require};
 use crate::domain::rating::{SCORE_MAX, SCORE_MIN};
@@ -30,6 +31,8 @@ pub struct Asked {
     pub metric: ReportMetric,
     /// By what it is divided.
     pub by: ReportDimension,
+    /// By which hours durations are counted.
+    pub hours: Hours,
     /// From when (included), unix milliseconds.
     pub from: i64,
     /// Until when (excluded), unix milliseconds.
@@ -104,7 +107,8 @@ impl Reach {
     }
 }
 
-/// Reads a report. Errors: `forbidden`; `invalid_parameter` for an unknown time zone, and for what would be too long.
+/// Reads a report. Errors: `forbidden`; `invalid_parameter` for an unknown time zone, for business hours of what does not last,
+/// and for what would be too long.
 pub async fn get(app: &App, actor: Actor, asked: Asked) -> Result<Told> {
     let scope = require(&actor, Operation::ReadReports)?;
     if scope != Scope::Tenant && asked.by != ReportDimension::Agent {
@@ -115,6 +119,9 @@ pub async fn get(app: &App, actor: Actor, asked: Asked) -> Result<Told> {
     let zone = zone.and_then(|zone| TimeZone::get(zone).ok());
     let zone =
         zone.ok_or_else(|| wrong("time_zone must be a name of the IANA, such as Asia/Shanghai".to_owned()))?;
+    if asked.hours == Hours::Business && !asked.metric.is_duration() {
+        return Err(wrong(format!("{} is not counted in hours: hours=calendar_hours", asked.metric)));
+    }
     let length = asked.until.saturating_sub(asked.from);
     if length <= 0 || length > RANGE_MAX_MS {
         let days = RANGE_MAX_MS / 86_400_000;
@@ -193,10 +200,14 @@ fn figures(
     reach: &Reach,
 ) -> Result<Vec<Unnamed>> {
     let (metric, by) = (asked.metric, asked.by);
+    let words = match asked.hours {
+        Hours::Calendar => vec![metric.as_str()],
+        Hours::Business => vec![metric.as_str(), metric.business_word()],
+    };
     let mut rows = Vec::new();
     for period in periods {
         let window = quarters(*period);
-        let sums = rollup::sums(connection, tenant, metric.as_str(), by.as_str(), window)?;
+        let sums = rollup::sums(connection, tenant, &words, by.as_str(), window)?;
         for sums in sums.chunk_by(|one, next| one.dimension_id == next.dimension_id) {
             let Some(id) = sums.first().map(|sum| sum.dimension_id).filter(|id| reach.holds(*id)) else {
                 continue;
@@ -253,7 +264,7 @@ fn load(
     now: i64,
     reach: &Reach,
 ) -> Result<Vec<Unnamed>> {
-    let (metric, by) = (ReportMetric::Load.as_str(), asked.by.as_str());
+    let (metric, by) = (&[ReportMetric::Load.as_str()], asked.by.as_str());
     let mut served: BTreeMap<i64, i64> = store::served(connection, tenant, asked.by)?.into_iter().collect();
     let begin = periods.first().map_or(0, |period| quarters(*period).0);
     for sum in rollup::sums(connection, tenant, metric, by, (begin, i64::MAX))? {

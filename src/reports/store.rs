@@ -55,12 +55,13 @@ pub fn clear(connection: &mut AnyConnection, tenant: TenantId, rows: i64) -> Res
         replace(connection, tenant, &ids, &[])?;
         return Ok(true);
     }
-    for metric in ReportMetric::ALL {
+    let words = ReportMetric::ALL.iter().flat_map(|metric| [metric.as_str(), metric.business_word()]);
+    for word in words {
         for dimension in ReportDimension::ALL {
             let cells = || {
                 report_bucket::table
                     .filter(report_bucket::tenant_id.eq(tenant))
-                    .filter(report_bucket::metric.eq(metric.as_str()))
+                    .filter(report_bucket::metric.eq(word))
                     .filter(report_bucket::dimension.eq(dimension.as_str()))
             };
             // Whole quarters of an hour, so many that there are about as many rows.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -18,6 +18,7 @@ use crate::domain::entry::{EntryKind, EntryRow};
 use crate::domain::search::{
     Beginnings, ObjectType, Term, fold, kind_term, object_terms, sender_term, term, texts, tokens,
 };
+use crate::journal::follower::fold::{ENTRIES, ENTRIES_BESIDE, give_way};
 use crate::journal::follower::{Follower, Progress, Slice, Start};
 use crate::journal::{Journal, history};
 use crate::kernel::{ConversationId, Result, TenantId};
@@ -25,18 +26,6 @@ use crate::messages;
 
 /// The follower's name.
 pub const SEARCH: &str = "search";
-/// Entries of one piece.
-const ENTRIES: i64 = 500;
-/// Entries of one piece on SQLite while the log grows: whoever sends a message then waits for the index.
-const ENTRIES_BESIDE: i64 = 100;
-/// How long the writers of the log have for themselves after each piece.
-const PAUSE: Duration = Duration::from_millis(20);
-/// Commands that wait for a lane after the pause when the writers have all that they can do.
-const DEEP: usize = 32;
-/// How many times as long as a piece took they have for themselves then, and how long at most.
-const YIELD: u32 = 20;
-const YIELD_MAX: Duration = Duration::from_secs(5);
-
 /// Writes the index of messages. The log goes first: on SQLite both write through one door, and everywhere they share the disk.
 pub struct Indexer {
     db: Db,
@@ -56,14 +45,6 @@ impl Indexer {
         match self.db.kind().is_server() || !self.grows.load(Ordering::Relaxed) {
             true => ENTRIES,
             false => ENTRIES_BESIDE,
-        }
-    }
-
-    /// Gives way to the writers of the log after a piece.
-    async fn rest(&self, took: Duration) {
-        tokio::time::sleep(PAUSE).await;
-        if self.journal.depth() >= DEEP {
-            tokio::time::sleep(took.saturating_mul(YIELD).min(YIELD_MAX)).await;
         }
     }
 }
@@ -98,7 +79,7 @@ impl Follower for Indexer {
                 })
                 .await?;
             self.grows.store(now > head, Ordering::Relaxed);
-            self.rest(began.elapsed()).await;
+            give_way(&self.journal, began.elapsed()).await;
             Ok(progress)
         }
         .boxed()

@@ -9,9 +9,10 @@ use super::check::Given;
 use super::service::{self, Told};
 use crate::app::App;
 use crate::auth::extract::Staff;
+use crate::domain::business_hours::Hours;
 use crate::domain::conversation::Priority;
 use crate::domain::sla::clock::SlaState;
-use crate::domain::sla::{SlaHours, SlaMetric, SlaPolicyRow};
+use crate::domain::sla::{SlaMetric, SlaPolicyRow};
 use crate::http::json::Body;
 use crate::http::page::{Page, PageQuery};
 use crate::kernel::{ConversationId, GroupId, Millis, Result, SlaPolicyId};
@@ -54,7 +55,7 @@ pub struct SlaPolicy {
     #[schema(required)]
     warn_before_seconds: Option<i64>,
     /// By which hours its clocks run.
-    hours: SlaHours,
+    hours: Hours,
     /// When it was made.
     created_at: Millis,
     /// When it was last changed.
@@ -109,7 +110,7 @@ pub struct CreateSlaPolicy {
     warn_before_seconds: Option<i64>,
     /// By which hours its clocks run; absent: at all hours.
     #[serde(default)]
-    hours: Option<SlaHours>,
+    hours: Option<Hours>,
 }
 
 impl From<CreateSlaPolicy> for Given {
@@ -166,8 +167,8 @@ pub struct UpdateSlaPolicy {
     warn_before_seconds: Option<Option<i64>>,
     /// By which hours its clocks run.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = SlaHours, required = false)]
-    hours: Option<SlaHours>,
+    #[schema(value_type = Hours, required = false)]
+    hours: Option<Hours>,
 }
 
 impl From<UpdateSlaPolicy> for Given {

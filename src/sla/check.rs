@@ -1,8 +1,9 @@
 //! What is given of an SLA policy, checked. No I/O.
 
+use crate::domain::business_hours::Hours;
 use crate::domain::conversation::Priority;
 use crate::domain::group::GROUPS_MAX;
-use crate::domain::sla::{SLA_NAME_MAX, SLA_POSITION_MAX, SLA_TARGET_MAX, SlaHours, SlaPolicyRow};
+use crate::domain::sla::{SLA_NAME_MAX, SLA_POSITION_MAX, SLA_TARGET_MAX, SlaPolicyRow};
 use crate::kernel::{GroupId, Result};
 use crate::members::profile::Checker;
 
@@ -26,7 +27,7 @@ pub struct Given {
     /// How long before a target the staff are warned, in seconds.
     pub warn_before: Option<Option<i64>>,
     /// By which hours its clocks run.
-    pub hours: Option<SlaHours>,
+    pub hours: Option<Hours>,
 }
 
 /// The policy with what was given, checked as a whole. Errors: `validation_failed`.

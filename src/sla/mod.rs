@@ -23,11 +23,12 @@ use std::sync::Arc;
 pub use api::routes;
 
 use crate::app::App;
+use crate::journal::follower::fold::Folding;
 use crate::kernel::looks;
 
 /// Starts what keeps the clocks and has them told. Must be called on a tokio runtime.
 pub fn spawn_tasks(app: &Arc<App>) {
-    app.follow(Arc::new(follower::ClockKeeper::new(app)));
+    app.follow(Arc::new(Folding::<follower::ClockKeeper>::new(app.db.clone(), app.journal.clone())));
     let sweep = sweep::Sweep { db: app.db.clone(), journal: app.journal.clone(), clock: app.clock.clone() };
     let (clock, shutdown) = (app.clock.clone(), app.tasks.shutdown().clone());
     app.tasks.spawn("sla", move || looks::run(sweep.clone(), clock.clone(), shutdown.clone()));

@@ -10,10 +10,11 @@ use crate::db::AnyConnection;
 use crate::db::types::Json;
 use crate::domain::actor::Actor;
 use crate::domain::audit::Act;
+use crate::domain::business_hours::Hours;
 use crate::domain::conversation::ConversationKind;
 use crate::domain::permission::{Operation, require};
+use crate::domain::sla::SlaPolicyRow;
 use crate::domain::sla::clock::{SlaClockRow, SlaState};
-use crate::domain::sla::{SlaHours, SlaPolicyRow};
 use crate::http::page::{Page, PageQuery};
 use crate::journal::follower;
 use crate::kernel::{ConversationId, Error, Result, SlaPolicyId, TenantId};
@@ -64,7 +65,7 @@ pub async fn create(app: &App, actor: Actor, given: Given) -> Result<SlaPolicyRo
         next_response_seconds: None,
         resolution_seconds: None,
         warn_before_seconds: None,
-        hours: SlaHours::Calendar,
+        hours: Hours::Calendar,
         created_at: now,
         updated_at: now,
     };

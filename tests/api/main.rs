@@ -96,6 +96,7 @@ mod reports;
 mod reports_deaths;
 mod reports_judge;
 mod reports_oracle;
+mod reports_play;
 mod retention;
 mod revocation;
 mod rooms;

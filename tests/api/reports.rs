@@ -235,6 +235,9 @@ on_every_database! {
             line(&format!("metric=waiting&time_zone={}", "x".repeat(65)), now - HOUR, now),
             line("metric=waiting&format=xml", now - HOUR, now),
             line("metric=waiting&agent=1", now - HOUR, now),
+            line("metric=waiting&hours=office", now - HOUR, now),
+            line("metric=load&hours=business_hours", now - HOUR, now),
+            line("metric=rating&hours=business_hours", now - HOUR, now),
             line("metric=waiting", now, now),
             line("metric=waiting", now, now - HOUR),
             line("metric=waiting", now - 401 * 24 * HOUR, now),
@@ -249,6 +252,7 @@ on_every_database! {
         assert_eq!((edge("from") % 900_000, edge("until") % 900_000), (0, 0), "whole quarters of an hour");
         assert!(edge("from") <= now - HOUR && edge("until") >= now);
         assert_eq!((&told["by"], &told["interval"], &told["time_zone"]), (&json!("tenant"), &json!("total"), &json!("UTC")));
+        assert_eq!(told["hours"], "calendar_hours");
         // 400 days of days fit, and a zone with a name of its own.
         read(&desk.admin, "metric=load&interval=day&time_zone=Asia/Kathmandu", now - 400 * 24 * HOUR, now).await;
     }

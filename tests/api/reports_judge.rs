@@ -8,9 +8,12 @@ use deskwire::domain::entry::{EntryKind, EntryRow};
 use deskwire::domain::member::Role;
 use deskwire::kernel::{ConversationId, TenantId};
 use diesel::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::harness::TestDatabase;
+use crate::harness::{Desk, TestDatabase};
+
+const DAY: i64 = 86_400_000;
+const WEEK: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// Something that was measured.
 #[derive(Debug, Clone)]
@@ -218,4 +221,38 @@ pub fn service(log: &Log, entry: &EntryRow, end: i64) -> Service {
     let ends = cuts.iter().skip(1).map(|(at, _)| *at).chain([end]);
     let parts = cuts.iter().zip(ends).map(|((from, group), until)| (*from, until, *group)).collect();
     Service { agent: holder(entry), parts }
+}
+
+/// Business hours that are the same every day: from when to when after midnight of UTC, in milliseconds.
+pub struct Daily {
+    pub default: (i64, i64),
+    pub groups: BTreeMap<i64, (i64, i64)>,
+}
+
+impl Daily {
+    /// How much of a time the desk of a group was open: day by day.
+    pub fn open(&self, group: i64, since: i64, at: i64) -> i64 {
+        let (from, until) = self.groups.get(&group).unwrap_or(&self.default);
+        // What begins late on the day before may still go on.
+        let days = since.div_euclid(DAY) - 1..=at.div_euclid(DAY);
+        days.map(|day| ((day * DAY + until).min(at) - (day * DAY + from).max(since)).max(0)).sum()
+    }
+
+    /// Has a desk have them.
+    pub async fn put(&self, desk: &Desk, group: &str) {
+        let of = |(from, until): (i64, i64)| -> Vec<Value> {
+            let time = |ms: i64| format!("{:02}:{:02}", ms / 3_600_000, ms / 60_000 % 60);
+            let day = |day| json!({"day": day, "from": time(from), "until": time(until)});
+            WEEK.iter().map(day).collect()
+        };
+        for (name, weekly, is_default, groups) in [
+            ("All", of(self.default), true, json!([])),
+            ("Late", of(self.groups[&group.parse().unwrap()]), false, json!([group])),
+        ] {
+            let body = json!({
+                "name": name, "time_zone": "UTC", "weekly": weekly, "is_default": is_default, "group_ids": groups,
+            });
+            desk.admin.post("/business-hours", body).await.status(201);
+        }
+    }
 }

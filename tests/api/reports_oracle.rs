@@ -3,21 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use deskwire::db::schema::{rating, report_bucket, report_stretch};
-use deskwire::domain::actor::Actor;
 use deskwire::domain::member::Role;
 use deskwire::domain::rating::RatingRow;
 use deskwire::domain::report::stretch::StretchRow;
-use deskwire::journal::{Command, commands};
 use deskwire::kernel::{Millis, TenantId};
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use crate::groups::{make, put};
-use crate::harness::personas::message;
 use crate::harness::random::Random;
-use crate::harness::{Client, Desk, TestApp, TestDatabase};
+use crate::harness::{Client, TestApp, TestDatabase};
 use crate::reports::{caught_up, read};
-use crate::reports_judge::{Measure, Service, id, judge, logs};
+use crate::reports_judge::{Daily, Measure, Service, id, judge, logs};
+use crate::reports_play::Play;
 
 const HOUR: i64 = 3_600_000;
 const MINUTE: i64 = 60_000;
@@ -75,8 +73,8 @@ const DIVISIONS: [(&str, i64, i64, &str); 3] = [
     ("day", 24 * HOUR, 330 * MINUTE, "Asia/Kolkata"),
 ];
 
-/// Compares every metric, dimension and division with what the logs say.
-async fn compare(app: &TestApp, admin: &Client, tenant: TenantId, from: i64, until: i64) {
+/// Compares every metric, dimension and division with what the logs say; durations by all hours and by business hours.
+async fn compare(app: &TestApp, admin: &Client, tenant: TenantId, hours: &Daily, from: i64, until: i64) {
     let logs = logs(app.database(), tenant);
     let (mut measures, services) = judge(&logs, until);
     let ratings: Vec<RatingRow> = rating::table
@@ -93,13 +91,23 @@ async fn compare(app: &TestApp, admin: &Client, tenant: TenantId, from: i64, unt
     }));
     let durations = ["waiting", "first_response", "response", "handling", "resolution"];
     let counts = ["missed", "opened", "customer_messages", "staff_messages", "rating"];
-    for metric in durations.iter().chain(&counts) {
+    let metrics = durations.iter().map(|metric| (metric, "calendar_hours"));
+    let metrics = metrics.chain(durations.iter().map(|metric| (metric, "business_hours")));
+    for (metric, counted) in metrics.chain(counts.iter().map(|metric| (metric, "calendar_hours"))) {
         let told = measures.iter().filter(|one| one.metric == *metric);
         assert!(told.clone().count() > 0, "{metric} was never measured: the test says nothing of it");
         let own: Vec<&Measure> = told.filter(|one| one.at >= from).collect();
+        let value = |one: &Measure| match counted {
+            "business_hours" => hours.open(one.group, one.at - one.value, one.at),
+            _ => one.value,
+        };
+        assert!(
+            counted == "calendar_hours" || own.iter().any(|one| value(one) < one.value),
+            "{metric}: never shut"
+        );
         for by in ["agent", "group", "tenant"] {
             for (interval, length, offset, zone) in DIVISIONS {
-                let what = format!("{metric} by {by} and {interval}");
+                let what = format!("{metric} in {counted} by {by} and {interval}");
                 let mut expected: BTreeMap<Key, Vec<i64>> = BTreeMap::new();
                 for one in &own {
                     let id = match by {
@@ -108,9 +116,10 @@ async fn compare(app: &TestApp, admin: &Client, tenant: TenantId, from: i64, unt
                         _ => 0,
                     };
                     let at = begin(one.at, length, offset, from);
-                    expected.entry((at, id)).or_default().push(one.value);
+                    expected.entry((at, id)).or_default().push(value(one));
                 }
-                let query = format!("metric={metric}&by={by}&interval={interval}&time_zone={zone}");
+                let query =
+                    format!("metric={metric}&by={by}&interval={interval}&time_zone={zone}&hours={counted}");
                 let told = read(admin, &query, from, until).await;
                 assert_eq!(told["lag_revs"], 0, "{what}");
                 let rows = told["data"].as_array().unwrap();
@@ -185,154 +194,6 @@ async fn loads(
     }
 }
 
-/// What the people of a desk do, one step after the other; most of it may be refused.
-struct Play<'a> {
-    app: &'a TestApp,
-    desk: Desk,
-    visitors: Vec<Actor>,
-    groups: Vec<String>,
-    rooms: Vec<(usize, String)>,
-    random: Random,
-}
-
-impl Play<'_> {
-    fn visitor(&self, at: usize) -> Client {
-        self.app.client_of(self.visitors[at])
-    }
-
-    async fn open(&mut self) {
-        let at = self.random.below(self.visitors.len() as u64) as usize;
-        let mut body = match self.random.below(4) {
-            0 => json!({}),
-            _ => json!({"message": message("a question")}),
-        };
-        let by_staff = self.random.below(4) == 0;
-        if self.random.below(2) == 0 {
-            body["group_id"] = json!(self.random.pick(&self.groups));
-        }
-        let answer = match by_staff {
-            true => {
-                body["customer_id"] = json!(self.visitor(at).id());
-                self.desk.supervisor.post("/conversations", body).await
-            }
-            false => self.visitor(at).post("/conversations", body).await,
-        };
-        if let Some(room) = answer.body.pointer("/conversation/id").and_then(Value::as_str) {
-            self.rooms.push((at, room.to_owned()));
-        }
-    }
-
-    async fn step(&mut self) {
-        if self.rooms.is_empty() || self.random.below(9) == 0 {
-            return self.open().await;
-        }
-        let (owner, room) = self.random.pick(&self.rooms).clone();
-        let path = format!("/conversations/{room}");
-        let visitor = self.visitor(owner);
-        let Desk { agent, second_agent, supervisor, .. } = &self.desk;
-        let staff = (*self.random.pick(&[agent, second_agent, supervisor])).clone();
-        let colleague = (*self.random.pick(&[agent, second_agent])).id();
-        let group = self.random.pick(&self.groups).clone();
-        let post = async |by: &Client, what: &str, body: Value| {
-            by.post(&format!("{path}/{what}"), body).await;
-        };
-        match self.random.below(24) {
-            0..=3 => post(&visitor, "messages", message("and")).await,
-            4..=8 => post(&staff, "messages", message("well")).await,
-            9 => post(&staff, "notes", message("between us")).await,
-            10..=12 => post(&staff, "claim", json!({})).await,
-            13 => post(&staff, "release", json!({})).await,
-            14 | 15 => {
-                let reason = *self.random.pick(&["resolved", "resolved", "inactive", "spam"]);
-                post(&self.desk.supervisor, "close", json!({"reason": reason})).await;
-            }
-            16 => post(&visitor, "close", json!({})).await,
-            17 => post(&self.desk.supervisor, "reopen", json!({})).await,
-            18 => post(&self.desk.supervisor, "transfer", json!({"agent_id": colleague})).await,
-            19 => post(&self.desk.supervisor, "transfer", json!({"group_id": group})).await,
-            20 => post(&self.desk.supervisor, "dock", json!({"group_id": group})).await,
-            21 => {
-                let to = if self.random.below(3) == 0 { Value::Null } else { json!(group) };
-                self.desk.supervisor.patch(&path, json!({"group_id": to})).await;
-            }
-            22 => {
-                // What is over is rated, and some ratings are changed.
-                self.desk.supervisor.post(&format!("{path}/close"), json!({"reason": "resolved"})).await;
-                for _ in 0..2 {
-                    let score = 1 + self.random.below(5);
-                    visitor.put(&format!("{path}/rating"), json!({"score": score})).await;
-                }
-            }
-            _ => {
-                let log = visitor.log(&room).await;
-                let said = log.iter().rfind(|entry| entry["message_type"] == "message");
-                if let Some(said) = said {
-                    self.desk.supervisor.delete(&format!("{path}/messages/{}", said["seq"])).await;
-                }
-            }
-        }
-    }
-
-    /// What chance may leave out.
-    async fn rest(&mut self) {
-        let visitor = self.app.client_of(self.app.seed_member(self.desk.tenant, Role::Customer).await);
-        let room = visitor.open("a question").await;
-        let path = format!("/conversations/{room}");
-        let Desk { supervisor, .. } = &self.desk;
-        let post = async |what: &str, body: Value| {
-            supervisor.post(&format!("{path}/{what}"), body).await.ok();
-        };
-        supervisor.claim(&room).await;
-        let said = supervisor.send(&room, "well").await;
-        supervisor.delete(&format!("{path}/messages/{}", said["seq"])).await.ok();
-        supervisor.patch(&path, json!({"group_id": self.groups[1]})).await.ok();
-        post("dock", json!({"group_id": self.groups[0]})).await;
-        visitor.send(&room, "and").await;
-        post("release", json!({})).await;
-        supervisor.claim(&room).await;
-        for score in [2, 4] {
-            post("close", json!({"reason": "resolved"})).await;
-            visitor.put(&format!("{path}/rating"), json!({"score": score})).await.ok();
-        }
-        post("reopen", json!({})).await;
-        visitor.send(&room, "once more").await;
-        post("close", json!({"reason": "inactive"})).await;
-        self.asked_elsewhere().await;
-    }
-
-    /// A visitor asks, is recognised as one who is served already, and is answered there: the time runs since it asked.
-    async fn asked_elsewhere(&mut self) {
-        let tenant = self.desk.tenant;
-        let from = self.app.seed_member(tenant, Role::Customer).await;
-        let into = self.app.seed_member(tenant, Role::Customer).await;
-        let served = self.app.client_of(into).open("a question").await;
-        self.desk.supervisor.claim(&served).await;
-        self.desk.supervisor.send(&served, "well").await;
-        self.app.client_of(from).open("before signing in").await;
-        self.app.advance(3 * MINUTE).await;
-        self.desk = self.app.desk_of(self.desk.seed);
-        self.app.submit(Command::new(from, commands::Merge { from: from.member, into: into.member })).await;
-        self.desk.supervisor.send(&served, "well").await;
-    }
-
-    /// A visitor who asks something is recognised as one who has another conversation under way.
-    async fn merge(&mut self) {
-        let (tenant, into) = (self.desk.tenant, self.visitors[0]);
-        let from = self.app.seed_member(tenant, Role::Customer).await;
-        let known = self.visitor(0).post("/conversations", json!({"message": message("a question")})).await;
-        if let Some(room) = known.body.pointer("/conversation/id").and_then(Value::as_str) {
-            self.rooms.push((0, room.to_owned()));
-        }
-        let room = self.app.client_of(from).open("before signing in").await;
-        if self.random.below(2) == 0 {
-            self.desk.supervisor.post(&format!("/conversations/{room}/claim"), json!({})).await;
-        }
-        self.app.advance(3 * MINUTE).await;
-        self.app.submit(Command::new(from, commands::Merge { from: from.member, into: into.member })).await;
-        self.desk = self.app.desk_of(self.desk.seed);
-    }
-}
-
 on_every_database! {
     /// Conversations as chance has them, over some days; the reports say what the logs say. Counted anew from nothing they say
     /// the same, to the last bit.
@@ -347,6 +208,11 @@ on_every_database! {
         let whole = desk.admin.post("/groups", json!({"name": "Whole", "serving": "group"})).await.status(201);
         groups.push(whole["id"].as_str().unwrap().to_owned());
         put(&desk.admin, &groups[2], &desk.agent, "member").await;
+        let hours = Daily {
+            default: (9 * HOUR, 17 * HOUR),
+            groups: BTreeMap::from([(groups[0].parse().unwrap(), (13 * HOUR, 30 * HOUR))]),
+        };
+        hours.put(&desk, &groups[0]).await;
         let mut visitors = vec![desk.seed.visitor, desk.seed.second_visitor];
         for _ in 0..4 {
             visitors.push(app.seed_member(desk.tenant, Role::Customer).await);
@@ -381,20 +247,20 @@ on_every_database! {
             assert!(seen.contains(kind), "chance brought no {kind}");
         }
         caught_up(&app, desk.tenant).await;
-        compare(&app, &desk.admin, desk.tenant, from, until).await;
+        compare(&app, &desk.admin, desk.tenant, &hours, from, until).await;
         // From the middle of a time in which something was served.
         let (_, services) = judge(&logs(app.database(), desk.tenant), until);
         let mut middles = services.iter().flat_map(|one| &one.parts).filter_map(|(begins, ends, _)| {
             let middle = ends.div_euclid(QUARTER) * QUARTER;
             (middle > *begins && middle < *ends).then_some(middle)
         });
-        compare(&app, &desk.admin, desk.tenant, middles.next_back().expect("a long service"), until).await;
+        compare(&app, &desk.admin, desk.tenant, &hours, middles.next_back().expect("a long service"), until).await;
         let before = stored(app.database(), desk.tenant);
         let others = stored(app.database(), other.tenant);
         deskwire::reports::rebuild::rebuild(&app.db, desk.tenant).await.unwrap();
         caught_up(&app, desk.tenant).await;
         assert_eq!(stored(app.database(), desk.tenant), before, "counted anew");
         assert_eq!(stored(app.database(), other.tenant), others, "another tenant's stay");
-        compare(&app, &desk.admin, desk.tenant, from, until).await;
+        compare(&app, &desk.admin, desk.tenant, &hours, from, until).await;
     }
 }

@@ -44,6 +44,19 @@ text_enum! {
 }
 
 impl ReportMetric {
+    /// Its word in the store for what durations by business hours differ by from those by all hours.
+    pub const fn business_word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting_business",
+            Self::FirstResponse => "first_response_business",
+            Self::Response => "response_business",
+            Self::Handling => "handling_business",
+            Self::Resolution => "resolution_business",
+            // Others do not last.
+            _ => self.as_str(),
+        }
+    }
+
     /// Whether it measures how long something took.
     pub const fn is_duration(self) -> bool {
         matches!(

@@ -1,11 +1,17 @@
 //! What was measured, added up before it is stored: for each measure a number for its agent, its group and the tenant, in the
 //! quarter of an hour in which it came to its end.
+//!
+//! Business time is kept as what it differs by from all hours: where a measure is shorter by business hours, it is taken out of
+//! the bucket of its length and put into that of its length by business hours, under the metric's other word
+//! ([`ReportMetric::business_word`]). So both are stored once where they are the same, and the sum of both words is a report by
+//! business hours.
 
 use std::collections::BTreeMap;
 
 use super::histogram::bucket_of;
 use super::{QUARTER_MS, ReportDimension, ReportMetric};
 use crate::db::rollup::{Cell, Numbers};
+use crate::domain::business_hours::Calendars;
 use crate::kernel::{GroupId, MemberId};
 
 /// Whose a measure is.
@@ -21,9 +27,15 @@ pub struct Credit {
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     cells: BTreeMap<Cell, Numbers>,
+    calendars: Calendars,
 }
 
 impl Tally {
+    /// Nothing yet; business time goes by these calendars.
+    pub fn new(calendars: Calendars) -> Self {
+        Self { cells: BTreeMap::new(), calendars }
+    }
+
     /// Every cell that something is added to, in order.
     pub fn cells(&self) -> impl Iterator<Item = (&Cell, &Numbers)> {
         self.cells.iter()
@@ -36,32 +48,39 @@ impl Tally {
 
     /// Something happened once.
     pub fn count(&mut self, metric: ReportMetric, at: i64, credit: Credit) {
-        self.add(metric, at, credit, 0, Numbers { measures: 1, total: 0 });
+        self.add(metric.as_str(), at, credit, 0, Numbers { measures: 1, total: 0 });
     }
 
     /// Something lasted from one time to another. Where the clock was set back it lasted no time.
     pub fn duration(&mut self, metric: ReportMetric, since: i64, at: i64, credit: Credit) {
         let took = at.saturating_sub(since).max(0);
-        self.add(metric, at, credit, bucket_of(took), Numbers { measures: 1, total: took });
+        self.add(metric.as_str(), at, credit, bucket_of(took), Numbers { measures: 1, total: took });
+        let open = self.calendars.of(credit.group).map_or(took, |calendar| calendar.open_between(since, at));
+        if open < took {
+            let word = metric.business_word();
+            self.add(word, at, credit, bucket_of(took), Numbers { measures: -1, total: -took });
+            self.add(word, at, credit, bucket_of(open), Numbers { measures: 1, total: open });
+        }
     }
 
     /// A rating that was given at this time has this score, or has it no more.
     pub fn rating(&mut self, at: i64, score: i16, is_given: bool, credit: Credit) {
         let sign = if is_given { 1 } else { -1 };
         let numbers = Numbers { measures: sign, total: sign * i64::from(score) };
-        self.add(ReportMetric::Rating, at, credit, score, numbers);
+        self.add(ReportMetric::Rating.as_str(), at, credit, score, numbers);
     }
 
     /// One conversation more is served, or one less.
     pub fn load(&mut self, at: i64, is_more: bool, credit: Credit) {
-        self.add(ReportMetric::Load, at, credit, 0, Self::step(at, is_more));
+        self.add(ReportMetric::Load.as_str(), at, credit, 0, Self::step(at, is_more));
     }
 
     /// What is served is another group's matter from now on.
     pub fn move_load(&mut self, at: i64, from: Option<GroupId>, to: Option<GroupId>) {
         for (group, is_more) in [(from, false), (to, true)] {
             let id = group.map_or(0, |group| group.0);
-            self.add_to(ReportMetric::Load, ReportDimension::Group, at, id, 0, Self::step(at, is_more));
+            let step = Self::step(at, is_more);
+            self.add_to(ReportMetric::Load.as_str(), ReportDimension::Group, at, id, 0, step);
         }
     }
 
@@ -71,7 +90,7 @@ impl Tally {
         Numbers { measures: sign, total: sign * at.rem_euclid(QUARTER_MS) }
     }
 
-    fn add(&mut self, metric: ReportMetric, at: i64, credit: Credit, bucket: i16, numbers: Numbers) {
+    fn add(&mut self, metric: &'static str, at: i64, credit: Credit, bucket: i16, numbers: Numbers) {
         let agent = credit.agent.map_or(0, |agent| agent.0);
         let group = credit.group.map_or(0, |group| group.0);
         self.add_to(metric, ReportDimension::Agent, at, agent, bucket, numbers);
@@ -81,7 +100,7 @@ impl Tally {
 
     fn add_to(
         &mut self,
-        metric: ReportMetric,
+        metric: &'static str,
         dimension: ReportDimension,
         at: i64,
         dimension_id: i64,
@@ -89,7 +108,7 @@ impl Tally {
         numbers: Numbers,
     ) {
         let cell = Cell {
-            metric: metric.as_str(),
+            metric,
             dimension: dimension.as_str(),
             quarter_hour: at.div_euclid(QUARTER_MS),
             dimension_id,

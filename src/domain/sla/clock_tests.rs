@@ -5,7 +5,7 @@
 use super::*;
 use crate::db::types::Json;
 use crate::domain::business_hours::Calendar;
-use crate::domain::sla::SlaHours;
+use crate::domain::business_hours::Hours;
 
 const CONVERSATION: ConversationId = ConversationId(7);
 const SECOND: i64 = 1_000;
@@ -22,7 +22,7 @@ fn policy(id: i64, group: Option<i64>, targets: [Option<i64>; 3]) -> SlaPolicyRo
         next_response_seconds: targets[1],
         resolution_seconds: targets[2],
         warn_before_seconds: Some(2),
-        hours: SlaHours::Calendar,
+        hours: Hours::Calendar,
         created_at: 0,
         updated_at: 0,
     }
@@ -180,7 +180,7 @@ fn clocks_go_by_the_first_policy_that_fits() {
 #[test]
 fn another_group_has_other_hours_by_the_same_policy() {
     let mut rules = all();
-    rules.policies[0].hours = SlaHours::Business;
+    rules.policies[0].hours = Hours::Business;
     let shut = Calendar::new("UTC", vec![], &[]).unwrap();
     rules.calendars.groups.insert(GroupId(5), shut);
     let mut track = begun(&rules);

@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use super::audit::{AuditTarget, Audited};
-use super::business_hours::Calendars;
+use super::business_hours::{Calendars, Hours};
 use super::conversation::Priority;
 use crate::db::schema::sla_policy;
 use crate::db::types::Json;
@@ -34,16 +34,6 @@ text_enum! {
         NextResponse = "next_response",
         /// From the opening or reopening to the closing.
         Resolution = "resolution",
-    }
-}
-
-text_enum! {
-    /// By which hours the clocks of an SLA policy run.
-    SlaHours {
-        /// They run at all hours.
-        Calendar = "calendar_hours",
-        /// They stand still while the desk of the conversation's group is closed.
-        Business = "business_hours",
     }
 }
 
@@ -72,7 +62,7 @@ pub struct SlaPolicyRow {
     /// How long before a target is missed the staff are warned, in seconds.
     pub warn_before_seconds: Option<i64>,
     /// By which hours its clocks run.
-    pub hours: SlaHours,
+    pub hours: Hours,
     /// When it was made, unix milliseconds.
     pub created_at: i64,
     /// When it was last changed, unix milliseconds.
@@ -135,23 +125,23 @@ impl SlaRules {
     }
 
     /// The instant after so much time by these hours, as those of the group have it; `None`: it does not come.
-    pub fn after(&self, hours: SlaHours, group: Option<GroupId>, from: i64, ms: i64) -> Option<i64> {
+    pub fn after(&self, hours: Hours, group: Option<GroupId>, from: i64, ms: i64) -> Option<i64> {
         match (hours, self.calendars.of(group)) {
-            (SlaHours::Business, Some(calendar)) => calendar.after(from, ms),
+            (Hours::Business, Some(calendar)) => calendar.after(from, ms),
             _ => Some(from.saturating_add(ms)),
         }
     }
 
     /// How much time by these hours lies between two instants, in milliseconds.
-    pub fn between(&self, hours: SlaHours, group: Option<GroupId>, from: i64, until: i64) -> i64 {
+    pub fn between(&self, hours: Hours, group: Option<GroupId>, from: i64, until: i64) -> i64 {
         match (hours, self.calendars.of(group)) {
-            (SlaHours::Business, Some(calendar)) => calendar.open_between(from, until),
+            (Hours::Business, Some(calendar)) => calendar.open_between(from, until),
             _ => (until - from).max(0),
         }
     }
 
     /// Whether clocks by these hours stand still at this instant.
-    pub fn is_paused(&self, hours: SlaHours, group: Option<GroupId>, at: i64) -> bool {
-        hours == SlaHours::Business && !self.calendars.is_open(group, at)
+    pub fn is_paused(&self, hours: Hours, group: Option<GroupId>, at: i64) -> bool {
+        hours == Hours::Business && !self.calendars.is_open(group, at)
     }
 }

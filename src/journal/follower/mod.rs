@@ -9,6 +9,7 @@
 //!
 //! A follower is a type that implements [`Follower`]; `App::follow` runs it.
 
+pub mod fold;
 mod lags;
 mod store;
 
