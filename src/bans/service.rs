@@ -10,7 +10,7 @@ use crate::domain::ban::{BanKind, BanRow};
 use crate::domain::permission::{Operation, require};
 use crate::http::page::{Page, PageQuery};
 use crate::journal::bans;
-use crate::journal::feed::Ephemeral;
+use crate::journal::ephemeral::Ephemeral;
 use crate::kernel::{BanId, Error, MemberId, Millis, Result, TenantId};
 use crate::members::profile::Checker;
 use crate::members::store as members;

@@ -160,7 +160,7 @@ fn answer(
             });
             vec![ok(id, told)]
         }
-        "ping" | "pong" | "typing" => Vec::new(),
+        "ping" | "pong" | "typing" | "message.stream" => Vec::new(),
         _ => {
             let seq = data["seq"].as_i64();
             let reply = json!({ "conversation_id": data["conversation_id"], "seq": seq, "rev": 0, "created_at": state.now(), "duplicate": false });

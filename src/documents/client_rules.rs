@@ -74,7 +74,7 @@ pub const CLIENT_RULES: &[ClientRule] = &[
     ClientRule {
         name: "watches",
         rule: "Watches end with the socket, and with `reset` of reason `unwatched`; after a `lag` with `all` watch again. \
-         `queue`, `presence`, `typing` and `receipt` frames are not durable: after connecting read the waiting \
+         `queue`, `presence`, `typing`, `message_stream` and `receipt` frames are not durable: after connecting read the waiting \
          conversations and the presence of colleagues over REST, and let `queue` and `presence` frames change them.",
         held_by: &["conform: watches"],
     },
@@ -145,7 +145,8 @@ pub const CLIENT_RULES: &[ClientRule] = &[
     },
     ClientRule {
         name: "token",
-        rule: "Send `auth` with a fresh access token before `token_expires_at`; the socket stays.",
+        rule: "Send `auth` with a fresh access token before `token_expires_at`; the socket stays. It is null for an API key \
+         without an end; an API key is not renewed.",
         held_by: &["conform: token", "client: a token that ends"],
     },
     ClientRule {

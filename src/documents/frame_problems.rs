@@ -7,9 +7,10 @@ use super::problems;
 use crate::gateway::protocol::table::{Allowed, ClientFrame, Effect};
 use crate::kernel::Code;
 use crate::kernel::Code::{
-    AccountDisabled, Banned, Busy, CursorReset, Draining, Forbidden, Internal, InvalidParameter,
-    LimitReached, NotAMember, NotFound, NotReady, RateLimited, SessionRevoked, StorageUnavailable,
-    TenantBusy, TenantSuspended, TokenExpired, TokenInvalid, Unsupported, ValidationFailed,
+    AccountDisabled, AddressNotAllowed, ApiKeyExpired, ApiKeyInvalid, Banned, Busy, CursorReset, Draining,
+    Forbidden, Internal, InvalidParameter, LimitReached, NotAMember, NotFound, NotInControl, NotReady,
+    RateLimited, SessionRevoked, StorageUnavailable, TenantBusy, TenantSuspended, TokenExpired, TokenInvalid,
+    Unsupported, ValidationFailed,
 };
 
 /// The codes that this frame is refused with beside the shared ones; `None` for a frame without a line.
@@ -17,6 +18,10 @@ pub fn own(frame: &str) -> Option<&'static [Code]> {
     match frame {
         "hello" => Some(&[
             InvalidParameter,
+            Forbidden,
+            ApiKeyInvalid,
+            ApiKeyExpired,
+            AddressNotAllowed,
             TokenInvalid,
             TokenExpired,
             SessionRevoked,
@@ -47,6 +52,7 @@ pub fn own(frame: &str) -> Option<&'static [Code]> {
         "sync" => Some(&[InvalidParameter, CursorReset]),
         "watch" => Some(&[Forbidden, NotFound, LimitReached]),
         "typing" => Some(&[NotAMember, NotFound]),
+        "message.stream" => Some(&[Forbidden, LimitReached, NotAMember, NotFound, NotInControl]),
         "unwatch" | "ping" | "pong" => Some(&[]),
         _ => None,
     }

@@ -1,4 +1,5 @@
-//! Positions that a socket collects before they are stored: reads for 250 ms, delivered positions for five seconds.
+//! Positions that a socket collects before they are stored: reads for 250 ms, delivered positions for five seconds; and the
+//! words of bots, which are passed on now and then.
 //! So a member who scrolls through a log costs one command and not fifty.
 
 use std::rc::Rc;
@@ -12,7 +13,7 @@ use super::protocol::client::{Position, Read};
 use super::protocol::server::ReadReply;
 use super::rebuild::Suspect;
 use super::socket::Socket;
-use super::{typing, wire};
+use super::{stream, typing, wire};
 use crate::domain::actor::Actor;
 use crate::kernel::Result;
 use crate::sync::api::{ReportDelivered, ReportRead};
@@ -73,15 +74,19 @@ pub fn finish(socket: &Rc<Socket>) {
 
 fn flush_one(socket: &Rc<Socket>, now: Instant, all: bool) {
     let Some(actor) = socket.actor.get() else { return };
-    let (reads, delivered, typed) = {
+    let (reads, delivered, typed, streams) = {
         let mut pending = socket.pending.borrow_mut();
         let Some(pending) = pending.as_mut() else { return };
         let delivered = match all {
             true => std::mem::take(&mut pending.delivered),
             false => pending.due_delivered(now),
         };
-        (std::mem::take(&mut pending.reads), delivered, pending.typing_over(now, all))
+        let streams = pending.due_streams(now);
+        (std::mem::take(&mut pending.reads), delivered, pending.typing_over(now, all), streams)
     };
+    if !all {
+        streams.into_iter().for_each(|(words, id)| stream::pass_on(socket, actor, words, id));
+    }
     for one in typed {
         typing::tell(socket, actor, one.conversation, false, one.recipients);
     }

@@ -76,8 +76,12 @@ pub fn run<T: Serialize + 'static>(
     });
 }
 
-/// Renews the token in place.
+/// Renews the token in place. An API key needs none of that.
 pub fn auth(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Auth) -> Result<()> {
+    if actor.api_key().is_some() {
+        let detail = "this socket is an API key's: it lasts as long as the key";
+        return Err(Error::new(Code::Forbidden, detail));
+    }
     let mut verified = socket.hub.app.auth.verify(&input.token, Some(socket.permit.client()))?;
     verified.actor.origin.socket_device = actor.origin.socket_device;
     let same = |actor: &Actor| (actor.tenant, actor.member) == (verified.actor.tenant, verified.actor.member);
@@ -114,9 +118,11 @@ fn message_reply(
 pub fn send(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: MessageSend) -> Result<()> {
     let app = socket.hub.app.clone();
     let key = input.client_msg_id.clone();
+    socket.stream_ends(input.conversation_id, &key);
     run(Running::new(socket, writes), id, Some(key.clone()), async move {
-        let MessageSend { conversation_id, client_msg_id, kind, content, reply_to_seq, read_seq } = input;
-        let message = SendMessage { client_msg_id, kind, content, reply_to_seq, read_seq, version: None };
+        let MessageSend { conversation_id, client_msg_id, kind, content, reply_to_seq, read_seq, version } =
+            input;
+        let message = SendMessage { client_msg_id, kind, content, reply_to_seq, read_seq, version };
         let sent = messages::send(&app, actor, LogRef::Log(conversation_id), message).await?;
         Ok(MessageReply {
             conversation_id: sent.entry.conversation_id,

@@ -24,8 +24,8 @@ use tokio::sync::{Notify, mpsc};
 use super::follow::Hole;
 use super::places;
 use super::protocol::close;
-use super::protocol::limits::TYPING_TTL_MS;
-use super::protocol::server::{MemberPosition, Receipt, TypingNotice};
+use super::protocol::limits::{STREAM_TTL_MS, TYPING_TTL_MS};
+use super::protocol::server::{MemberPosition, MessageStreamNotice, Receipt, TypingNotice};
 use super::protocol::table;
 use super::rebuild::{self, Suspect};
 use super::socket::{Phase, Socket};
@@ -35,7 +35,8 @@ use crate::app::App;
 use crate::connections::DeviceSlot;
 use crate::domain::actor::Actor;
 use crate::journal::Changes;
-use crate::journal::feed::{Ephemeral, FeedItem};
+use crate::journal::ephemeral::Ephemeral;
+use crate::journal::feed::FeedItem;
 use crate::kernel::{ConversationId, MemberId, Millis, TenantId};
 use crate::sync::cursor::{Cursor, Reader};
 
@@ -207,6 +208,22 @@ impl Hub {
                 tenant
                     .audience(*conversation, recipients)
                     .filter(others)
+                    .for_each(|socket| socket.ephemeral(bytes.clone()));
+            }
+            Ephemeral::Stream { tenant, words, recipients } => {
+                let Some(tenant) = tenants.get(tenant) else { return };
+                let notice = MessageStreamNotice {
+                    conversation_id: words.conversation,
+                    member_id: words.member,
+                    client_msg_id: words.client_msg_id.clone(),
+                    n: words.n,
+                    text: words.text.clone(),
+                    ttl_ms: STREAM_TTL_MS,
+                };
+                let bytes = wire::frame(table::MESSAGE_STREAM, &notice);
+                tenant
+                    .audience(words.conversation, recipients)
+                    .filter(|socket| socket.actor.get().is_none_or(|who| who.member != words.member))
                     .for_each(|socket| socket.ephemeral(bytes.clone()));
             }
             Ephemeral::Places { tenant, places: changed } => {

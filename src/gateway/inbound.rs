@@ -14,7 +14,7 @@ use super::protocol::limits::UNANSWERED;
 use super::protocol::table::{self, Allowed, Effect, client_frames};
 use super::protocol::{FrameId, close};
 use super::socket::{Phase, Socket};
-use super::{collect, commands, presence, resume, typing, watch, wire};
+use super::{collect, commands, presence, resume, stream, typing, watch, wire};
 use crate::domain::actor::Actor;
 use crate::http::json;
 use crate::kernel::{Code, Error, Result};

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::protocol::FrameId;
-use super::protocol::client::{Position, Read};
-use super::protocol::limits::{COLLECTED, DELIVERED_MS, TYPING_EVERY_MS, TYPING_TTL_MS};
+use super::protocol::client::{MessageStream, Position, Read};
+use super::protocol::limits::{
+    COLLECTED, DELIVERED_MS, STREAM_EVERY_MS, STREAM_TTL_MS, STREAMS, TYPING_EVERY_MS, TYPING_TTL_MS,
+};
 use super::sight::Known;
 use crate::kernel::{ConversationId, MemberId};
 
@@ -33,6 +35,21 @@ pub struct TypingNow {
     pub until: Instant,
 }
 
+/// A message of which a bot shows the words.
+#[derive(Debug)]
+pub struct StreamNow {
+    /// The last words, until they are passed on; with the frame that brought them.
+    pub words: Option<(MessageStream, Option<FrameId>)>,
+    /// Of which conversation.
+    conversation: ConversationId,
+    /// Of which message.
+    client_msg_id: String,
+    /// When words were last passed on.
+    told_at: Option<Instant>,
+    /// When it is over by itself.
+    until: Instant,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Pending {
@@ -44,6 +61,8 @@ pub struct Pending {
     pub delivered_at: Option<Instant>,
     /// Where the member types.
     pub typing: Vec<TypingNow>,
+    /// Messages of which a bot shows the words.
+    pub streams: Vec<StreamNow>,
     /// Watched conversations.
     pub watches: HashSet<ConversationId>,
     /// Whether waiting conversations are watched.
@@ -123,9 +142,53 @@ impl Pending {
         over
     }
 
+    /// Collects the words of a message; the last ones count. `false`: too many messages are shown already.
+    pub fn stream(&mut self, words: MessageStream, id: Option<FrameId>, now: Instant) -> bool {
+        let until = now + Duration::from_millis(STREAM_TTL_MS);
+        let (conversation, client_msg_id) = (words.conversation_id, words.client_msg_id.clone());
+        let is_full = self.streams.len() >= STREAMS;
+        let known = self
+            .streams
+            .iter_mut()
+            .find(|one| one.conversation == conversation && one.client_msg_id == client_msg_id);
+        match known {
+            Some(one) => (one.words, one.until) = (Some((words, id)), until),
+            None if is_full => return false,
+            None => {
+                let words = Some((words, id));
+                self.streams.push(StreamNow { words, conversation, client_msg_id, told_at: None, until });
+            }
+        }
+        true
+    }
+
+    /// The message itself is sent: what was not passed on yet is not any more.
+    pub fn stream_ends(&mut self, conversation: ConversationId, client_msg_id: &str) {
+        self.streams.retain(|one| one.conversation != conversation || one.client_msg_id != client_msg_id);
+    }
+
+    /// The words that it is time to pass on.
+    pub fn due_streams(&mut self, now: Instant) -> Vec<(MessageStream, Option<FrameId>)> {
+        let rest = Duration::from_millis(STREAM_EVERY_MS);
+        let mut due = Vec::new();
+        for one in &mut self.streams {
+            if one.told_at.is_none_or(|at| now.saturating_duration_since(at) >= rest)
+                && let Some(words) = one.words.take()
+            {
+                one.told_at = Some(now);
+                due.push(words);
+            }
+        }
+        self.streams.retain(|one| one.words.is_some() || one.until > now);
+        due
+    }
+
     /// Whether timers have to look at this socket soon.
     pub fn is_busy(&self) -> bool {
-        !self.reads.is_empty() || !self.delivered.is_empty() || !self.typing.is_empty()
+        !self.reads.is_empty()
+            || !self.delivered.is_empty()
+            || !self.typing.is_empty()
+            || !self.streams.is_empty()
     }
 }
 
@@ -163,6 +226,39 @@ mod tests {
         pending.delivered(&[(ConversationId(1), 6)]);
         assert!(pending.due_delivered(start + Duration::from_secs(1)).is_empty());
         assert_eq!(pending.due_delivered(start + Duration::from_secs(5)), [(ConversationId(1), 6)]);
+    }
+
+    #[test]
+    fn the_last_words_are_passed_on_now_and_then() {
+        let mut pending = Pending::default();
+        let start = Instant::now();
+        let words = |key: &str, n| MessageStream {
+            conversation_id: ConversationId(1),
+            client_msg_id: key.to_owned(),
+            n,
+            text: n.to_string(),
+            version: 1,
+        };
+        let numbers = |due: Vec<(MessageStream, Option<FrameId>)>| {
+            due.into_iter().map(|(words, _)| words.n).collect::<Vec<_>>()
+        };
+        assert!(pending.stream(words("a", 1), None, start));
+        assert_eq!(numbers(pending.due_streams(start)), [1]);
+        assert!(pending.stream(words("a", 2), None, start));
+        assert!(pending.stream(words("a", 3), None, start));
+        assert!(pending.due_streams(start + Duration::from_millis(200)).is_empty());
+        assert_eq!(numbers(pending.due_streams(start + Duration::from_millis(250))), [3]);
+        pending.stream(words("a", 4), None, start + Duration::from_millis(300));
+        pending.stream_ends(ConversationId(2), "a");
+        pending.stream_ends(ConversationId(1), "a");
+        assert!(!pending.is_busy(), "the message itself was sent");
+        for key in 0..STREAMS {
+            assert!(pending.stream(words(&key.to_string(), 1), None, start));
+        }
+        assert!(!pending.stream(words("one more", 1), None, start));
+        assert!(pending.stream(words("0", 2), None, start), "one that is shown goes on");
+        pending.due_streams(start + Duration::from_millis(STREAM_TTL_MS));
+        assert!(!pending.is_busy(), "what is not gone on with is forgotten");
     }
 
     #[test]

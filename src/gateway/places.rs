@@ -5,7 +5,7 @@ use super::protocol::server::QueuePlaceNotice;
 use super::protocol::table;
 use super::tenant::Tenant;
 use super::wire;
-use crate::journal::feed::PlaceInQueue;
+use crate::journal::ephemeral::PlaceInQueue;
 use crate::kernel::Millis;
 
 /// Tells customers the places of their conversations, and who watches these.

@@ -12,20 +12,22 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 
+use super::keys;
 use super::missed::{self, Missed};
 use super::protocol::client::Hello;
 use super::protocol::limits::{HELLO_CONVERSATIONS, limits};
 use super::protocol::server::{Live, Myself, Ready, Reset, ResetReason};
 use super::protocol::table;
 use super::protocol::{CloseCode, FrameId, close};
-use super::socket::{Phase, Socket};
+use super::socket::{KeyOnSocket, Phase, Socket};
 use super::sweep::next_ping;
 use super::wire;
 use crate::db::AnyConnection;
 use crate::domain::actor::DeviceMark;
+use crate::domain::api_key;
+use crate::journal::ephemeral::Ephemeral;
 use crate::journal::fail_point::FailPoint;
-use crate::journal::feed::Ephemeral;
-use crate::kernel::{Code, Error, Result, text};
+use crate::kernel::{Code, Error, Millis, Result, text};
 use crate::security::Verified;
 
 /// How long a hello may wait for its turn and for a connection.
@@ -56,6 +58,8 @@ pub fn start(socket: &Rc<Socket>, id: Option<FrameId>, hello: Hello) {
 fn refusal(error: Error) -> (Error, CloseCode) {
     let code = match error.code {
         Code::TokenExpired => close::TOKEN_EXPIRED,
+        Code::ApiKeyInvalid | Code::ApiKeyExpired => close::AUTH_FAILED,
+        Code::AddressNotAllowed => close::FORBIDDEN,
         Code::TokenInvalid | Code::Unauthenticated | Code::SessionRevoked => close::AUTH_FAILED,
         Code::AccountDisabled | Code::TenantSuspended | Code::Banned | Code::Forbidden => close::FORBIDDEN,
         Code::ValidationFailed | Code::InvalidParameter => close::PROTOCOL_ERROR,
@@ -68,7 +72,7 @@ async fn greet(socket: &Rc<Socket>, hello: Hello) -> std::result::Result<(), (Er
     check(&hello).map_err(refusal)?;
     let hub = socket.hub.clone();
     let app = &hub.app;
-    let mut verified = app.auth.verify(&hello.token, Some(socket.permit.client())).map_err(refusal)?;
+    let (mut verified, key) = verify(socket, &hello.token).await.map_err(refusal)?;
     verified.actor.origin.socket_device = DeviceMark::of(&hello.device);
     let actor = verified.actor;
     // Only now is the device of the socket known.
@@ -84,6 +88,7 @@ async fn greet(socket: &Rc<Socket>, hello: Hello) -> std::result::Result<(), (Er
     if socket.phase.get() != Phase::Resuming {
         return Ok(());
     }
+    *socket.key.borrow_mut() = key.map(Rc::new);
     hub.register(socket, actor, slot, verified.expires_at);
     let newer = u64::try_from(socket.id).unwrap_or_default();
     app.feed.ephemeral(Ephemeral::Replaced {
@@ -112,6 +117,15 @@ async fn greet(socket: &Rc<Socket>, hello: Hello) -> std::result::Result<(), (Er
     }
     finish(socket, &verified, missed);
     Ok(())
+}
+
+/// Who says hello, by an access token or an API key.
+async fn verify(socket: &Socket, token: &str) -> Result<(Verified, Option<KeyOnSocket>)> {
+    let (app, address) = (&socket.hub.app, socket.permit.client());
+    match api_key::is_meant(token) {
+        true => keys::verify(app, token, address).await.map(|(verified, key)| (verified, Some(key))),
+        false => Ok((app.auth.verify(token, Some(address))?, None)),
+    }
 }
 
 fn check(hello: &Hello) -> Result<()> {
@@ -157,7 +171,7 @@ fn finish(socket: &Rc<Socket>, verified: &Verified, missed: Missed) {
             limits: limits(settings, actor.role),
             ping_interval_ms: settings.ping_seconds * 1_000,
             now: hub.app.clock.now(),
-            token_expires_at: verified.expires_at,
+            token_expires_at: Some(verified.expires_at).filter(|end| *end != Millis(i64::MAX)),
         },
     ));
     gone.into_iter().for_each(|one| socket.reply(told(Some(one), false, ResetReason::Removed)));

@@ -50,6 +50,14 @@ pub enum Closing {
     Answer(Option<u16>),
 }
 
+/// The API key of a socket, without its secret.
+pub struct KeyOnSocket {
+    /// The key's prefix.
+    pub prefix: String,
+    /// Whether it is being asked whether the key is still good.
+    pub is_checked: Cell<bool>,
+}
+
 /// One live socket.
 pub struct Socket {
     /// The socket's own id; higher is newer.
@@ -96,6 +104,8 @@ pub struct Socket {
     slot: RefCell<Option<DeviceSlot>>,
     /// The staff only: what says that the member is connected.
     seat: RefCell<Option<Box<Seat>>>,
+    /// The API key with which it was opened.
+    pub key: RefCell<Option<Rc<KeyOnSocket>>>,
     /// Its place among the connections, which knows where it comes from.
     pub permit: ConnectionPermit,
 }
@@ -131,6 +141,7 @@ impl Socket {
             waker: RefCell::new(None),
             slot: RefCell::new(None),
             seat: RefCell::new(None),
+            key: RefCell::new(None),
             hub,
             permit,
         })
@@ -146,7 +157,16 @@ impl Socket {
         *self.held.borrow_mut() = Some(Box::default());
         let app = &self.hub.app;
         let seat = || Box::new(app.attendance.enter(actor.tenant, actor.member));
-        *self.seat.borrow_mut() = actor.role.is_staff().then(seat);
+        // A bot serves nobody, so that nobody has to know whether it is connected.
+        *self.seat.borrow_mut() = actor.role.is_person().then(seat);
+    }
+
+    /// A message is sent, or cannot be: the words of it that were collected are not passed on any more.
+    pub fn stream_ends(&self, conversation: ConversationId, client_msg_id: &str) {
+        let mut pending = self.pending.borrow_mut();
+        if let Some(pending) = pending.as_mut() {
+            pending.stream_ends(conversation, client_msg_id);
+        }
     }
 
     /// The device, once somebody is signed in.

@@ -11,7 +11,7 @@ use super::protocol::limits::{HELLO_SECONDS, PONG_SECONDS, RESUME_SECONDS, STALL
 use super::protocol::table;
 use super::rebuild::Suspect;
 use super::socket::{Phase, Socket};
-use super::{access, collect, drain};
+use super::{access, collect, drain, keys};
 
 /// How long a socket may take to be gone once its close was decided.
 const GOODBYE: Duration = Duration::from_secs(STALL_SECONDS);
@@ -74,9 +74,14 @@ fn look(socket: &Rc<Socket>, now: Instant) {
 
 fn live(socket: &Rc<Socket>, now: Instant) {
     if socket.hub.app.clock.now() >= socket.token_expires_at.get() {
-        socket.close(close::TOKEN_EXPIRED, close::TOKEN_EXPIRED.name);
+        let is_key = socket.key.borrow().is_some();
+        match is_key {
+            true => socket.close(close::AUTH_FAILED, "api_key_expired"),
+            false => socket.close(close::TOKEN_EXPIRED, close::TOKEN_EXPIRED.name),
+        }
         return;
     }
+    keys::look(socket);
     // Access notices close at once; this finds who said hello while its revocation was on its way.
     if access::bar(socket) {
         return;

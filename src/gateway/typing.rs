@@ -16,7 +16,7 @@ use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
 use crate::domain::conversation::{ConversationKind, MemberType};
 use crate::domain::permission::Operation;
-use crate::journal::feed::Ephemeral;
+use crate::journal::ephemeral::Ephemeral;
 use crate::kernel::{ConversationId, MemberId, Result};
 
 /// Somebody types, or stopped.

@@ -28,7 +28,7 @@ use crate::domain::conversation::{ConversationKind, ConversationRow, Participant
 use crate::domain::entry::{EntryKind, EntryRow};
 use crate::domain::group::Sight;
 use crate::domain::notice::GroupChangedContent;
-use crate::domain::permission::{self, Relation};
+use crate::domain::permission::{self, Operation, Relation};
 use crate::journal::Changes;
 use crate::journal::feed::ConversationState;
 use crate::kernel::{Code, ConversationId, Error, GroupId, MemberId, Result};
@@ -40,8 +40,8 @@ const REMEMBERED: usize = 10_000;
 pub fn watch(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Watch) -> Result<()> {
     let socket = socket.clone();
     run(Running::new(&socket.clone(), reads), id, None, async move {
-        if input.waiting && !actor.role.is_staff() {
-            return Err(Error::new(Code::Forbidden, "only staff watch waiting conversations"));
+        if input.waiting {
+            permission::require(&actor, Operation::ReadQueue)?;
         }
         let mut asked = input.conversations;
         if asked.len() > WATCHES {

@@ -15,6 +15,7 @@ use crate::domain::operation::OperationSet;
 use crate::kernel::network::AddressBlock;
 use crate::kernel::{Code, Error, Result};
 use crate::limits::{Key, Verdict};
+use crate::security::Verified;
 
 /// What a key must allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -263,18 +264,9 @@ pub async fn admit(
     text: &str,
     address: IpAddr,
 ) -> (Option<Verdict>, Result<()>) {
-    let wrong = app.limiter.look(Key::address(address));
-    if let Some(Err(error)) = wrong.map(|verdict| verdict.check()) {
-        return (wrong, Err(error));
-    }
-    let verified = match app.auth.verify_api_key(&app.db, text, address).await {
+    let verified = match verify(app, text, address).await {
         Ok(verified) => verified,
-        Err(error) => {
-            let verdict = app.limiter.take(Key::address(address));
-            // Of many at once, all may have been let through before the first was found to be wrong.
-            let limited = verdict.and_then(|verdict| verdict.check().err());
-            return (verdict, Err(limited.unwrap_or(error)));
-        }
+        Err((verdict, error)) => return (verdict, Err(error)),
     };
     let verdict = app.limiter.member(&verified.actor, AddressBlock::of(address));
     request.extensions_mut().insert(verified);
@@ -283,6 +275,25 @@ pub async fn admit(
         _ => check(request, verified.actor.operations),
     };
     (verdict, admitted)
+}
+
+/// Verifies an API key. An address that brings too many wrong ones is refused before the store is asked; with the refusal comes
+/// what the counter said.
+pub async fn verify(
+    app: &App,
+    text: &str,
+    address: IpAddr,
+) -> std::result::Result<Verified, (Option<Verdict>, Error)> {
+    let wrong = app.limiter.look(Key::address(address));
+    if let Some(Err(error)) = wrong.map(|verdict| verdict.check()) {
+        return Err((wrong, error));
+    }
+    app.auth.verify_api_key(&app.db, text, address).await.map_err(|error| {
+        let verdict = app.limiter.take(Key::address(address));
+        // Of many at once, all may have been let through before the first was found to be wrong.
+        let limited = verdict.and_then(|verdict| verdict.check().err());
+        (verdict, limited.unwrap_or(error))
+    })
 }
 
 fn check(request: &ServiceRequest, operations: OperationSet) -> Result<()> {

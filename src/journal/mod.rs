@@ -19,6 +19,7 @@ pub mod command;
 pub mod commands;
 pub mod decide;
 pub mod endings;
+pub mod ephemeral;
 pub mod fail_point;
 pub mod feed;
 pub mod follower;

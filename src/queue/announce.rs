@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::service;
 use crate::app::App;
 use crate::db::Db;
-use crate::journal::feed::{Ephemeral, FeedItem, PlaceInQueue};
+use crate::journal::ephemeral::{Ephemeral, PlaceInQueue};
+use crate::journal::feed::FeedItem;
 use crate::journal::{Changes, Feed};
 use crate::kernel::{Clock, ConversationId, Result, TenantId};
 

@@ -17,7 +17,7 @@ use crate::domain::offer::OfferRow;
 use crate::domain::permission::{Operation, require};
 use crate::groups;
 use crate::http::page::{Page, PageQuery};
-use crate::journal::feed::PlaceInQueue;
+use crate::journal::ephemeral::PlaceInQueue;
 use crate::kernel::{ConversationId, GroupId, Millis, Result, TenantId};
 
 /// The time from which an estimate is made.

@@ -157,6 +157,34 @@ impl Auth {
         let facts = facts
             .filter(|facts| same(facts.hash.as_bytes(), hash.as_bytes()) && !facts.revoked)
             .ok_or_else(|| refused(Code::ApiKeyInvalid))?;
+        let actor = self.actor_of(&facts, address)?;
+        let now = self.now();
+        let used = Use { tenant: facts.tenant, at: now, address };
+        self.api_keys().with(|state| state.uses.insert(facts.id, used));
+        Ok(Verified { actor, issued_at: now, expires_at: now.plus(VERIFIED_MS) })
+    }
+
+    /// Whether the API key with this prefix is still good for what it was verified as; then when it ends, if it does. Errors: those
+    /// of [`Auth::verify_api_key`]; `token_expired` when the account has another role or the key allows something else by now.
+    pub async fn still_allows(&self, db: &Db, prefix: &str, actor: &Actor) -> Result<Option<Millis>> {
+        let refused = |code: Code| Error::new(code, code.meaning());
+        let facts = self.api_keys().facts(db, prefix).await?;
+        let facts = facts
+            .filter(|facts| facts.id.0 == actor.session.0 && !facts.revoked)
+            .ok_or_else(|| refused(Code::ApiKeyInvalid))?;
+        let address = actor.origin.address.ok_or_else(|| refused(Code::AddressNotAllowed))?;
+        let now = self.actor_of(&facts, address)?;
+        if (now.role, now.operations) != (actor.role, actor.operations) {
+            let detail = "what the API key allows was changed: say hello again";
+            return Err(Error::new(Code::TokenExpired, detail));
+        }
+        let ends = [facts.expires_at, facts.account_ends].into_iter().flatten().min();
+        Ok(ends.map(Millis))
+    }
+
+    /// On whose behalf a key acts that came from this address.
+    fn actor_of(&self, facts: &Facts, address: IpAddr) -> Result<Actor> {
+        let refused = |code: Code| Error::new(code, code.meaning());
         let now = self.now();
         let over = |end: Option<i64>| end.is_some_and(|end| end <= now.0);
         if over(facts.expires_at) {
@@ -181,9 +209,7 @@ impl Auth {
         if !keys::allows(&facts.networks, address) {
             return Err(refused(Code::AddressNotAllowed));
         }
-        let used = Use { tenant: facts.tenant, at: now, address };
-        self.api_keys().with(|state| state.uses.insert(facts.id, used));
-        Ok(Verified { actor, issued_at: now, expires_at: now.plus(VERIFIED_MS) })
+        Ok(actor)
     }
 }
 

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Auth;
 use crate::db::Db;
-use crate::journal::feed::{Ephemeral, Feed};
+use crate::journal::ephemeral::Ephemeral;
+use crate::journal::feed::Feed;
 use crate::kernel::TenantId;
 
 const ON_SERVERS: Duration = Duration::from_millis(500);

@@ -104,7 +104,7 @@ impl Auth {
     /// `session_revoked`, `account_disabled`, `tenant_suspended`, `banned`.
     pub fn verify(&self, access_token: &str, address: Option<IpAddr>) -> Result<Verified> {
         if crate::domain::api_key::is_meant(access_token) {
-            let detail = "an API key opens no socket: sign in, and say hello with an access token";
+            let detail = "this is an API key and no access token";
             return Err(Error::new(Code::TokenInvalid, detail));
         }
         let mut verified = self.inner.keys.verify(access_token, self.inner.clock.now())?;

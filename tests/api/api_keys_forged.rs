@@ -29,9 +29,12 @@ on_every_database! {
             desk.anonymous.with_token(forged).get("/bans").await.refused(401, "api_key_invalid");
         }
         bot.get("/bans").await.ok();
-        // On a socket a key is no token, and the documents ask for none.
-        let mut socket = Socket::connect(app.base()).await;
-        socket.ask_refused("hello", json!({"token": secret, "device": "bot"}), "token_invalid").await;
+        // A forged one opens no socket either, and the documents ask for none.
+        for token in [said.clone() + "_00000000", strange.to_owned()] {
+            let mut socket = Socket::connect(app.base()).await;
+            socket.ask_refused("hello", json!({"token": token, "device": "bot"}), "api_key_invalid").await;
+            assert_eq!(socket.expect_close().await, 4501);
+        }
         bot.get("/openapi.json").await.ok();
         let wrong = desk.anonymous.with_token(strange);
         let told = join_all((0..40).map(|_| wrong.get("/bans"))).await;

@@ -29,7 +29,7 @@ async fn bot(desk: &Desk) -> (String, Client) {
     (id, client)
 }
 
-async fn decide(desk: &Desk, bot: Value) -> Answer {
+pub async fn decide(desk: &Desk, bot: Value) -> Answer {
     desk.admin.patch("/tenant", json!({"settings": {"bot": bot}})).await
 }
 

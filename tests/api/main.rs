@@ -24,6 +24,7 @@ mod audit_acts;
 mod auth;
 mod bans;
 mod bans_enforced;
+mod bot_sockets;
 mod bots;
 mod business_hours;
 mod canaries;

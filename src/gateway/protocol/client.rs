@@ -47,7 +47,7 @@ impl ToSchema for LogPosition {}
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
-    /// The access token, from `POST /api/v1/auth/login`, `/auth/refresh` or `/visitors`.
+    /// The access token, from `POST /api/v1/auth/login`, `/auth/refresh` or `/visitors`; or an API key.
     pub token: String,
     /// The device's own name, kept for good: 1 to 64 of `A-Z a-z 0-9 . _ : -`. A second socket of the same member
     /// and device replaces the first.
@@ -92,6 +92,26 @@ pub struct MessageSend {
     /// The last seq that this device has displayed.
     #[serde(default)]
     pub read_seq: Option<i64>,
+    /// Bots must give it with messages to a customer, others need not: the `version` of the conversation on which the
+    /// answer is based.
+    #[serde(default)]
+    pub version: Option<i64>,
+}
+
+/// What a bot is about to say.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MessageStream {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The key of the message that it will be: 1 to 64 of `A-Z a-z 0-9 . _ : -`.
+    pub client_msg_id: String,
+    /// Which state of the words this is, from 1; it rises.
+    pub n: i64,
+    /// All words so far, at most 16,384 bytes.
+    pub text: String,
+    /// The `version` of the conversation on which the answer is based.
+    pub version: i64,
 }
 
 /// New content for an own message.

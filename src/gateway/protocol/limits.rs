@@ -51,6 +51,14 @@ pub const DELIVERED_MS: u64 = 5_000;
 pub const TYPING_EVERY_MS: u64 = 3_000;
 /// Typing ends by itself after so many milliseconds.
 pub const TYPING_TTL_MS: u64 = 6_000;
+/// The words that a bot shows of one message are passed on at most so often.
+pub const STREAM_EVERY_MS: u64 = 250;
+/// Bytes of the words that a bot shows of a message.
+pub const STREAM_BYTES: usize = 16_384;
+/// Messages that one socket shows at a time.
+pub const STREAMS: usize = 64;
+/// Words that are shown are forgotten after so many milliseconds.
+pub const STREAM_TTL_MS: u64 = 10_000;
 /// Seconds of frames over the limit after which a socket is closed.
 pub const FLOOD_SECONDS: u64 = 10;
 /// Frames over the limit in one go after which a socket is closed at once.

@@ -43,8 +43,9 @@ pub struct Ready {
     pub ping_interval_ms: u64,
     /// The server's clock.
     pub now: Millis,
-    /// Send `auth` with a fresh token before this.
-    pub token_expires_at: Millis,
+    /// Send `auth` with a fresh token before this. Of an API key: when it ends, or null.
+    #[schema(required)]
+    pub token_expires_at: Option<Millis>,
 }
 
 /// The member on this socket.
@@ -114,6 +115,24 @@ pub struct TypingNotice {
     pub member_id: MemberId,
     /// True while it types.
     pub on: bool,
+    /// Forget it after so many milliseconds without another notice.
+    pub ttl_ms: u64,
+}
+
+/// What a bot is about to say. Forget it when an entry with this `client_msg_id` of this member came, when the bot answers no
+/// more, or after `ttl_ms` without another notice.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct MessageStreamNotice {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The bot.
+    pub member_id: MemberId,
+    /// The key of the message that it will be.
+    pub client_msg_id: String,
+    /// Which state of the words this is: of two, the one with the higher number is newer.
+    pub n: i64,
+    /// All words so far.
+    pub text: String,
     /// Forget it after so many milliseconds without another notice.
     pub ttl_ms: u64,
 }

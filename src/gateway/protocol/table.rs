@@ -24,8 +24,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::client::Ping;
 use super::server::{
-    Bye, Entries, ErrorReply, GroupNotice, Lag, Live, OfferNotice, OkReply, PresenceNotice, QueueNotice,
-    QueuePlaceNotice, Ready, Receipt, Reset, TypingNotice,
+    Bye, Entries, ErrorReply, GroupNotice, Lag, Live, MessageStreamNotice, OfferNotice, OkReply,
+    PresenceNotice, QueueNotice, QueuePlaceNotice, Ready, Receipt, Reset, TypingNotice,
 };
 use super::{FrameId, client, server};
 use crate::domain::centre::notification::Notification;
@@ -41,6 +41,7 @@ macro_rules! client_frames {
             "message.send" MessageSend -> ok(MessageReply), Live, Write, commands::send, "Send a message; answered after the commit. A retry with the same client_msg_id gets the first answer.";
             "message.edit" MessageEdit -> ok(MessageReply), Live, Write, commands::edit, "Replace the content of an own message within the tenant's edit window (`window_expired` after it); the same content again changes nothing and is answered alike.";
             "message.recall" MessageRecall -> ok(MessageReply), Live, Write, commands::recall, "Recall a message: its content is removed. The sender may within the tenant's recall window, supervisors always; recalling again changes nothing and is answered alike.";
+            "message.stream" MessageStream -> none, Live, Collected, stream::stream, "Bots: show the words of a message while they are made. The last ones of 250 ms are passed on, to who is connected; not answered unless it fails. The message itself is sent with the same client_msg_id.";
             "read" Read -> ok(ReadReply), Live, Collected, collect::read, "Report how far the log is read. Collected for 250 ms, the last one for a conversation counts; answered only when the frame has an id.";
             "mark_unread" MarkUnread -> ok(ReadReply), Live, Write, commands::mark_unread, "Move the read position back and start a new version.";
             "pull" Pull -> ok(PullReply), Draining, Read, commands::pull, "Read a conversation's log after a position.";
@@ -67,6 +68,7 @@ macro_rules! server_frames {
             INBOX "inbox" InboxRow durable "A row of the own inbox changed; the row with the last rev wins.";
             RECEIPT "receipt" Receipt live "Read or delivered positions of a conversation moved; the highest wins.";
             TYPING "typing" TypingNotice live "A member types, or stopped.";
+            MESSAGE_STREAM "message_stream" MessageStreamNotice live "A bot shows what it is about to say; the message itself comes as an entry with the same client_msg_id.";
             PRESENCE "presence" PresenceNotice live "The staff: a colleague said what it is, came or went, or serves more or fewer conversations; the last rev of a member wins. Not durable: after connecting read the list over REST.";
             OFFER "offer" OfferNotice live "Staff: a conversation is offered to you, by routing or by the colleague who serves it, or an offer ended; the last rev of an offer wins. Not durable: after connecting read `GET /offers`.";
             NOTIFICATION "notification" Notification durable "You are told something beside your conversations, or read it on another device; of one notification the last rev wins. Those of the time since your cursor come before `live`, the newest 100 of them; all of them are in `GET /notifications`.";

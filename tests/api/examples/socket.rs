@@ -38,6 +38,7 @@ pub async fn play(recorder: &mut Recorder<'_>, mut people: People) -> Vec<Value>
     visitor.close().await;
 
     resume(recorder, &people, &cursor).await;
+    streams(recorder, &people).await;
     lag(recorder, &people).await;
     session(recorder, &people).await
 }
@@ -151,6 +152,41 @@ async fn resume(recorder: &mut Recorder<'_>, people: &People, cursor: &Value) {
     let foreign = json!({"token": people.agent.token, "device": "desk-2", "cursor": cursor});
     hello(recorder, &mut socket, foreign).await;
     recorder.expect(&mut socket, "reset").await;
+    socket.close().await;
+}
+
+/// A bot shows what it is about to say.
+async fn streams(recorder: &mut Recorder<'_>, people: &People) {
+    let admin = &people.admin;
+    let account = json!({"role": "bot", "nickname": "Bo", "service_account": true});
+    let bot = admin.post("/members", account).await.status(201)["id"].clone();
+    let operations = [
+        "read_conversation",
+        "read_notes",
+        "read_presence",
+        "read_groups",
+        "read_notifications",
+        "send_message",
+    ];
+    let key = json!({"member_id": bot, "name": "Bo", "operations": operations});
+    let key = admin.post("/api-keys", key).await.status(201);
+    let key = admin.with_token(key["secret"].as_str().expect("a key"));
+    let answers = |bot: &Value| json!({"settings": {"bot": {"member_id": bot}}});
+    admin.patch("/tenant", answers(&bot)).await.ok();
+    let tokens = admin.anonymous().post("/visitors", json!({"tenant": "tea-house", "nickname": "Noa"})).await;
+    let visitor = admin.with_token(tokens.status(201)["access_token"].as_str().expect("a token"));
+    let id = visitor.open("Is it on its way?").await;
+    let mut phone = visitor.socket_with(json!({"device": "phone-4"})).await;
+    let mut socket = key.socket_with(json!({"device": "bo-1"})).await;
+    let version = key.get(&format!("/conversations/{id}")).await.ok()["version"].clone();
+    let words = json!({
+        "conversation_id": id, "client_msg_id": "bo-18", "n": 3, "text": "It is on its", "version": version,
+    });
+    recorder.send(&mut socket, "message.stream", words).await;
+    recorder.expect(&mut phone, "message_stream").await;
+    admin.patch("/tenant", answers(&Value::Null)).await.ok();
+    visitor.post(&format!("/conversations/{id}/close"), json!({})).await.ok();
+    phone.close().await;
     socket.close().await;
 }
 
