@@ -41,6 +41,7 @@
 //! | | [`business_hours`] | when the desk and its groups are open |
 //! | | [`bans`] | which customers are not let in any more; who is banned stands in memory ([`journal::bans`], [`security::bans`]) |
 //! | | [`erasure`] | taking away what is known of a person, and what old conversations say |
+//! | | [`exports`] | everything that is kept of a tenant or of a person, written to a file |
 //! | | [`canned_replies`] | texts that the staff have ready |
 //! | | [`ratings`] | what customers say of how they were served |
 //! | | [`reports`] | numbers of the work of a desk by agent, group, tenant and time, counted by a follower of the log |
@@ -165,6 +166,7 @@ pub mod business_hours;
 pub mod canned_replies;
 
 pub mod erasure;
+pub mod exports;
 
 pub mod ratings;
 pub mod reports;

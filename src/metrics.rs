@@ -119,6 +119,10 @@ metrics! {
     cursors_refused: IntCounter "deskwire_cursors_refused_total" ();
     /// Attempts to send a message of the message centre that ended, by channel and outcome.
     message_attempts: IntCounterVec "deskwire_message_attempts_total" ("channel", "outcome");
+    /// Exports of all tenants that wait or are being written.
+    exports_unfinished: IntGauge "deskwire_exports_unfinished" ();
+    /// Bytes that this process wrote to files of exports.
+    export_bytes: IntCounter "deskwire_export_bytes_total" ();
     /// Database connections in use.
     pool_in_use: IntGauge "deskwire_pool_connections_in_use" ();
     /// Database connections that are open.

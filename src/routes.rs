@@ -26,6 +26,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         crate::business_hours::routes(config);
         crate::bans::routes(config);
         crate::erasure::routes(config);
+        crate::exports::routes(config);
         crate::sla::routes(config);
         crate::canned_replies::routes(config);
         crate::ratings::routes(config);

@@ -128,6 +128,7 @@ pub fn start_on(app: Arc<App>, listener: TcpListener) -> Result<Running> {
     crate::sla::spawn_tasks(&app);
     crate::attachments::spawn(&app);
     crate::erasure::spawn_tasks(&app);
+    crate::exports::spawn_tasks(&app);
     let documents = documents()?;
     let portal = documents.portal();
     let table = web::Data::new(RouteTable::new(&documents.openapi));

@@ -39,6 +39,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ("sla", "How fast customers are to be answered."),
     ("bans", "Customers who are not let in any more."),
     ("erasure", "Taking away what is known of a customer."),
+    ("exports", "Everything that is kept of the tenant or of a person, as a file."),
     ("canned-replies", "Texts that the staff have ready."),
     ("ratings", "What customers say of how they were served."),
     ("reports", "Numbers of the work of the desk."),

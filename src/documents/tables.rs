@@ -10,6 +10,7 @@ use crate::domain::member::Role;
 use crate::domain::notice::content_schema;
 use crate::domain::permission::{Operation, scope};
 use crate::erasure::tables::TABLES;
+use crate::exports::tables::{self as exports, ENTRIES, Exported, LEFT_OUT};
 use crate::gateway::protocol::close::CLOSE_CODES;
 use crate::gateway::protocol::limits::limits;
 use crate::kernel::Code;
@@ -110,6 +111,27 @@ pub fn entry_kind_rows() -> Vec<Value> {
 pub fn erasure() -> Table {
     let row = |(table, what): &(&str, &str)| vec![(*table).to_owned(), (*what).to_owned()];
     Table::new(&["table", "what_is_done"], TABLES.iter().map(row))
+}
+
+/// What is in an export of each table.
+pub fn export_types() -> Table {
+    let row = |table: &Exported| {
+        let left_out: Vec<String> = table.left_out.iter().map(|column| format!("`{column}`")).collect();
+        let person = if table.is_of_persons() { "its own" } else { "" };
+        vec![table.table.to_owned(), format!("`{}`", table.kind), person.to_owned(), left_out.join(", ")]
+    };
+    let logs = vec![
+        ENTRIES.to_owned(),
+        "`entry`, `backstage_entry`, `room_entry`".to_owned(),
+        "its own".to_owned(),
+        "`tenant_id`, `body_hash`, `recall_count`".to_owned(),
+    ];
+    let nothing = LEFT_OUT
+        .iter()
+        .map(|(table, why)| vec![(*table).to_owned(), String::new(), String::new(), (*why).to_owned()]);
+    let mut rows: Vec<Vec<String>> = exports::all().map(row).chain([logs]).chain(nothing).collect();
+    rows.sort();
+    Table::new(&["table", "type", "of_a_customer", "left_out"], rows.into_iter())
 }
 
 /// Why the server closes a socket, as `x-close-codes`.

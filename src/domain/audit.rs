@@ -36,6 +36,8 @@ text_enum! {
         RotateSecret = "rotate_secret",
         /// A draft was published.
         Publish = "publish",
+        /// Its content was handed out.
+        Download = "download",
     }
 }
 
@@ -78,6 +80,8 @@ text_enum! {
         MessageIdentity = "message_identity",
         /// The erasure of a person's data.
         Erasure = "erasure",
+        /// An export of the tenant's or of a person's data.
+        Export = "export",
     }
 }
 

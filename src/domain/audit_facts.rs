@@ -14,6 +14,7 @@ use super::centre::rule::RuleRow;
 use super::centre::suppression::SuppressionRow;
 use super::centre::template::TemplateRow;
 use super::erasure::ErasureRow;
+use super::export::ExportRow;
 use super::group::GroupRow;
 
 macro_rules! audited {
@@ -53,6 +54,7 @@ audited! {
     CannedReplyRow CannedReply { scope shortcut title text }
         "scope_id": |row| json!(row.scope_id.to_string()),
     ErasureRow Erasure { member_id state }
+    ExportRow Export { member_id state }
     GroupRow Group { name description routing_strategy serving }
     AccountRow ChannelAccount { name provider status host limit_count limit_seconds }
     TemplateRow MessageTemplate { name channel version locale }

@@ -17,6 +17,7 @@ pub mod content;
 pub mod conversation;
 pub mod entry;
 pub mod erasure;
+pub mod export;
 pub mod group;
 pub mod member;
 pub mod notice;

@@ -157,6 +157,8 @@ rights! {
     ReadAudit "read_audit":                                        Never Never Never Never Tenant;
     /// Have a person's data erased, and read what became of it.
     EraseMembers "erase_members":                                  Never Never Never Never Tenant;
+    /// Have everything that is kept of the tenant or of a person written to a file, and read it: rooms of the staff as well.
+    ExportData "export_data":                                      Never Never Never Never Tenant;
     /// Read the whole tenant's entries as a feed.
     ReadFeed "read_feed":                                          Never Never Never Never Tenant;
 }

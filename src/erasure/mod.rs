@@ -14,11 +14,11 @@ pub mod api;
 mod centre;
 pub mod list;
 mod logs;
-mod person;
+pub mod person;
 pub mod restore;
 mod retention;
 pub mod service;
-mod store;
+pub mod store;
 pub mod tables;
 mod worker;
 

@@ -35,6 +35,10 @@ pub const TABLES: &[(&str, &str)] = &[
     ("conversation_needs", "Skills that the conversation asked for; left."),
     ("conversation_reminder", "Numbers only; left."),
     ("erasure", "The proof: which account, when, by whom, and how much; left."),
+    (
+        "export",
+        "Exports of the whole tenant and of the person expire, and their files are removed; the row stays as the proof.",
+    ),
     ("follower", "Holds nothing of customers."),
     ("group_follow", "Holds nothing of customers."),
     ("group_member", "Holds nothing of customers."),

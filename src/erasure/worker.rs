@@ -9,13 +9,13 @@ use super::person::{self, Person};
 use super::store::{self, Counts};
 use super::{centre, list, logs, retention};
 use crate::app::App;
-use crate::attachments;
 use crate::db::{AnyConnection, blocking};
 use crate::domain::actor::Principal;
 use crate::domain::erasure::ErasureRow;
 use crate::journal::Command;
 use crate::journal::commands::ChangeMember;
 use crate::kernel::{ErasureId, MemberId, Result, TenantId};
+use crate::{attachments, exports};
 
 /// How often it is looked for erasures.
 const EVERY: Duration = Duration::from_secs(1);
@@ -147,7 +147,17 @@ async fn take_rest(app: &App, id: ErasureId, person: &Arc<Person>) -> Result<()>
     let (of, now) = (person.clone(), app.clock.now().0);
     counted(app, id, move |connection| person::take(connection, &of, now)).await?;
     let of = person.clone();
-    counted(app, id, move |connection| centre::take(connection, &of)).await
+    counted(app, id, move |connection| centre::take(connection, &of)).await?;
+    let of = person.clone();
+    counted(app, id, move |connection| take_exports(connection, &of, now)).await
+}
+
+/// Ends the exports that may hold what goes.
+fn take_exports(connection: &mut AnyConnection, person: &Person, now: i64) -> Result<Counts> {
+    let taken = exports::erase::take(connection, person.tenant, &person.members, now)?;
+    let mut counts = Counts::new();
+    person::add(&mut counts, "export", taken);
+    Ok(counts)
 }
 
 /// Repeats a piece until it counts nothing; each is counted in its own transaction.
@@ -170,15 +180,16 @@ async fn counted(
     }
 }
 
-/// Takes the profile and ends the erasure, unless messages are on their way, files are left, or a reader of the database keeps
-/// former content in its log.
+/// Takes the profile and ends the erasure, unless messages are on their way, files are left, an export was begun before the
+/// profile went, or a reader of the database keeps former content in its log.
 async fn finish(app: &App, row: &ErasureRow, person: Arc<Person>) -> Result<bool> {
     let (id, now, before) = (row.id, app.clock.now().0, row.requested_at);
     let of = person.clone();
     let is_left = move |connection: &mut AnyConnection| {
         let logs = of.all_logs();
         Ok(centre::are_left(connection, &of)?
-            || attachments::erase::are_left(connection, of.tenant, &of.members, &logs, before)?)
+            || attachments::erase::are_left(connection, of.tenant, &of.members, &logs, before)?
+            || exports::erase::are_left(connection, of.tenant, &of.members)?)
     };
     if app.db.read(is_left).await? {
         return Ok(false);
@@ -194,12 +205,20 @@ async fn finish(app: &App, row: &ErasureRow, person: Arc<Person>) -> Result<bool
         return Ok(false);
     }
     let write = move |connection: &mut AnyConnection| {
+        let exports = take_exports(connection, &person, now)?;
+        if !exports.is_empty() {
+            store::count(connection, id, &exports)?;
+            return Ok(false);
+        }
         let erased = store::erased_entries(connection, &person.all_logs())?;
         let members = i64::try_from(person.members.len()).unwrap_or(i64::MAX);
         let counts = Counts::from([("group_message".to_owned(), erased), ("member".to_owned(), members)]);
-        store::finish(connection, id, now, &counts)
+        store::finish(connection, id, now, &counts)?;
+        Ok(true)
     };
-    app.db.write(write).await?;
+    if !app.db.write(write).await? {
+        return Ok(false);
+    }
     log::info!(target: "deskwire::erasure", "erasure {id} of tenant {} is done", row.tenant_id);
     Ok(true)
 }

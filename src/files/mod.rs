@@ -73,7 +73,8 @@ impl Files {
     }
 }
 
-/// The folder in which contents are kept: a folder for each tenant, and in it each content under the id of its stored file.
+/// The folder in which contents are kept: a folder for each tenant, and in it each content under the id of its stored file; a
+/// folder for exports.
 #[derive(Debug, Clone)]
 pub struct Folder {
     root: Arc<Path>,
@@ -88,6 +89,11 @@ impl Folder {
     /// Where the thumbnail of a picture lies.
     pub fn thumbnail(&self, tenant: TenantId, file: StoredFileId) -> PathBuf {
         self.content(tenant, file).with_extension("thumbnail")
+    }
+
+    /// Where exports lie, of all tenants.
+    pub fn exports(&self) -> PathBuf {
+        self.root.join("exports")
     }
 
     /// Makes a new file that only the service's user reads. Errors: `storage_unavailable`.

@@ -88,6 +88,9 @@ codes! {
     AttachmentsOff "attachments_off" 409 false "This service keeps no files: its operator has not said where.";
     AttachmentNotReady "attachment_not_ready" 409 false "The content of the attachment has not come yet: upload it first.";
     AttachmentInfected "attachment_infected" 422 false "The scanner found something harmful in the content, which was not kept.";
+    ExportUnfinished "export_unfinished" 409 false "An export of this tenant is under way; context.export_id says which. Wait for it, or cancel it.";
+    ExportNotReady "export_not_ready" 409 false "The export is not done yet: read it until its state is done.";
+    ExportEnded "export_ended" 409 false "The export has no file any more, or never had one: ask for another export.";
     UploadMismatch "upload_mismatch" 422 false "The content is not what was announced: its size or its SHA-256 differs, or it is not the content that came before.";
     WindowExpired "window_expired" 409 false "The time in which this message could be edited or recalled is over.";
     MessageRecalled "message_recalled" 409 false "The message was recalled or erased and cannot be edited.";

@@ -227,6 +227,8 @@ id_types! {
     CannedReplyId;
     /// The erasure of a person's data.
     ErasureId;
+    /// An export of a tenant or of a person.
+    ExportId;
     /// A file that a member sends.
     AttachmentId;
     /// Bytes in the folder of files.

@@ -20,7 +20,7 @@ pub use clock::{Clock, Millis};
 pub use error::{Code, Error, FieldError, Result};
 pub use id::{
     ApiKeyId, AssignmentId, AttachmentId, AuditEventId, BanId, BusinessHoursId, CannedReplyId,
-    ChannelAccountId, ConversationId, ErasureId, GroupId, IdGenerator, IdentityKeyId, MemberId,
+    ChannelAccountId, ConversationId, ErasureId, ExportId, GroupId, IdGenerator, IdentityKeyId, MemberId,
     MessageBindingId, MessageDigestId, MessageEventId, MessageIdentityId, MessageReceiptId,
     MessageRecipientId, MessageRuleId, MessageSendId, MessageTemplateId, NotificationId, OfferId, OptOutId,
     PersonId, PresenceChangeId, RatingId, SessionId, SlaPolicyId, StoredFileId, SuppressionId, TenantId,

@@ -86,7 +86,7 @@ pub async fn done(by: &crate::harness::Client, erasure: &Value) -> Value {
 }
 
 /// Says it over the interface: profile, conversation, notes, files, rating, audit log, ban, recipient.
-async fn say_everywhere(app: &TestApp, desk: &Desk) -> String {
+pub async fn say_everywhere(app: &TestApp, desk: &Desk) -> String {
     let (visitor, agent, admin) = (&desk.visitor, &desk.agent, &desk.admin);
     let me = format!("/members/{}", visitor.id());
     admin.patch(&me, json!({"nickname": format!("Ms {MARK}"), "mobile": PHONE})).await.ok();
@@ -129,7 +129,7 @@ async fn say_everywhere(app: &TestApp, desk: &Desk) -> String {
 }
 
 /// Puts it into what other systems bring and what needs providers, row by row.
-fn plant(connection: &mut AnyConnection, desk: &Desk, room: &str) {
+pub fn plant(connection: &mut AnyConnection, desk: &Desk, room: &str) {
     let (tenant, person) = (desk.tenant.0, desk.visitor.id());
     let key = match connection {
         #[cfg(feature = "mysql")]
@@ -235,7 +235,7 @@ fn plant(connection: &mut AnyConnection, desk: &Desk, room: &str) {
 }
 
 /// Where the word has to stand before, or the test looks at nothing.
-const PLANTED: &[&str] = &[
+pub const PLANTED: &[&str] = &[
     "assignment.note",
     "attachment.name",
     "audit_event.actor_name",

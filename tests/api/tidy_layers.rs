@@ -57,6 +57,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "search",
             "centre",
             "erasure",
+            "exports",
         ],
     ),
     ("gateway", &["gateway"]),

@@ -303,3 +303,29 @@ diesel::table! {
         receipt -> Text,
     }
 }
+
+diesel::table! {
+    export (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        member_id -> Nullable<BigInt>,
+        state -> Text,
+        requested_by -> BigInt,
+        requested_at -> BigInt,
+        started_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+        expires_at -> Nullable<BigInt>,
+        failure -> Nullable<Text>,
+        open_key -> Nullable<BigInt>,
+        rev -> BigInt,
+        place -> Nullable<Text>,
+        counts -> Text,
+        line_count -> BigInt,
+        byte_count -> BigInt,
+        attempts -> BigInt,
+        lease_owner -> Nullable<Text>,
+        lease_until -> BigInt,
+        fence -> BigInt,
+        sweep_at -> Nullable<BigInt>,
+    }
+}

@@ -72,6 +72,7 @@ pages! {
     "bots" "bots" "Bots" "Guides" None;
     "reports" "reports" "Reports" "Guides" None;
     "erasure" "erasure" "Erasure and retention" "Guides" None;
+    "exports" "exports" "Exports" "Guides" None;
     "service-levels" "service-levels" "Service levels" "Guides" None;
     "resuming" "resuming" "Resuming" "Guides" None;
     "proxies" "proxies" "Proxies and TLS" "Guides" None;
@@ -223,6 +224,7 @@ fn inserted(command: &str, openapi: &Value, asyncapi: &Value) -> Result<String> 
         "error-codes" => html::named_table("codes", &tables::error_codes()),
         "rights" => html::named_table("rights", &tables::rights()),
         "entry-kinds" => html::named_table("kinds", &tables::entry_kinds()),
+        "export-types" => html::named_table("types", &tables::export_types()),
         "erasure-tables" => html::named_table("tables", &tables::erasure()),
         "version" => env!("CARGO_PKG_VERSION").to_owned(),
         _ => return Err(unknown()),

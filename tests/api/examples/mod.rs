@@ -7,6 +7,7 @@
 
 mod access;
 mod centre;
+mod exports;
 mod normal;
 mod recorder;
 mod rest;
@@ -26,7 +27,7 @@ use crate::harness::{TestApp, TestDatabase, block_on};
 use recorder::Recorder;
 
 /// Operations whose answer is a document, a text or a socket.
-const WITHOUT: [&str; 10] = [
+const WITHOUT: [&str; 11] = [
     "get_openapi",
     "get_asyncapi",
     "metrics",
@@ -37,6 +38,7 @@ const WITHOUT: [&str; 10] = [
     "show_unsubscribe",
     "unsubscribe",
     "read_file",
+    "read_export",
 ];
 
 fn record() -> Value {

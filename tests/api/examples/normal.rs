@@ -47,6 +47,9 @@ impl Normal {
             Value::String(text) => json!(self.text(name, text)),
             // How long something took is the machine's.
             Value::Number(_) if name == "duration_ms" => json!(120),
+            // How well an export is compressed goes by what it holds.
+            Value::Number(number) if name == "byte_count" && number.as_i64() != Some(0) => json!(18_204),
+            Value::Number(number) if name == "line_count" && number.as_i64() != Some(0) => json!(412),
             Value::Array(items) => items.iter().map(|item| self.value(name, item)).collect(),
             Value::Object(fields) => {
                 fields.iter().map(|(name, value)| (name.clone(), self.value(name, value))).collect()

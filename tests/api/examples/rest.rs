@@ -4,7 +4,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
 use super::recorder::{Recorder, string};
-use super::{access, centre, sla};
+use super::{access, centre, exports, sla};
 use crate::harness::{Client, PLATFORM_KEY, Socket, eventually};
 
 /// Who takes part.
@@ -147,6 +147,7 @@ async fn groups(recorder: &mut Recorder<'_>, admin: &Client, agent: &Client, age
     sla::policies(recorder, admin, agent).await;
     access::bans(recorder, admin).await;
     access::api_keys(recorder, admin).await;
+    exports::play(recorder, admin).await;
     access::erasure(recorder, admin).await;
     let reply = json!({"scope": "member", "shortcut": "hi", "title": "Greeting", "text": "Hello {{ customer.nickname }}!"});
     let made = recorder.call("create_canned_reply", agent, "POST /canned-replies", Some(reply)).await;
