@@ -4,6 +4,7 @@
 //! learn of it. Invariants: no log is ever touched; who could still come back is not cleaned (a live session, an open
 //! conversation, any sign of life in time); every piece is bounded; processes share the work.
 
+mod attributes;
 mod find;
 
 use std::time::Duration;
@@ -90,7 +91,8 @@ impl Follower for Cleaning {
                     let history = self.presence_history(tenant).await?;
                     let messages = self.messages(tenant).await?;
                     let audit = self.audit(tenant).await?;
-                    sessions || visitors || gone || history || messages || audit
+                    let attributes = self.attributes(tenant).await?;
+                    sessions || visitors || gone || history || messages || audit || attributes
                 }
             };
             Ok(Progress { rev: slice.head, more })
@@ -142,6 +144,12 @@ impl Cleaning {
         let remove =
             move |connection: &mut AnyConnection| audit::remove_before(connection, tenant, before, ROWS);
         Ok(full(self.db.write(remove).await?, ROWS))
+    }
+
+    /// Removes what belongs to deleted custom attributes. Tells whether there may be more.
+    async fn attributes(&self, tenant: TenantId) -> Result<bool> {
+        let remove = move |connection: &mut AnyConnection| attributes::remove_deleted(connection, tenant);
+        Ok(self.db.write(remove).await? > 0)
     }
 
     /// Removes what members of the staff were long ago. Tells whether there may be more.

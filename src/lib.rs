@@ -38,6 +38,7 @@
 //! | | [`audit`] | who did what to accounts, keys, groups, settings and rules |
 //! | | [`presence`] | what the staff say that they are, whether they are connected, how many conversations they serve, and the history of it |
 //! | | [`groups`] | standing groups of the staff and who is in them; whose conversations a member sees |
+//! | | [`attributes`] | what a tenant says that its conversations and customers have, and the values of customers |
 //! | | [`business_hours`] | when the desk and its groups are open |
 //! | | [`bans`] | which customers are not let in any more; who is banned stands in memory ([`journal::bans`], [`security::bans`]) |
 //! | | [`erasure`] | taking away what is known of a person, and what old conversations say |
@@ -161,6 +162,7 @@ pub mod presence;
 
 pub mod groups;
 
+pub mod attributes;
 pub mod bans;
 pub mod business_hours;
 pub mod canned_replies;

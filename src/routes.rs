@@ -23,6 +23,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         crate::groups::routes(config);
         crate::rooms::routes(config);
         crate::conversations::routes(config);
+        crate::attributes::routes(config);
         crate::business_hours::routes(config);
         crate::bans::routes(config);
         crate::erasure::routes(config);

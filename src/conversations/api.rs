@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::attribute::GivenValues;
+use crate::domain::attribute_value::AttributeChanges;
 use crate::domain::content::MessageKind;
 use crate::domain::entry::{Entry, EntryKind};
 use crate::http::page::PageQuery;
@@ -148,6 +150,11 @@ pub struct UpdateConversation {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Vec<String>>)]
     pub tags: Option<Option<Vec<String>>>,
+    /// Custom attributes by their keys; null removes one, and what is not named stays. null instead of an object: all are
+    /// removed.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<AttributeChanges>)]
+    pub attributes: Option<Option<GivenValues>>,
     /// The group whose matter it is; one that serves as a whole (`serving`) serves at once what waits. null: no group's.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<GroupId>)]

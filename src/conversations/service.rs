@@ -284,7 +284,17 @@ pub async fn update(app: &App, actor: Actor, target: Target, input: UpdateConver
     let preferred_skills = changed("/preferred_skills", input.preferred_skills)?;
     let conversation = target.id;
     let group = input.group_id;
-    let update = Update { conversation, subject, priority, tags, group, required_skills, preferred_skills };
+    let attributes = input.attributes;
+    let update = Update {
+        conversation,
+        subject,
+        priority,
+        tags,
+        attributes,
+        group,
+        required_skills,
+        preferred_skills,
+    };
     change(app, actor, target, update).await
 }
 

@@ -10,8 +10,10 @@ use serde::Serialize;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::attributes::store::{self as attributes, Described};
 use crate::db::AnyConnection;
 use crate::db::schema::member;
+use crate::domain::attribute_value::AttributeValues;
 use crate::domain::entry::EntryRow;
 use crate::domain::member::Role;
 use crate::kernel::{ConversationId, GroupId, MemberId, Millis, Result, TenantId};
@@ -61,6 +63,8 @@ pub struct StaffView {
     pub subject: String,
     /// Free labels.
     pub tags: Vec<String>,
+    /// Its custom attributes, by their keys; those without a value are left out. A customer sees those that are visible to it.
+    pub attributes: AttributeValues,
     /// The head of the log.
     pub seq: i64,
     /// Messages in the log.
@@ -120,6 +124,8 @@ pub struct CustomerView {
     pub status: Option<ConversationStatus>,
     /// What it is about; may be empty.
     pub subject: String,
+    /// Its custom attributes that are visible to the customer, by their keys.
+    pub attributes: AttributeValues,
     /// The head of the log.
     pub seq: i64,
     /// Messages in the log.
@@ -173,11 +179,12 @@ impl ToSchema for View {
     }
 }
 
-/// The cards of some members, read at once.
+/// The cards of some members, and the custom attributes of some conversations, read at once.
 #[derive(Debug, Clone, Default)]
 pub struct Cards {
     cards: HashMap<MemberId, Card>,
     deleted: HashSet<MemberId>,
+    described: HashMap<ConversationId, Vec<Described>>,
 }
 
 impl Cards {
@@ -200,20 +207,41 @@ impl Cards {
         let deleted = rows.iter().filter(|row| row.3.is_some()).map(|row| row.0).collect();
         let cards =
             rows.into_iter().map(|(id, nickname, avatar, _)| (id, Card { id, nickname, avatar })).collect();
-        Ok(Self { cards, deleted })
+        Ok(Self { cards, deleted, ..Self::default() })
     }
 
-    /// Reads the cards that the views of these conversations need.
+    /// Reads the cards and the custom attributes that the views of these conversations need.
     pub fn of<'a>(
         connection: &mut AnyConnection,
         tenant: TenantId,
         conversations: impl IntoIterator<Item = &'a ConversationRow>,
     ) -> Result<Self> {
-        let members = conversations.into_iter().flat_map(|row| {
+        let rows: Vec<&ConversationRow> = conversations.into_iter().collect();
+        let members = rows.iter().flat_map(|row| {
             let between = direct_between(row).into_iter().flatten();
             row.customer_id.into_iter().chain(row.agent_id).chain(between)
         });
-        Self::load(connection, tenant, members.collect::<Vec<_>>())
+        let cards = Self::load(connection, tenant, members)?;
+        let support = rows.iter().filter(|row| row.kind == ConversationKind::Support).map(|row| row.id);
+        cards.describing(connection, tenant, &support.collect::<Vec<_>>())
+    }
+
+    /// The same cards, with the custom attributes of these conversations.
+    pub fn describing(
+        self,
+        connection: &mut AnyConnection,
+        tenant: TenantId,
+        conversations: &[ConversationId],
+    ) -> Result<Self> {
+        let described = attributes::of_conversations(connection, tenant, conversations)?;
+        Ok(Self { described, ..self })
+    }
+
+    /// The custom attributes of a conversation, by their keys; only those that its customer sees when it is for the customer.
+    fn attributes(&self, id: ConversationId, for_customer: bool) -> AttributeValues {
+        let all = self.described.get(&id).into_iter().flatten();
+        let seen = all.filter(|one| !for_customer || one.visible_to_customer);
+        AttributeValues(seen.map(|one| (one.key.clone(), one.value.clone())).collect())
     }
 
     /// Whether the member's account was deleted.
@@ -246,6 +274,7 @@ impl StaffView {
             priority: row.priority,
             subject: row.subject.clone(),
             tags: serde_json::from_str(&row.tags).unwrap_or_default(),
+            attributes: cards.attributes(row.id, false),
             seq: row.seq,
             msg_count: row.msg_count,
             version: row.version,
@@ -275,6 +304,7 @@ impl CustomerView {
             bot: row.bot().map(|id| cards.get(id)),
             status: row.status,
             subject: row.subject.clone(),
+            attributes: cards.attributes(row.id, true),
             seq: row.seq,
             msg_count: row.msg_count,
             created_at: Millis(row.created_at),

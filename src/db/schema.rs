@@ -2,11 +2,13 @@
 //! used because the three would differ in widths only; a test compares this file with the migrated stores.
 #![allow(missing_docs)]
 
+mod attributes;
 mod centre;
 mod desk;
 mod reports;
 mod sla;
 
+pub use attributes::*;
 pub use centre::*;
 pub use desk::*;
 pub use reports::*;
@@ -290,12 +292,15 @@ diesel::allow_tables_to_appear_in_same_query!(
     agent_status,
     api_key,
     assignment,
+    attribute,
     auth_session,
     chat_group,
     conversation,
+    conversation_attribute,
     conversation_member,
     group_member,
     conversation_needs,
+    customer_attribute,
     group_message,
     member,
     rating,

@@ -14,6 +14,9 @@ use crate::centre::retries::api::{CURSOR_MAX, LIMIT_MAX as RETRIES_MAX, STATES_M
 use crate::conversations::service::{NOTE_MAX, SUBJECT_MAX, TAG_MAX, TAGS_MAX};
 use crate::domain::api_key::{API_KEY_NAME_MAX, API_KEY_NETWORKS_MAX};
 use crate::domain::attachment::{ATTACHMENT_LIMIT_MAX, DURATION_MAX, FILE_NAME_MAX};
+use crate::domain::attribute::{
+    ATTRIBUTE_KEY_MAX, ATTRIBUTE_KEY_PATTERN, ATTRIBUTE_TITLE_MAX, ATTRIBUTES_MAX, CHOICE_MAX, CHOICES_MAX,
+};
 use crate::domain::ban::{BAN_REASON_MAX, BAN_VALUE_MAX};
 use crate::domain::business_hours::{EXCEPTIONS_MAX, HOURS_NAME_MAX, INTERVALS_MAX};
 use crate::domain::canned_reply::{CANNED_TEXT_MAX, SHORTCUT_MAX, TITLE_MAX as CANNED_TITLE_MAX};
@@ -239,6 +242,12 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
             "CreateSlaPolicy" | "UpdateSlaPolicy",
             "first_response_seconds" | "next_response_seconds" | "resolution_seconds" | "warn_before_seconds",
         ) => range(1, SLA_TARGET_MAX),
+        ("CreateAttribute", "key") => {
+            json!({"minLength": 1, "maxLength": ATTRIBUTE_KEY_MAX, "pattern": ATTRIBUTE_KEY_PATTERN})
+        }
+        ("CreateAttribute" | "UpdateAttribute", "title") => text(1, ATTRIBUTE_TITLE_MAX),
+        ("CreateAttribute" | "UpdateAttribute", "choices") => list(CHOICES_MAX, text(1, CHOICE_MAX)),
+        (_, "attributes") => json!({"maxProperties": ATTRIBUTES_MAX}),
         ("CreateBan", "value") => text(1, BAN_VALUE_MAX),
         ("CreateBan" | "UpdateBan", "reason") => text(0, BAN_REASON_MAX),
         ("CreateCannedReply" | "UpdateCannedReply", "shortcut") => text(1, SHORTCUT_MAX),

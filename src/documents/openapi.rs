@@ -35,6 +35,7 @@ pub const TAGS: &[(&str, &str)] = &[
         "The waiting conversations in their order, offers of them to agents, and why routing chooses whom.",
     ),
     ("conversations", "Opening, serving and closing conversations."),
+    ("attributes", "Custom attributes of conversations and customers."),
     ("business-hours", "When the desk and its groups are open."),
     ("sla", "How fast customers are to be answered."),
     ("bans", "Customers who are not let in any more."),

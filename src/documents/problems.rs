@@ -59,7 +59,13 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "rate_by_link" => {
             &[NotFound, InvalidTransition, NotAnswered, RatingEnded, AccountDisabled, Banned, TenantSuspended]
         }
-        "list_business_hours"
+        "create_attribute" => &[Forbidden, NameTaken, LimitReached],
+        "update_attribute" => &[Forbidden, NotFound, InUse],
+        "get_attribute" | "delete_attribute" | "get_member_attributes" | "update_member_attributes" => {
+            &[Forbidden, NotFound]
+        }
+        "list_attributes"
+        | "list_business_hours"
         | "list_sla_policies"
         | "list_bans"
         | "list_canned_replies"

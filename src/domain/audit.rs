@@ -62,6 +62,8 @@ text_enum! {
         Ban = "ban",
         /// An SLA policy.
         SlaPolicy = "sla_policy",
+        /// A custom attribute of conversations or customers.
+        Attribute = "attribute",
         /// A text that the staff have ready, of the tenant or of a group.
         CannedReply = "canned_reply",
         /// Where messages of the message centre go.

@@ -67,6 +67,8 @@ text_enum! {
         PriorityChanged = "priority_changed",
         /// Backstage: tags changed.
         TagsChanged = "tags_changed",
+        /// Backstage: custom attributes changed.
+        AttributesChanged = "attributes_changed",
         /// Backstage: the conversation is another group's matter now, or no group's.
         GroupChanged = "group_changed",
         /// Backstage: what the conversation asks of its agent changed.
@@ -132,6 +134,7 @@ impl EntryKind {
             | Self::CustomerChanged
             | Self::Merged
             | Self::TagsChanged
+            | Self::AttributesChanged
             | Self::SkillsChanged
             | Self::Offered
             | Self::Declined

@@ -83,6 +83,7 @@ fn erased_notice(kind: EntryKind, content: &str) -> String {
         EntryKind::Remark => replace(&mut value, "note", json!("")),
         EntryKind::Imported => replace(&mut value, "text", json!("")),
         EntryKind::TagsChanged => replace(&mut value, "tags", json!([])),
+        EntryKind::AttributesChanged => replace(&mut value, "changes", json!([])),
         EntryKind::CustomerChanged => forget_customer(value.get_mut("customer")),
         _ => forget_customer(Some(&mut value)),
     }
@@ -117,6 +118,7 @@ mod tests {
             (EntryKind::Remark, r#"{"about":"closed","note":"secret"}"#, r#"{"about":"closed","note":""}"#),
             (EntryKind::Imported, r#"{"text":"secret"}"#, r#"{"text":""}"#),
             (EntryKind::TagsChanged, r#"{"tags":["secret"]}"#, r#"{"tags":[]}"#),
+            (EntryKind::AttributesChanged, r#"{"changes":[{"to":"secret"}]}"#, r#"{"changes":[]}"#),
             (EntryKind::Closed, r#"{"reason":"resolved"}"#, r#"{"reason":"resolved"}"#),
             (
                 EntryKind::Joined,

@@ -7,6 +7,8 @@
 pub mod actor;
 pub mod api_key;
 pub mod attachment;
+pub mod attribute;
+pub mod attribute_value;
 pub mod audit;
 mod audit_facts;
 pub mod ban;

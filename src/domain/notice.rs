@@ -7,6 +7,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::attachment::AttachmentContent;
+use super::attribute_value::AttributeValue;
 use super::content::{CardContent, CustomContent, TextContent};
 use super::conversation::{AssignmentEnd, CloseReason, HandOffReason, Priority};
 use super::entry::EntryKind;
@@ -14,7 +15,7 @@ use super::member::Role;
 use super::routing::Skill;
 use super::sla::SlaMetric;
 use super::transfer::TransferReason;
-use crate::kernel::{ConversationId, GroupId, MemberId, Millis, SlaPolicyId};
+use crate::kernel::{AttributeId, ConversationId, GroupId, MemberId, Millis, SlaPolicyId};
 
 /// Content of notices that say everything by their kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -86,6 +87,28 @@ pub struct PriorityChangedContent {
 pub struct TagsChangedContent {
     /// All labels that the conversation has now.
     pub tags: Vec<String>,
+}
+
+/// Content of `attributes_changed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AttributesChangedContent {
+    /// What changed, in the order of the keys.
+    pub changes: Vec<AttributeChange>,
+}
+
+/// A custom attribute that changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AttributeChange {
+    /// The attribute.
+    pub attribute_id: AttributeId,
+    /// Its key.
+    pub key: String,
+    /// The value before; null for none.
+    #[schema(required)]
+    pub from: Option<AttributeValue>,
+    /// The value now; null for none.
+    #[schema(required)]
+    pub to: Option<AttributeValue>,
 }
 
 /// Content of `group_changed`.
@@ -196,6 +219,7 @@ pub const fn content_schema(kind: EntryKind) -> &'static str {
         EntryKind::Merged => "MergedContent",
         EntryKind::PriorityChanged => "PriorityChangedContent",
         EntryKind::TagsChanged => "TagsChangedContent",
+        EntryKind::AttributesChanged => "AttributesChangedContent",
         EntryKind::GroupChanged => "GroupChangedContent",
         EntryKind::SkillsChanged => "SkillsChangedContent",
         EntryKind::Rated => "RatedContent",
@@ -227,6 +251,7 @@ pub fn content_schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<MergedContent>(&mut all);
     add::<PriorityChangedContent>(&mut all);
     add::<TagsChangedContent>(&mut all);
+    add::<AttributesChangedContent>(&mut all);
     add::<GroupChangedContent>(&mut all);
     add::<SkillsChangedContent>(&mut all);
     add::<RatedContent>(&mut all);

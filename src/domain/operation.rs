@@ -93,7 +93,7 @@ rights! {
     AddMember "add_member":                                        Never Never Inside Tenant Tenant;
     /// Take others of the staff out of a conversation (everybody of the staff may leave).
     RemoveMember "remove_member":                                  Never Never Never Tenant Tenant;
-    /// Change subject, priority and tags.
+    /// Change subject, priority, tags and custom attributes.
     UpdateConversation "update_conversation":                      Never Inside Inside Tenant Tenant;
     /// Read the earlier words of edited and recalled messages, and the assignments.
     ReadRevisions "read_revisions":                                Never Never Never Tenant Tenant;
@@ -129,6 +129,15 @@ rights! {
     ReadSlaPolicies "read_sla_policies":                           Never Never Tenant Tenant Tenant;
     /// Make, change and delete SLA policies.
     ManageSlaPolicies "manage_sla_policies":                       Never Never Never Never Tenant;
+    /// Read which custom attributes there are.
+    ReadAttributes "read_attributes":                              Never Tenant Tenant Tenant Tenant;
+    /// Make, change and delete custom attributes.
+    ManageAttributes "manage_attributes":                          Never Never Never Never Tenant;
+    /// Read the custom attributes of a customer (agents and bots: of customers whom they serve; a customer: its own that it may
+    /// see).
+    ReadCustomerAttributes "read_customer_attributes":             Own Inside Inside Tenant Tenant;
+    /// Set the custom attributes of a customer (agents and bots: of customers whom they serve).
+    UpdateCustomerAttributes "update_customer_attributes":         Never Inside Inside Tenant Tenant;
     /// Read whom the tenant lets in no more.
     ReadBans "read_bans":                                          Never Never Never Tenant Tenant;
     /// Ban customers, and let them in again.

@@ -6,8 +6,8 @@ use diesel::prelude::*;
 use super::store::{Counts, Logs};
 use crate::db::AnyConnection;
 use crate::db::schema::{
-    audit_event, auth_session, ban, idempotency_key, identity_use, import_row, member, message_identity,
-    message_recipient, notification,
+    audit_event, auth_session, ban, customer_attribute, idempotency_key, identity_use, import_row, member,
+    message_identity, message_recipient, notification,
 };
 use crate::domain::audit::AuditTarget;
 use crate::domain::ban::BanKind;
@@ -242,6 +242,11 @@ pub fn take_profile(connection: &mut AnyConnection, person: &Person, now: i64) -
     for email in emails {
         bans::email_changes(connection, tenant, &email, "")?;
     }
+    let values = on!(connection, inner => diesel::delete(customer_attribute::table
+        .filter(customer_attribute::tenant_id.eq(tenant))
+        .filter(customer_attribute::member_id.eq_any(members)))
+        .execute(inner))?;
+    add(&mut counts, "customer_attribute", values);
     on!(connection, inner => diesel::update(member::table
         .filter(member::tenant_id.eq(tenant))
         .filter(member::id.eq_any(members)))

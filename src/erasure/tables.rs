@@ -11,6 +11,7 @@ pub const TABLES: &[(&str, &str)] = &[
         "attachment",
         "Names of files are emptied and the files removed, of whoever sent them in the person's conversations; uploads that no message carried are deleted.",
     ),
+    ("attribute", "Holds nothing of customers."),
     (
         "audit_event",
         "Facts about the account, about its addresses, and every fact that names one of its addresses are emptied; the event stays. Of what the person did, its name and address go.",
@@ -31,9 +32,11 @@ pub const TABLES: &[(&str, &str)] = &[
         "conversation",
         "Subject and tags of the person's conversations are emptied; an open one is closed. Numbers and times stay.",
     ),
+    ("conversation_attribute", "Values of the person's conversations are emptied."),
     ("conversation_member", "Numbers only; left."),
     ("conversation_needs", "Skills that the conversation asked for; left."),
     ("conversation_reminder", "Numbers only; left."),
+    ("customer_attribute", "The person's values are deleted."),
     ("erasure", "The proof: which account, when, by whom, and how much; left."),
     (
         "export",
@@ -44,7 +47,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("group_member", "Holds nothing of customers."),
     (
         "group_message",
-        "Of the person's conversations and the notes behind them: contents of all messages, whoever wrote them, their keys and fingerprints; the person's name and avatar; remarks, comments, tags and imported texts in notices. Place, kind, counts, times and ids stay.",
+        "Of the person's conversations and the notes behind them: contents of all messages, whoever wrote them, their keys and fingerprints; the person's name and avatar; remarks, comments, tags, attributes and imported texts in notices. Place, kind, counts, times and ids stay.",
     ),
     ("idempotency_key", "The person's keys are deleted."),
     ("identity_key", "Holds nothing of customers."),

@@ -21,13 +21,13 @@ use super::presence;
 use super::rebuild::Suspect;
 use super::rows::{self, Pair};
 use super::sight;
-use super::tenant::{Held, Tenant};
+use super::tenant::{Held, Tenant, Waiting};
 use super::watch;
 use crate::conversations::view::Cards;
 use crate::db::AnyConnection;
 use crate::journal::Changes;
 use crate::journal::fail_point::FailPoint;
-use crate::kernel::{MemberId, TenantId};
+use crate::kernel::{ConversationId, MemberId, TenantId};
 use crate::sync::store::rows_for;
 
 /// Held changes for which rows are read together at most.
@@ -102,10 +102,10 @@ fn pump(hub: &Rc<Hub>, id: TenantId) {
     tenant.reading = tenant.held.len().min(GROUP);
     let group = || tenant.held.iter().take(tenant.reading);
     let pairs: HashSet<Pair> = group().flat_map(|held| &held.due).map(|due| due.pair).collect();
-    let cards: Vec<MemberId> = group().flat_map(|held| held.cards.iter().copied()).collect();
+    let waiting: Vec<Waiting> = group().flat_map(|held| held.cards.iter().copied()).collect();
     let whose = (id, tenant.generation);
     drop(tenants);
-    let work = read_and_deliver(hub.clone(), whose, pairs.into_iter().collect(), cards);
+    let work = read_and_deliver(hub.clone(), whose, pairs.into_iter().collect(), waiting);
     hub.spawn(Suspect::Tenant(id), work);
 }
 
@@ -113,11 +113,14 @@ async fn read_and_deliver(
     hub: Rc<Hub>,
     (id, generation): (TenantId, u64),
     pairs: Vec<Pair>,
-    members: Vec<MemberId>,
+    waiting: Vec<Waiting>,
 ) {
     let read = move |connection: &mut AnyConnection| {
         let rows = if pairs.is_empty() { Vec::new() } else { rows_for(connection, id, &pairs)? };
-        Ok((rows, Cards::load(connection, id, members)?))
+        let (conversations, members): (Vec<ConversationId>, Vec<Option<MemberId>>) =
+            waiting.iter().copied().unzip();
+        let cards = Cards::load(connection, id, members.into_iter().flatten())?;
+        Ok((rows, cards.describing(connection, id, &conversations)?))
     };
     let loaded = match hub.app.db.read(read).await {
         Ok((rows, cards)) => {

@@ -39,6 +39,9 @@ pub struct Tenant {
     pub positions: HashMap<ConversationId, [i64; 4]>,
 }
 
+/// A conversation that the waiting list shows, and whose it is.
+pub type Waiting = (ConversationId, Option<MemberId>);
+
 /// Changes that wait until rows are read.
 pub struct Held {
     /// What was committed.
@@ -53,8 +56,8 @@ pub struct Held {
     pub receipts: Vec<ReceiptNotice>,
     /// Whether they change the waiting list that somebody watches.
     pub queue: bool,
-    /// Whose cards the waiting list needs.
-    pub cards: Vec<MemberId>,
+    /// The conversations that the waiting list shows, and whose they are.
+    pub cards: Vec<Waiting>,
 }
 
 impl Held {

@@ -18,7 +18,7 @@ use super::protocol::server::{QueueNotice, Receipt, Reset, ResetReason, WatchRep
 use super::protocol::table;
 use super::rows::changed;
 use super::socket::Socket;
-use super::tenant::Tenant;
+use super::tenant::{Tenant, Waiting};
 use super::{collect, sight, wire};
 use crate::conversations::access;
 use crate::conversations::view::{Cards, StaffView};
@@ -253,11 +253,11 @@ pub fn moves_queue(tenant: &Tenant, changes: &Changes) -> bool {
     !tenant.waiting.is_empty() && queue_moves(changes).next().is_some()
 }
 
-/// Whose cards the waiting list needs.
-pub fn needed_cards(changes: &Changes) -> Vec<MemberId> {
+/// The conversations that the waiting list shows of these changes, and whose they are.
+pub fn needed_cards(changes: &Changes) -> Vec<Waiting> {
     queue_moves(changes)
         .filter(|state| waits(state))
-        .filter_map(|state| state.conversation.customer_id)
+        .map(|state| (state.conversation.id, state.conversation.customer_id))
         .collect()
 }
 

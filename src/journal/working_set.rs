@@ -13,6 +13,7 @@ use super::follows::Follows;
 use super::routing_set::RoutingSet;
 use super::table::Table;
 use crate::domain::attachment::AttachmentRow;
+use crate::domain::attribute::{AttributeRow, ConversationAttributeRow};
 use crate::domain::audit::{AuditEventRow, AuditTarget, Audited};
 use crate::domain::centre::notification::NotificationRow;
 use crate::domain::conversation::{AssignmentRow, ConversationRow, MemberType, ParticipantRow};
@@ -26,7 +27,7 @@ use crate::domain::tenant::TenantSettings;
 use crate::domain::timers::{ReminderRow, Spoken};
 use crate::domain::transfer::TransferRow;
 use crate::kernel::{
-    AssignmentId, AttachmentId, ConversationId, GroupId, IdGenerator, MemberId, MessageSendId,
+    AssignmentId, AttachmentId, AttributeId, ConversationId, GroupId, IdGenerator, MemberId, MessageSendId,
     NotificationId, OfferId, RatingId, SessionId, TenantId,
 };
 
@@ -181,6 +182,10 @@ pub struct WorkingSet {
     pub attachments: Table<AttachmentId, AttachmentRow>,
     /// What customers said of the conversations that they may rate.
     pub ratings: Table<RatingId, RatingRow>,
+    /// The custom attributes of conversations of those tenants whose were asked for.
+    pub attributes: HashMap<TenantId, Vec<AttributeRow>>,
+    /// The values of those conversations whose were asked for.
+    pub attribute_values: Table<(ConversationId, AttributeId), ConversationAttributeRow>,
     /// Where these conversations began and ended before this batch.
     pub stretches: HashMap<ConversationId, Stretch>,
     /// What members are told inside the product.
@@ -249,6 +254,8 @@ impl WorkingSet {
             offers: Table::default(),
             attachments: Table::default(),
             ratings: Table::default(),
+            attributes: HashMap::new(),
+            attribute_values: Table::default(),
             stretches: HashMap::new(),
             notifications: Table::default(),
             notified: HashMap::new(),

@@ -241,6 +241,8 @@ id_types! {
     BanId;
     /// A key of a service account.
     ApiKeyId;
+    /// A custom attribute of conversations or customers.
+    AttributeId;
     /// Something that was done, as the audit log keeps it.
     AuditEventId;
 }

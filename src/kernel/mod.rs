@@ -19,7 +19,7 @@ pub mod url;
 pub use clock::{Clock, Millis};
 pub use error::{Code, Error, FieldError, Result};
 pub use id::{
-    ApiKeyId, AssignmentId, AttachmentId, AuditEventId, BanId, BusinessHoursId, CannedReplyId,
+    ApiKeyId, AssignmentId, AttachmentId, AttributeId, AuditEventId, BanId, BusinessHoursId, CannedReplyId,
     ChannelAccountId, ConversationId, ErasureId, ExportId, GroupId, IdGenerator, IdentityKeyId, MemberId,
     MessageBindingId, MessageDigestId, MessageEventId, MessageIdentityId, MessageReceiptId,
     MessageRecipientId, MessageRuleId, MessageSendId, MessageTemplateId, NotificationId, OfferId, OptOutId,

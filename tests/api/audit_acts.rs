@@ -161,6 +161,18 @@ async fn desk_settings(acts: &mut Acts<'_>) {
     acts.act("PATCH /sla-policies/{id}", &policy, json!({"first_response_seconds": 30}), told).await;
     let told = ("delete", "sla_policy", json!({"name": "Fast"}), Value::Null);
     acts.act("DELETE /sla-policies/{id}", &policy, Value::Null, told).await;
+    let new = json!({"target": "customer", "key": "level", "title": "Level", "kind": "text"});
+    let told = ("create", "attribute", Value::Null, json!({"key": "level", "kind": "text"}));
+    let made = id(&acts.act("POST /attributes", "/attributes", new, told).await);
+    let values = format!("/members/{}/attributes", acts.desk.second_visitor.id());
+    let change = json!({"attributes": {"level": "gold"}});
+    let told = ("update", "member", json!({"attributes.level": null}), json!({"attributes.level": "gold"}));
+    acts.act("PATCH /members/{id}/attributes", &values, change, told).await;
+    let made = format!("/attributes/{made}");
+    let told = ("update", "attribute", json!({"title": "Level"}), json!({"title": "Rank"}));
+    acts.act("PATCH /attributes/{id}", &made, json!({"title": "Rank"}), told).await;
+    let told = ("delete", "attribute", json!({"key": "level"}), Value::Null);
+    acts.act("DELETE /attributes/{id}", &made, Value::Null, told).await;
     let told = ("delete", "group", json!({"name": "Bills"}), Value::Null);
     acts.act("DELETE /groups/{id}", &format!("/groups/{group}"), Value::Null, told).await;
 

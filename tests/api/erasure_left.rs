@@ -110,7 +110,15 @@ pub async fn say_everywhere(app: &TestApp, desk: &Desk) -> String {
     agent.send(&room, &format!("dear Ms {MARK}")).await;
     let note = crate::harness::personas::message(&format!("she is {MARK}"));
     agent.post(&format!("/conversations/{room}/notes"), note).await.status(201);
-    let change = json!({"subject": format!("about {MARK}"), "tags": [MARK]});
+    for target in ["conversation", "customer"] {
+        let attribute = json!({"target": target, "key": "note", "title": "Note", "kind": "text"});
+        admin.post("/attributes", attribute).await.status(201);
+    }
+    let values = json!({"attributes": {"note": format!("knows {MARK}")}});
+    agent.patch(&format!("{me}/attributes"), values).await.ok();
+    let change = json!({
+        "subject": format!("about {MARK}"), "tags": [MARK], "attributes": {"note": format!("it is {MARK}")},
+    });
     agent.patch(&format!("/conversations/{room}"), change).await.ok();
     let file = uploaded(visitor, &format!("{MARK}.txt"), format!("bytes of {MARK}").as_bytes()).await;
     send(visitor, &room, &carrying("file", &file)).await.status(201);
@@ -245,6 +253,8 @@ pub const PLANTED: &[&str] = &[
     "ban.value",
     "conversation.subject",
     "conversation.tags",
+    "conversation_attribute.text_value",
+    "customer_attribute.text_value",
     "group_message.content",
     "group_message.sender_name",
     "import_row.source_key",

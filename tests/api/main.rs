@@ -19,6 +19,7 @@ mod assignee;
 mod attachments;
 mod attachments_uploads;
 mod attendance;
+mod attributes;
 mod audit;
 mod audit_acts;
 mod auth;

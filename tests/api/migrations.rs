@@ -185,6 +185,7 @@ pub fn columns(connection: &mut AnyConnection) -> BTreeMap<String, Vec<String>> 
 fn schema_file() -> BTreeMap<String, Vec<String>> {
     let text = concat!(
         include_str!("../../src/db/schema.rs"),
+        include_str!("../../src/db/schema/attributes.rs"),
         include_str!("../../src/db/schema/centre.rs"),
         include_str!("../../src/db/schema/desk.rs"),
         include_str!("../../src/db/schema/reports.rs"),

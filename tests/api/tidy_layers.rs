@@ -41,6 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "groups",
             "rooms",
             "conversations",
+            "attributes",
             "business_hours",
             "api_keys",
             "audit",

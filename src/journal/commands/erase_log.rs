@@ -30,7 +30,7 @@ pub struct EraseLog {
 pub enum EraseStep {
     /// Take the words of this entry and of those behind it, [`ERASED_AT_ONCE`] in all.
     Words(i64),
-    /// All entries up to this one are erased: take the subject and the tags, and tell readers. The answer says `more` when
+    /// All entries up to this one are erased: take the subject, the tags and the custom attributes, and tell readers. The answer says `more` when
     /// the log is longer by now.
     Tell(i64),
 }
@@ -40,6 +40,9 @@ impl JournalCommand for EraseLog {
 
     fn wants(&self, _: &Principal, wants: &mut Wants) {
         wants.conversations.insert(self.log);
+        if matches!(self.step, EraseStep::Tell(_)) {
+            wants.described.insert(self.log);
+        }
         let places = match self.step {
             EraseStep::Words(from) => from..=from.saturating_add(ERASED_AT_ONCE - 1),
             // The last one may be the notice that all before it was erased.
@@ -100,6 +103,7 @@ impl EraseLog {
         let row = context.conversation_mut(log)?;
         row.subject = String::new();
         row.tags = "[]".to_owned();
+        context.erase_attributes(log);
         Ok(Reply { entry: Some(notice), ..Reply::about(log) })
     }
 }

@@ -1,9 +1,10 @@
-//! Changing what the staff keep about a conversation: subject, priority, tags, group. The visitor's log hears of the
+//! Changing what the staff keep about a conversation: subject, priority, tags, custom attributes, group. The visitor's log hears of the
 //! subject only.
 
 use super::JournalCommand;
 use crate::db::types::json_text;
 use crate::domain::actor::Principal;
+use crate::domain::attribute::GivenValues;
 use crate::domain::conversation::Priority;
 use crate::domain::entry::EntryKind;
 use crate::domain::notice::{EmptyContent, PriorityChangedContent, SkillsChangedContent, TagsChangedContent};
@@ -25,6 +26,8 @@ pub struct Update {
     pub priority: Option<Priority>,
     /// New tags, all of them.
     pub tags: Option<Vec<String>>,
+    /// Values of custom attributes, by key; null removes one. `Some(None)`: all are removed.
+    pub attributes: Option<Option<GivenValues>>,
     /// The group whose matter it is from now on; `Some(None)`: no group's.
     pub group: Option<Option<GroupId>>,
     /// New required skills, all of them.
@@ -41,6 +44,7 @@ impl Update {
             subject: None,
             priority: None,
             tags: None,
+            attributes: None,
             group: None,
             required_skills: None,
             preferred_skills: None,
@@ -56,9 +60,17 @@ impl JournalCommand for Update {
             wants.dockers.insert(group);
             wants.restarts = true;
         }
+        if self.attributes.is_some() {
+            wants.described.insert(self.conversation);
+        }
         if self.required_skills.is_some() || self.preferred_skills.is_some() {
             wants.needs.insert(self.conversation);
         }
+    }
+
+    fn bytes(&self) -> usize {
+        let values = self.attributes.iter().flatten().flatten();
+        values.map(|(key, value)| key.len() + value.as_str().map_or(8, str::len)).sum()
     }
 
     fn decide(&self, context: &mut CommandContext<'_>) -> Result<Reply> {
@@ -75,7 +87,13 @@ impl JournalCommand for Update {
         let tags = self.tags.as_ref().map(json_text).filter(|tags| *tags != row.tags);
         let group = self.group.filter(|group| *group != row.group_id);
         let needs = self.needs(context);
-        if subject.is_none() && priority.is_none() && tags.is_none() && group.is_none() && needs.is_none() {
+        let attributes = match &self.attributes {
+            Some(given) => context.attribute_changes(front, given.as_ref())?,
+            None => Vec::new(),
+        };
+        let notes_change =
+            priority.is_some() || tags.is_some() || group.is_some() || needs.is_some() || !attributes.is_empty();
+        if subject.is_none() && !notes_change {
             return Ok(Reply::about(front));
         }
         if let Some(group) = group.flatten() {
@@ -86,7 +104,7 @@ impl JournalCommand for Update {
         if group.is_some() && row.docked_to().is_some() {
             return Err(wrong_state(row, "a group serves the conversation: dock it to the other group"));
         }
-        let backstage = match priority.is_some() || tags.is_some() || group.is_some() || needs.is_some() {
+        let backstage = match notes_change {
             true => Some(context.backstage(front)?),
             false => None,
         };
@@ -103,6 +121,9 @@ impl JournalCommand for Update {
             let content = TagsChangedContent { tags: self.tags.clone().unwrap_or_default() };
             context.append_notice(log, EntryKind::TagsChanged, &content, None)?;
             context.conversation_mut(front)?.tags = tags;
+        }
+        if let (false, Some(log)) = (attributes.is_empty(), backstage) {
+            context.set_attributes(front, log, attributes)?;
         }
         if let Some(group) = group {
             // Who was in a closed one by the group that had served it sees it no more.
@@ -148,6 +169,7 @@ impl Update {
         let given = [
             ("/priority", self.priority.is_some()),
             ("/tags", self.tags.is_some()),
+            ("/attributes", self.attributes.is_some()),
             ("/group_id", self.group.is_some()),
             ("/required_skills", self.required_skills.is_some()),
             ("/preferred_skills", self.preferred_skills.is_some()),

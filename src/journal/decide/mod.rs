@@ -8,6 +8,7 @@
 
 mod access;
 mod attachment;
+mod attributes;
 mod bots;
 mod capacity;
 mod docking;

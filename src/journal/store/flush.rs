@@ -36,6 +36,8 @@ pub fn flush(connection: &mut AnyConnection, set: &WorkingSet) -> Result<()> {
     columns::reminders::insert(connection, &created(&set.reminders))?;
     columns::ratings::update(connection, &changed(&set.ratings))?;
     columns::ratings::insert(connection, &created(&set.ratings))?;
+    columns::attribute_values::update(connection, &changed(&set.attribute_values))?;
+    columns::attribute_values::insert(connection, &created(&set.attribute_values))?;
     flush_attachments(connection, set)?;
     columns::offers::update(connection, &changed(&set.offers))?;
     columns::offers::insert(connection, &created(&set.offers))?;

@@ -7,6 +7,7 @@ mod columns;
 pub mod flush;
 pub mod load;
 mod load_attachments;
+mod load_attributes;
 mod load_docked;
 mod load_notifications;
 mod load_ratings;

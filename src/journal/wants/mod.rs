@@ -7,6 +7,8 @@
 
 pub mod attachment_source;
 mod attachments;
+pub mod attribute_source;
+mod attributes;
 mod bots;
 mod entries;
 mod groups;
@@ -138,6 +140,8 @@ pub struct Wants {
     pub recalled: BTreeSet<(ConversationId, i64)>,
     /// Conversations that may be rated.
     pub rated: BTreeSet<ConversationId>,
+    /// Conversations whose custom attributes may change, or be erased.
+    pub described: BTreeSet<ConversationId>,
     /// Conversations whose turns matter.
     pub turns: BTreeSet<ConversationId>,
     /// Whether a turn of what is loaded may begin anew.
@@ -186,6 +190,7 @@ pub fn load(
     timers::load(source, set, &wants)?;
     notifications::load(source, set, &wants)?;
     ratings::load(source, set, &wants)?;
+    attributes::load(source, set, &wants)?;
     groups::load(source, set, &wants, commands)?;
     entries::load_participants(source, set)?;
     entries::load(source, set, &wants)?;

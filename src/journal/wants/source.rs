@@ -17,6 +17,7 @@ pub trait Source:
     + super::notification_source::NotificationSource
     + super::rating_source::RatingSource
     + super::attachment_source::AttachmentSource
+    + super::attribute_source::AttributeSource
 {
     /// The facts of these tenants; the rev is filled in by the caller, who locked it.
     fn tenants(&mut self, ids: &[TenantId]) -> Result<Vec<(TenantId, TenantFacts)>>;

@@ -6,6 +6,7 @@
 //! build. To add an operation or a frame: make it happen in `rest` or `socket`.
 
 mod access;
+mod attributes;
 mod centre;
 mod exports;
 mod normal;

@@ -227,7 +227,8 @@ async fn serve(
     recorder.call("list_notes", agent, &format!("GET {path}/notes?after_seq=0"), None).await;
     recorder.call("list_messages", visitor, &format!("GET {path}/messages?limit=10"), None).await;
     recorder.call("list_entries", visitor, &format!("GET {path}/entries?after_seq=0&limit=10"), None).await;
-    let body = json!({"priority": "high", "tags": ["delivery"]});
+    super::attributes::attributes(recorder, admin, &path).await;
+    let body = json!({"priority": "high", "tags": ["delivery"], "attributes": {"order_number": "A-1042"}});
     recorder.call("update_conversation", agent, &format!("PATCH {path}"), Some(body)).await;
     let other =
         json!({"role": "agent", "login_name": "an", "password": "jasmine every day", "nickname": "An"});

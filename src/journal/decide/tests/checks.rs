@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::SECRET;
 use super::memory::Memory;
 use crate::domain::attachment::AttachmentRow;
+use crate::domain::attribute::ConversationAttributeRow;
 use crate::domain::conversation::{
     ConversationKind, ConversationRow, ConversationStatus, MemberType, ParticipantRow, Priority, queue_key,
 };
@@ -16,7 +17,9 @@ use crate::domain::rating::RatingRow;
 use crate::domain::timers::ReminderRow;
 use crate::journal::table::Table;
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
-use crate::kernel::{AttachmentId, ConversationId, GroupId, MemberId, OfferId, RatingId, TenantId};
+use crate::kernel::{
+    AttachmentId, AttributeId, ConversationId, GroupId, MemberId, OfferId, RatingId, TenantId,
+};
 
 /// Everything that a command may change, in an order that can be compared.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +39,8 @@ pub(super) struct Picture {
     pub(super) reminders: BTreeMap<ConversationId, ReminderRow>,
     pub(super) ratings: BTreeMap<RatingId, RatingRow>,
     pub(super) attachments: BTreeMap<AttachmentId, AttachmentRow>,
-    pub(super) marks: [usize; 29],
+    pub(super) attribute_values: BTreeMap<(ConversationId, AttributeId), ConversationAttributeRow>,
+    pub(super) marks: [usize; 31],
 }
 
 /// What stands in the store and the batch under way together.
@@ -75,6 +79,7 @@ pub(super) fn picture(store: &Memory, set: &WorkingSet) -> Picture {
         reminders: overlay(&store.reminders, &set.reminders),
         ratings: overlay(&store.ratings, &set.ratings),
         attachments: overlay(&store.attachments, &set.attachments),
+        attribute_values: overlay(&store.attribute_values, &set.attribute_values),
         marks: marks(set),
     }
 }
@@ -89,7 +94,7 @@ fn overlay<K: Ord + Clone, R: Clone + PartialEq>(
 }
 
 /// How much a batch is about to write.
-pub(super) fn marks(set: &WorkingSet) -> [usize; 29] {
+pub(super) fn marks(set: &WorkingSet) -> [usize; 31] {
     [
         set.entries.created().count(),
         set.entries.changed().count(),
@@ -120,6 +125,8 @@ pub(super) fn marks(set: &WorkingSet) -> [usize; 29] {
         set.ratings.created().count(),
         set.ratings.changed().count(),
         set.attachments.changed().count(),
+        set.attribute_values.created().count(),
+        set.attribute_values.changed().count(),
     ]
 }
 

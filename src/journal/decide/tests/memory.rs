@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{attachments, notifications, ratings, routing, timers};
+use super::{attachments, attributes, notifications, ratings, routing, timers};
 use crate::domain::attachment::AttachmentRow;
+use crate::domain::attribute::{AttributeRow, ConversationAttributeRow};
 use crate::domain::centre::notification::NotificationRow;
 use crate::domain::conversation::{
     AssignmentRow, ConversationRow, ConversationStatus, MemberType, ParticipantRow,
@@ -21,8 +22,8 @@ use crate::journal::follows::Loaded;
 use crate::journal::wants::{MessageKey, OpeningKey, Source, TRANSFERS_MS};
 use crate::journal::working_set::{MemberFacts, TenantFacts, WorkingSet};
 use crate::kernel::{
-    AttachmentId, ConversationId, GroupId, MemberId, NotificationId, OfferId, RatingId, Result, SessionId,
-    TenantId,
+    AttachmentId, AttributeId, ConversationId, GroupId, MemberId, NotificationId, OfferId, RatingId, Result,
+    SessionId, TenantId,
 };
 
 #[derive(Default)]
@@ -47,6 +48,8 @@ pub(super) struct Memory {
     pub(super) notifications: BTreeMap<NotificationId, NotificationRow>,
     pub(super) ratings: BTreeMap<RatingId, RatingRow>,
     pub(super) attachments: BTreeMap<AttachmentId, AttachmentRow>,
+    pub(super) attributes: Vec<AttributeRow>,
+    pub(super) attribute_values: BTreeMap<(ConversationId, AttributeId), ConversationAttributeRow>,
 }
 
 fn key_of(row: &EntryRow) -> Option<MessageKey> {
@@ -54,6 +57,12 @@ fn key_of(row: &EntryRow) -> Option<MessageKey> {
 }
 
 impl Memory {
+    /// What nobody in a simulation makes.
+    pub(super) fn seed(&mut self) {
+        attachments::seed_attachments(self);
+        attributes::seed_attributes(self);
+    }
+
     pub(super) fn revs(&self) -> HashMap<TenantId, i64> {
         self.tenants.iter().map(|(id, facts)| (*id, facts.rev)).collect()
     }
@@ -65,6 +74,7 @@ impl Memory {
         notifications::load_all(self, set);
         ratings::load_all(self, set);
         attachments::load_all(self, set);
+        attributes::load_all(self, set);
         for (id, facts) in &self.tenants {
             set.tenants.load(*id, facts.clone());
         }
@@ -153,6 +163,9 @@ impl Memory {
         self.needs.extend(set.needs.written().map(|row| (row.conversation_id, row.clone())));
         self.notifications.extend(set.notifications.written().map(|row| (row.id, row.clone())));
         self.ratings.extend(set.ratings.written().map(|row| (row.id, row.clone())));
+        let values = set.attribute_values.written();
+        self.attribute_values
+            .extend(values.map(|row| ((row.conversation_id, row.attribute_id), row.clone())));
         self.attachments.extend(set.attachments.written().map(|row| (row.id, row.clone())));
         self.reminders.extend(set.reminders.written().map(|row| (row.conversation_id, row.clone())));
         self.offers.extend(set.offers.written().map(|row| (row.id, row.clone())));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::attachments::{check_attachments, seed_attachments};
+use super::attachments::check_attachments;
 use super::checks::{
     Held, Picture, check_capacity, check_logs, check_merged, check_moves, check_owners, check_presences,
     check_queue, marks, picture, serving, sync,
@@ -87,7 +87,7 @@ impl Simulation {
             let (session, origin) = (SessionId(id.0), Origin::default());
             people.push(Actor { tenant, member: id, role, session, origin, operations: OperationSet::ALL });
         }
-        seed_attachments(&mut store);
+        store.seed();
         Self { store, set, people, sent: Vec::new(), holding: HashMap::new(), clients: HashMap::new() }
     }
 
@@ -223,6 +223,7 @@ impl Simulation {
         check_merged(&after);
         check_ratings(&before, &after);
         check_attachments(&after);
+        super::attributes::check_attributes(&before, &after);
         self.check_changes(&after);
     }
 

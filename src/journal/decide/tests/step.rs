@@ -4,7 +4,7 @@ use super::simulation::Simulation;
 use super::{PEOPLE, SECRET, SHOP};
 use crate::domain::actor::Principal;
 use crate::domain::content::Body;
-use crate::domain::conversation::{CloseReason, Priority};
+use crate::domain::conversation::CloseReason;
 use crate::domain::member::MemberStatus;
 use crate::domain::presence::{PresenceStatus, Sighting};
 use crate::domain::transfer::{Receiver, TransferMode, TransferReason};
@@ -331,13 +331,7 @@ impl Simulation {
                 RemoveMember { conversation: self.conversation(conversation), member: member(one) }.into(),
             ),
             Step::Update { who, conversation, what } => {
-                let conversation = self.conversation(conversation);
-                let subject = (what % 2 == 0).then(|| format!("subject {what}"));
-                let priority = (what % 3 == 0).then_some(Priority::Urgent);
-                let tags = (what >= 3).then(|| vec![format!("{SECRET}{what}")]);
-                let required_skills = (what == 5).then(|| vec!["refunds:9".to_owned()]);
-                let update = Update { subject, priority, tags, required_skills, ..Update::of(conversation) };
-                by(who, update.into())
+                by(who, self.update(self.conversation(conversation), what).into())
             }
             Step::Group { who, conversation, group } => {
                 let conversation = self.conversation(conversation);

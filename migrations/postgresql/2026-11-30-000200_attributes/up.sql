@@ -1,0 +1,50 @@
+-- What a tenant says that its conversations or its customers have. A deleted one gives up its key, and its row goes when
+-- all its values are gone.
+CREATE TABLE attribute (
+    id BIGINT NOT NULL,
+    tenant_id BIGINT NOT NULL,
+    target TEXT NOT NULL,
+    "key" TEXT NOT NULL,
+    title TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    choices TEXT NOT NULL,
+    visible_to_customer BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    deleted_at BIGINT,
+    PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX attribute_tenant_id_target_key ON attribute (tenant_id, target, "key");
+
+-- The values of conversations; one column has the value, by the kind of the attribute. Without any the value was removed.
+-- number_value is in thousandths, date_value is YYYY-MM-DD.
+CREATE TABLE conversation_attribute (
+    conversation_id BIGINT NOT NULL,
+    attribute_id BIGINT NOT NULL,
+    tenant_id BIGINT NOT NULL,
+    text_value TEXT,
+    number_value BIGINT,
+    boolean_value BOOLEAN,
+    date_value TEXT,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (conversation_id, attribute_id)
+);
+CREATE INDEX conversation_attribute_text ON conversation_attribute (tenant_id, attribute_id, text_value);
+CREATE INDEX conversation_attribute_number ON conversation_attribute (tenant_id, attribute_id, number_value);
+CREATE INDEX conversation_attribute_date ON conversation_attribute (tenant_id, attribute_id, date_value);
+
+-- The same of customers.
+CREATE TABLE customer_attribute (
+    member_id BIGINT NOT NULL,
+    attribute_id BIGINT NOT NULL,
+    tenant_id BIGINT NOT NULL,
+    text_value TEXT,
+    number_value BIGINT,
+    boolean_value BOOLEAN,
+    date_value TEXT,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (member_id, attribute_id)
+);
+CREATE INDEX customer_attribute_text ON customer_attribute (tenant_id, attribute_id, text_value);
+CREATE INDEX customer_attribute_number ON customer_attribute (tenant_id, attribute_id, number_value);
+CREATE INDEX customer_attribute_date ON customer_attribute (tenant_id, attribute_id, date_value);

@@ -1,0 +1,3 @@
+DROP TABLE customer_attribute;
+DROP TABLE conversation_attribute;
+DROP TABLE attribute;
