@@ -5,8 +5,9 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use super::piece::{PARENTS, Piece, Place, ROWS};
+use super::place::{PARENTS, Piece, Place, ROWS};
 use super::scope::{Parent, Scope};
+use super::tables::ENTRIES;
 use crate::db::AnyConnection;
 use crate::db::schema::{conversation, group_message};
 use crate::db::types::json_text;
@@ -14,8 +15,6 @@ use crate::domain::conversation::ConversationKind;
 use crate::domain::entry::{Entry, EntryRow};
 use crate::kernel::{ConversationId, Result, TenantId};
 
-/// The table of entries.
-pub const ENTRIES: &str = "group_message";
 /// How many revs one statement looks at: a narrow range, so that every database walks the index of revs from its start.
 const REVS: i64 = 5_000;
 

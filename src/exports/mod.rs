@@ -14,6 +14,7 @@ pub mod erase;
 mod file;
 mod form;
 mod piece;
+mod place;
 mod scope;
 mod service;
 mod store;

@@ -1,46 +1,11 @@
 //! Some rows of one table, and behind which row the next ones begin.
 
-use serde::{Deserialize, Serialize};
-
-use super::entries::{self, ENTRIES};
+use super::entries;
+use super::place::{PARENTS, Piece, Place, ROWS};
 use super::scope::Scope;
-use super::tables::{self, Exported, Key, Line};
+use super::tables::{self, ENTRIES, Exported, Key, Line};
 use crate::db::AnyConnection;
 use crate::kernel::{Error, Result};
-
-/// Rows that one statement reads.
-pub const ROWS: i64 = 250;
-/// Rows on which others hang, of one statement.
-pub const PARENTS: i64 = 250;
-
-/// Behind which row an export goes on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// The table.
-    pub table: String,
-    /// The last key that was read; of entries of a tenant: rev, conversation, seq.
-    pub after: [i64; 3],
-}
-
-/// Some rows.
-#[derive(Debug)]
-pub struct Piece {
-    /// Each with its type.
-    pub lines: Vec<(&'static str, String)>,
-    /// Where the next piece begins; `None`: there is none.
-    pub next: Option<Place>,
-}
-
-impl Place {
-    /// The beginning.
-    pub fn first() -> Option<Self> {
-        tables::all().next().map(|table| Self::before(table.table))
-    }
-
-    fn before(table: &str) -> Self {
-        Self { table: table.to_owned(), after: [0; 3] }
-    }
-}
 
 /// The next rows from a place on; entries up to a rev. Errors: `internal` for a place that another version of the service
 /// made.

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::file;
-use super::piece::{self, Place};
+use super::piece;
+use super::place::Place;
 use super::scope::Scope;
 use crate::app::App;
 use crate::db::AnyConnection;

@@ -184,15 +184,15 @@ async fn desk_settings(acts: &mut Acts<'_>) {
     acts.act("PATCH /bans/{id}", &ban, json!({"reason": "much spam"}), told).await;
     let told = ("delete", "ban", json!({"reason": "much spam"}), Value::Null);
     acts.act("DELETE /bans/{id}", &ban, Value::Null, told).await;
-    let told = ("create", "erasure", Value::Null, json!({"member_id": acts.desk.second_visitor.id()}));
-    let customer = json!({"member_id": acts.desk.second_visitor.id()});
-    acts.act("POST /erasures", "/erasures", customer, told).await;
     let told = ("create", "export", Value::Null, json!({"member_id": null, "state": "waiting"}));
     let export = id(&acts.act("POST /exports", "/exports", json!({}), told).await);
     crate::exports::until(&acts.desk.admin, &json!({"id": export}), "done").await;
     let told = ("update", "export", json!({"state": "done"}), json!({"state": "cancelled"}));
     let cancel = format!("/exports/{export}/cancel");
     acts.act("POST /exports/{id}/cancel", &cancel, json!({}), told).await;
+    let told = ("create", "erasure", Value::Null, json!({"member_id": acts.desk.second_visitor.id()}));
+    let customer = json!({"member_id": acts.desk.second_visitor.id()});
+    acts.act("POST /erasures", "/erasures", customer, told).await;
 }
 
 async fn message_centre(acts: &mut Acts<'_>) {

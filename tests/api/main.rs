@@ -55,6 +55,7 @@ mod exports;
 mod exports_content;
 mod exports_deaths;
 mod exports_ended;
+mod exports_oracle;
 mod fail_points;
 mod faults;
 mod feed;

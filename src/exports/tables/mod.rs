@@ -9,10 +9,12 @@ mod desk;
 pub use centre::CENTRE;
 pub use desk::DESK;
 
-pub use super::entries::ENTRIES;
 use super::scope::Parent;
 use crate::db::AnyConnection;
 use crate::kernel::Result;
+
+/// The table of entries, which are read by revs and by conversations (`entries`).
+pub const ENTRIES: &str = "group_message";
 
 /// How far the reading of a table is: the last key that was read.
 pub type Key = (i64, i64);
