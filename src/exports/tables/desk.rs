@@ -58,6 +58,15 @@ exported! { DESK:
         customer_read_seq staff_read_seq customer_delivered_seq staff_delivered_seq created_at updated_at last_at assigned_at
         closed_at close_reason merged_into_id waiting_since
     } without { tenant_id rev last_rev version open_key queue_key }
+    attribute "attribute" by(id id) {
+        id target key title kind choices visible_to_customer created_at updated_at deleted_at
+    } without { tenant_id }
+    conversation_attribute "conversation_attribute" by(conversation_id attribute_id) of Conversation {
+        conversation_id attribute_id text_value number_value boolean_value date_value updated_at
+    } without { tenant_id }
+    customer_attribute "customer_attribute" by(member_id attribute_id) of Member {
+        member_id attribute_id text_value number_value boolean_value date_value updated_at
+    } without { tenant_id }
     conversation_member "participant" by(conversation_id member_id) of Conversation {
         conversation_id member_id member_type active joined_seq left_seq read_seq delivered_seq note_read_seq last_sent_seq
         group_id created_at
