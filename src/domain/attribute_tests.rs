@@ -1,8 +1,8 @@
 //! Values of custom attributes: what is taken, and in which form it comes back.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use super::super::attribute_value::ATTRIBUTE_TEXT_MAX;
 use super::*;
+use crate::domain::attribute_value::ATTRIBUTE_TEXT_MAX;
 
 fn attribute(key: &str, kind: AttributeKind) -> AttributeRow {
     AttributeRow {
