@@ -1,8 +1,8 @@
 //! Values of custom attributes: what is taken, and in which form it comes back.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use super::super::attribute_value::ATTRIBUTE_TEXT_MAX;
 use super::*;
+use crate::domain::attribute_value::ATTRIBUTE_TEXT_MAX;
 
 fn attribute(key: &str, kind: AttributeKind) -> AttributeRow {
     AttributeRow {
@@ -56,7 +56,7 @@ fn what_does_not_fit_is_refused() {
         (AttributeKind::Number, json!("5"), "invalid"),
         (AttributeKind::Number, json!(0.0001), "invalid"),
         (AttributeKind::Number, json!(1.0005), "invalid"),
-        (AttributeKind::Number, json!(999_999_999_999.9995), "invalid"),
+        (AttributeKind::Number, json!(999_999_999_999.999_5), "invalid"),
         (AttributeKind::Number, json!(1_000_000_000_000_i64), "out_of_range"),
         (AttributeKind::Number, json!(-1e300), "out_of_range"),
         (AttributeKind::Number, json!(u64::MAX), "out_of_range"),

@@ -90,7 +90,7 @@ pub type ValueFault = (&'static str, String);
 /// A number in thousandths.
 fn thousandths(given: f64) -> Result<i64, ValueFault> {
     let scaled = (given * 1_000.0).round();
-    if !(scaled.abs() <= ATTRIBUTE_NUMBER_MAX as f64) {
+    if scaled.abs() > ATTRIBUTE_NUMBER_MAX as f64 {
         return Err(("out_of_range", "at most 999999999999.999, below zero too".to_owned()));
     }
     // With 15 digits in all, the number that is nearest to the text is found again.

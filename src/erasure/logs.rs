@@ -8,9 +8,10 @@ use diesel::prelude::*;
 use super::store::{self, Counts, Logs};
 use crate::app::App;
 use crate::db::AnyConnection;
-use crate::db::schema::{assignment, message_revision, offer, rating, transfer};
+use crate::db::schema::{assignment, conversation_attribute, message_revision, offer, rating, transfer};
 use crate::domain::actor::Principal;
 use crate::journal::commands::{ERASED_AT_ONCE, EraseLog, EraseStep};
+use crate::journal::store::transaction::{Wait, lock_tenants};
 use crate::journal::{Command, follower, history};
 use crate::kernel::{ConversationId, Result, TenantId};
 use crate::on;
@@ -62,11 +63,13 @@ async fn erase(app: &App, tenant: TenantId, log: ConversationId) -> Result<()> {
     }
 }
 
-/// Takes what other tables hold of these conversations: earlier words, comments of ratings, and what the staff said of
-/// assignments, offers and transfers. Repeat it until it counts nothing.
+/// Takes what other tables hold of these conversations: earlier words, custom attributes, comments of ratings, and what the
+/// staff said of assignments, offers and transfers. Repeat it until it counts nothing.
 pub fn take_hanging(connection: &mut AnyConnection, tenant: TenantId, logs: &[Logs]) -> Result<Counts> {
     let fronts: Vec<ConversationId> = logs.iter().map(|one| one.front).collect();
     let all = logs.iter().flat_map(|one| [Some(one.front), one.backstage]).flatten();
+    // A command may have loaded the values that are deleted.
+    lock_tenants(connection, &[tenant], Wait::Short)?;
     let mut counts = Counts::new();
     let mut add = |table: &str, count: usize| {
         *counts.entry(table.to_owned()).or_default() += i64::try_from(count).unwrap_or(i64::MAX);
@@ -74,6 +77,13 @@ pub fn take_hanging(connection: &mut AnyConnection, tenant: TenantId, logs: &[Lo
     for log in all {
         add("message_revision", take_revisions(connection, tenant, log)?);
     }
+    add(
+        "conversation_attribute",
+        on!(connection, inner => diesel::delete(conversation_attribute::table
+            .filter(conversation_attribute::tenant_id.eq(tenant))
+            .filter(conversation_attribute::conversation_id.eq_any(&fronts)))
+            .execute(inner))?,
+    );
     add(
         "rating",
         on!(connection, inner => diesel::update(rating::table

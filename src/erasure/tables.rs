@@ -32,7 +32,7 @@ pub const TABLES: &[(&str, &str)] = &[
         "conversation",
         "Subject and tags of the person's conversations are emptied; an open one is closed. Numbers and times stay.",
     ),
-    ("conversation_attribute", "Values of the person's conversations are emptied."),
+    ("conversation_attribute", "Values of the person's conversations are deleted."),
     ("conversation_member", "Numbers only; left."),
     ("conversation_needs", "Skills that the conversation asked for; left."),
     ("conversation_reminder", "Numbers only; left."),

@@ -74,7 +74,12 @@ fn audience(
     conversation: ConversationId,
     version: i64,
 ) -> Result<Arc<[MemberId]>> {
-    let access = access::load(connection, actor, conversation)?;
+    let access = match access::load(connection, actor, conversation) {
+        Err(error) if error.code == Code::NotFound => {
+            return Err(was_in_control(connection, actor, conversation)?.unwrap_or(error));
+        }
+        loaded => loaded?,
+    };
     let row = &access.conversation;
     if row.bot() != Some(actor.member) || row.version != version {
         return Err(not_in_control(row));
@@ -83,6 +88,17 @@ fn audience(
     let participants = store::participants_in(connection, actor.tenant, conversation)?;
     let inside = participants.into_iter().filter(|one| one.is_in() && one.member_id != actor.member);
     Ok(inside.map(|one| one.member_id).collect())
+}
+
+/// The refusal of a bot that answered this conversation once and does not see it any more.
+fn was_in_control(
+    connection: &mut AnyConnection,
+    actor: &Actor,
+    conversation: ConversationId,
+) -> Result<Option<Error>> {
+    let row = store::find(connection, actor.tenant, conversation)?;
+    let there = store::participant(connection, actor.tenant, conversation, actor.member)?;
+    Ok(row.filter(|_| there.is_some()).map(|row| not_in_control(&row)))
 }
 
 fn not_in_control(row: &ConversationRow) -> Error {

@@ -161,7 +161,6 @@ on_every_database! {
             ("message.send", json!({"conversation_id": room, "client_msg_id": "k", "kind": "text", "content": {"text": "no"}})),
             ("message.edit", json!({"conversation_id": room, "seq": 2, "kind": "text", "content": {"text": "no"}})),
             ("message.recall", json!({"conversation_id": room, "seq": 2})),
-            ("mark_unread", json!({"conversation_id": room, "seq": 2})),
             ("presence", json!({"status": "online"})),
             ("auth", json!({"token": reader.token})),
             ("auth", json!({"token": desk.supervisor.token})),
@@ -169,6 +168,7 @@ on_every_database! {
             let error = socket.ask_any(frame, data).await;
             assert_eq!((&error["type"], &error["data"]["code"]), (&json!("error"), &json!("forbidden")), "{frame}: {error}");
         }
+        socket.ask_refused("mark_unread", json!({"conversation_id": room, "seq": 2}), "not_a_member").await;
         // A token's socket is not renewed with a key.
         let mut person = desk.supervisor.socket().await;
         person.ask_refused("auth", json!({"token": reader.token}), "token_invalid").await;

@@ -41,6 +41,28 @@ export type AttachmentReference = {
   duration_ms?: (number | null);
 };
 
+export type AttributeChange = {
+  /** The attribute. */
+  attribute_id: AttributeId;
+  /** The value before; null for none. */
+  from: (AttributeValue | null);
+  /** Its key. */
+  key: string;
+  /** The value now; null for none. */
+  to: (AttributeValue | null);
+};
+
+export type AttributeId = string;
+
+export type AttributeValue = (string | number | boolean);
+
+export type AttributeValues = Record<string, AttributeValue>;
+
+export type AttributesChangedContent = {
+  /** What changed, in the order of the keys. */
+  changes: AttributeChange[];
+};
+
 export type Auth = {
   /** A fresh access token, from `POST /api/v1/auth/refresh`. */
   token: string;
@@ -129,6 +151,8 @@ export type Conversation = {
   agent: (Card | null);
   /** Since when the present agent serves it. */
   assigned_at?: (string | null);
+  /** Its custom attributes, by their keys; those without a value are left out. A customer sees those that are visible to it. */
+  attributes: AttributeValues;
   /** Support only: the conversation of its notes, once there is one. */
   backstage_id?: (string | null);
   /** Direct rooms only: the two. */
@@ -245,7 +269,7 @@ export type Entry = {
   seq: number;
 };
 
-export type EntryKind = ("text" | "card" | "custom" | "image" | "file" | "voice" | "video" | "opened" | "joined" | "left" | "assigned" | "docked" | "bot_assigned" | "handed_off" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "customer_idle" | "imported" | "erased" | "priority_changed" | "tags_changed" | "group_changed" | "skills_changed" | "offered" | "declined" | "offer_missed" | "offer_withdrawn" | "agent_idle" | "rated" | "sla_warned" | "sla_breached" | "remark" | (string & {}));
+export type EntryKind = ("text" | "card" | "custom" | "image" | "file" | "voice" | "video" | "opened" | "joined" | "left" | "assigned" | "docked" | "bot_assigned" | "handed_off" | "released" | "closed" | "reopened" | "edited" | "recalled" | "subject_changed" | "customer_changed" | "merged" | "customer_idle" | "imported" | "erased" | "priority_changed" | "tags_changed" | "attributes_changed" | "group_changed" | "skills_changed" | "offered" | "declined" | "offer_missed" | "offer_withdrawn" | "agent_idle" | "rated" | "sla_warned" | "sla_breached" | "remark" | (string & {}));
 
 export type ErasedContent = {
   /** Up to which entry: a client drops what it keeps of these entries, or reads them again. */

@@ -1,6 +1,7 @@
 //! What custom attributes want loaded: the attributes of the tenants, and the values of the conversations. No I/O.
 
 use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
 
 use super::{Source, Wants};
 use crate::journal::working_set::WorkingSet;
@@ -14,8 +15,8 @@ pub(super) fn load(source: &mut dyn Source, set: &mut WorkingSet, wants: &Wants)
         return Ok(());
     }
     for tenant in known.iter().map(|(_, tenant)| *tenant).collect::<BTreeSet<_>>() {
-        if !set.attributes.contains_key(&tenant) {
-            set.attributes.insert(tenant, source.conversation_attributes(tenant)?);
+        if let Entry::Vacant(place) = set.attributes.entry(tenant) {
+            place.insert(source.conversation_attributes(tenant)?);
         }
     }
     let ids: Vec<ConversationId> = known.into_iter().map(|(id, _)| id).collect();

@@ -19,8 +19,8 @@ use crate::kernel::{AttributeId, ConversationId, Result, TenantId};
 
 impl Simulation {
     pub(super) fn update(&self, conversation: ConversationId, what: u8) -> Update {
-        let subject = (what % 2 == 0).then(|| format!("subject {what}"));
-        let priority = (what % 3 == 0).then_some(Priority::Urgent);
+        let subject = what.is_multiple_of(2).then(|| format!("subject {what}"));
+        let priority = what.is_multiple_of(3).then_some(Priority::Urgent);
         let tags = (what >= 3).then(|| vec![format!("{SECRET}{what}")]);
         let required_skills = (what == 5).then(|| vec!["refunds:9".to_owned()]);
         let attributes = given(what);
