@@ -54,6 +54,7 @@ use crate::domain::presence::REASON_MAX;
 use crate::domain::rating::{COMMENT_MAX, SCORE_MAX, SCORE_MIN};
 use crate::domain::sla::{SLA_NAME_MAX, SLA_POSITION_MAX, SLA_TARGET_MAX};
 use crate::gateway::protocol::limits::{COLLECTED, HELLO_CONVERSATIONS, PULL_ENTRIES, SYNC_ROWS, WATCHES};
+use crate::gateway::protocol::limits::{STREAM_BYTES, STREAM_STATES};
 use crate::groups::dock::DOCKED_MAX;
 use crate::journal::decide::MEMBERS_MAX;
 use crate::kernel::text::{KEY_MAX, LOCALE_MAX};
@@ -107,6 +108,8 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("TextContent", "text") => {
             json!({"minLength": 1, "maxLength": TEXT_MAX, "x-max-bytes": TEXT_MAX})
         }
+        ("MessageStream", "text") => json!({"maxLength": STREAM_BYTES, "x-max-bytes": STREAM_BYTES}),
+        ("MessageStream", "n") => range(1, STREAM_STATES),
         ("CreateApiKey" | "UpdateApiKey", "name") => text(1, API_KEY_NAME_MAX),
         ("CreateApiKey" | "UpdateApiKey", "operations") => {
             json!({"minItems": 1, "maxItems": Operation::ALL.len()})

@@ -11,7 +11,7 @@ use super::collect;
 use super::commands::{Running, reads};
 use super::protocol::FrameId;
 use super::protocol::client::MessageStream;
-use super::protocol::limits::{STREAM_BYTES, STREAMS};
+use super::protocol::limits::{STREAM_BYTES, STREAM_STATES, STREAMS};
 use super::socket::Socket;
 use super::wire;
 use crate::conversations::{access, store};
@@ -32,8 +32,8 @@ pub fn stream(socket: &Rc<Socket>, actor: Actor, id: Option<FrameId>, input: Mes
         let detail = "client_msg_id is 1 to 64 of A-Z a-z 0-9 . _ : -";
         return Err(Error::field("/client_msg_id", "invalid", detail));
     }
-    if input.n < 1 {
-        return Err(Error::field("/n", "out_of_range", "n counts from 1"));
+    if !(1..=STREAM_STATES).contains(&input.n) {
+        return Err(Error::field("/n", "out_of_range", format!("n counts from 1 to {STREAM_STATES}")));
     }
     if input.text.len() > STREAM_BYTES {
         return Err(Error::field("/text", "too_long", format!("at most {STREAM_BYTES} bytes")));

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use deskwire::db::DatabaseKind;
 use deskwire::db::schema::{audit_event, erasure};
 use deskwire::domain::member::Role;
 use deskwire::journal::{Command, commands};
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::erasure_left::done;
+use crate::harness::eventually;
 use crate::harness::personas::message;
 
 const PATH: &str = "/erasures";
@@ -68,6 +71,31 @@ on_every_database! {
         let account = crate::api_keys::account(&desk, "admin").await;
         let (_, program) = crate::api_keys::key(&desk, &account, &["erase_members"]).await;
         assert_eq!(program.get(&path).await.ok()["state"], "done");
+    }
+
+    /// On SQLite a reader may keep former content in the log of the database: so long the erasure is not done, and not lost.
+    async fn a_reader_of_the_database_is_waited_for(app: TestApp) {
+        if app.kind() != DatabaseKind::Sqlite {
+            return;
+        }
+        let desk = app.desk().await;
+        desk.open("something private").await;
+        let mut reader = app.database().connect();
+        reader.batch_execute("BEGIN; SELECT COUNT(*) FROM member;").unwrap();
+        let made = desk.admin.post(PATH, of(&desk.visitor.id())).await.status(201);
+        let path = format!("{PATH}/{}", made["id"].as_str().unwrap());
+        eventually("all but the log is empty", || async {
+            let told = desk.admin.get(&path).await.ok();
+            let is_taken = told["receipt"].to_string().contains("search_term");
+            (is_taken || told["state"] == "done").then_some(())
+        })
+        .await;
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        assert_eq!(desk.admin.get(&path).await.ok()["state"], "running");
+        reader.batch_execute("COMMIT").unwrap();
+        let told = done(&desk.admin, &made).await;
+        let members: Vec<&Value> = told["receipt"].as_array().unwrap().iter().filter(|one| one["table"] == "member").collect();
+        assert_eq!(members, [&json!({"table": "member", "rows": 1})], "{told}");
     }
 
     /// Twelve at once are one erasure, and asking again erases what came since; one without conversations is done as well.

@@ -340,7 +340,7 @@ export type Hello = {
   device: string;
   /** `ready.epoch` of the last visit. When the store was restored since, the client is told to `reset`. */
   epoch?: (string | null);
-  /** The access token, from `POST /api/v1/auth/login`, `/auth/refresh` or `/visitors`. */
+  /** The access token, from `POST /api/v1/auth/login`, `/auth/refresh` or `/visitors`; or an API key. */
   token: string;
 };
 
@@ -474,6 +474,36 @@ export type MessageSend = {
   read_seq?: (number | null);
   /** The seq of the entry that it answers. */
   reply_to_seq?: (number | null);
+  /** Bots must give it with messages to a customer, others need not: the `version` of the conversation on which the answer is based. */
+  version?: (number | null);
+};
+
+export type MessageStream = {
+  /** The key of the message that it will be: 1 to 64 of `A-Z a-z 0-9 . _ : -`. */
+  client_msg_id: string;
+  /** The conversation. */
+  conversation_id: ConversationId;
+  /** Which state of the words this is, from 1; it rises. */
+  n: number;
+  /** All words so far, at most 16,384 bytes. */
+  text: string;
+  /** The `version` of the conversation on which the answer is based. */
+  version: number;
+};
+
+export type MessageStreamNotice = {
+  /** The key of the message that it will be. */
+  client_msg_id: string;
+  /** The conversation. */
+  conversation_id: ConversationId;
+  /** The bot. */
+  member_id: MemberId;
+  /** Which state of the words this is: of two, the one with the higher number is newer. */
+  n: number;
+  /** All words so far. */
+  text: string;
+  /** Forget it after so many milliseconds without another notice. */
+  ttl_ms: number;
 };
 
 export type MessageType = ("message" | "notice" | (string & {}));
@@ -689,8 +719,8 @@ export type Ready = {
   rows: InboxRow[];
   /** This socket, for support requests. */
   session_id: string;
-  /** Send `auth` with a fresh token before this. */
-  token_expires_at: Millis;
+  /** Send `auth` with a fresh token before this. Of an API key: when it ends, or null. */
+  token_expires_at: (string | null);
   /** Unread messages in all conversations together. */
   unread_total: number;
 };
@@ -859,6 +889,7 @@ export interface ClientFrames {
   "message.send": MessageSend;
   "message.edit": MessageEdit;
   "message.recall": MessageRecall;
+  "message.stream": MessageStream;
   "read": Read;
   "mark_unread": MarkUnread;
   "pull": Pull;
@@ -897,6 +928,7 @@ export type ServerFrame =
   | { type: "inbox"; reply_to?: FrameId; cursor?: string; data: InboxRow }
   | { type: "receipt"; reply_to?: FrameId; cursor?: string; data: Receipt }
   | { type: "typing"; reply_to?: FrameId; cursor?: string; data: TypingNotice }
+  | { type: "message_stream"; reply_to?: FrameId; cursor?: string; data: MessageStreamNotice }
   | { type: "presence"; reply_to?: FrameId; cursor?: string; data: PresenceNotice }
   | { type: "offer"; reply_to?: FrameId; cursor?: string; data: OfferNotice }
   | { type: "notification"; reply_to?: FrameId; cursor?: string; data: Notification }

@@ -55,6 +55,8 @@ pub const TYPING_TTL_MS: u64 = 6_000;
 pub const STREAM_EVERY_MS: u64 = 250;
 /// Bytes of the words that a bot shows of a message.
 pub const STREAM_BYTES: usize = 16_384;
+/// States of the words of one message.
+pub const STREAM_STATES: i64 = 1_000_000;
 /// Messages that one socket shows at a time.
 pub const STREAMS: usize = 64;
 /// Words that are shown are forgotten after so many milliseconds.

@@ -1,8 +1,7 @@
 //! The `data` of what the server sends. Fields and enums may grow: clients ignore what they do not know.
 
 use serde::Serialize;
-use utoipa::openapi::schema::AnyOfBuilder;
-use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::openapi::{Ref, RefOr, Schema, schema::AnyOfBuilder};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::limits::Limit;
@@ -119,8 +118,7 @@ pub struct TypingNotice {
     pub ttl_ms: u64,
 }
 
-/// What a bot is about to say. Forget it when an entry with this `client_msg_id` of this member came, when the bot answers no
-/// more, or after `ttl_ms` without another notice.
+/// What a bot is about to say, until an entry of this member with this `client_msg_id` comes, or it answers no more.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct MessageStreamNotice {
     /// The conversation.
