@@ -205,7 +205,7 @@ impl ServerState {
             "conversation": {
                 "id": conversation, "kind": "support", "parent_id": null, "backstage_id": null,
                 "customer": customer, "customer_deleted": false, "agent": agent, "bot": null, "status": "pending",
-                "priority": "normal", "subject": "", "tags": [], "seq": head, "msg_count": last["msg_count"],
+                "priority": "normal", "subject": "", "tags": [], "attributes": {}, "seq": head, "msg_count": last["msg_count"],
                 "version": 1, "created_at": last["created_at"], "updated_at": last["created_at"],
                 "last_at": last["created_at"], "assigned_at": last["created_at"], "closed_at": null,
                 "close_reason": null, "merged_into_id": null, "waiting_since": null,

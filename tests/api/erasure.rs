@@ -86,7 +86,7 @@ on_every_database! {
         let path = format!("{PATH}/{}", made["id"].as_str().unwrap());
         eventually("all but the log is empty", || async {
             let told = desk.admin.get(&path).await.ok();
-            let is_taken = told["receipt"].to_string().contains("search_term");
+            let is_taken = told["receipt"].to_string().contains("search_posting");
             (is_taken || told["state"] == "done").then_some(())
         })
         .await;
