@@ -17,6 +17,8 @@ use crate::harness::{Client, TestApp, eventually};
 
 /// Gives a tenant so many rows that writing them takes several steps.
 pub fn fill(connection: &mut AnyConnection, tenant: TenantId, rows: i64) {
+    // Old ones would be cleaned up meanwhile.
+    let now = deskwire::kernel::Clock::default().now().0;
     let row = |id: i64| AuditEventRow {
         id: AuditEventId(1_000 + id),
         tenant_id: tenant,
@@ -30,7 +32,7 @@ pub fn fill(connection: &mut AnyConnection, tenant: TenantId, rows: i64) {
         facts_after: format!("{{\"name\":\"{id}\"}}"),
         ip: String::new(),
         request_id: String::new(),
-        created_at: id,
+        created_at: now + id,
     };
     connection
         .transaction(|connection| {
