@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use deskwire::db::AnyConnection;
 use deskwire::db::schema::{audit_event, export};
 use deskwire::domain::audit::{AuditAction, AuditEventRow, AuditTarget};
+use deskwire::kernel::id::first_id_at;
 use deskwire::kernel::{AuditEventId, TenantId};
 use diesel::prelude::*;
 use futures_util::future::join_all;
@@ -18,9 +19,10 @@ use crate::harness::{Client, TestApp, eventually};
 /// Gives a tenant so many rows that writing them takes several steps.
 pub fn fill(connection: &mut AnyConnection, tenant: TenantId, rows: i64) {
     // Old ones would be cleaned up meanwhile.
-    let now = deskwire::kernel::Clock::default().now().0;
+    let hour_ago = deskwire::kernel::Clock::default().now().0 - 3_600_000;
+    let first = first_id_at(hour_ago);
     let row = |id: i64| AuditEventRow {
-        id: AuditEventId(1_000 + id),
+        id: AuditEventId(first + id),
         tenant_id: tenant,
         actor_id: None,
         actor_name: format!("robot {id}"),
@@ -32,7 +34,7 @@ pub fn fill(connection: &mut AnyConnection, tenant: TenantId, rows: i64) {
         facts_after: format!("{{\"name\":\"{id}\"}}"),
         ip: String::new(),
         request_id: String::new(),
-        created_at: now + id,
+        created_at: hour_ago + id,
     };
     connection
         .transaction(|connection| {

@@ -6,6 +6,7 @@ use deskwire::db::AnyConnection;
 use deskwire::db::schema::group_message;
 use deskwire::domain::entry::{Entry, EntryRow};
 use deskwire::exports::tables::{self, Exported};
+use deskwire::kernel::id::first_id_at;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use futures_util::future::join_all;
@@ -47,6 +48,8 @@ fn fill(connection: &mut AnyConnection, tenants: [i64; 2], customers: [String; 2
     let both = |rows: &dyn Fn(i64, i64) -> String, count: i64| -> Vec<String> {
         (0..count * 2).map(|n| rows(n, tenants[(n % 2) as usize])).collect()
     };
+    // Old ones would be cleaned up meanwhile.
+    let recent = first_id_at(deskwire::kernel::Clock::default().now().0 - 3_600_000);
     insert(
         "conversation (id, tenant_id, kind, customer_id, status, priority, subject, tags, seq, msg_count, recall_count, rev, \
          last_rev, version, customer_read_seq, staff_read_seq, customer_delivered_seq, staff_delivered_seq, created_at, \
@@ -106,7 +109,7 @@ fn fill(connection: &mut AnyConnection, tenants: [i64; 2], customers: [String; 2
     );
     insert(
         "presence_change (id, tenant_id, member_id, at, status, effective_status, reason)",
-        both(&|n, tenant| format!("({}, {tenant}, 7, 1, 'online', 'online', '')", 20_000 + n), 600),
+        both(&|n, tenant| format!("({}, {tenant}, 7, 1, 'online', 'online', '')", recent + n), 600),
     );
     insert(
         "chat_group (id, tenant_id, name, description, rev, created_at, updated_at, deleted_at, serving)",
