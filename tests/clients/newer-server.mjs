@@ -15,13 +15,17 @@ if (command === undefined) {
 /** The fields whose values come from a list that may grow. */
 const words = new Set(["status", "kind", "priority", "close_reason", "role", "reason", "code", "message_type"]);
 
+/** Objects whose keys are data, such as custom attributes: a new key there is a value of today's form. */
+const maps = new Set(["attributes"]);
+
 function grown(value) {
   if (Array.isArray(value)) return value.map(grown);
   if (value === null || typeof value !== "object") return value;
   const isEntry = "message_type" in value && "seq" in value;
   const changed = { unknown_field: { nested: [1, null, "new"] } };
   for (const [name, inner] of Object.entries(value)) {
-    if (!words.has(name) || typeof inner !== "string") changed[name] = grown(inner);
+    if (maps.has(name)) changed[name] = inner;
+    else if (!words.has(name) || typeof inner !== "string") changed[name] = grown(inner);
     else if (!isEntry) changed[name] = `unknown_${inner}`;
     else changed[name] = name === "kind" && inner === "opened" ? "unknown_kind" : inner;
   }

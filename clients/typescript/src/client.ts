@@ -247,7 +247,9 @@ export class Client {
   private ready(link: Link, ready: Ready): void {
     const limit = (name: string, otherwise: number) => ready.limits.find((one) => one.name === name)?.value ?? otherwise;
     link.connection.limits = { silence: limit("silence", 60_000), answer: limit("answer", 15_000) };
-    this.renewWithin(link, Date.parse(ready.token_expires_at) - Date.parse(ready.now));
+    // An API key without an end is not renewed. [token]
+    const end = ready.token_expires_at === null ? Infinity : Date.parse(ready.token_expires_at);
+    this.renewWithin(link, end - Date.parse(ready.now));
     this.me = ready.member.id;
     this.state.epoch = ready.epoch;
     ready.rows.forEach((row) => this.row(link, row));
