@@ -158,7 +158,7 @@ pub struct ListApiKeys {
 /// For a program, which sends the `secret` as `Authorization: Bearer` in the place of an access token. It acts as its service
 /// account (`POST /members` with `service_account`), with the account's role and groups, limited to its `operations`: the
 /// rights of `docs/rights`, and `x-rights` of each operation in this document. What it does not allow is answered
-/// `403 forbidden` with `context.operations`. No key opens a socket, belongs to a person, or makes keys.
+/// `403 forbidden` with `context.operations`. No key belongs to a person, or makes keys.
 ///
 /// To replace a key make another one, let the program use it, and revoke the first. A tenant has at most 500; at the limit,
 /// the oldest that was revoked or ended gives way.
