@@ -62,6 +62,19 @@ impl BanList {
         Ok(set)
     }
 
+    /// The tenant's bans at this version within a transaction that may have changed them: the list keeps nothing of it.
+    pub fn read_at(
+        &self,
+        connection: &mut AnyConnection,
+        tenant: TenantId,
+        version: i64,
+    ) -> Result<Arc<BanSet>> {
+        match self.known_at(tenant, version) {
+            Some(set) => Ok(set),
+            None => Ok(Arc::new(load(connection, tenant)?)),
+        }
+    }
+
     /// Takes in what was changed since the last look, by whatever process; gives the versions. It looks across tenants,
     /// since the answer guards the process as a whole and is shown to nobody.
     pub fn catch_up(&self, connection: &mut AnyConnection) -> Result<HashMap<TenantId, i64>> {

@@ -1,7 +1,8 @@
-//! One batch in one transaction: lock, load, decide, flush, commit. A functional core in an imperative shell.
+//! One batch in one transaction: write closures, lock, load, decide, flush, commit. A functional core in an imperative shell.
 //!
-//! Owns a single attempt; what to do with a failed one is the lane's business. Invariant: an attempt that fails has
-//! left nothing in the store, unless it says that the outcome is unknown.
+//! Owns a single attempt; what to do with a failed one is the lane's business. Invariants: an attempt that fails has
+//! left nothing in the store, unless it says that the outcome is unknown; closures and commands of one batch have the effect
+//! of the closures followed by the commands.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -141,6 +142,11 @@ fn work(
     let mut set = WorkingSet::new(context.clock.now().0, context.ids.clone());
     let mut answers = Vec::with_capacity(commands.len());
     let mut locked = Vec::new();
+    // The closures come first: the commands are decided on what is read after them, so that the batch is what it would be
+    // one after the other.
+    for job in jobs.iter_mut() {
+        run_job(connection, job.as_mut())?;
+    }
     if !tenants.is_empty() {
         let revs = transaction::lock_tenants(connection, &tenants, wait)?;
         locked = revs.keys().copied().collect();
@@ -150,7 +156,7 @@ fn work(
             .map(|pending| &pending.command)
             .collect();
         wants::load(connection, &mut set, &revs, &runnable)?;
-        load_bans(connection, context.bans, &mut set)?;
+        load_bans(connection, context.bans, &mut set, jobs.is_empty())?;
         for pending in commands {
             let known = revs.contains_key(&pending.tenant());
             answers.push(match known {
@@ -160,9 +166,6 @@ fn work(
                 false => None,
             });
         }
-    }
-    for job in jobs.iter_mut() {
-        run_job(connection, job.as_mut())?;
     }
     let changes = set.changes();
     let ephemeral = delivered(&set);
@@ -177,12 +180,22 @@ fn work(
     Ok((Worked { done: Done { answers, changes, ephemeral }, writes }, locked))
 }
 
-/// The bans of the tenants that ever had some, as they are while the tenants are locked.
-fn load_bans(connection: &mut AnyConnection, bans: &BanList, set: &mut WorkingSet) -> Result<()> {
+/// The bans of the tenants that ever had some, as they are while the tenants are locked. What closures of this batch changed
+/// may still be rolled back, so the list does not learn it from here.
+fn load_bans(
+    connection: &mut AnyConnection,
+    bans: &BanList,
+    set: &mut WorkingSet,
+    committed: bool,
+) -> Result<()> {
     let versions = set.tenants.iter().map(|(id, facts)| (*id, facts.bans_version));
     let versions: Vec<(TenantId, i64)> = versions.filter(|(_, version)| *version > 0).collect();
     for (tenant, version) in versions {
-        set.bans.insert(tenant, bans.at(connection, tenant, version)?);
+        let banned = match committed {
+            true => bans.at(connection, tenant, version)?,
+            false => bans.read_at(connection, tenant, version)?,
+        };
+        set.bans.insert(tenant, banned);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Custom attributes: who makes them, what values they take, and who is shown what.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use deskwire::db::schema::{attribute, conversation_attribute, customer_attribute};
 use diesel::prelude::*;
@@ -284,10 +285,16 @@ on_every_database! {
             assert_eq!(kept["choices"], json!(["blue", "red"]));
             desk.agent.patch(&path, json!({"attributes": {"colour": "green"}})).await.refused(422, "validation_failed");
             desk.agent.patch(&path, json!({"attributes": {"colour": "blue"}})).await.ok();
-            // One takes the choice away while others set it: never both.
+            // One takes the choice away while others set it: never both. SQLite's writer is kept busy meanwhile, so that all
+            // of them wait for the same transaction.
+            let busy = app.db.write(|_| {
+                std::thread::sleep(Duration::from_millis(300));
+                Ok(())
+            });
             let sets = (0..12).map(|_| desk.agent.patch(&path, values.clone()));
             let take = desk.admin.patch(&made, json!({"choices": ["blue"]}));
-            let (sets, take) = futures_util::join!(join_all(sets), take);
+            let (busy, sets, take) = futures_util::join!(busy, join_all(sets), take);
+            busy.unwrap();
             let red = sets.iter().filter(|answer| answer.status == 200).count();
             assert!((red > 0) == (take.status == 409), "{red} set it, and it {}", take.status);
         }

@@ -1,7 +1,11 @@
 //! Whom a ban meets: every way in, at once, on every process, and nobody else.
 
+use std::time::Duration;
+
+use deskwire::db::DatabaseKind;
 use deskwire::documents::openapi;
 use deskwire::domain::actor::{Actor, DeviceMark};
+use deskwire::journal::fail_point::{FailAction, FailPoint};
 use deskwire::kernel::Code;
 use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -10,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::bans::{make, path};
 use crate::harness::commands::{open, send};
-use crate::harness::{Answer, Client, Desk, Socket, TestApp, eventually};
+use crate::harness::{Answer, Client, Desk, Socket, TestApp, eventually, run};
 
 /// Every operation that needs an access token, with ids that name nothing.
 fn secured() -> Vec<(Method, String)> {
@@ -342,4 +346,35 @@ on_every_database! {
         app.submit_all(people.iter().map(|who| open(*who, "k", "hello")).collect()).await.into_iter()
             .for_each(|reply| drop(reply.unwrap()));
     }
+}
+
+/// On SQLite a ban and a command share a transaction. A ban whose transaction is lost bars nobody, also when the next one has
+/// its version.
+#[test]
+fn a_ban_that_was_never_committed_is_forgotten() {
+    run(DatabaseKind::Sqlite, |app: TestApp| async move {
+        let desk = app.desk().await;
+        let (first, second) = (desk.seed.visitor, desk.seed.second_visitor);
+        let mut rooms = Vec::new();
+        for who in [first, second] {
+            rooms.push(app.open_room(who).await);
+        }
+        let points = app.journal.fail_points();
+        points.set(FailPoint::CommitLost, FailAction::Fail, u32::MAX);
+        let busy = app.db.write(|_| {
+            std::thread::sleep(Duration::from_millis(300));
+            Ok(())
+        });
+        let ban = desk.admin.post("/bans", json!({"kind": "member", "value": first.member.to_string()}));
+        let write = app.journal.submit(send(first, rooms[0], "lost", "hello"));
+        let (busy, ban, write) = tokio::join!(busy, ban, write);
+        busy.unwrap();
+        assert_eq!((ban.status, write.map(|_| ()).unwrap_err().code), (503, Code::Busy));
+        points.set(FailPoint::CommitLost, FailAction::Fail, 0);
+        app.submit(send(first, rooms[0], "free", "hello")).await;
+        make(&desk.admin, "member", &second.member.to_string()).await;
+        app.submit(send(first, rooms[0], "still free", "hello")).await;
+        let refused = app.journal.submit(send(second, rooms[1], "banned", "hello")).await;
+        assert_eq!(refused.map(|_| ()).unwrap_err().code, Code::Banned);
+    });
 }
