@@ -29,6 +29,8 @@ const CLIENT: &str = r#"THE CLIENT UNDER TEST
         an entry (notices and unknown kinds, too) is shown now; `text` if it has one
     {"event":"changed","conversation_id":"…","seq":5,"text":"…","recalled":false}
         a shown message has other words, or none
+    {"event":"erased","conversation_id":"…","through_seq":5}
+        what was kept of the entries up to there was dropped
     {"event":"dropped","conversation_id":"…"}        the local copy was dropped; null: everything
     {"event":"failed","client_msg_id":"…","code":"…"}  the user learns that a message was refused for good
     {"event":"unread","conversation_id":"…","unread":2}  the number that is shown

@@ -148,6 +148,25 @@ impl ServerState {
         self.append(conversation, Some(VISITOR), None, kind, json!({}), Some(seq))
     }
 
+    /// Everything that a log says is erased, and a notice says so; returns the notice's seq.
+    pub fn erase(&mut self, conversation: &str) -> i64 {
+        let (now, head) = (self.now(), self.head(conversation));
+        for seq in 1..=head {
+            if let Some(entry) = self.entry_mut(conversation, seq) {
+                entry["content"] = json!({});
+                entry["erased_at"] = json!(now);
+                if let Some(fields) = entry.as_object_mut() {
+                    fields.remove("client_msg_id");
+                }
+                if entry["sender"]["role"] == "customer" {
+                    entry["sender"]["nickname"] = "".into();
+                    entry["sender"]["avatar"] = "".into();
+                }
+            }
+        }
+        self.append(conversation, None, None, "erased", json!({ "through_seq": head }), None)
+    }
+
     fn entry_mut(&mut self, conversation: &str, seq: i64) -> Option<&mut Value> {
         self.logs.get_mut(conversation)?.entries.get_mut(usize::try_from(seq - 1).ok()?)
     }

@@ -99,6 +99,13 @@ pub const CLIENT_RULES: &[ClientRule] = &[
         held_by: &["conform: notices", "conform: refused pull"],
     },
     ClientRule {
+        name: "erasure",
+        rule: "On an entry of the kind `erased` drop what is kept of the entries up to its `through_seq`: words, names of \
+         customers, attachments and drafts, for good. An answer that was on its way meanwhile brings none of it back. Whoever \
+         wants to see those entries reads them again: they keep their places and have `erased_at`.",
+        held_by: &["conform: erasure"],
+    },
+    ClientRule {
         name: "reset",
         rule: "On `reset` drop the local copy of the conversation, or of everything when `all` is set, the cursor \
          included.",

@@ -150,6 +150,10 @@ impl Client {
                     let id = conversation.to_string();
                     report("changed", json!({ "conversation_id": id, "seq": seq, "recalled": recalled }));
                 }
+                Shown::Erased(conversation, through) => {
+                    let id = conversation.to_string();
+                    report("erased", json!({ "conversation_id": id, "through_seq": through }));
+                }
                 Shown::Dropped(conversation) => {
                     let id = conversation.map(|conversation| conversation.to_string());
                     report("dropped", json!({ "conversation_id": id }));

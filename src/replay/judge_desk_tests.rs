@@ -23,6 +23,8 @@ pub(in crate::replay) fn notice(rev: i64, kind: &str, about: Option<Id>) -> Fact
         key: None,
         message: false,
         recalled: false,
+        erased: false,
+        erased_through: None,
         kind: kind.into(),
         ref_seq: None,
         about,

@@ -15,6 +15,8 @@ fn fact(seq: i64, kind: &str, about: Option<Id>) -> Fact {
         key: None,
         message: kind == "text",
         recalled: false,
+        erased: false,
+        erased_through: None,
         kind: kind.into(),
         ref_seq: None,
         about,

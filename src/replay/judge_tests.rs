@@ -30,6 +30,8 @@ fn notice(seq: i64, kind: &str, messages: i64) -> Fact {
         key: None,
         message: false,
         recalled: false,
+        erased: false,
+        erased_through: None,
         kind: kind.into(),
         ref_seq: None,
         about: None,

@@ -1,7 +1,7 @@
 // The socket of a member's device by the rules for clients (`x-client-rules` in the AsyncAPI document; their names stand
 // in brackets). What happens is reported to `events`; what must not be lost is in `State`. Begin reading at `frame`.
 import { Connection } from "./connection.js";
-import type { Bye, Entry, ErrorReply, InboxRow, MessageSend, QueueNotice, Ready, ServerFrame } from "./frames.js";
+import type { Bye, Entry, ErasedContent, ErrorReply, InboxRow, MessageSend, QueueNotice, Ready, ServerFrame } from "./frames.js";
 import { jitter, type Session, SessionOver } from "./session.js";
 import { type Item, type Log, State } from "./state.js";
 import type { Storage } from "./storage.js";
@@ -12,6 +12,8 @@ export interface Events {
   entry?(entry: Entry): void;
   /** A message has new content, or none (`recalled_at`). */
   changed?(message: Entry): void;
+  /** Drop for good what is kept of the entries of this conversation up to here: words, names, files. */
+  erased?(conversation: string, through: number): void;
   row?(row: InboxRow): void;
   unread?(conversation: string, unread: number): void;
   /** Drop the local copy of this conversation, or (undefined) of all. */
@@ -279,6 +281,7 @@ export class Client {
       if (next.client_msg_id != null && next.sender?.id === this.me) this.settle(next.client_msg_id, conversation);
       const notice = next.kind === "edited" || next.kind === "recalled";
       if (notice && next.ref_seq != null) log.changed.push({ seq: next.ref_seq, by: next.seq });
+      if (next.kind === "erased") this.erased(conversation, log, (next.content as ErasedContent).through_seq);
       if (this.state.count(log, next, this.me)) this.showUnread(conversation, log);
     }
     this.fill(link, conversation);
@@ -324,7 +327,9 @@ export class Client {
         return this.fill(link, conversation);
       }
       const { entries, head_seq } = answer.ok;
-      if (changed !== undefined) {
+      if (changed !== undefined && !log.changed.includes(changed)) {
+        // Erased meanwhile: the answer may have the words of before. [erasure]
+      } else if (changed !== undefined) {
         log.changed = log.changed.filter((one) => one !== changed);
         entries.forEach((message) => this.changed(conversation, log, message, changed.by));
       } else if (entries.length === 0) log.head = log.have; // there is nothing
@@ -332,6 +337,12 @@ export class Client {
       this.state.save();
       return this.fill(link, conversation);
     });
+  }
+
+  /** [erasure] */
+  private erased(conversation: string, log: Log, through: number): void {
+    log.changed = log.changed.filter(({ seq }) => seq > through);
+    this.options.events.erased?.(conversation, through);
   }
 
   private changed(conversation: string, log: Log, message: Entry, by: number): void {

@@ -30,6 +30,7 @@ const client = new Client({
       const { conversation_id, seq, recalled_at } = entry;
       report("changed", { conversation_id, seq, text: text(entry), recalled: recalled_at != null });
     },
+    erased: (conversation_id, through_seq) => report("erased", { conversation_id, through_seq }),
     dropped: (conversation) => report("dropped", { conversation_id: conversation ?? null }),
     failed: ({ client_msg_id }, code) => report("failed", { client_msg_id, code }),
     unread: (conversation_id, unread) => report("unread", { conversation_id, unread }),

@@ -1,5 +1,7 @@
 //! What is shown beside new entries: changes, unread numbers, read positions; and what a client does not know.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::conform::plan::Fault;
@@ -57,6 +59,47 @@ pub(super) async fn refused_pull(script: &Script) -> Step {
     let why = "an edited message whose pull was refused is not pulled again after the next row";
     script.must("notices", why, changed).await?;
     script.barrier("notices", "after the next row").await
+}
+
+pub(super) async fn erasure(script: &Script) -> Step {
+    script.start_live().await?;
+    let seq = script.say(FIRST, "with a misteak");
+    let last = script.say(FIRST, "my number is 13800138000");
+    script.shown("erasure", FIRST, last, "when it is live").await?;
+    let pulls = |state: &ServerState| {
+        let frames = state.sockets.iter().flat_map(|socket| &socket.frames);
+        frames.filter(|(_, frame)| frame["type"] == "pull" && frame["data"]["after_seq"] == seq - 1).count()
+    };
+    {
+        let mut state = script.state();
+        state.plan.pull.push_back(Some(Fault::Slow(Duration::from_secs(2))));
+        let notice = state.change(FIRST, seq, Some("without a mistake"));
+        state.push(&state.entry_frame(FIRST, notice));
+    }
+    let asked = |state: &ServerState| (pulls(state) > 0).then_some(());
+    script.must("notices", "an edited message is not pulled", asked).await?;
+    let through = {
+        let mut state = script.state();
+        let through = state.head(FIRST);
+        let notice = state.erase(FIRST);
+        state.push(&state.entry_frame(FIRST, notice));
+        through
+    };
+    let erased = |state: &ServerState| {
+        state.last_report("erased", |report| {
+            report["conversation_id"] == FIRST && report["through_seq"] == through
+        })
+    };
+    let why = "what was erased is not dropped";
+    let (at, _) = script.must("erasure", why, erased).await?;
+    // The answer with the words of before is on its way.
+    script.pause(2_500).await;
+    let late = script.state().last_report("changed", |report| report["seq"] == seq);
+    let back = late.is_some_and(|(when, report)| when > at && !report["text"].is_null());
+    script.hold("erasure", !back, "a late answer brings back what was erased")?;
+    let next = script.say(FIRST, "after the erasure");
+    script.shown("erasure", FIRST, next, "after what was erased").await?;
+    script.barrier("erasure", "after what was erased").await
 }
 
 pub(super) async fn unread(script: &Script) -> Step {

@@ -24,6 +24,10 @@ pub struct Fact {
     pub recalled: bool,
     /// What it is.
     pub kind: Box<str>,
+    /// Whether what it said was erased; it has no key and no words then.
+    pub erased: bool,
+    /// Notice that entries were erased: up to which.
+    pub erased_through: Option<i64>,
     /// Message: the entry that it answers. Notice: the entry that it is about.
     pub ref_seq: Option<i64>,
     /// Messages up to and including this one.
@@ -71,13 +75,15 @@ impl Fact {
         // The words of a message are its sender's own: only what notices say is taken by its name.
         let notice = entry.get("message_type")?.as_str()? == "notice";
         let word = |name: &str| content.get(name).filter(|_| notice).and_then(Value::as_str).map(Into::into);
-        let fact = Self {
+        let mut fact = Self {
             seq: entry.get("seq")?.as_i64()?,
             rev: entry.get("rev")?.as_i64()?,
             sender,
             key: entry.get("client_msg_id").and_then(Value::as_str).map(Into::into),
             message: !notice,
             recalled: entry.get("recalled_at").is_some_and(|at| !at.is_null()),
+            erased: false,
+            erased_through: content.get("through_seq").filter(|_| kind == "erased").and_then(Value::as_i64),
             kind: kind.into(),
             ref_seq: entry.get("ref_seq").and_then(Value::as_i64),
             msg_count: entry.get("msg_count")?.as_i64()?,
@@ -92,7 +98,17 @@ impl Fact {
             fixed: fixed(entry),
             changed: time("edited_at").into_iter().chain(time("recalled_at")).max().unwrap_or_default(),
         };
+        if entry.get("erased_at").is_some_and(|at| !at.is_null()) {
+            fact.erase();
+        }
         Some((conversation, fact))
+    }
+
+    /// Forgets what was erased. An entry that was read before and one that was read after are alike then.
+    pub fn erase(&mut self) {
+        self.erased = true;
+        self.key = None;
+        (self.words, self.digest, self.fixed) = (0, 0, 0);
     }
 
     /// The entry that this notice says was edited or recalled.

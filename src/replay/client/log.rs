@@ -90,6 +90,10 @@ impl Log {
         let Some(known) = self.entries.get_mut(index) else {
             return Applied::Contradiction("has a seq below 1");
         };
+        // What came late was read before it was erased here.
+        if known.erased {
+            return Applied::Known;
+        }
         if known.fixed != fact.fixed {
             return Applied::Contradiction("came twice and differs");
         }
@@ -105,6 +109,12 @@ impl Log {
                 Applied::Changed
             }
         }
+    }
+
+    /// Forgets what the entries up to this one said.
+    pub fn erase(&mut self, through: i64) {
+        let erased = self.entries.iter_mut().take_while(|fact| fact.seq <= through);
+        erased.for_each(Fact::erase);
     }
 
     /// What is missing will not come.

@@ -21,6 +21,8 @@ pub enum Shown {
     Entry(Id, i64, Box<str>),
     /// A message has other content, or (true) was recalled.
     Changed(Id, i64, bool),
+    /// What a conversation's entries up to this one said was dropped.
+    Erased(Id, i64),
     /// One conversation, or everything, was dropped.
     Dropped(Option<Id>),
 }
@@ -134,8 +136,15 @@ impl View {
                         self.stale.insert((conversation, message), notice.seq);
                     }
                 }
+                let notices = log.entries.get(new..).unwrap_or_default();
+                let through = notices.iter().filter_map(|notice| notice.erased_through).max();
                 if !log.behind() {
                     self.behind.remove(&conversation);
+                }
+                if let Some(through) = through {
+                    log.erase(through);
+                    self.stale.retain(|(one, message), _| *one != conversation || *message > through);
+                    self.shown.iter_mut().for_each(|shown| shown.push(Shown::Erased(conversation, through)));
                 }
             }
             Applied::Changed => {

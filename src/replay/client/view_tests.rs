@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::fact::Fact;
-use super::view::{Applied, Row, View};
+use super::view::{Applied, Row, Shown, View};
 
 fn fact(seq: i64) -> Fact {
     Fact {
@@ -13,6 +13,8 @@ fn fact(seq: i64) -> Fact {
         key: Some(format!("k{seq}").into()),
         message: true,
         recalled: false,
+        erased: false,
+        erased_through: None,
         kind: "text".into(),
         ref_seq: None,
         about: None,
@@ -129,4 +131,26 @@ fn a_changed_message_is_read_again_and_never_goes_back() {
     let unannounced = Fact { digest: 60, ..fact(2) };
     view.take_entry(9, Fact { digest: 61, ..unannounced });
     assert_eq!(view.contradictions.len(), 1);
+}
+
+#[test]
+fn what_was_erased_is_forgotten_and_does_not_come_back() {
+    let mut view = View::new(1);
+    view.shown = Some(Vec::new());
+    for seq in 1..=2 {
+        view.take_entry(9, fact(seq));
+    }
+    let edited = Fact { kind: "edited".into(), message: false, ref_seq: Some(2), ..fact(3) };
+    view.take_entry(9, edited);
+    assert_eq!(view.stale().count(), 1);
+    let notice = Fact { kind: "erased".into(), message: false, erased_through: Some(3), ..fact(4) };
+    assert_eq!(view.take_entry(9, notice), Applied::Next);
+    assert_eq!(view.stale().count(), 0, "what is erased is not read again");
+    let late = Fact { changed: 7, digest: 70, ..fact(2) };
+    assert_eq!(view.take_entry(9, late), Applied::Known, "an answer that was on its way");
+    let log = &view.logs[&9];
+    assert!(log.entries.iter().all(|fact| fact.erased == (fact.seq <= 3)));
+    assert!(!log.has_key("k2"));
+    let shown = view.shown.unwrap_or_default();
+    assert_eq!(shown.last(), Some(&Shown::Erased(9, 3)));
 }
