@@ -1,7 +1,7 @@
 //! Assigning: has waiting conversations given to agents as soon as that may be possible.
 //!
 //! Owns when a tenant is looked at and [`Route`] is submitted. Does not own who gets what (`domain::routing`), what is read
-//! for it (`journal::routable`), nor that it is done (the journal). Two ways lead to it: every commit of this process that
+//! for it (`journal::routable`), when a desk is open (`journal::calendars`), nor that it is done (the journal). Two ways lead to it: every commit of this process that
 //! lets a conversation wait or gives somebody room, and a sweep of the store, which finds what another process left behind,
 //! overdue offers, and skills that were relaxed by time.
 //!
@@ -34,7 +34,7 @@ use crate::domain::tenant::TenantSettings;
 use crate::journal::commands::Route;
 use crate::journal::feed::FeedItem;
 use crate::journal::wants::PIECE;
-use crate::journal::{Changes, Command, Feed, Journal, routable};
+use crate::journal::{Changes, Command, Feed, Journal, calendars, routable};
 use crate::kernel::{Clock, IdGenerator, Result, TenantId};
 
 /// How often the store is swept.
@@ -201,7 +201,10 @@ enum Piece {
 
 async fn piece(assigning: &Assigning, tenant: TenantId) -> Result<Piece> {
     let (ids, now) = (assigning.ids.clone(), assigning.clock.now().0);
-    let found = assigning.db.read(move |connection| routable::find(connection, ids, tenant, now)).await?;
+    let look = move |connection: &mut AnyConnection| {
+        routable::find(connection, ids, tenant, now, |connection| calendars::load(connection, tenant))
+    };
+    let found = assigning.db.read(look).await?;
     if found.choices.is_empty() && !found.has_offers {
         return Ok(Piece::Last);
     }

@@ -7,12 +7,10 @@ use diesel::prelude::*;
 use crate::db::error_kind::error_kind;
 use crate::db::schema::{business_hours, business_hours_group, chat_group, tenant};
 use crate::db::{AnyConnection, DbErrorKind};
-use crate::domain::business_hours::{BUSINESS_HOURS_MAX, BusinessHoursRow, Calendars};
+use crate::domain::business_hours::{BUSINESS_HOURS_MAX, BusinessHoursRow};
+use crate::journal::calendars::DEFAULT;
 use crate::kernel::{BusinessHoursId, Code, Error, GroupId, Result, TenantId};
 use crate::on;
-
-/// Stands in `group_id` for what is no group's with business hours of its own.
-const DEFAULT: GroupId = GroupId(0);
 
 /// For whom business hours are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -201,29 +199,4 @@ pub fn of_group(
         Some((_, id)) => find(connection, tenant_id, id),
         None => Ok(None),
     }
-}
-
-/// The calendars of a tenant.
-pub fn calendars(connection: &mut AnyConnection, tenant_id: TenantId) -> Result<Calendars> {
-    let mut calendars = Calendars::default();
-    let applies = applies(connection, tenant_id)?;
-    if applies.is_empty() {
-        return Ok(calendars);
-    }
-    for row in list(connection, tenant_id, None, BUSINESS_HOURS_MAX)? {
-        let Some(Applies { groups, is_default }) = applies.get(&row.id) else { continue };
-        // Of hours that this program cannot read nothing is said: the events of others go on.
-        let calendar = match row.calendar() {
-            Ok(calendar) => calendar,
-            Err(error) => {
-                log::warn!(target: "deskwire::business_hours", "tenant {tenant_id}: {error}");
-                continue;
-            }
-        };
-        calendars.groups.extend(groups.iter().map(|group| (*group, calendar.clone())));
-        if *is_default {
-            calendars.default = Some(calendar);
-        }
-    }
-    Ok(calendars)
 }

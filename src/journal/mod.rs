@@ -15,6 +15,7 @@
 pub mod audit;
 pub mod bans;
 mod batch;
+pub mod calendars;
 pub mod command;
 pub mod commands;
 pub mod decide;

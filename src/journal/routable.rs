@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::wants::routing::{load_candidates, load_outstanding, load_queued, load_strategies};
 use super::wants::{PIECE, Source};
 use super::working_set::WorkingSet;
+use crate::domain::business_hours::Calendars;
 use crate::domain::routing::{Candidate, Choice, plan};
 use crate::kernel::{ConversationId, IdGenerator, Result, TenantId};
 
@@ -25,8 +26,14 @@ pub struct Routable {
     pub has_offers: bool,
 }
 
-/// Looks at a tenant at this time, unix milliseconds.
-pub fn find(source: &mut dyn Source, ids: Arc<IdGenerator>, tenant: TenantId, now: i64) -> Result<Routable> {
+/// Looks at a tenant at this time, unix milliseconds. Its calendars are asked for only where its settings want them.
+pub fn find<S: Source>(
+    source: &mut S,
+    ids: Arc<IdGenerator>,
+    tenant: TenantId,
+    now: i64,
+    calendars: impl FnOnce(&mut S) -> Result<Calendars>,
+) -> Result<Routable> {
     let mut set = WorkingSet::new(now, ids);
     for (id, facts) in source.tenants(&[tenant])? {
         set.tenants.load(id, facts);
@@ -37,8 +44,14 @@ pub fn find(source: &mut dyn Source, ids: Arc<IdGenerator>, tenant: TenantId, no
         return Ok(found);
     };
     load_strategies(source, &mut set, tenant)?;
+    let mut among = set.automatic(tenant);
+    if settings.within_business_hours && !among.is_nowhere() {
+        among = among.while_open(&calendars(source)?, now);
+    }
+    if among.is_nowhere() {
+        return Ok(found);
+    }
     load_candidates(source, &mut set, tenant)?;
-    let among = set.automatic(tenant);
     let mut candidates = set.candidates(tenant);
     candidates.retain(|one| one.usable && has_room(one));
     let mut after = None;

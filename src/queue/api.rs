@@ -127,9 +127,11 @@ pub struct RoutingExplanation {
     /// Since when, or from when on, the required skills are only preferred; null when they stay required.
     #[schema(required)]
     pub relaxed_at: Option<Millis>,
-    /// Who would be chosen now; null when nobody fits, or the strategy is `manual`.
+    /// Who would be chosen now; null when nobody fits, the strategy is `manual`, or the desk is `closed`.
     #[schema(required)]
     pub chosen: Option<MemberId>,
+    /// Whether nothing is given away now, because the desk is closed and routing keeps to business hours.
+    pub closed: bool,
     /// Everybody of the staff, in the order of their ids.
     pub candidates: Vec<RoutingCandidate>,
 }

@@ -15,6 +15,7 @@ use crate::domain::offer::NeedsRow;
 use crate::domain::permission::Operation;
 use crate::domain::presence::{AgentStatusRow, PresenceStatus};
 use crate::domain::routing::{Candidate, RoutingSettings, RoutingStrategy, Skill, Waiting, choose};
+use crate::journal::calendars;
 use crate::journal::wants::routing_source::{CANDIDATES_MAX, RoutingSource};
 use crate::kernel::{ConversationId, Millis, Result};
 use crate::{groups, tenants};
@@ -83,6 +84,8 @@ fn read(
         .map(|row| Candidate { has_offer: offered.contains_key(&row.id), ..candidate(row, now) })
         .collect();
     let (chosen, verdicts) = choose(&settings, now, &waiting, &candidates);
+    let closed = settings.within_business_hours
+        && !calendars::load(connection, actor.tenant)?.is_open(row.group_id, now);
     let cards = Cards::load(connection, actor.tenant, staff.iter().map(|row| row.id))?;
     let shown =
         staff.iter().zip(&candidates).zip(verdicts).map(|((row, candidate), verdict)| RoutingCandidate {
@@ -105,7 +108,11 @@ fn read(
         strategy: settings.strategy,
         strategy_from,
         relaxed_at: relaxed_at.filter(|_| !waiting.needs.required.is_empty()),
-        chosen: chosen.and_then(|index| candidates.get(index)).map(|candidate| candidate.member),
+        chosen: chosen
+            .filter(|_| !closed)
+            .and_then(|index| candidates.get(index))
+            .map(|candidate| candidate.member),
+        closed,
         candidates: shown.collect(),
         required_skills: waiting.needs.required,
         preferred_skills: waiting.needs.preferred,

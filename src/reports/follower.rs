@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::log::{self, Line, Said};
 use super::store;
-use crate::business_hours::store as business_hours;
 use crate::db::{AnyConnection, rollup};
 use crate::domain::report::stretch::{Happening, StretchRow};
 use crate::domain::report::tally::Tally;
+use crate::journal::calendars;
 use crate::journal::follower::Start;
 use crate::journal::follower::fold::Fold;
 use crate::kernel::{ConversationId, Result, TenantId};
@@ -48,7 +48,7 @@ impl Fold for Counter {
         let stored = store::stretches(connection, tenant, &touched)?;
         let mut stretches: HashMap<ConversationId, Stretch> =
             stored.into_iter().map(|row| (row.conversation_id, Stretch { row, goes_on: true })).collect();
-        let mut tally = Tally::new(business_hours::calendars(connection, tenant)?);
+        let mut tally = Tally::new(calendars::load(connection, tenant)?);
         for line in lines {
             take(&mut stretches, tenant, line, &mut tally);
         }

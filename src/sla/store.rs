@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use crate::business_hours::store as business_hours;
 use crate::db::error_kind::error_kind;
 use crate::db::schema::{sla_clock, sla_policy, sla_stretch, tenant};
 use crate::db::types::json_text;
@@ -12,6 +11,7 @@ use crate::db::{AnyConnection, DbErrorKind};
 use crate::domain::sla::clock::{SlaClockRow, SlaStretchRow, SlaTrack};
 use crate::domain::sla::{SLA_POLICIES_MAX, SlaPolicyRow, SlaRules};
 use crate::domain::tenant::TenantStatus;
+use crate::journal::calendars;
 use crate::kernel::{Code, ConversationId, Error, Result, SlaPolicyId, TenantId};
 use crate::on;
 
@@ -122,7 +122,7 @@ pub(super) fn rules(connection: &mut AnyConnection, tenant_id: TenantId) -> Resu
     let policies = list(connection, tenant_id, None, SLA_POLICIES_MAX)?;
     let calendars = match policies.is_empty() {
         true => Default::default(),
-        false => business_hours::calendars(connection, tenant_id)?,
+        false => calendars::load(connection, tenant_id)?,
     };
     Ok(SlaRules { policies, calendars })
 }

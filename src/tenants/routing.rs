@@ -43,6 +43,10 @@ pub struct UpdateRoutingSettings {
     #[serde(default, deserialize_with = "crate::members::api::present")]
     #[schema(value_type = i64, required = false)]
     misses_until_away: Option<i64>,
+    /// Whether nothing is given away while the desk of the conversation's group is closed; agents may claim all the same.
+    #[serde(default, deserialize_with = "crate::members::api::present")]
+    #[schema(value_type = bool, required = false)]
+    within_business_hours: Option<bool>,
 }
 
 /// How the queue is bounded; absent fields stay.
@@ -84,6 +88,7 @@ impl UpdateRoutingSettings {
             relax_after_seconds: self.relax_after_seconds.unwrap_or(settings.relax_after_seconds),
             offer_seconds: self.offer_seconds.unwrap_or(settings.offer_seconds),
             misses_until_away: self.misses_until_away.unwrap_or(settings.misses_until_away),
+            within_business_hours: self.within_business_hours.unwrap_or(settings.within_business_hours),
         }
     }
 }
@@ -121,6 +126,8 @@ pub struct RoutingView {
     offer_seconds: Option<i64>,
     /// After so many offers in a row that an agent let pass, it is set to away; 0 means never.
     misses_until_away: i64,
+    /// Whether nothing is given away while the desk of the conversation's group is closed.
+    within_business_hours: bool,
 }
 
 impl From<RoutingSettings> for RoutingView {
@@ -131,8 +138,16 @@ impl From<RoutingSettings> for RoutingView {
             relax_after_seconds,
             offer_seconds,
             misses_until_away,
+            within_business_hours,
         } = settings;
-        Self { strategy, last_agent_first, relax_after_seconds, offer_seconds, misses_until_away }
+        Self {
+            strategy,
+            last_agent_first,
+            relax_after_seconds,
+            offer_seconds,
+            misses_until_away,
+            within_business_hours,
+        }
     }
 }
 

@@ -108,6 +108,7 @@ mod retention;
 mod revocation;
 mod rooms;
 mod routing;
+mod routing_hours;
 mod routing_offers;
 mod routing_stress;
 mod search;

@@ -5,13 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 use diesel::prelude::*;
 use serde_json::Value;
 
-use crate::business_hours::store as business_hours;
 use crate::db::AnyConnection;
 use crate::db::schema::{conversation, member};
 use crate::domain::centre::event::EventRow;
 use crate::domain::centre::product::{Named, ProductEvent, agent, payload};
 use crate::domain::conversation::ConversationRow;
 use crate::domain::entry::EntryRow;
+use crate::journal::calendars;
 use crate::kernel::{ConversationId, MemberId, MessageEventId, MessageRuleId, Result, TenantId};
 use crate::messages::by_rev::following;
 use crate::on;
@@ -84,7 +84,7 @@ pub fn told(
     let ids = found.iter().flat_map(|(_, _, conversation, agent)| [conversation.customer_id, *agent]);
     let members = members(connection, tenant, ids.flatten().collect())?;
     let named = |id: Option<MemberId>| members.get(&id?);
-    let hours = business_hours::calendars(connection, tenant)?;
+    let hours = calendars::load(connection, tenant)?;
     let told = found.into_iter().map(|(key, entry, conversation, agent)| Told {
         key,
         payload: payload(

@@ -19,7 +19,6 @@ use tokio::sync::Notify;
 use super::log::{ENTRIES, Told, conversations, members};
 use super::store;
 use crate::app::App;
-use crate::business_hours::store as business_hours;
 use crate::centre::rules;
 use crate::connections::Connections;
 use crate::db::schema::{agent_status, tenant};
@@ -31,6 +30,7 @@ use crate::domain::centre::product::{
 };
 use crate::domain::entry::EntryKind;
 use crate::domain::tenant::TenantSettings;
+use crate::journal::calendars;
 use crate::journal::follower::{Follower, Progress, Slice, Start};
 use crate::kernel::{Clock, IdGenerator, MemberId, MessageEventId, Result, TenantId};
 use crate::messages::by_rev::following;
@@ -134,7 +134,7 @@ fn read(
     let ids = missed.iter().flat_map(|(.., conversation)| [conversation.customer_id, conversation.agent()]);
     let members = members(connection, tenant, ids.flatten().collect())?;
     let named = |id: Option<MemberId>| members.get(&id?);
-    let hours = business_hours::calendars(connection, tenant)?;
+    let hours = calendars::load(connection, tenant)?;
     let told = missed.into_iter().map(|(key, _, entry, conversation)| Told {
         key,
         payload: payload(

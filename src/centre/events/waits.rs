@@ -13,13 +13,13 @@ use tokio::sync::Notify;
 use super::log::{Told, members};
 use super::store;
 use crate::app::App;
-use crate::business_hours::store as business_hours;
 use crate::centre::rules;
 use crate::db::schema::conversation;
 use crate::db::{AnyConnection, Db};
 use crate::domain::centre::event::EventRow;
 use crate::domain::centre::product::{ProductEvent, TOLD_FOR_MS, too_long_since, waiting};
 use crate::domain::conversation::ConversationRow;
+use crate::journal::calendars;
 use crate::kernel::looks::{Looks, Times};
 use crate::kernel::{ConversationId, IdGenerator, MessageEventId, MessageRuleId, Result, TenantId};
 
@@ -141,7 +141,7 @@ fn page(
     }
     let customers: BTreeSet<_> = due.iter().filter_map(|(row, ..)| row.customer_id).collect();
     let customers = members(connection, tenant, customers)?;
-    let hours = business_hours::calendars(connection, tenant)?;
+    let hours = calendars::load(connection, tenant)?;
     let told = due.into_iter().map(|(row, rule, seconds, at, origin)| Told {
         key: ProductEvent::ConversationWaitingLong,
         payload: waiting(

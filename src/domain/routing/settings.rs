@@ -39,6 +39,8 @@ pub struct RoutingSettings {
     pub offer_seconds: Option<i64>,
     /// After so many offers in a row that an agent let pass, it is set to away; 0 means never.
     pub misses_until_away: i64,
+    /// Whether nothing is given away while the desk of the conversation's group is closed.
+    pub within_business_hours: bool,
 }
 
 impl Default for RoutingSettings {
@@ -49,6 +51,7 @@ impl Default for RoutingSettings {
             relax_after_seconds: None,
             offer_seconds: None,
             misses_until_away: 3,
+            within_business_hours: false,
         }
     }
 }

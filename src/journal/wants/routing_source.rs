@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::business_hours::Calendars;
 use crate::domain::group::GroupRow;
 use crate::domain::offer::{NeedsRow, OfferRow};
 use crate::domain::presence::AgentStatusRow;
@@ -46,6 +47,26 @@ impl Automatic {
     pub fn reaches(&self, group: Option<GroupId>) -> bool {
         self.by_default != group.is_some_and(|group| self.exceptions.contains(&group))
     }
+
+    /// The same without what waits for a desk that is closed at this time, unix milliseconds.
+    pub fn while_open(self, calendars: &Calendars, now: i64) -> Self {
+        let is_open = |group: GroupId| calendars.is_open(Some(group), now);
+        let own = calendars.groups.keys().copied();
+        match (self.by_default, calendars.is_open(None, now)) {
+            (true, true) => {
+                let closed = own.filter(|group| !is_open(*group));
+                Self { exceptions: self.exceptions.iter().copied().chain(closed).collect(), ..self }
+            }
+            (true, false) => {
+                let exceptions = own.filter(|group| is_open(*group) && self.reaches(Some(*group))).collect();
+                Self { by_default: false, exceptions }
+            }
+            (false, _) => Self {
+                exceptions: self.exceptions.into_iter().filter(|group| is_open(*group)).collect(),
+                ..self
+            },
+        }
+    }
 }
 
 /// What routing asks of a [`super::Source`].
@@ -81,3 +102,7 @@ pub trait RoutingSource {
     /// Who served the last closed conversation of these customers: (customer, agent).
     fn last_agents(&mut self, tenant: TenantId, customers: &[MemberId]) -> Result<Vec<(MemberId, MemberId)>>;
 }
+
+#[cfg(test)]
+#[path = "routing_source_tests.rs"]
+mod tests;

@@ -7,6 +7,7 @@ use super::checks::serving;
 use super::memory::Memory;
 use super::simulation::Simulation;
 use crate::domain::actor::Principal;
+use crate::domain::business_hours::Calendars;
 use crate::domain::conversation::{AssignmentEnd, ConversationStatus};
 use crate::domain::group::GroupRow;
 use crate::domain::offer::{NeedsRow, OfferRow, OfferState};
@@ -162,7 +163,7 @@ impl Simulation {
     pub(super) fn look(&mut self) -> Command {
         self.commit();
         let (ids, now) = (self.set.ids.clone(), self.set.now);
-        let found = routable::find(&mut self.store, ids, SHOP, now).unwrap();
+        let found = routable::find(&mut self.store, ids, SHOP, now, |_| Ok(Calendars::default())).unwrap();
         Command::new(Principal::System(SHOP), Route { choices: found.choices })
     }
 
