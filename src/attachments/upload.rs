@@ -32,7 +32,7 @@ const PIECE: usize = 262_144;
 const SLACK_MS: i64 = 600_000;
 
 /// Takes the content of an attachment of the actor. The same content again changes nothing. Errors: `attachments_off`, `busy`,
-/// `not_found`, `payload_too_large`, `upload_mismatch`, `request_timeout`, `file_type_refused`, `attachment_infected`,
+/// `rate_limited`, `not_found`, `payload_too_large`, `upload_mismatch`, `request_timeout`, `file_type_refused`, `attachment_infected`,
 /// `scanner_unavailable`, `quota_exceeded`, `storage_unavailable`.
 pub async fn receive(
     app: &App,
@@ -42,7 +42,7 @@ pub async fn receive(
     body: Payload,
 ) -> Result<AttachmentRow> {
     let folder = app.files.folder()?.clone();
-    let _turn = app.files.upload_turn()?;
+    let _turn = app.files.upload_turn(actor.member)?;
     let file = StoredFileId(app.ids.next()?);
     let (now, patience) = (app.clock.now().0, Duration::from_secs(app.settings.body_seconds));
     let row = app.db.write(move |connection| expect(connection, actor, id, file, now, patience)).await?;

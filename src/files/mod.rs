@@ -8,21 +8,24 @@ pub mod media;
 pub mod picture;
 pub mod scan;
 
+use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::db::Target;
-use crate::kernel::{Code, Error, Result, StoredFileId, TenantId};
+use crate::kernel::{Code, Error, MemberId, Result, StoredFileId, TenantId};
 use crate::settings::FileSettings;
 use scan::Scanner;
 
 /// Uploads that one process takes at a time.
 const UPLOADS: usize = 64;
+/// Those of one member among them: so many slow ones keep nobody else out.
+pub const MEMBER_UPLOADS: usize = 16;
 /// Pictures that one process decodes at a time: each may take some 200 MiB.
 const PICTURES: usize = 2;
 /// How long an upload waits for its turn to have its picture decoded.
@@ -34,6 +37,7 @@ pub struct Files {
     folder: Option<Folder>,
     scanner: Option<Scanner>,
     uploads: Arc<Semaphore>,
+    uploading: Arc<Mutex<HashMap<MemberId, usize>>>,
     pictures: Arc<Semaphore>,
 }
 
@@ -43,9 +47,10 @@ impl Files {
         let beside = || Path::new(&target.address).with_file_name("deskwire-files");
         let root = settings.files.clone().or_else(|| (!target.kind.is_server()).then(beside));
         Ok(Self {
-            folder: root.map(|root| Folder { root: root.into() }),
+            folder: root.map(|root| Folder::at(&root)),
             scanner: settings.clamd.as_deref().map(Scanner::at).transpose()?,
             uploads: Arc::new(Semaphore::new(UPLOADS)),
+            uploading: Arc::default(),
             pictures: Arc::new(Semaphore::new(PICTURES)),
         })
     }
@@ -60,16 +65,43 @@ impl Files {
         self.scanner.as_ref()
     }
 
-    /// A turn to take an upload. Errors: `busy`.
-    pub fn upload_turn(&self) -> Result<OwnedSemaphorePermit> {
-        self.uploads.clone().try_acquire_owned().map_err(|_| {
+    /// A turn to take an upload of this member. Errors: `busy`; `rate_limited` when the member has too many under way.
+    pub fn upload_turn(&self, member: MemberId) -> Result<UploadTurn> {
+        let process = self.uploads.clone().try_acquire_owned().map_err(|_| {
             Error::new(Code::Busy, "this process takes as many uploads as it can").retry_after(2_000)
-        })
+        })?;
+        let mut uploading = self.uploading.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = uploading.entry(member).or_default();
+        if *count >= MEMBER_UPLOADS {
+            let detail = format!("at most {MEMBER_UPLOADS} uploads of a member at a time");
+            return Err(Error::new(Code::RateLimited, detail).retry_after(2_000));
+        }
+        *count += 1;
+        Ok(UploadTurn { member, uploading: self.uploading.clone(), _process: process })
     }
 
     /// A turn to decode a picture; `None` when it does not come in time.
     pub async fn picture_turn(&self) -> Option<OwnedSemaphorePermit> {
         tokio::time::timeout(PICTURE_WAIT, self.pictures.clone().acquire_owned()).await.ok()?.ok()
+    }
+}
+
+/// The turn of an upload, until it is dropped.
+#[derive(Debug)]
+pub struct UploadTurn {
+    member: MemberId,
+    uploading: Arc<Mutex<HashMap<MemberId, usize>>>,
+    _process: OwnedSemaphorePermit,
+}
+
+impl Drop for UploadTurn {
+    fn drop(&mut self) {
+        let mut uploading = self.uploading.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = uploading.get(&self.member).map_or(0, |count| count.saturating_sub(1));
+        match left {
+            0 => drop(uploading.remove(&self.member)),
+            left => drop(uploading.insert(self.member, left)),
+        }
     }
 }
 
@@ -81,6 +113,11 @@ pub struct Folder {
 }
 
 impl Folder {
+    /// The folder at this path; it is made when it is first written to.
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.into() }
+    }
+
     /// Where a content lies.
     pub fn content(&self, tenant: TenantId, file: StoredFileId) -> PathBuf {
         self.root.join(tenant.to_string()).join(file.to_string())

@@ -5,13 +5,14 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use deskwire::db::DatabaseKind;
+use deskwire::files::MEMBER_UPLOADS;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
 use crate::attachments::{announce, carrying, kept, png, send, upload, uploaded};
-use crate::harness::{Answer, Client, TestApp, TestDatabase};
+use crate::harness::{Answer, Client, TestApp, TestDatabase, eventually};
 
 /// Sends the head of an upload whose body is announced so, and some bytes of it; the connection stays open.
 async fn begin(app: &TestApp, by: &Client, path: &str, framing: &str, bytes: &[u8]) -> tokio::net::TcpStream {
@@ -129,6 +130,31 @@ on_every_database! {
         kept(app, 0, 0).await;
         upload(&desk.visitor, &path, b"whole text").await.ok();
         kept(app, 1, 10).await;
+    }
+
+    /// A member who begins uploads and does not end them keeps nobody else out.
+    async fn a_member_has_so_many_uploads_at_once(app: TestApp) {
+        let desk = app.desk().await;
+        let mut open = Vec::new();
+        for _ in 0..MEMBER_UPLOADS {
+            let path = announce(&desk.visitor, "a.txt", 10).await;
+            open.push(begin(&app, &desk.visitor, &path, "content-length: 10", b"half").await);
+        }
+        let path = announce(&desk.visitor, "b.txt", 10).await;
+        eventually("all of them are under way", || async {
+            (app.files.upload_turn(desk.seed.visitor.member).is_err()).then_some(())
+        })
+        .await;
+        let refused = upload(&desk.visitor, &path, b"whole text").await;
+        assert_eq!((refused.status, refused.code()), (429, "rate_limited"), "{}", refused.body);
+        uploaded(&desk.second_visitor, "c.txt", b"another's").await;
+        drop(open.pop());
+        eventually("one more has room", || async {
+            (upload(&desk.visitor, &path, b"whole text").await.status == 200).then_some(())
+        })
+        .await;
+        let other = announce(&desk.visitor, "d.txt", 10).await;
+        upload(&desk.visitor, &other, b"whole text").await.ok();
     }
 
     /// A process that dies in the middle of an upload leaves a row, by which its file is found.
