@@ -131,3 +131,50 @@ fn removed(result: io::Result<()>) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    const ID: ExportId = ExportId(7);
+
+    /// A folder and what is appended to the export's first file.
+    fn begun() -> (tempfile::TempDir, Folder) {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::at(place.path());
+        assert_eq!(append(&folder, ID, 1, 0, b"first").unwrap(), Written::Whole);
+        (place, folder)
+    }
+
+    #[test]
+    fn what_was_written_and_not_stored_is_replaced() {
+        let (_place, folder) = begun();
+        assert_eq!(append(&folder, ID, 1, 5, b", a long second").unwrap(), Written::Whole);
+        assert_eq!(append(&folder, ID, 1, 5, b", short").unwrap(), Written::Whole);
+        assert_eq!(fs::read(path(&folder, ID, 1)).unwrap(), b"first, short");
+        assert_eq!(append(&folder, ID, 1, 0, b"anew").unwrap(), Written::Whole);
+        assert_eq!(fs::read(path(&folder, ID, 1)).unwrap(), b"anew");
+    }
+
+    #[test]
+    fn a_file_that_lacks_what_was_stored_is_lost() {
+        let (_place, folder) = begun();
+        assert_eq!(append(&folder, ID, 1, 6, b"more").unwrap(), Written::Lost);
+        assert_eq!(append(&folder, ID, 2, 5, b"more").unwrap(), Written::Lost);
+        assert_eq!(adopt(&folder, ID, (1, 2), 6).unwrap(), Written::Lost);
+        assert_eq!(adopt(&folder, ID, (3, 2), 5).unwrap(), Written::Lost);
+    }
+
+    #[test]
+    fn the_next_owner_has_what_was_stored_and_the_former_spoils_nothing() {
+        let (_place, folder) = begun();
+        append(&folder, ID, 1, 5, b" garbage").unwrap();
+        assert_eq!(adopt(&folder, ID, (1, 2), 5).unwrap(), Written::Whole);
+        append(&folder, ID, 1, 5, b" late").unwrap();
+        append(&folder, ID, 2, 5, b" second").unwrap();
+        assert_eq!(fs::read(path(&folder, ID, 2)).unwrap(), b"first second");
+        remove(&folder, ID, Some(2)).unwrap();
+        assert_eq!(all(&folder).unwrap().iter().map(|file| file.fence).collect::<Vec<_>>(), [2]);
+    }
+}

@@ -17,10 +17,10 @@ mod piece;
 mod place;
 mod scope;
 mod service;
-mod store;
+pub mod store;
 mod sweep;
 pub mod tables;
-mod window;
+pub mod window;
 mod worker;
 
 use std::sync::Arc;

@@ -84,6 +84,45 @@ on_every_database! {
         app.audit().await;
     }
 
+    /// Words that were collected when the message itself comes are not shown behind it.
+    async fn no_words_come_after_the_message(app: TestApp) {
+        let desk = app.desk().await;
+        let (_, _, client) = bot(&desk).await;
+        let room = desk.open("hello").await;
+        let (mut bot, mut visitor) = (open(&client, "bo").await, desk.visitor.socket().await);
+        let version = view(&desk, &room).await["version"].clone();
+        bot.send_frame("message.stream", words(&room, "a-1", 1, "It", &version)).await;
+        visitor.wait("the first words", |frame| frame["type"] == "message_stream").await;
+        bot.send_frame("message.stream", words(&room, "a-1", 2, "It is", &version)).await;
+        let mut said = message("It is.");
+        (said["conversation_id"], said["client_msg_id"], said["version"]) = (json!(room), json!("a-1"), version);
+        bot.ask("message.send", said).await;
+        visitor.wait("the message", |frame| frame["data"]["content"]["text"] == "It is.").await;
+        visitor.take_kept();
+        // Longer than words are collected.
+        tokio::time::sleep(std::time::Duration::from_millis(800)).await;
+        visitor.barrier().await;
+        assert!(!visitor.take_kept().iter().any(|frame| frame["type"] == "message_stream"));
+    }
+
+    /// Who was inside and left sees the words of a bot that answers later no more than its messages.
+    async fn who_left_does_not_see_the_words(app: TestApp) {
+        let desk = app.desk().await;
+        let (_, _, client) = bot(&desk).await;
+        let room = desk.open("hello").await;
+        desk.agent.claim(&room).await;
+        desk.agent.post(&format!("/conversations/{room}/release"), json!({})).await.ok();
+        desk.visitor.post(&format!("/conversations/{room}/close"), json!({})).await.ok();
+        desk.visitor.post(&format!("/conversations/{room}/reopen"), json!({})).await.ok();
+        let mut bot = open(&client, "bo").await;
+        let (mut visitor, mut agent) = (desk.visitor.socket().await, desk.agent.socket().await);
+        let version = view(&desk, &room).await["version"].clone();
+        bot.send_frame("message.stream", words(&room, "a-1", 1, "It is on", &version)).await;
+        visitor.wait("the words", |frame| frame["type"] == "message_stream").await;
+        agent.barrier().await;
+        assert!(!agent.take_kept().iter().any(|frame| frame["type"] == "message_stream"));
+    }
+
     /// As soon as somebody takes the conversation it is told so, before it has sent anything.
     async fn who_is_not_in_control_shows_nothing(app: TestApp) {
         let desk = app.desk().await;

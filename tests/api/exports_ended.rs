@@ -4,10 +4,15 @@
 use std::time::{Duration, SystemTime};
 
 use deskwire::db::AnyConnection;
+#[cfg(feature = "sqlite")]
+use deskwire::db::DatabaseKind;
 use deskwire::db::schema::{audit_event, export};
 use deskwire::domain::audit::{AuditAction, AuditEventRow, AuditTarget};
+use deskwire::domain::export::ExportState;
+use deskwire::exports::store;
+use deskwire::exports::window::{Counts, Window};
 use deskwire::kernel::id::first_id_at;
-use deskwire::kernel::{AuditEventId, TenantId};
+use deskwire::kernel::{AuditEventId, Error, TenantId};
 use diesel::prelude::*;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -205,6 +210,40 @@ on_every_database! {
         swept(&app).await;
     }
 
+    /// Whoever was overtaken stores nothing more of an export, though it is still at work.
+    async fn an_overtaken_owner_stores_nothing(app: TestApp) {
+        let mut connection = app.database().connect();
+        let now = app.clock.now().0;
+        let window = || Window { bytes: b"line".to_vec(), next: None, counts: Counts::new(), line_count: 1 };
+        // Nobody else sees it, since it is not committed.
+        let ended = connection.transaction(|connection| {
+            occupy(connection);
+            let expire = |connection: &mut AnyConnection| {
+                let one = export::table.filter(export::id.eq(1));
+                diesel::update(one).set(export::lease_until.eq(0)).execute(connection).unwrap();
+            };
+            assert!(store::take(connection, "first", now).unwrap().is_none(), "somebody works on it");
+            expire(connection);
+            let first = store::take(connection, "first", now).unwrap().unwrap();
+            assert_eq!((first.former, first.row.fence), (1, 2));
+            expire(connection);
+            let second = store::take(connection, "second", now).unwrap().unwrap();
+            assert_eq!((second.former, second.row.fence), (2, 3));
+            assert_eq!(store::advance(connection, &first.row, &window(), now).unwrap(), None);
+            assert_eq!(store::restart(connection, &first.row).unwrap(), None);
+            store::give_back(connection, &first.row).unwrap();
+            assert!(store::take(connection, "third", now).unwrap().is_none(), "the first gives nothing back");
+            expire(connection);
+            let again = store::take(connection, "second", now).unwrap().unwrap();
+            assert_eq!(again.row.fence, 3, "its file is its own");
+            let done = store::advance(connection, &again.row, &window(), now).unwrap().unwrap();
+            assert_eq!((done.state, done.byte_count), (ExportState::Done, 4));
+            assert_eq!(store::advance(connection, &again.row, &window(), now).unwrap(), None, "it is over");
+            Err::<(), _>(Error::not_found())
+        });
+        assert!(ended.is_err());
+    }
+
     /// Files that no export needs are removed; those of exports, and other files, stay.
     async fn strange_files_are_removed(app: TestApp) {
         let desk = app.desk().await;
@@ -242,4 +281,32 @@ on_every_database! {
         admin.post(PATH, json!({})).await.refused(409, "attachments_off");
         assert_eq!(admin.get(PATH).await.ok()["data"], json!([]));
     }
+}
+
+/// What was found to be readable and ended before the download was told of is not handed out. SQLite's one writer is kept busy,
+/// so that the cancellation waits in front of it.
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_download_that_meets_a_cancellation_is_refused() {
+    crate::harness::run(DatabaseKind::Sqlite, |app: TestApp| async move {
+        let desk = app.desk().await;
+        let done = exported(&desk.admin, None).await;
+        let busy = app.db.write(|_| {
+            std::thread::sleep(Duration::from_secs(1));
+            Ok(())
+        });
+        let cancel = format!("{}/cancel", path(&done));
+        let download = async {
+            eventually("the cancellation waits", || async {
+                (!app.db.write_queue().is_empty()).then_some(())
+            })
+            .await;
+            content(&desk.admin, &done, &[]).await.status()
+        };
+        let (busy, cancelled, status) = tokio::join!(busy, desk.admin.post(&cancel, json!({})), download);
+        busy.unwrap();
+        assert_eq!((cancelled.status, status.as_u16()), (200, 409));
+        let told = desk.admin.get("/audit-events?action=download").await.ok();
+        assert_eq!(told["data"], json!([]));
+    });
 }

@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use deskwire::db::AnyConnection;
-use deskwire::db::schema::group_message;
+use deskwire::db::schema::{export, group_message};
 use deskwire::domain::entry::{Entry, EntryRow};
+use deskwire::domain::export::ExportState;
 use deskwire::exports::tables::{self, Exported};
+use deskwire::journal::history;
 use deskwire::kernel::id::first_id_at;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::exports::{content, exported, of, unpacked};
+use crate::exports::{content, exported, occupy, of, release, unpacked};
 use crate::exports_content::well_formed;
 use crate::harness::personas::message;
 
@@ -223,5 +225,33 @@ on_every_database! {
         assert_eq!(of(&person, "backstage_entry").filter(|line| line["content"]["text"] == "a note").count(), 3);
         assert_eq!(of(&person, "room_entry").count(), 0);
         assert!(!json!(person).to_string().contains("late 1"));
+    }
+
+    /// What is written after an export was begun is not in it, of the tenant nor of a customer.
+    async fn what_comes_later_is_not_in_it(app: TestApp) {
+        let desk = app.desk().await;
+        let room = desk.open_and_claim("before").await;
+        for member in [None, Some(desk.visitor.id())] {
+            let mut connection = app.database().connect();
+            occupy(&mut connection);
+            let made = desk.admin.post(crate::exports::PATH, json!({"member_id": member})).await.status(201);
+            let id: i64 = made["id"].as_str().unwrap().parse().unwrap();
+            let tenant = desk.tenant;
+            let head = app.db.read(move |connection| history::head(connection, tenant)).await.unwrap();
+            // It is begun, by a process that does nothing more.
+            diesel::update(export::table.filter(export::id.eq(id)))
+                .set((export::state.eq(ExportState::Running), export::started_at.eq(1), export::rev.eq(head)))
+                .execute(&mut connection)
+                .unwrap();
+            desk.visitor.send(&room, "after it was begun").await;
+            release(&mut connection);
+            let made = crate::exports::until(&desk.admin, &made, "done").await;
+            let bytes = content(&desk.admin, &made, &[]).await.bytes().await.unwrap();
+            let lines = unpacked(&bytes);
+            assert_eq!(lines[0]["rev"], json!(head));
+            let entries = lines.iter().filter(|line| line["type"].as_str().unwrap().ends_with("entry"));
+            let revs: Vec<i64> = entries.map(|line| line["rev"].as_i64().unwrap()).collect();
+            assert!(!revs.is_empty() && revs.iter().all(|rev| *rev <= head), "{head}: {revs:?}");
+        }
     }
 }
