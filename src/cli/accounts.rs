@@ -114,7 +114,7 @@ fn create_tenant(arguments: CreateTenant) -> Result<()> {
         admin_password: Password(password.clone()),
         admin_nickname: String::new(),
     };
-    store::with_app(arguments.settings, async move |app| tenants::create(&app, new).await)?;
+    store::with_app(arguments.settings, async move |app| tenants::create(&app, new, None).await)?;
     say(format_args!("tenant {} made with its administrator {}", arguments.slug, arguments.admin));
     tell(&password, made);
     Ok(())
@@ -151,7 +151,7 @@ pub async fn first_start(app: &Arc<App>) -> Result<Option<FirstStart>> {
         admin_password: Password(password.clone()),
         admin_nickname: String::new(),
     };
-    match tenants::create(app, new).await {
+    match tenants::create(app, new, None).await {
         Ok(_) => Ok(Some(FirstStart { tenant: FIRST_TENANT, name: FIRST_ADMIN, password })),
         // Another process on the same store was first, and printed its password.
         Err(error) if error.code == Code::NameTaken => Ok(None),

@@ -38,6 +38,18 @@ text_enum! {
         Publish = "publish",
         /// Its content was handed out.
         Download = "download",
+        /// It was called back before it went out.
+        Cancel = "cancel",
+        /// It is sent again.
+        Retry = "retry",
+        /// Somebody said what became of it.
+        Resolve = "resolve",
+        /// It was applied again to what happened before.
+        Replay = "replay",
+        /// It was sent once, to try it.
+        TestSend = "test_send",
+        /// Another system's data came in.
+        Import = "import",
     }
 }
 
@@ -78,6 +90,8 @@ text_enum! {
         MessageOptOut = "message_opt_out",
         /// An address to which nothing is sent.
         MessageSuppression = "message_suppression",
+        /// A message of the message centre.
+        MessageSend = "message_send",
         /// Who a person is to a channel account.
         MessageIdentity = "message_identity",
         /// The erasure of a person's data.
@@ -95,7 +109,7 @@ pub struct AuditEventRow {
     pub id: AuditEventId,
     /// Whose.
     pub tenant_id: TenantId,
-    /// Who did it; `None`: the operator, by the command line.
+    /// Who did it; `None`: the operator, or somebody who is no member, as who makes a tenant.
     pub actor_id: Option<MemberId>,
     /// Its name at that time.
     pub actor_name: String,
@@ -161,6 +175,12 @@ impl Act {
         (!was.is_empty()).then_some(Self { before: was, after: is, ..act })
     }
 
+    /// This was done to it, with what changed of it.
+    pub fn with_change<T: Audited>(action: AuditAction, before: &T, after: &T) -> Self {
+        let changed = Self::updated(before, after).unwrap_or_else(|| Self::done(action, after));
+        Self { action, ..changed }
+    }
+
     /// It was deleted.
     pub fn deleted<T: Audited>(row: &T) -> Self {
         Self { before: facts(row), ..Self::done(AuditAction::Delete, row) }
@@ -209,6 +229,12 @@ impl Doer {
     pub fn of(actor: &Actor) -> Self {
         let request_id = trace::request_id().map(|id| id.to_string()).unwrap_or_default();
         Self::in_request(&Principal::Member(*actor), request_id)
+    }
+
+    /// Somebody who is no member of this tenant, in the present request, from this address.
+    pub fn stranger(tenant: TenantId, address: Option<IpAddr>) -> Self {
+        let request_id = trace::request_id().map(|id| id.to_string()).unwrap_or_default();
+        Self { address, ..Self::in_request(&Principal::Operator(tenant), request_id) }
     }
 
     /// The one on whose behalf something is done in this request; empty: in none.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::ledger::Ledger;
 use super::report::Report;
 use super::row::{Row, time_zone};
@@ -12,6 +14,8 @@ use super::{accounts, centre, chats, logs, sends};
 use crate::app::App;
 use crate::db::blocking;
 use crate::db::foreign::Foreign;
+use crate::domain::audit::{Act, AuditAction};
+use crate::journal::audit::Auditor;
 use crate::kernel::text::is_key;
 use crate::kernel::{Code, Error, Result};
 use crate::tenants::store as tenants;
@@ -46,6 +50,12 @@ pub async fn import(app: Arc<App>, asked: Asked) -> Result<Report> {
     if !is_key(&name) {
         let detail = format!("the source {name:?} needs a name of 1 to 64 of A-Z a-z 0-9 . _ : - (--source)");
         return Err(Error::new(Code::InvalidParameter, detail));
+    }
+    if !asked.dry_run {
+        let audit = Auditor::operator(tenant.id, &app.ids, &app.clock)?;
+        let mut act = Act::done(AuditAction::Import, &tenant);
+        act.after.insert("source".to_owned(), json!(name));
+        app.db.write(move |connection| audit.note(connection, act.clone())).await?;
     }
     let report =
         Report { source: name.clone(), tenant: asked.tenant, dry_run: asked.dry_run, ..Report::default() };

@@ -1,6 +1,8 @@
 //! Storing acts in the audit log, in the transaction that does them. Acts of commands are stored with their batch
 //! (`store::flush`).
 
+use std::net::IpAddr;
+
 use diesel::prelude::*;
 
 use crate::db::AnyConnection;
@@ -29,19 +31,47 @@ impl Auditor {
         Ok(Self { doer, id: AuditEventId(ids.next()?), now: clock.now().0 })
     }
 
+    /// For one act of somebody who is no member of this tenant, in the present request, from this address. Errors: `busy`.
+    pub fn stranger(
+        tenant: TenantId,
+        address: Option<IpAddr>,
+        ids: &IdGenerator,
+        clock: &Clock,
+    ) -> Result<Self> {
+        let doer = Doer::stranger(tenant, address);
+        Ok(Self { doer, id: AuditEventId(ids.next()?), now: clock.now().0 })
+    }
+
     /// Stores the act, if there is one.
     pub fn note(&self, connection: &mut AnyConnection, act: impl Into<Option<Act>>) -> Result<()> {
         let Some(act) = act.into() else { return Ok(()) };
-        let name: Option<String> = match self.doer.member {
-            None => None,
-            Some(member) => member::table
-                .filter(member::tenant_id.eq(self.doer.tenant))
-                .filter(member::id.eq(member))
-                .select(member::nickname)
-                .first(connection)
-                .optional()?,
-        };
-        insert(connection, &self.doer.event(self.id, name.as_deref().unwrap_or_default(), self.now, act))
+        let name = self.name(connection)?;
+        insert(connection, &self.doer.event(self.id, &name, self.now, act))
+    }
+
+    /// Stores many acts of one request. Errors: `busy`.
+    pub fn note_each(
+        &self,
+        connection: &mut AnyConnection,
+        ids: &IdGenerator,
+        acts: impl IntoIterator<Item = Act>,
+    ) -> Result<()> {
+        let name = self.name(connection)?;
+        for act in acts {
+            insert(connection, &self.doer.event(AuditEventId(ids.next()?), &name, self.now, act))?;
+        }
+        Ok(())
+    }
+
+    fn name(&self, connection: &mut AnyConnection) -> Result<String> {
+        let Some(member) = self.doer.member else { return Ok(String::new()) };
+        let found: Option<String> = member::table
+            .filter(member::tenant_id.eq(self.doer.tenant))
+            .filter(member::id.eq(member))
+            .select(member::nickname)
+            .first(connection)
+            .optional()?;
+        Ok(found.unwrap_or_default())
     }
 }
 

@@ -14,6 +14,7 @@ use super::view::Tenant;
 use crate::app::App;
 use crate::auth::extract::carries_key;
 use crate::auth::{Admin, Authenticated};
+use crate::http::client_ip;
 use crate::http::json::Body;
 use crate::http::page::Page;
 use crate::kernel::{Code, Error, IdentityKeyId, Millis, Result};
@@ -222,7 +223,7 @@ pub async fn create_tenant(
         admin_password: input.admin.password,
         admin_nickname: input.admin.nickname,
     };
-    let (tenant, admin) = service::create(&app, new).await?;
+    let (tenant, admin) = service::create(&app, new, Some(client_ip(&request, &app.settings))).await?;
     let tenant = Tenant::new(tenant, admin.role);
     Ok(HttpResponse::Created().json(CreatedTenant { tenant, admin: admin.into() }))
 }

@@ -1,5 +1,7 @@
 //! What is done with tenants. Usable without HTTP: the command line calls it too.
 
+use std::net::IpAddr;
+
 use super::bot::UpdateBotSettings;
 use super::routing::{UpdateQueueSettings, UpdateRoutingSettings};
 use super::store::{self, TenantRow};
@@ -12,6 +14,7 @@ use crate::domain::audit::Act;
 use crate::domain::member::Role;
 use crate::domain::permission::{Operation, require};
 use crate::domain::tenant::{TenantSettings, TenantStatus};
+use crate::journal::audit::Auditor;
 use crate::journal::commands::ChangeTenant;
 use crate::kernel::text::is_key;
 use crate::kernel::{Code, Error, Result, TenantId};
@@ -49,8 +52,8 @@ pub struct NewTenant {
     pub admin_nickname: String,
 }
 
-/// Makes a tenant and its first administrator. Errors: `name_taken`, `validation_failed`.
-pub async fn create(app: &App, new: NewTenant) -> Result<(TenantRow, MemberRow)> {
+/// Makes a tenant and its first administrator, for somebody at this address. Errors: `name_taken`, `validation_failed`.
+pub async fn create(app: &App, new: NewTenant, address: Option<IpAddr>) -> Result<(TenantRow, MemberRow)> {
     let mut check = Checker::default();
     if !is_key(&new.slug) {
         check.wrong("/slug", "invalid", "1 to 64 of A-Z a-z 0-9 . _ : -");
@@ -73,11 +76,13 @@ pub async fn create(app: &App, new: NewTenant) -> Result<(TenantRow, MemberRow)>
     admin.password = Some(new.admin_password);
     admin.nickname = new.admin_nickname;
     let admin = prepare(app, tenant.id, admin, Queue::Strangers).await.map_err(below_admin)?;
-    let kept = (tenant.clone(), admin.clone());
+    let audit = Auditor::stranger(tenant.id, address, &app.ids, &app.clock)?;
+    let (kept, ids) = ((tenant.clone(), admin.clone()), app.ids.clone());
     app.db
         .write(move |connection| {
             store::insert(connection, &kept.0)?;
-            members::insert(connection, &kept.1)
+            members::insert(connection, &kept.1)?;
+            audit.note_each(connection, &ids, [Act::created(&kept.0), Act::created(&kept.1)])
         })
         .await?;
     Ok((tenant, admin))

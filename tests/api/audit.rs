@@ -23,6 +23,9 @@ const ADMINISTRATIVE: &[&str] = &[
     "manage_business_hours",
     "manage_canned_replies",
     "manage_message_centre",
+    "manage_attributes",
+    "manage_sla_policies",
+    "update_customer_attributes",
     "erase_members",
 ];
 

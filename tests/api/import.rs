@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use deskwire::db::DatabaseKind;
-use deskwire::db::schema::{import_row, member, message_event, message_send, message_template};
+use deskwire::db::schema::{audit_event, import_row, member, message_event, message_send, message_template};
+use deskwire::domain::audit::AuditAction;
 use deskwire::domain::conversation::{ConversationKind, ConversationRow, ConversationStatus};
 use deskwire::domain::entry::EntryKind;
 use deskwire::import::{Asked, Report, import};
@@ -255,6 +256,9 @@ on_every_database! {
         assert_eq!(counts(&again), all_there.collect());
         assert_eq!(told(&app, desk.tenant).await, all);
         assert_eq!(app.db.read(move |connection| history::head(connection, tenant)).await.unwrap(), head);
+        let imports = desk.admin.get("/audit-events?action=import").await.ok()["data"].clone();
+        assert_eq!(imports.as_array().unwrap().len(), 2, "each run is told: {imports}");
+        assert_eq!((&imports[0]["after"], &imports[0]["actor_id"]), (&json!({"source": "old"}), &Value::Null));
     }
 
     /// A dry run tells the same and writes nothing.
@@ -271,7 +275,11 @@ on_every_database! {
             let of = message_template::table.filter(message_template::tenant_id.eq(tenant));
             let templates: i64 = of.count().get_result(connection)?;
             let sends: i64 = message_send::table.count().get_result(connection)?;
-            Ok(ledger + templates + sends)
+            let told: i64 = audit_event::table
+                .filter(audit_event::action.eq(AuditAction::Import))
+                .count()
+                .get_result(connection)?;
+            Ok(ledger + templates + sends + told)
         });
         assert_eq!(rows.await.unwrap(), 0);
         run(&app, asked(&from, &desk.slug)).await;

@@ -1,5 +1,9 @@
 //! Tenants and their identity keys.
 
+use deskwire::db::schema::audit_event;
+use deskwire::domain::audit::{AuditAction, AuditTarget};
+use deskwire::kernel::{MemberId, TenantId};
+use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use crate::harness::PLATFORM_KEY;
@@ -31,10 +35,20 @@ on_every_database! {
             },
             "queue": {"open": true, "limit": null}, "routing": {
                 "strategy": "manual", "last_agent_first": true, "relax_after_seconds": null, "offer_seconds": null,
-                "misses_until_away": 3,
+                "misses_until_away": 3, "within_business_hours": false,
             },
         }));
         assert_eq!(made["admin"]["login_name"], "root");
+        // The tenant is told of it too, as of an act of nobody's in it.
+        let tenant_id = made["tenant"]["id"].as_str().unwrap().parse::<TenantId>().unwrap();
+        let told: Vec<(Option<MemberId>, AuditAction, AuditTarget, String)> = audit_event::table
+            .filter(audit_event::tenant_id.eq(tenant_id))
+            .order(audit_event::id.asc())
+            .select((audit_event::actor_id, audit_event::action, audit_event::target_type, audit_event::ip))
+            .load(&mut app.database().connect())
+            .unwrap();
+        let told_of = |target| (None, AuditAction::Create, target, "127.0.0.1".to_owned());
+        assert_eq!(told, [told_of(AuditTarget::Tenant), told_of(AuditTarget::Member)]);
         platform.post("/tenants", tenant("acme")).await.refused(409, "name_taken");
         let body = json!({"tenant": "acme", "name": "root", "password": "password of many words"});
         let tokens = client.post("/auth/login", body).await.ok();
@@ -83,7 +97,7 @@ on_every_database! {
             },
             "queue": {"open": true, "limit": null}, "routing": {
                 "strategy": "manual", "last_agent_first": true, "relax_after_seconds": null, "offer_seconds": null,
-                "misses_until_away": 3,
+                "misses_until_away": 3, "within_business_hours": false,
             },
         }));
         let seen = desk.visitor.get("/tenant").await.ok();

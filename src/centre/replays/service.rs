@@ -1,6 +1,7 @@
 //! What a replay does.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::store::{self, Happened};
 use crate::app::App;
@@ -8,6 +9,7 @@ use crate::centre::events::log;
 use crate::centre::rules;
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
+use crate::domain::audit::{Act, AuditAction};
 use crate::domain::centre::event::EventRow;
 use crate::domain::centre::product::{ProductEvent, Source};
 use crate::domain::centre::rule::{RuleRow, RuleStatus};
@@ -80,9 +82,13 @@ pub async fn replay(
         })
     };
     let rows = happened.into_iter().map(event).collect::<Result<Vec<_>>>()?;
+    let audit = app.auditor(&actor)?;
+    let mut act = Act::done(AuditAction::Replay, &rule);
+    act.after.insert("count".to_owned(), json!(rows.len()));
     let write = move |connection: &mut AnyConnection| {
         once(connection, key.as_ref(), now, |connection| {
             store::insert(connection, &rows)?;
+            audit.note(connection, act.clone())?;
             let event_ids = rows.iter().map(|row| row.id).collect();
             Ok(Replayed { count: rows.len(), event_ids, next_cursor: next_cursor.clone() })
         })

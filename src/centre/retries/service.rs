@@ -6,6 +6,7 @@ use crate::centre::fallbacks;
 use crate::centre::sends::service::{again, apply};
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
+use crate::domain::audit::{Act, AuditAction};
 use crate::domain::centre::send::{SendEvent, SendRow};
 use crate::domain::permission::{Operation, require};
 use crate::kernel::{MessageSendId, Result};
@@ -33,23 +34,27 @@ pub async fn retry(
     is_dry: bool,
 ) -> Result<Retried> {
     require(&actor, Operation::SendMessages)?;
+    let audit = app.auditor(&actor)?;
     let mut retried = Retried { sends: Vec::new(), next: Some(after) };
     let mut rest = limit;
     while let (Some(after), true) = (retried.next, rest > 0) {
         let (now, ids, selection, count) =
             (app.clock.now().0, app.ids.clone(), selection.clone(), rest.min(AT_ONCE));
+        let audit = audit.clone();
         let look = move |connection: &mut AnyConnection| {
             let found = selected(connection, actor.tenant, &selection, after, count)?;
             let next = found.last().map(|row| row.id).filter(|_| found.len() as i64 == count);
             if is_dry {
                 return Ok((found, next));
             }
-            let mut taken = Vec::new();
+            let (mut taken, mut acts) = (Vec::new(), Vec::new());
             for row in found {
-                if apply(connection, &row, SendEvent::Retried, &again, now)?.is_some() {
+                if let Some(after) = apply(connection, &row, SendEvent::Retried, &again, now)? {
+                    acts.push(Act::with_change(AuditAction::Retry, &row, &after));
                     taken.push(row);
                 }
             }
+            audit.note_each(connection, &ids, acts)?;
             let changed: Vec<MessageSendId> = taken.iter().map(|row| row.id).collect();
             fallbacks::make::follow(connection, &ids, &changed, now)?;
             Ok((taken, next))

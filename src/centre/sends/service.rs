@@ -1,10 +1,13 @@
 //! What is done with sends by people; what becomes of them otherwise stands in `dispatch`.
 
+use serde_json::{Value, json};
+
 use super::store::{self, Filter};
 use crate::app::App;
 use crate::centre::{fallbacks, receipts};
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
+use crate::domain::audit::{Act, AuditAction, AuditTarget, Audited};
 use crate::domain::centre::receipt::ReceiptRow;
 use crate::domain::centre::send::{AttemptRow, SendEvent, SendReason, SendRow, SendStatus};
 use crate::domain::permission::{Operation, require};
@@ -103,7 +106,7 @@ async fn change(
     set: impl Fn(SendRow, i64) -> SendRow + Send + 'static,
 ) -> Result<SendRow> {
     require(&actor, Operation::SendMessages)?;
-    let (now, ids) = (app.clock.now().0, app.ids.clone());
+    let (now, ids, audit) = (app.clock.now().0, app.ids.clone(), app.auditor(&actor)?);
     let write = move |connection: &mut AnyConnection| {
         let row = store::find(connection, actor.tenant, id)?.ok_or_else(Error::not_found)?;
         if row.status == SendStatus::Cancelled && event == SendEvent::Cancelled {
@@ -113,6 +116,7 @@ async fn change(
             return Err(Error::new(Code::Busy, "the send changed meanwhile").retry_after(1_000));
         };
         fallbacks::make::follow(connection, &ids, &[id], now)?;
+        audit.note(connection, Act::with_change(told(event), &row, &after))?;
         Ok(after)
     };
     let row = app.db.write(write).await?;
@@ -141,6 +145,27 @@ pub fn apply(
     }
     let after = SendRow { status, reason: None, updated_at: now, ..set(row.clone(), now) };
     Ok(store::change(connection, row, &after)?.then_some(after))
+}
+
+/// How the audit log calls what a person has happen to a send.
+const fn told(event: SendEvent) -> AuditAction {
+    match event {
+        SendEvent::Cancelled => AuditAction::Cancel,
+        SendEvent::Retried => AuditAction::Retry,
+        _ => AuditAction::Resolve,
+    }
+}
+
+impl Audited for SendRow {
+    const TARGET: AuditTarget = AuditTarget::MessageSend;
+
+    fn audit_id(&self) -> i64 {
+        self.id.0
+    }
+
+    fn audit_facts(&self) -> Value {
+        json!({"status": self.status, "may_duplicate": self.may_duplicate})
+    }
 }
 
 fn refused(status: SendStatus) -> Error {

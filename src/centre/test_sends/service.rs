@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::centre::channels::transport::Transport;
@@ -13,6 +13,7 @@ use crate::centre::tokens::Tokens;
 use crate::centre::{accounts, opt_outs, suppressions, templates};
 use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
+use crate::domain::audit::{Act, AuditAction};
 use crate::domain::centre::account::{AccountRow, Channel, Config};
 use crate::domain::centre::send::Outcome;
 use crate::domain::centre::template::{Rendered, samples};
@@ -84,18 +85,21 @@ pub async fn test(
     let (version, tenant) = (wanted.version, actor.tenant);
     let read = move |connection: &mut AnyConnection| {
         let row = templates::store::find(connection, tenant, id)?.ok_or_else(Error::not_found)?;
-        let Some(version) = version else { return Ok((row.channel, row.read()?)) };
+        let mut act = Act::done(AuditAction::TestSend, &row);
+        act.after.insert("account_id".to_owned(), json!(wanted.account));
+        let Some(version) = version else { return Ok((act, row.channel, row.read()?)) };
         let found = templates::store::version(connection, tenant, id, version)?
             .ok_or_else(|| Error::field("/version", "invalid", "no such version was published"))?;
-        Ok((row.channel, found.read()?))
+        Ok((act, row.channel, found.read()?))
     };
-    let (channel, (contents, variables)) = app.db.read(read).await?;
+    let (act, channel, (contents, variables)) = app.db.read(read).await?;
     let address = address(channel, wanted.address)?;
     let reader = templates::service::reader(wanted.locale)?;
     let payload = wanted.payload.unwrap_or_else(|| samples(&variables, true));
     let said = contents.render(&variables, &payload, reader.as_deref());
     let (locale, rendered) = said.map_err(templates::service::told)?;
     let (test, now, asked) = (MessageSendId(app.ids.next()?), app.clock.now().0, address.clone());
+    let audit = app.auditor(&actor)?;
     let write = move |connection: &mut AnyConnection| {
         let account = limit::reserve(connection, tenant, wanted.account, test, LIMIT, now)?;
         if account.provider.channel() != channel {
@@ -112,6 +116,8 @@ pub async fn test(
             ),
             None => (false, false),
         };
+        // Before it goes out: nothing is sent that is told nowhere.
+        audit.note(connection, act.clone())?;
         Ok((account, opted_out, suppressed))
     };
     let (account, opted_out, suppressed) = app.db.write(write).await?;

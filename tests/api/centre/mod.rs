@@ -33,6 +33,7 @@ mod suppressions_learned;
 mod templates;
 mod test_sends;
 mod throttles;
+mod told;
 mod unsubscribe;
 mod waits;
 mod wechat;
