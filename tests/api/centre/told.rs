@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::provider::{Act, Provider};
 use super::{account, rule, says, sent, tell, text};
-use crate::harness::Client;
+use crate::harness::{Client, eventually};
 
 /// What the audit log tells of this, the oldest first: the action, and what changed.
 async fn told(admin: &Client, target: &str, id: &str) -> Vec<(String, Value, Value)> {
@@ -53,6 +53,11 @@ on_every_database! {
             admin.post("/message-sends/retry", many.clone()).await.ok();
         }
         for send in &sends {
+            eventually("it goes out", || async {
+                let send = admin.get(&format!("/message-sends/{send}")).await.ok();
+                (send["send"]["status"] == "success").then_some(())
+            })
+            .await;
             let expected = [moved("cancel", "unsent", "cancelled"), moved("retry", "cancelled", "unsent")];
             assert_eq!(told(admin, "message_send", send).await, expected);
         }
