@@ -103,7 +103,7 @@ pub const CLIENT_RULES: &[ClientRule] = &[
         rule: "On an entry of the kind `erased` drop what is kept of the entries up to its `through_seq`: words, names of \
          customers, attachments and drafts, for good. An answer that was on its way meanwhile brings none of it back. Whoever \
          wants to see those entries reads them again: they keep their places and have `erased_at`.",
-        held_by: &["conform: erasure"],
+        held_by: &["conform: erasure", "conform: erasure meets pull"],
     },
     ClientRule {
         name: "reset",

@@ -69,7 +69,8 @@ scenarios! {
     "refresh" session::refresh, ["refresh"], "The access token has ended; refreshing gets 503, 408 and a lost answer.";
     "notices" view::notices, ["notices"], "A message is edited and recalled.";
     "refused pull" view::refused_pull, ["notices"], "A message is edited while its reader loses the conversation and gets it back.";
-    "erasure" view::erasure, ["erasure"], "What was said is erased, while one of the messages is read again.";
+    "erasure" view::erasure, ["erasure"], "What was said is erased.";
+    "erasure meets pull" view::erasure_meets_pull, ["erasure"], "What was said is erased while a changed message is read again.";
     "unread" view::unread, ["unread"], "Others write, the member writes elsewhere, a message is recalled.";
     "read" view::read, ["read"], "Entries are received, and later displayed.";
     "growth" view::growth, ["growth"], "Unknown frames, fields, entry kinds and other values come.";

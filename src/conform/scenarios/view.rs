@@ -1,6 +1,6 @@
 //! What is shown beside new entries: changes, unread numbers, read positions; and what a client does not know.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -61,23 +61,8 @@ pub(super) async fn refused_pull(script: &Script) -> Step {
     script.barrier("notices", "after the next row").await
 }
 
-pub(super) async fn erasure(script: &Script) -> Step {
-    script.start_live().await?;
-    let seq = script.say(FIRST, "with a misteak");
-    let last = script.say(FIRST, "my number is 13800138000");
-    script.shown("erasure", FIRST, last, "when it is live").await?;
-    let pulls = |state: &ServerState| {
-        let frames = state.sockets.iter().flat_map(|socket| &socket.frames);
-        frames.filter(|(_, frame)| frame["type"] == "pull" && frame["data"]["after_seq"] == seq - 1).count()
-    };
-    {
-        let mut state = script.state();
-        state.plan.pull.push_back(Some(Fault::Slow(Duration::from_secs(2))));
-        let notice = state.change(FIRST, seq, Some("without a mistake"));
-        state.push(&state.entry_frame(FIRST, notice));
-    }
-    let asked = |state: &ServerState| (pulls(state) > 0).then_some(());
-    script.must("notices", "an edited message is not pulled", asked).await?;
+/// Everything in the first conversation is erased; waits until the client says that it dropped it, and when.
+async fn erase(script: &Script) -> Step<Instant> {
     let through = {
         let mut state = script.state();
         let through = state.head(FIRST);
@@ -90,16 +75,42 @@ pub(super) async fn erasure(script: &Script) -> Step {
             report["conversation_id"] == FIRST && report["through_seq"] == through
         })
     };
-    let why = "what was erased is not dropped";
-    let (at, _) = script.must("erasure", why, erased).await?;
+    script.must("erasure", "what was erased is not dropped", erased).await.map(|(at, _)| at)
+}
+
+pub(super) async fn erasure(script: &Script) -> Step {
+    script.start_live().await?;
+    let last = script.say(FIRST, "my number is 13800138000");
+    script.shown("erasure", FIRST, last, "when it is live").await?;
+    erase(script).await?;
+    let next = script.say(FIRST, "after the erasure");
+    script.shown("erasure", FIRST, next, "after what was erased").await?;
+    script.barrier("erasure", "after what was erased").await
+}
+
+pub(super) async fn erasure_meets_pull(script: &Script) -> Step {
+    script.start_live().await?;
+    let seq = script.say(FIRST, "with a misteak");
+    script.shown("notices", FIRST, seq, "when it is live").await?;
+    let pulls = |state: &ServerState| {
+        let frames = state.sockets.iter().flat_map(|socket| &socket.frames);
+        frames.filter(|(_, frame)| frame["type"] == "pull" && frame["data"]["after_seq"] == seq - 1).count()
+    };
+    {
+        let mut state = script.state();
+        state.plan.pull.push_back(Some(Fault::Slow(Duration::from_secs(2))));
+        let notice = state.change(FIRST, seq, Some("without a mistake"));
+        state.push(&state.entry_frame(FIRST, notice));
+    }
+    let asked = |state: &ServerState| (pulls(state) > 0).then_some(());
+    script.must("notices", "an edited message is not pulled", asked).await?;
+    let at = erase(script).await?;
     // The answer with the words of before is on its way.
     script.pause(2_500).await;
     let late = script.state().last_report("changed", |report| report["seq"] == seq);
     let back = late.is_some_and(|(when, report)| when > at && !report["text"].is_null());
     script.hold("erasure", !back, "a late answer brings back what was erased")?;
-    let next = script.say(FIRST, "after the erasure");
-    script.shown("erasure", FIRST, next, "after what was erased").await?;
-    script.barrier("erasure", "after what was erased").await
+    script.barrier("erasure", "after the late answer").await
 }
 
 pub(super) async fn unread(script: &Script) -> Step {
