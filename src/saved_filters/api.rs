@@ -3,9 +3,9 @@
 use actix_web::{HttpResponse, delete, get, patch, post, web};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::service::{self, Given};
@@ -31,12 +31,10 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 #[derive(Debug, Clone, Copy)]
 pub struct ConversationFilter;
 
-impl utoipa::PartialSchema for ConversationFilter {
+impl PartialSchema for ConversationFilter {
     fn schema() -> RefOr<Schema> {
-        let filters = || {
-            utoipa::openapi::schema::ArrayBuilder::new()
-                .items(utoipa::openapi::Ref::from_schema_name("ConversationFilter"))
-        };
+        let filter = || Ref::from_schema_name("ConversationFilter");
+        let filters = || ArrayBuilder::new().items(filter());
         let value = ObjectBuilder::new()
             .schema_type(SchemaType::AnyValue)
             .description(Some("What it is compared with, by the field and the operator."));
@@ -48,15 +46,16 @@ impl utoipa::PartialSchema for ConversationFilter {
             ))
             .property("all", filters().description(Some("All of these hold.")))
             .property("any", filters().description(Some("At least one of these holds.")))
-            .property("not", utoipa::openapi::Ref::from_schema_name("ConversationFilter"))
+            .property("not", filter())
             .property(
                 "field",
                 ObjectBuilder::new()
                     .schema_type(SchemaType::Type(Type::String))
                     .description(Some("A field of conversations, or `attributes.` and the key of an attribute.")),
             )
-            .property("operator", utoipa::openapi::Ref::from_schema_name("FilterOperator"))
+            .property("operator", Ref::from_schema_name("FilterOperator"))
             .property("value", value)
+            .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
             .build()
             .into()
     }
@@ -64,7 +63,6 @@ impl utoipa::PartialSchema for ConversationFilter {
 
 impl ToSchema for ConversationFilter {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        use utoipa::PartialSchema;
         schemas.push(("FilterOperator".to_owned(), FilterOperator::schema()));
     }
 }

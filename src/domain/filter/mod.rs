@@ -18,8 +18,10 @@ pub const FILTER_DEPTH_MAX: usize = 4;
 pub const FILTER_FIELD_MAX: usize = 11 + ATTRIBUTE_KEY_MAX;
 /// Most conditions in all.
 pub const FILTER_CONDITIONS_MAX: usize = 20;
-/// Most values of `one_of`.
+/// Most values of a `one_of`.
 pub const FILTER_VALUES_MAX: usize = 50;
+/// Most values of all `one_of` together: a database may look at each of them for each conversation.
+pub const FILTER_VALUES_ALL_MAX: usize = 200;
 /// Longest text of a value, in characters.
 pub const FILTER_TEXT_MAX: usize = 500;
 /// Longest filter, in bytes of JSON.

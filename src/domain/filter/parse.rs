@@ -8,7 +8,7 @@ use super::field::{FIELDS, FieldKind, FilterOperator, find};
 use super::tree::{Cell, Filter, Operand, Test};
 use super::{
     FILTER_BYTES_MAX, FILTER_CONDITIONS_MAX, FILTER_DEPTH_MAX, FILTER_SECONDS_MAX, FILTER_TEXT_MAX,
-    FILTER_VALUES_MAX,
+    FILTER_VALUES_ALL_MAX, FILTER_VALUES_MAX,
 };
 use crate::domain::attribute::AttributeRow;
 use crate::domain::attribute_value::{AttributeKind, AttributeValue};
@@ -28,6 +28,13 @@ pub struct Reader<'a> {
     pub is_kept: bool,
 }
 
+/// How much was read of a filter.
+#[derive(Default)]
+struct Counts {
+    conditions: usize,
+    values: usize,
+}
+
 /// A condition that is being read.
 struct Given<'a> {
     at: &'a str,
@@ -41,21 +48,20 @@ impl Reader<'_> {
         if given.to_string().len() > FILTER_BYTES_MAX {
             return Err(Error::field(at, "too_long", format!("at most {FILTER_BYTES_MAX} bytes")));
         }
-        let mut conditions = 0;
-        self.part(given, at, FILTER_DEPTH_MAX, &mut conditions)
+        self.part(given, at, FILTER_DEPTH_MAX, &mut Counts::default())
     }
 
-    fn part(&self, given: &Value, at: &str, depth: usize, conditions: &mut usize) -> Result<Filter> {
+    fn part(&self, given: &Value, at: &str, depth: usize, counts: &mut Counts) -> Result<Filter> {
         let Value::Object(fields) = given else {
             return Err(Error::field(at, "invalid", "expected an object"));
         };
         if fields.contains_key("field") {
-            *conditions += 1;
-            if *conditions > FILTER_CONDITIONS_MAX {
+            counts.conditions += 1;
+            if counts.conditions > FILTER_CONDITIONS_MAX {
                 let detail = format!("at most {FILTER_CONDITIONS_MAX} conditions in all");
                 return Err(Error::field(at, "too_long", detail));
             }
-            return self.condition(fields, at);
+            return self.condition(fields, at, counts);
         }
         let (name, inner) = match fields.iter().next() {
             Some((name, inner)) if fields.len() == 1 => (name.as_str(), inner),
@@ -73,7 +79,7 @@ impl Reader<'_> {
         };
         match (name, inner) {
             ("not", inner) => {
-                Ok(Filter::Not(Box::new(self.part(inner, &format!("{at}/not"), depth, conditions)?)))
+                Ok(Filter::Not(Box::new(self.part(inner, &format!("{at}/not"), depth, counts)?)))
             }
             ("all" | "any", Value::Array(parts)) => {
                 let at = format!("{at}/{name}");
@@ -83,7 +89,7 @@ impl Reader<'_> {
                 }
                 let parts = parts.iter().enumerate();
                 let parts =
-                    parts.map(|(index, part)| self.part(part, &format!("{at}/{index}"), depth, conditions));
+                    parts.map(|(index, part)| self.part(part, &format!("{at}/{index}"), depth, counts));
                 let parts = parts.collect::<Result<Vec<_>>>()?;
                 Ok(if name == "all" { Filter::All(parts) } else { Filter::Any(parts) })
             }
@@ -92,7 +98,7 @@ impl Reader<'_> {
         }
     }
 
-    fn condition(&self, fields: &Map<String, Value>, at: &str) -> Result<Filter> {
+    fn condition(&self, fields: &Map<String, Value>, at: &str, counts: &mut Counts) -> Result<Filter> {
         if fields.keys().any(|name| !matches!(name.as_str(), "field" | "operator" | "value")) {
             return Err(Error::field(at, "invalid", "a condition has field, operator and value only"));
         }
@@ -104,6 +110,11 @@ impl Reader<'_> {
             return Err(Error::field(format!("{at}/operator"), "invalid", detail));
         };
         let given = Given { at, operator, value: fields.get("value") };
+        counts.values += given.value.and_then(Value::as_array).map_or(0, Vec::len);
+        if counts.values > FILTER_VALUES_ALL_MAX {
+            let detail = format!("at most {FILTER_VALUES_ALL_MAX} values of all one_of together");
+            return Err(Error::field(format!("{at}/value"), "too_long", detail));
+        }
         if let Some(key) = name.strip_prefix("attributes.") {
             let attribute = self.attributes.iter().find(|attribute| attribute.key == key);
             let read = match attribute {

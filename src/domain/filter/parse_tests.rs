@@ -107,6 +107,12 @@ fn what_does_not_fit_is_refused_with_its_place() {
         let refused = read(&given, false).unwrap_err();
         assert_eq!(refused.fields[0].pointer, pointer, "{given}");
     }
+    let many = condition("msg_count", "one_of", json!(vec![1; FILTER_VALUES_MAX]));
+    assert!(read(&json!({"any": vec![many.clone(); 4]}), false).is_ok());
+    assert_eq!(
+        read(&json!({"any": vec![many; 5]}), false).unwrap_err().fields[0].pointer,
+        "/filter/any/4/value"
+    );
     let long = json!({"all": [condition("subject", "contains", json!("x".repeat(FILTER_BYTES_MAX)))]});
     assert_eq!(read(&long, true).unwrap_err().fields[0].pointer, "/filter");
 }
