@@ -63,11 +63,9 @@ impl Writer {
 
     /// A condition is false, and not NULL, over what a conversation has not.
     fn condition(&mut self, operand: Operand, test: &Test) {
-        let x = match operand {
-            Operand::Field(field) => {
-                self.out.sql("(");
-                format!("({})", field.sql)
-            }
+        self.out.sql("(");
+        let (x, end) = match operand {
+            Operand::Field(field) => (format!("({})", field.sql), ")"),
             Operand::Attribute(id, kind) => {
                 let column = match kind {
                     AttributeKind::Text | AttributeKind::Choice => "text_value",
@@ -75,17 +73,18 @@ impl Writer {
                     AttributeKind::Boolean => "boolean_value",
                     AttributeKind::Date => "date_value",
                 };
+                // Counted, so that no planner makes a join of it that reads the values of all conversations.
                 self.out.sql(&format!(
-                    "EXISTS (SELECT 1 FROM conversation_attribute described \
+                    "(SELECT COUNT(*) FROM conversation_attribute described \
                      WHERE described.conversation_id = conversation.id AND described.attribute_id = {} AND ",
                     id.0
                 ));
-                format!("described.{column}")
+                (format!("described.{column}"), ") = 1)")
             }
         };
         self.out.sql(&format!("{x} IS NOT NULL AND "));
         self.test(operand, &x, test);
-        self.out.sql(")");
+        self.out.sql(end);
     }
 
     fn test(&mut self, operand: Operand, x: &str, test: &Test) {
