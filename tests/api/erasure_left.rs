@@ -131,9 +131,10 @@ pub async fn say_everywhere(app: &TestApp, desk: &Desk) -> String {
     visitor.put(&format!("/conversations/{room}/rating"), rating).await.ok();
     // Another one, open when the person goes.
     visitor.open(&format!("second {MARK}")).await;
-    for (name, value) in
-        [(format!("Of id-{MARK}"), "x".to_owned()), ("Hers".to_owned(), format!("{MARK}@shop.example"))]
-    {
+    for (name, value) in [
+        (format!("Of {MARK}@shop.example"), "x".to_owned()),
+        ("Hers".to_owned(), format!("{MARK}@shop.example")),
+    ] {
         let filter = json!({"any": [{"field": "subject", "operator": "contains", "value": value}]});
         agent.post("/saved-filters", json!({"name": name, "filter": filter})).await.status(201);
     }

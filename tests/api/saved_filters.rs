@@ -279,7 +279,7 @@ on_every_database! {
         let abyss = format!("{{\"filter\":{}1{}}}", "[".repeat(1_000), "]".repeat(1_000));
         let request = desk.agent.request(reqwest::Method::POST, SEARCH);
         let answer = request.header("content-type", "application/json").body(abyss).send().await.unwrap();
-        assert_eq!(answer.status().as_u16(), 400);
+        assert_eq!(answer.status().as_u16(), 422);
         let huge = json!({"filter": condition("subject", "contains", json!("x".repeat(4_000_000)))});
         desk.agent.post(SEARCH, huge).await.refused(413, "payload_too_large");
         for (body, pointer) in [

@@ -3,7 +3,7 @@
 //! To add a field: a row of [`FIELDS`] with both of its readings. The property test (`tests/api/saved_filters_property.rs`)
 //! compares them, and the guide lists it.
 
-use super::tree::Cell;
+use super::cell::Cell;
 use crate::domain::attribute_value::AttributeKind;
 use crate::domain::conversation::{CloseReason, ConversationRow, ConversationStatus, Priority};
 use crate::text_enum;

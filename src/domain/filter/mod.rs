@@ -5,6 +5,7 @@
 //! condition over what a conversation has not is false and never unknown, texts are compared byte by byte, and times by the
 //! millisecond.
 
+pub mod cell;
 pub mod field;
 pub mod parse;
 pub mod sql;

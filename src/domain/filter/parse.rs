@@ -4,8 +4,9 @@
 
 use serde_json::{Map, Value};
 
+use super::cell::Cell;
 use super::field::{FIELDS, FieldKind, FilterOperator, find};
-use super::tree::{Cell, Filter, Operand, Test};
+use super::tree::{Filter, Operand, Test};
 use super::{
     FILTER_BYTES_MAX, FILTER_CONDITIONS_MAX, FILTER_DEPTH_MAX, FILTER_SECONDS_MAX, FILTER_TEXT_MAX,
     FILTER_VALUES_ALL_MAX, FILTER_VALUES_MAX,

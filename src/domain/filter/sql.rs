@@ -4,8 +4,9 @@
 //! whatever the database's collation; numbers and ids stand in the text, every text is bound; a custom attribute is looked
 //! up once for each condition.
 
+use super::cell::Cell;
 use super::field::FieldKind;
-use super::tree::{Cell, Filter, Operand, Test};
+use super::tree::{Filter, Operand, Test};
 use crate::db::DatabaseKind;
 use crate::db::condition::Condition;
 use crate::domain::attribute_value::AttributeKind;

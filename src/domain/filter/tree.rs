@@ -2,31 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::cell::Cell;
 use super::field::Field;
 use crate::domain::attribute_value::{AttributeKind, ValueColumns};
 use crate::domain::conversation::ConversationRow;
 use crate::kernel::AttributeId;
-
-/// What a conversation has in a field.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cell {
-    /// Nothing.
-    Absent,
-    /// A text.
-    Text(String),
-    /// A number, an id, or a time in unix milliseconds.
-    Number(i64),
-    /// Yes or no.
-    Boolean(bool),
-    /// A list of texts.
-    List(Vec<String>),
-}
-
-impl<T: Into<i64>> From<Option<T>> for Cell {
-    fn from(value: Option<T>) -> Self {
-        value.map_or(Self::Absent, |value| Self::Number(value.into()))
-    }
-}
 
 /// What a condition looks at.
 #[derive(Debug, Clone, Copy)]
