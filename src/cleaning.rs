@@ -5,6 +5,7 @@
 //! conversation, any sign of life in time); every piece is bounded; processes share the work.
 
 mod attributes;
+mod filters;
 mod find;
 
 use std::time::Duration;
@@ -92,7 +93,8 @@ impl Follower for Cleaning {
                     let messages = self.messages(tenant).await?;
                     let audit = self.audit(tenant).await?;
                     let attributes = self.attributes(tenant).await?;
-                    sessions || visitors || gone || history || messages || audit || attributes
+                    let filters = self.filters(tenant).await?;
+                    sessions || visitors || gone || history || messages || audit || attributes || filters
                 }
             };
             Ok(Progress { rev: slice.head, more })
@@ -150,6 +152,12 @@ impl Cleaning {
     async fn attributes(&self, tenant: TenantId) -> Result<bool> {
         let remove = move |connection: &mut AnyConnection| attributes::remove_deleted(connection, tenant);
         Ok(self.db.write(remove).await? > 0)
+    }
+
+    /// Removes saved filters that nobody has any more. Tells whether there may be more.
+    async fn filters(&self, tenant: TenantId) -> Result<bool> {
+        let remove = move |connection: &mut AnyConnection| filters::remove_ownerless(connection, tenant);
+        Ok(full(self.db.write(remove).await?, ROWS))
     }
 
     /// Removes what members of the staff were long ago. Tells whether there may be more.

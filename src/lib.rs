@@ -39,6 +39,7 @@
 //! | | [`presence`] | what the staff say that they are, whether they are connected, how many conversations they serve, and the history of it |
 //! | | [`groups`] | standing groups of the staff and who is in them; whose conversations a member sees |
 //! | | [`attributes`] | what a tenant says that its conversations and customers have, and the values of customers |
+//! | | [`saved_filters`] | filters of conversations that the staff keep, and the search by a filter |
 //! | | [`business_hours`] | when the desk and its groups are open |
 //! | | [`bans`] | which customers are not let in any more; who is banned stands in memory ([`journal::bans`], [`security::bans`]) |
 //! | | [`erasure`] | taking away what is known of a person, and what old conversations say |
@@ -172,6 +173,7 @@ pub mod exports;
 
 pub mod ratings;
 pub mod reports;
+pub mod saved_filters;
 pub mod sla;
 
 pub mod rooms;

@@ -24,6 +24,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         crate::rooms::routes(config);
         crate::conversations::routes(config);
         crate::attributes::routes(config);
+        crate::saved_filters::routes(config);
         crate::business_hours::routes(config);
         crate::bans::routes(config);
         crate::erasure::routes(config);

@@ -159,6 +159,19 @@ pub fn of_conversations(
     Ok(found)
 }
 
+/// The values of a conversation, also those of attributes that are deleted.
+pub fn values(
+    connection: &mut AnyConnection,
+    tenant_id: TenantId,
+    id: ConversationId,
+) -> Result<Vec<ConversationAttributeRow>> {
+    Ok(conversation_attribute::table
+        .filter(conversation_attribute::conversation_id.eq(id))
+        .filter(conversation_attribute::tenant_id.eq(tenant_id))
+        .select(ConversationAttributeRow::as_select())
+        .load(connection)?)
+}
+
 /// The values of a customer.
 pub fn of_customer(
     connection: &mut AnyConnection,

@@ -13,6 +13,7 @@ use crate::groups;
 use crate::kernel::{ConversationId, Error, Result};
 
 use super::store;
+use super::walks::Reach;
 use crate::domain::conversation::{ConversationKind, ConversationRow, ParticipantRow};
 
 /// A conversation that the actor may see.
@@ -68,6 +69,24 @@ pub fn load(connection: &mut AnyConnection, actor: &Actor, id: ConversationId) -
         relation = Relation::Viewer;
     }
     Ok(Access { conversation, parent, participant, relation })
+}
+
+/// Which conversations the actor may list. Errors: `forbidden`.
+pub fn reach(connection: &mut AnyConnection, actor: &Actor) -> Result<Reach> {
+    let scope = permission::require(actor, Operation::ReadConversation)?;
+    let member = actor.member;
+    if scope == Scope::Inside {
+        return Ok(Reach::Insider(member));
+    }
+    if !matches!(scope, Scope::Tenant | Scope::Visible) {
+        return Ok(Reach::Customer(member));
+    }
+    let sight = groups::store::sight(connection, actor)?;
+    Ok(match scope {
+        Scope::Visible => Reach::Agent { member, sight },
+        _ if sight.is_whole() => Reach::Tenant,
+        _ => Reach::Supervisor { member, sight },
+    })
 }
 
 /// What the actor sees by its groups, as far as these conversations are concerned.

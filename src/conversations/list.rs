@@ -5,51 +5,11 @@ use diesel::prelude::*;
 
 use crate::db::AnyConnection;
 use crate::db::schema::{conversation, conversation_member};
-use crate::domain::conversation::{ConversationKind, ConversationRow, ConversationStatus, Priority};
-use crate::domain::group::Sight;
-use crate::kernel::{ConversationId, GroupId, MemberId, Result, TenantId};
+use crate::domain::conversation::{ConversationKind, ConversationRow, ConversationStatus};
+use crate::kernel::{ConversationId, MemberId, Result, TenantId};
 
-/// Which support conversations a list is to show.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Only in this state.
-    pub status: Option<ConversationStatus>,
-    /// Only those that this agent serves.
-    pub agent_id: Option<MemberId>,
-    /// Only those of this customer.
-    pub customer_id: Option<MemberId>,
-    /// Only those that no agent has, and no group serves.
-    pub unassigned: bool,
-    /// Only of this urgency.
-    pub priority: Option<Priority>,
-    /// Only of this group; `Some(None)`: of no group.
-    pub group: Option<Option<GroupId>>,
-}
-
-/// Whose conversations a list is to show.
-#[derive(Debug, Clone)]
-pub enum Reach {
-    /// Those of this customer.
-    Customer(MemberId),
-    /// Those that this agent is in, and the waiting ones within its sight.
-    Agent {
-        /// The agent.
-        member: MemberId,
-        /// Whose waiting ones it sees.
-        sight: Sight,
-    },
-    /// Those that this supervisor of some groups is in, and all within its sight.
-    Supervisor {
-        /// The supervisor.
-        member: MemberId,
-        /// Whose it sees.
-        sight: Sight,
-    },
-    /// Those that this bot is in.
-    Insider(MemberId),
-    /// All of the tenant.
-    Tenant,
-}
+pub use super::walks::{Filter, Reach};
+use super::walks::{Walk, walks, within};
 
 /// Support conversations, the newest first, with ids below `before`.
 pub fn newest_first(
@@ -60,86 +20,41 @@ pub fn newest_first(
     before: Option<ConversationId>,
     limit: i64,
 ) -> Result<Vec<ConversationRow>> {
-    match reach {
-        Reach::Tenant => of_tenant_or_agent(connection, tenant, filter, before, limit),
-        Reach::Customer(member) => {
-            if filter.customer_id.is_some_and(|asked| asked != *member) {
-                return Ok(Vec::new());
-            }
-            let own = Filter { customer_id: Some(*member), ..filter.clone() };
-            of_tenant(connection, tenant, &own, before, limit)
-        }
-        Reach::Insider(member) => of_member_at_all(connection, tenant, *member, filter, before, limit),
-        Reach::Agent { member, sight } => {
-            let mut rows = of_member_at_all(connection, tenant, *member, filter, before, limit)?;
-            if filter.status.is_none_or(|status| status == ConversationStatus::Open) {
-                let waiting = Filter { status: Some(ConversationStatus::Open), ..filter.clone() };
-                for one in within(sight, &waiting) {
-                    rows.extend(of_tenant(connection, tenant, &one, before, limit)?);
-                }
-            }
-            Ok(newest(rows, limit))
-        }
-        Reach::Supervisor { member, sight } => {
-            let mut rows = of_member_at_all(connection, tenant, *member, filter, before, limit)?;
-            for one in within(sight, filter) {
-                rows.extend(of_tenant_or_agent(connection, tenant, &one, before, limit)?);
-            }
-            Ok(newest(rows, limit))
-        }
-    }
-}
-
-/// The filter once for each group within this sight, and for none: each is a walk of an index of its own, where one
-/// condition over all would read past what the others wait for.
-fn within(sight: &Sight, filter: &Filter) -> Vec<Filter> {
-    match (sight.is_whole(), filter.group) {
-        (true, _) => vec![filter.clone()],
-        (false, Some(group)) if sight.reaches(group) => vec![filter.clone()],
-        (false, Some(_)) => Vec::new(),
-        (false, None) => {
-            let groups = sight.groups().map(Some).chain([None]);
-            groups.map(|group| Filter { group: Some(group), ..filter.clone() }).collect()
-        }
-    }
-}
-
-/// The indexes of an agent's and of a group's conversations are in order of id within each state.
-fn of_tenant_or_agent(
-    connection: &mut AnyConnection,
-    tenant: TenantId,
-    filter: &Filter,
-    before: Option<ConversationId>,
-    limit: i64,
-) -> Result<Vec<ConversationRow>> {
-    if filter.status.is_some() || (filter.agent_id.is_none() && filter.group.is_none()) {
-        return of_tenant(connection, tenant, filter, before, limit);
-    }
     let mut rows = Vec::new();
-    for status in ConversationStatus::ALL {
-        let one = Filter { status: Some(*status), ..filter.clone() };
-        rows.extend(of_tenant(connection, tenant, &one, before, limit)?);
+    for walk in walks(reach, filter) {
+        rows.extend(match walk {
+            Walk::Tenant(filter) => of_tenant(connection, tenant, &filter, before, limit)?,
+            Walk::Member(member, active, filter) => {
+                of_member(connection, tenant, member, active, &filter, before, limit)?
+            }
+        });
     }
     Ok(newest(rows, limit))
 }
 
-/// What a member is in. Some index walks and a merge: an OR over all would read the whole tenant to find a member's few.
-fn of_member_at_all(
+/// Down to which id [`newest_first`] may go so that it looks at about `count` conversations below `before`, whatever the
+/// filter's condition finds; `None`: down to the end.
+pub fn floor(
     connection: &mut AnyConnection,
     tenant: TenantId,
-    member: MemberId,
+    reach: &Reach,
     filter: &Filter,
     before: Option<ConversationId>,
-    limit: i64,
-) -> Result<Vec<ConversationRow>> {
-    let mut rows = Vec::new();
-    for active in [true, false] {
-        // Closed means not active, so one of the walks is enough when a state is asked for.
-        if filter.status.is_none_or(|status| active == (status != ConversationStatus::Closed)) {
-            rows.extend(of_member(connection, tenant, member, active, filter, before, limit)?);
-        }
+    count: i64,
+) -> Result<Option<ConversationId>> {
+    let walks = walks(reach, &Filter { condition: None, floor: None, ..filter.clone() });
+    let walk_count = i64::try_from(walks.len()).unwrap_or(i64::MAX).max(1);
+    let last = (count / walk_count).max(1) - 1;
+    let mut floor = None;
+    for walk in walks {
+        floor = floor.max(match walk {
+            Walk::Tenant(filter) => id_of_tenant(connection, tenant, &filter, before, last)?,
+            Walk::Member(member, active, _) => {
+                id_of_member(connection, tenant, member, active, before, last)?
+            }
+        });
     }
-    Ok(rows)
+    Ok(floor)
 }
 
 /// Adds what a [`Filter`] says to a query that has `conversation` in it.
@@ -166,6 +81,12 @@ macro_rules! filtered {
             Some(Some(group)) => $query = $query.filter(conversation::group_id.eq(group)),
             Some(None) => $query = $query.filter(conversation::group_id.is_null()),
             None => {}
+        }
+        if let Some(floor) = $filter.floor {
+            $query = $query.filter(conversation::id.ge(floor));
+        }
+        if let Some(condition) = &$filter.condition {
+            $query = $query.filter(condition.clone());
         }
     };
 }
@@ -263,6 +184,13 @@ fn newest(mut rows: Vec<ConversationRow>, limit: i64) -> Vec<ConversationRow> {
     rows
 }
 
+/// Only support conversations have a status, an agent or a customer; naming the kind beside one of them would lead SQLite to
+/// the index of kinds, which is the whole tenant.
+fn is_of_any_kind(filter: &Filter) -> bool {
+    let grouped = filter.group.flatten().is_some();
+    filter.status.is_none() && filter.agent_id.is_none() && filter.customer_id.is_none() && !grouped
+}
+
 /// Walks the conversations of the tenant.
 fn of_tenant(
     connection: &mut AnyConnection,
@@ -277,10 +205,7 @@ fn of_tenant(
         .limit(limit)
         .select(ConversationRow::as_select())
         .into_boxed();
-    // Only support conversations have a status, an agent or a customer; naming the kind beside one of them would
-    // lead SQLite to the index of kinds, which is the whole tenant.
-    let grouped = filter.group.flatten().is_some();
-    if filter.status.is_none() && filter.agent_id.is_none() && filter.customer_id.is_none() && !grouped {
+    if is_of_any_kind(filter) {
         query = query.filter(conversation::kind.eq(ConversationKind::Support));
     }
     if let Some(before) = before {
@@ -314,6 +239,54 @@ fn of_member(
     if let Some(before) = before {
         query = query.filter(conversation_member::conversation_id.lt(before));
     }
+    if let Some(floor) = filter.floor {
+        query = query.filter(conversation_member::conversation_id.ge(floor));
+    }
     filtered!(query, filter);
     Ok(query.load(connection)?)
+}
+
+/// The id of the conversation after the first `skipped` ones of a walk of the tenant.
+fn id_of_tenant(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    filter: &Filter,
+    before: Option<ConversationId>,
+    skipped: i64,
+) -> Result<Option<ConversationId>> {
+    let mut query = conversation::table
+        .filter(conversation::tenant_id.eq(tenant))
+        .filter(conversation::id.lt(before.unwrap_or(ConversationId(i64::MAX))))
+        .order(conversation::id.desc())
+        .offset(skipped)
+        .limit(1)
+        .select(conversation::id)
+        .into_boxed();
+    if is_of_any_kind(filter) {
+        query = query.filter(conversation::kind.eq(ConversationKind::Support));
+    }
+    filtered!(query, filter);
+    Ok(query.first(connection).optional()?)
+}
+
+/// The id of the conversation after the first `skipped` ones of a walk of what a member is or was in.
+fn id_of_member(
+    connection: &mut AnyConnection,
+    tenant: TenantId,
+    member: MemberId,
+    active: bool,
+    before: Option<ConversationId>,
+    skipped: i64,
+) -> Result<Option<ConversationId>> {
+    Ok(conversation_member::table
+        .filter(conversation_member::member_id.eq(member))
+        .filter(conversation_member::tenant_id.eq(tenant))
+        .filter(conversation_member::active.eq(active))
+        .filter(conversation_member::conversation_id.lt(before.unwrap_or(ConversationId(i64::MAX))))
+        .order(conversation_member::conversation_id.desc())
+        .offset(skipped)
+        .limit(1)
+        .select(conversation_member::conversation_id)
+        .first(connection)
+        .optional()?)
 }

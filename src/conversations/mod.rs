@@ -9,11 +9,12 @@
 
 pub mod access;
 pub mod api;
-mod list;
+pub mod list;
 pub mod routes;
 pub mod service;
 pub mod store;
 mod transfers;
 pub mod view;
+pub mod walks;
 
 pub use routes::routes;

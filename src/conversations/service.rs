@@ -4,11 +4,9 @@
 //! the conversation as it stands afterwards.
 
 use crate::app::App;
-use crate::db::AnyConnection;
 use crate::domain::actor::Actor;
 use crate::domain::member::Role;
-use crate::domain::permission::{self, Operation, Scope};
-use crate::groups;
+use crate::domain::permission::Operation;
 use crate::http::page::Page;
 use crate::journal::commands::{
     AddMember, AnswerOffer, Assign, Claim, Close, Dock, HandOff, Open, Release, RemoveMember, Reopen,
@@ -24,7 +22,7 @@ use super::access;
 use super::api::{
     Assignment, CloseConversation, ListConversations, OpenConversation, Participant, Sort, UpdateConversation,
 };
-use super::list::{Filter, Reach, newest_first, waiting_first};
+use super::list::{Filter, newest_first, waiting_first};
 use super::store;
 use super::view::{Cards, Opened, View};
 use crate::domain::conversation::{
@@ -116,12 +114,12 @@ pub async fn list(app: &App, actor: Actor, query: ListConversations) -> Result<P
         // How urgent the staff find it and whose matter is nothing a customer could filter by.
         priority: query.priority.filter(|_| actor.role.is_staff()),
         group: query.group_id.filter(|_| actor.role.is_staff()).map(Some),
+        ..Filter::default()
     };
     app.db
         .read(move |connection| {
             let tenant = actor.tenant;
-            let reach = reach(connection, &actor)?;
-            let reach = &reach;
+            let reach = &access::reach(connection, &actor)?;
             let page = match sort {
                 Sort::Newest => {
                     let rows = newest_first(connection, tenant, reach, &filter, before, limit + 1)?;
@@ -136,24 +134,6 @@ pub async fn list(app: &App, actor: Actor, query: ListConversations) -> Result<P
             Ok(page.map(|row| View::new(&row, &cards, actor.role)))
         })
         .await
-}
-
-/// Which conversations the actor may see.
-fn reach(connection: &mut AnyConnection, actor: &Actor) -> Result<Reach> {
-    let scope = permission::require(actor, Operation::ReadConversation)?;
-    let member = actor.member;
-    if scope == Scope::Inside {
-        return Ok(Reach::Insider(member));
-    }
-    if !matches!(scope, Scope::Tenant | Scope::Visible) {
-        return Ok(Reach::Customer(member));
-    }
-    let sight = groups::store::sight(connection, actor)?;
-    Ok(match scope {
-        Scope::Visible => Reach::Agent { member, sight },
-        _ if sight.is_whole() => Reach::Tenant,
-        _ => Reach::Supervisor { member, sight },
-    })
 }
 
 /// A conversation that is to be changed.

@@ -32,16 +32,21 @@ mod any {
 }
 
 impl AnyConnection {
-    /// Whether the database is a server that other processes may use at the same time.
-    pub fn is_server(&self) -> bool {
+    /// Which database it is of.
+    pub const fn kind(&self) -> DatabaseKind {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(_) => false,
+            Self::Sqlite(_) => DatabaseKind::Sqlite,
             #[cfg(feature = "postgres")]
-            Self::Postgresql(_) => true,
+            Self::Postgresql(_) => DatabaseKind::Postgresql,
             #[cfg(feature = "mysql")]
-            Self::Mysql(_) => true,
+            Self::Mysql(_) => DatabaseKind::Mysql,
         }
+    }
+
+    /// Whether the database is a server that other processes may use at the same time.
+    pub const fn is_server(&self) -> bool {
+        self.kind().is_server()
     }
 }
 

@@ -9,6 +9,7 @@
 
 pub mod append;
 mod checkpoint;
+pub mod condition;
 pub mod connection;
 pub mod dialect;
 pub mod error_kind;

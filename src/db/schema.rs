@@ -304,5 +304,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     group_message,
     member,
     rating,
+    saved_filter,
     tenant
 );

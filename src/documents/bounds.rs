@@ -48,10 +48,12 @@ use crate::domain::content::{
     URL_MAX, URL_MIN,
 };
 use crate::domain::conversation::Priority;
+use crate::domain::filter::{FILTER_CONDITIONS_MAX, FILTER_FIELD_MAX};
 use crate::domain::group::{DESCRIPTION_MAX, GROUP_NAME_MAX, GROUPS_MAX};
 use crate::domain::operation::Operation;
 use crate::domain::presence::REASON_MAX;
 use crate::domain::rating::{COMMENT_MAX, SCORE_MAX, SCORE_MIN};
+use crate::domain::saved_filter::SAVED_FILTER_NAME_MAX;
 use crate::domain::sla::{SLA_NAME_MAX, SLA_POSITION_MAX, SLA_TARGET_MAX};
 use crate::gateway::protocol::limits::{COLLECTED, HELLO_CONVERSATIONS, PULL_ENTRIES, SYNC_ROWS, WATCHES};
 use crate::gateway::protocol::limits::{STREAM_BYTES, STREAM_STATES};
@@ -251,6 +253,10 @@ pub fn of(schema: &str, field: &str) -> Option<Value> {
         ("CreateAttribute" | "UpdateAttribute", "title") => text(1, ATTRIBUTE_TITLE_MAX),
         ("CreateAttribute" | "UpdateAttribute", "choices") => list(CHOICES_MAX, text(1, CHOICE_MAX)),
         (_, "attributes") => json!({"maxProperties": ATTRIBUTES_MAX}),
+        ("CreateSavedFilter" | "UpdateSavedFilter", "name") => text(1, SAVED_FILTER_NAME_MAX),
+        ("ConversationFilter", "all" | "any") => json!({"minItems": 1, "maxItems": FILTER_CONDITIONS_MAX}),
+        ("ConversationFilter", "field") => text(1, FILTER_FIELD_MAX),
+        ("FilterConversations", "limit") => range(1, i64::from(crate::http::page::MAX_LIMIT)),
         ("CreateBan", "value") => text(1, BAN_VALUE_MAX),
         ("CreateBan" | "UpdateBan", "reason") => text(0, BAN_REASON_MAX),
         ("CreateCannedReply" | "UpdateCannedReply", "shortcut") => text(1, SHORTCUT_MAX),

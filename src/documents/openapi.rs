@@ -36,6 +36,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ),
     ("conversations", "Opening, serving and closing conversations."),
     ("attributes", "Custom attributes of conversations and customers."),
+    ("saved-filters", "Filters of conversations, and the search by a filter."),
     ("business-hours", "When the desk and its groups are open."),
     ("sla", "How fast customers are to be answered."),
     ("bans", "Customers who are not let in any more."),

@@ -59,6 +59,13 @@ pub fn own(operation: &str) -> Option<&'static [Code]> {
         "rate_by_link" => {
             &[NotFound, InvalidTransition, NotAnswered, RatingEnded, AccountDisabled, Banned, TenantSuspended]
         }
+        "list_saved_filters" => &[Forbidden],
+        "create_saved_filter" => &[Forbidden, LimitReached],
+        "update_saved_filter" => &[Forbidden, NotFound, LimitReached],
+        "get_saved_filter"
+        | "delete_saved_filter"
+        | "search_conversations_by_filter"
+        | "list_met_filters" => &[Forbidden, NotFound],
         "create_attribute" => &[Forbidden, NameTaken, LimitReached],
         "update_attribute" => &[Forbidden, NotFound, InUse],
         "get_attribute" | "delete_attribute" | "get_member_attributes" | "update_member_attributes" => {

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use super::client_rules::{CLIENT_RULES, ClientRule};
 use super::schemas::reference;
+use crate::domain::attribute_value::AttributeKind;
 use crate::domain::entry::EntryKind;
+use crate::domain::filter::field::{FIELDS, Field, FieldKind, FilterOperator};
 use crate::domain::member::Role;
 use crate::domain::notice::content_schema;
 use crate::domain::permission::{Operation, scope};
@@ -41,6 +43,36 @@ impl Table {
         }
         text
     }
+}
+
+/// What can be asked of a field of a filter.
+fn filter_operators_of(kind: FieldKind) -> String {
+    let takes = FilterOperator::ALL.iter().filter(|operator| kind.takes(**operator));
+    takes.map(|operator| format!("`{operator}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Every field of a filter that is of conversations themselves.
+pub fn filter_fields() -> Table {
+    let row = |field: &Field| {
+        let (meaning, form) = (field.meaning.to_owned(), field.kind.form().to_owned());
+        vec![field.name.to_owned(), meaning, form, filter_operators_of(field.kind)]
+    };
+    Table::new(&["field", "what it is", "compared with", "operators"], FIELDS.iter().map(row))
+}
+
+/// Every kind of custom attribute as a field of a filter.
+pub fn filter_attributes() -> Table {
+    let row = |kind: &AttributeKind| {
+        let field = FieldKind::Attribute(*kind);
+        vec![kind.to_string(), field.form().to_owned(), filter_operators_of(field)]
+    };
+    Table::new(&["kind", "compared with", "operators"], AttributeKind::ALL.iter().map(row))
+}
+
+/// Every operator of a filter.
+pub fn filter_operators() -> Table {
+    let row = |operator: &FilterOperator| vec![operator.to_string(), operator.meaning().to_owned()];
+    Table::new(&["operator", "it holds when"], FilterOperator::ALL.iter().map(row))
 }
 
 /// Every error code.

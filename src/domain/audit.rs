@@ -76,6 +76,8 @@ text_enum! {
         SlaPolicy = "sla_policy",
         /// A custom attribute of conversations or customers.
         Attribute = "attribute",
+        /// A filter of conversations that the staff share. One that is shared no more counts as deleted.
+        SavedFilter = "saved_filter",
         /// A text that the staff have ready, of the tenant or of a group.
         CannedReply = "canned_reply",
         /// Where messages of the message centre go.

@@ -138,6 +138,10 @@ rights! {
     ReadCustomerAttributes "read_customer_attributes":             Own Inside Inside Tenant Tenant;
     /// Set the custom attributes of a customer (agents and bots: of customers whom they serve).
     UpdateCustomerAttributes "update_customer_attributes":         Never Inside Inside Tenant Tenant;
+    /// Save filters, use the own and the shared ones, and search conversations by a filter.
+    UseSavedFilters "use_saved_filters":                           Never Own Own Own Own;
+    /// Share filters with all of the staff, change and delete shared ones.
+    ShareSavedFilters "share_saved_filters":                       Never Never Never Tenant Tenant;
     /// Read whom the tenant lets in no more.
     ReadBans "read_bans":                                          Never Never Never Tenant Tenant;
     /// Ban customers, and let them in again.

@@ -7,17 +7,17 @@ use super::store::{Counts, Logs};
 use crate::db::AnyConnection;
 use crate::db::schema::{
     audit_event, auth_session, ban, customer_attribute, idempotency_key, identity_use, import_row, member,
-    message_identity, message_recipient, notification,
+    message_identity, message_recipient, notification, saved_filter,
 };
 use crate::domain::audit::AuditTarget;
 use crate::domain::ban::BanKind;
 use crate::domain::centre::account::Channel;
 use crate::domain::centre::suppression::comparable;
 use crate::journal::bans;
-use crate::kernel::{ConversationId, MemberId, Result, TenantId};
+use crate::kernel::{ConversationId, MemberId, Result, SavedFilterId, TenantId};
 use crate::{attachments, on, search};
 
-/// Shortest address that is looked for in the audit log, in characters: shorter ones are found everywhere.
+/// Shortest address that is looked for in the audit log and in saved filters, in characters: shorter ones are found everywhere.
 const ADDRESS_MIN: usize = 5;
 
 /// Whose data goes, as far as it is known while the profile is there.
@@ -134,6 +134,7 @@ pub fn take(connection: &mut AnyConnection, person: &Person, now: i64) -> Result
     targets.extend(person.logs.iter().map(|one| one.front.0));
     add(&mut counts, "import_row", forget_imports(connection, tenant, &targets)?);
     add(&mut counts, "ban", take_bans(connection, person)?);
+    add(&mut counts, "saved_filter", take_filters(connection, person)?);
     add(&mut counts, "audit_event", take_audit(connection, person)?);
     Ok(counts)
 }
@@ -206,8 +207,7 @@ fn take_audit(connection: &mut AnyConnection, person: &Person) -> Result<usize> 
         .filter(audit_event::actor_name.ne("").or(audit_event::ip.ne(""))))
         .set((audit_event::actor_name.eq(""), audit_event::ip.eq("")))
         .execute(inner))?;
-    for address in person.addresses.iter().filter(|address| address.chars().count() >= ADDRESS_MIN) {
-        let pattern = format!("%{}%", escaped(address));
+    for pattern in patterns(person) {
         let names = audit_event::facts_before
             .like(&pattern)
             .escape('!')
@@ -219,6 +219,31 @@ fn take_audit(connection: &mut AnyConnection, person: &Person) -> Result<usize> 
             .execute(inner))?;
     }
     Ok(taken)
+}
+
+/// Deletes the saved filters that name one of the person's addresses.
+fn take_filters(connection: &mut AnyConnection, person: &Person) -> Result<usize> {
+    let mut gone = 0;
+    for pattern in patterns(person) {
+        let names =
+            saved_filter::name.like(&pattern).escape('!').or(saved_filter::filter.like(&pattern).escape('!'));
+        let named: Vec<SavedFilterId> = on!(connection, inner => saved_filter::table
+            .filter(saved_filter::tenant_id.eq(person.tenant))
+            .filter(names)
+            .select(saved_filter::id)
+            .load(inner))?;
+        gone += on!(connection, inner => diesel::delete(saved_filter::table
+            .filter(saved_filter::tenant_id.eq(person.tenant))
+            .filter(saved_filter::id.eq_any(&named)))
+            .execute(inner))?;
+    }
+    Ok(gone)
+}
+
+/// What finds the person's addresses within JSON.
+fn patterns(person: &Person) -> impl Iterator<Item = String> {
+    let long = person.addresses.iter().filter(|address| address.chars().count() >= ADDRESS_MIN);
+    long.map(|address| format!("%{}%", escaped(address)))
 }
 
 /// A text as it stands within JSON, with what a pattern gives a meaning of its own escaped.

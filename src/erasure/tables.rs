@@ -97,6 +97,10 @@ pub const TABLES: &[(&str, &str)] = &[
     ("rating", "Comments are emptied; scores stay."),
     ("report_bucket", "Numbers only; left."),
     ("report_stretch", "Numbers only; left."),
+    (
+        "saved_filter",
+        "Filters of the staff whose name or conditions name one of the person's addresses are deleted. Do not write anything else that is known of a customer into a filter.",
+    ),
     ("search_posting", "Places of words of the person's conversations are taken out."),
     ("search_term", "What the account and the subjects of its conversations are found by is deleted."),
     ("sla_clock", "Numbers only; left."),

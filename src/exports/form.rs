@@ -18,6 +18,7 @@ const JSON: &[&str] = &[
     "facts_after",
     "facts_before",
     "fallback_on",
+    "filter",
     "group_ids",
     "message_fallback.body",
     "message_send.body",

@@ -243,6 +243,8 @@ id_types! {
     ApiKeyId;
     /// A custom attribute of conversations or customers.
     AttributeId;
+    /// A filter of conversations that somebody keeps.
+    SavedFilterId;
     /// Something that was done, as the audit log keeps it.
     AuditEventId;
 }

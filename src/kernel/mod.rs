@@ -23,6 +23,6 @@ pub use id::{
     ChannelAccountId, ConversationId, ErasureId, ExportId, GroupId, IdGenerator, IdentityKeyId, MemberId,
     MessageBindingId, MessageDigestId, MessageEventId, MessageIdentityId, MessageReceiptId,
     MessageRecipientId, MessageRuleId, MessageSendId, MessageTemplateId, NotificationId, OfferId, OptOutId,
-    PersonId, PresenceChangeId, RatingId, SessionId, SlaPolicyId, StoredFileId, SuppressionId, TenantId,
-    TransferId,
+    PersonId, PresenceChangeId, RatingId, SavedFilterId, SessionId, SlaPolicyId, StoredFileId, SuppressionId,
+    TenantId, TransferId,
 };

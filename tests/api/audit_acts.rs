@@ -173,6 +173,16 @@ async fn desk_settings(acts: &mut Acts<'_>) {
     acts.act("PATCH /attributes/{id}", &made, json!({"title": "Rank"}), told).await;
     let told = ("delete", "attribute", json!({"key": "level"}), Value::Null);
     acts.act("DELETE /attributes/{id}", &made, Value::Null, told).await;
+    let filter = json!({"field": "status", "operator": "equals", "value": "open"});
+    let new = json!({"name": "Open", "shared": true, "filter": filter});
+    let told =
+        ("create", "saved_filter", Value::Null, json!({"name": "Open", "shared": true, "filter": filter}));
+    let made = id(&acts.act("POST /saved-filters", "/saved-filters", new, told).await);
+    let made = format!("/saved-filters/{made}");
+    let told = ("update", "saved_filter", json!({"name": "Open"}), json!({"name": "Waiting"}));
+    acts.act("PATCH /saved-filters/{id}", &made, json!({"name": "Waiting"}), told).await;
+    let told = ("delete", "saved_filter", json!({"name": "Waiting"}), Value::Null);
+    acts.act("DELETE /saved-filters/{id}", &made, Value::Null, told).await;
     let told = ("delete", "group", json!({"name": "Bills"}), Value::Null);
     acts.act("DELETE /groups/{id}", &format!("/groups/{group}"), Value::Null, told).await;
 

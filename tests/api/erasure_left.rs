@@ -131,6 +131,13 @@ pub async fn say_everywhere(app: &TestApp, desk: &Desk) -> String {
     visitor.put(&format!("/conversations/{room}/rating"), rating).await.ok();
     // Another one, open when the person goes.
     visitor.open(&format!("second {MARK}")).await;
+    for (name, value) in [
+        (format!("Of {MARK}@shop.example"), "x".to_owned()),
+        ("Hers".to_owned(), format!("{MARK}@shop.example")),
+    ] {
+        let filter = json!({"any": [{"field": "subject", "operator": "contains", "value": value}]});
+        agent.post("/saved-filters", json!({"name": name, "filter": filter})).await.status(201);
+    }
     let ban = json!({"kind": "email", "value": format!("{MARK}@shop.example"), "expires_at": app.clock.now().plus(60_000)});
     admin.post("/bans", ban).await.status(201);
     room
@@ -279,6 +286,8 @@ pub const PLANTED: &[&str] = &[
     "notification.title",
     "offer.note",
     "rating.comment",
+    "saved_filter.filter",
+    "saved_filter.name",
     "transfer.note",
 ];
 

@@ -30,6 +30,20 @@ fn nothing(_: &Place) -> Value {
 
 const ROWS: &[Row] = &[
     ("GET", "/conversations", nothing, [401, 200, 200, 200, 200, 200, 200]),
+    (
+        "POST",
+        "/conversations/search",
+        |_| json!({"filter": {"field": "status", "operator": "is_set"}}),
+        [401, 403, 403, 200, 200, 200, 200],
+    ),
+    ("GET", "/conversations/{id}/saved-filters", nothing, [401, 403, 403, 200, 404, 200, 200]),
+    ("GET", "/saved-filters", nothing, [401, 403, 403, 200, 200, 200, 200]),
+    (
+        "POST",
+        "/saved-filters",
+        |_| json!({"name": "f", "filter": {"field": "status", "operator": "is_set"}}),
+        [401, 403, 403, 201, 201, 201, 201],
+    ),
     ("GET", "/notifications", nothing, [401, 200, 200, 200, 200, 200, 200]),
     ("POST", "/notifications/read", |_| json!({"until": "1"}), [401, 200, 200, 200, 200, 200, 200]),
     ("GET", "/conversations/{id}", nothing, [401, 200, 404, 200, 404, 200, 200]),
@@ -170,6 +184,9 @@ const ELSEWHERE: &[&str] = &[
     "DELETE /attributes/{id}",
     "GET /members/{id}/attributes",
     "PATCH /members/{id}/attributes",
+    "GET /saved-filters/{id}",
+    "PATCH /saved-filters/{id}",
+    "DELETE /saved-filters/{id}",
     "GET /bans",
     "POST /bans",
     "GET /bans/{id}",

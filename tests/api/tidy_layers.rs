@@ -42,6 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "rooms",
             "conversations",
             "attributes",
+            "saved_filters",
             "business_hours",
             "api_keys",
             "audit",

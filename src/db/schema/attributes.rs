@@ -1,4 +1,4 @@
-//! The tables of custom attributes as Diesel sees them.
+//! The tables of custom attributes and saved filters as Diesel sees them.
 
 diesel::table! {
     attribute (id) {
@@ -38,6 +38,19 @@ diesel::table! {
         number_value -> Nullable<BigInt>,
         boolean_value -> Nullable<Bool>,
         date_value -> Nullable<Text>,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    saved_filter (id) {
+        id -> BigInt,
+        tenant_id -> BigInt,
+        owner_id -> BigInt,
+        name -> Text,
+        shared -> Bool,
+        filter -> Text,
+        created_at -> BigInt,
         updated_at -> BigInt,
     }
 }

@@ -73,6 +73,7 @@ pages! {
     "reports" "reports" "Reports" "Guides" None;
     "erasure" "erasure" "Erasure and retention" "Guides" None;
     "exports" "exports" "Exports" "Guides" None;
+    "filters" "filters" "Filters" "Guides" None;
     "service-levels" "service-levels" "Service levels" "Guides" None;
     "resuming" "resuming" "Resuming" "Guides" None;
     "proxies" "proxies" "Proxies and TLS" "Guides" None;
@@ -223,6 +224,9 @@ fn inserted(command: &str, openapi: &Value, asyncapi: &Value) -> Result<String> 
         "socket-schemas" => socket::schema_sections(asyncapi),
         "error-codes" => html::named_table("codes", &tables::error_codes()),
         "rights" => html::named_table("rights", &tables::rights()),
+        "filter-fields" => html::named_table("fields", &tables::filter_fields()),
+        "filter-attributes" => html::named_table("kinds", &tables::filter_attributes()),
+        "filter-operators" => html::named_table("operators", &tables::filter_operators()),
         "entry-kinds" => html::named_table("kinds", &tables::entry_kinds()),
         "export-types" => html::named_table("types", &tables::export_types()),
         "erasure-tables" => html::named_table("tables", &tables::erasure()),

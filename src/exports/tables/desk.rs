@@ -46,6 +46,9 @@ exported! { DESK:
     canned_reply "canned_reply" by(id id) {
         id scope scope_id shortcut title text use_count created_by created_at updated_at
     } without { tenant_id }
+    saved_filter "saved_filter" by(id id) {
+        id owner_id name shared filter created_at updated_at
+    } without { tenant_id }
     sla_policy "sla_policy" by(id id) {
         id name position group_ids priorities first_response_seconds next_response_seconds resolution_seconds
         warn_before_seconds hours created_at updated_at

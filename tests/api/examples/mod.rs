@@ -12,6 +12,7 @@ mod exports;
 mod normal;
 mod recorder;
 mod rest;
+mod saved_filters;
 mod sla;
 mod socket;
 

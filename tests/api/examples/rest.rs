@@ -230,6 +230,7 @@ async fn serve(
     super::attributes::attributes(recorder, admin, &path).await;
     let body = json!({"priority": "high", "tags": ["delivery"], "attributes": {"order_number": "A-1042"}});
     recorder.call("update_conversation", agent, &format!("PATCH {path}"), Some(body)).await;
+    super::saved_filters::filters(recorder, agent, &path).await;
     let other =
         json!({"role": "agent", "login_name": "an", "password": "jasmine every day", "nickname": "An"});
     let other = string(&recorder.call("create_member", admin, "POST /members", Some(other)).await["id"]);
