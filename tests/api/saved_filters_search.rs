@@ -186,8 +186,8 @@ on_every_database! {
         // A bot finds what it is in.
         decide(&desk, json!({"member_id": bot_id})).await.ok();
         let third = app.client_of(app.seed_member(desk.tenant, deskwire::domain::member::Role::Customer).await).open("three").await;
-        assert_eq!(found(&bot, &is("bot_id", "me")).await, [third.clone()]);
-        assert_eq!(found(&bot, &anything()).await, [third.clone()]);
+        assert_eq!(found(&bot, &is("bot_id", "me")).await, [third.as_str()]);
+        assert_eq!(found(&bot, &anything()).await, [third.as_str()]);
         assert_eq!(found(&desk.agent, &is("bot_id", &bot_id)).await, [third]);
     }
 
@@ -205,8 +205,8 @@ on_every_database! {
         assert_eq!(met(&desk.second_agent, &second).await, [""; 0], "what another agent keeps for itself is not told");
         desk.second_agent.claim(&second).await;
         assert_eq!(met(&desk.second_agent, &second).await, mine_id);
-        assert_eq!(by_id(&desk.agent, &mine).await, [first.clone()]);
-        assert_eq!(by_id(&desk.second_agent, &mine).await, [second.clone()]);
+        assert_eq!(by_id(&desk.agent, &mine).await, [first.as_str()]);
+        assert_eq!(by_id(&desk.second_agent, &mine).await, [second.as_str()]);
         assert_eq!(by_id(&desk.supervisor, &mine).await, [""; 0]);
         // What stands behind a conversation is taken for it; a room of the staff meets nothing.
         desk.agent.post(&format!("/conversations/{first}/notes"), crate::harness::personas::message("note")).await.status(201);
@@ -257,8 +257,8 @@ on_every_database! {
         app.advance(290_000).await;
         assert_eq!((by_id(&desk.agent, &kept).await, met(&desk.agent, &room).await), (vec![], vec![]));
         app.advance(11_000).await;
-        assert_eq!(found(&desk.agent, &long).await, [room.clone()]);
-        assert_eq!(by_id(&desk.agent, &kept).await, [room.clone()]);
+        assert_eq!(found(&desk.agent, &long).await, [room.as_str()]);
+        assert_eq!(by_id(&desk.agent, &kept).await, [room.as_str()]);
         assert_eq!(met(&desk.agent, &room).await, ids(&json!({"data": [kept]})));
         // The very moment is neither before nor after itself.
         for operator in ["less_than", "greater_than"] {
