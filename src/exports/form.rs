@@ -8,6 +8,7 @@ use crate::kernel::Millis;
 
 /// Texts that hold JSON, by column or by table and column.
 const JSON: &[&str] = &[
+    "choices",
     "conditions",
     "content",
     "counts",
@@ -138,6 +139,7 @@ mod tests {
         assert_eq!(BigInt::json(0, "closed_at"), json!("1970-01-01T00:00:00.000Z"));
         assert_eq!(BigInt::json(7, "quiet_until"), json!(7));
         assert_eq!(Text::json("[\"vip\"]".to_owned(), "tags"), json!(["vip"]));
+        assert_eq!(Text::json("[\"red\"]".to_owned(), "choices"), json!(["red"]));
         assert_eq!(Text::json("{}".to_owned(), "message_send.body"), json!({}));
         assert_eq!(Text::json("{}".to_owned(), "notification.body"), json!("{}"));
         assert_eq!(Text::json("broken".to_owned(), "tags"), json!("broken"));
