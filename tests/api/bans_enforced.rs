@@ -1,12 +1,15 @@
 //! Whom a ban meets: every way in, at once, on every process, and nobody else.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use deskwire::db::DatabaseKind;
 use deskwire::documents::openapi;
 use deskwire::domain::actor::{Actor, DeviceMark};
+use deskwire::domain::ban::{BanKind, BanRow};
+use deskwire::journal::bans;
 use deskwire::journal::fail_point::{FailAction, FailPoint};
-use deskwire::kernel::Code;
+use deskwire::kernel::{BanId, Code};
 use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
@@ -361,15 +364,39 @@ fn a_ban_that_was_never_committed_is_forgotten() {
         }
         let points = app.journal.fail_points();
         points.set(FailPoint::CommitLost, FailAction::Fail, u32::MAX);
-        let busy = app.db.write(|_| {
-            std::thread::sleep(Duration::from_millis(300));
+        // The writer is busy until both of them wait for it.
+        let (begun, has_begun) = mpsc::channel();
+        let (release, is_released) = mpsc::channel();
+        let busy = app.db.write(move |_| {
+            let _ = begun.send(());
+            let _ = is_released.recv_timeout(Duration::from_secs(10));
             Ok(())
         });
-        let ban = desk.admin.post("/bans", json!({"kind": "member", "value": first.member.to_string()}));
-        let write = app.journal.submit(send(first, rooms[0], "lost", "hello"));
-        let (busy, ban, write) = tokio::join!(busy, ban, write);
+        let row = BanRow {
+            id: BanId(1),
+            tenant_id: desk.tenant,
+            kind: BanKind::Member,
+            value: first.member.to_string(),
+            reason: String::new(),
+            expires_at: None,
+            created_by: desk.seed.admin.member,
+            created_at: 1,
+            updated_at: 1,
+        };
+        let both = async {
+            eventually("the writer is busy", || async { has_begun.try_recv().ok() }).await;
+            let ban = app.db.write(move |connection| {
+                bans::hold(connection, row.tenant_id)?;
+                deskwire::bans::store::insert(connection, &row)?;
+                bans::moved(connection, row.tenant_id)
+            });
+            let write = app.journal.submit(send(first, rooms[0], "lost", "hello"));
+            tokio::join!(ban, write, async { release.send(()).unwrap() })
+        };
+        let (busy, (ban, write, ())) = tokio::join!(busy, both);
         busy.unwrap();
-        assert_eq!((ban.status, write.map(|_| ()).unwrap_err().code), (503, Code::Busy));
+        assert_eq!(ban.unwrap_err().code, Code::Busy);
+        assert_eq!(write.map(|_| ()).unwrap_err().code, Code::Busy);
         points.set(FailPoint::CommitLost, FailAction::Fail, 0);
         app.submit(send(first, rooms[0], "free", "hello")).await;
         make(&desk.admin, "member", &second.member.to_string()).await;
