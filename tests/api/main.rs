@@ -25,6 +25,7 @@ mod audit_acts;
 mod auth;
 mod bans;
 mod bans_enforced;
+mod bans_lost;
 mod bot_sockets;
 mod bots;
 mod business_hours;
