@@ -1,9 +1,10 @@
 //! Assigning: has waiting conversations given to agents as soon as that may be possible.
 //!
 //! Owns when a tenant is looked at and [`Route`] is submitted. Does not own who gets what (`domain::routing`), what is read
-//! for it (`journal::routable`), when a desk is open (`journal::calendars`), nor that it is done (the journal). Two ways lead to it: every commit of this process that
-//! lets a conversation wait or gives somebody room, and a sweep of the store, which finds what another process left behind,
-//! overdue offers, and skills that were relaxed by time.
+//! for it (`journal::routable`), when a desk is open (`journal::calendars`), nor that it is done (the journal). Two ways
+//! lead to it: every commit of this process that lets a conversation wait or gives somebody room, and a sweep of the store,
+//! which finds what another process left behind, overdue offers, and what time alone changed: skills that were relaxed, and
+//! desks that opened.
 //!
 //! Invariants: at most one such command of a tenant is under way in a process; processes do each other no harm, because the
 //! command does only what the present state allows; nothing is remembered that the store does not know, so that the task
